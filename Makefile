@@ -1,0 +1,71 @@
+# One word per task. Needs Python 3.11 or later, a C++17 compiler and make; all else goes into a private environment.
+#
+#   make demo    build, install, and fit a first model
+#   make test    the quick tests                 make slow    the long proofs
+#   make check   linter, formatter, type checker, rules of the house
+#   make bench   time, memory and agreement beside lme4 and Python peers (BENCH="--quick": the small problems)
+#   make clean   remove everything that was made
+#
+# PYTHON=python3.12 chooses the interpreter, JOBS=4 the number of test processes.
+
+PYTHON ?= python3
+JOBS   ?= 2
+VENV   := .venv
+PY     := $(VENV)/bin/python
+PIP    := $(PY) -m pip --disable-pip-version-check --quiet install
+
+# Requirements stand in pyproject.toml only: $(call requirements,build-system,requires) prints one of its lists.
+requirements = $$($(PY) -c "import functools, tomllib; p = tomllib.load(open('pyproject.toml', 'rb')); \
+  print(*(r.replace(' ', '') for r in functools.reduce(dict.__getitem__, '$(1)'.split('/'), p)))")
+
+SOURCES := pyproject.toml CMakeLists.txt README.md LICENSE \
+           $(shell find core src -type f ! -name '*.pyc' ! -name '*.so' 2>/dev/null)
+
+.PHONY: demo test slow check bench clean
+
+demo: .stamp-install
+	$(VENV)/bin/interlace fit "Reaction ~ Days + (Days | Subject)" sleepstudy
+
+test: .stamp-test .stamp-install
+	$(PY) -m pytest -q -n $(JOBS)
+
+slow: .stamp-test .stamp-install
+	$(PY) -m pytest -q -n $(JOBS) -m slow
+
+check: .stamp-check .stamp-test .stamp-install
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(PY) -m pytest -q tests/test_house.py
+
+bench: .stamp-install
+	$(PY) benchmarks/run.py $(BENCH)
+
+clean:
+	rm -rf $(VENV) .bench-venv build dist .stamp-* .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.stamp-venv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo 'interlace needs Python 3.11 or later; choose one by: make PYTHON=python3.12'; exit 1; }
+	test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	$(PIP) --upgrade pip
+	@touch $@
+
+# Build requirements live in the environment, so that a change of one Python file does not compile the core again.
+.stamp-build: .stamp-venv pyproject.toml
+	$(PIP) $(call requirements,build-system/requires) cmake ninja
+	@touch $@
+
+# Installed from the checkout, not linked to it: what is tested is what a user gets.
+.stamp-install: .stamp-build $(SOURCES)
+	$(PIP) --no-build-isolation ".[parquet]"
+	@touch $@
+
+.stamp-test: .stamp-venv pyproject.toml
+	$(PIP) $(call requirements,project/optional-dependencies/test)
+	@touch $@
+
+.stamp-check: .stamp-venv pyproject.toml
+	$(PIP) $(call requirements,project/optional-dependencies/check)
+	@touch $@
