@@ -1,0 +1,186 @@
+"""The rules of the house: which room may import which, what a room may touch, and how large it may grow.
+
+Read from the source with `ast`, so that an import inside a function or under TYPE_CHECKING counts as well.
+"""
+
+from __future__ import annotations
+
+import ast
+import graphlib
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "src" / "interlace"
+
+# A file imports from its own floor or from lower ones, and never in a circle.
+FLOORS = {
+    "errors": 1,
+    "kernel": 1,
+    "datasets": 2,
+    "formula": 2,
+    "design": 3,
+    "estimation": 4,
+    "inference": 5,
+    "prediction": 6,
+    "refitting": 7,
+    "report": 7,
+    "model": 8,
+    "api": 9,
+    "cli": 10,
+    "": 11,
+}
+
+# What lies outside the house, and the rooms (or files) that may touch it; `interlace._core` is the compiled
+# module. Tables come in at design (and, read from files, at cli); pandas elsewhere is for tables handed out.
+DOORS = {
+    "formulaic": ("design",),
+    "interlace._core": ("kernel",),
+    "matplotlib": ("report.plots",),
+    "narwhals": ("design",),
+    "polars": ("design", "cli"),
+    "pyarrow": ("design", "cli"),
+    "pandas": ("datasets", "design", "inference", "prediction", "refitting", "report", "model", "cli"),
+    "scipy.stats": ("inference",),
+}
+
+# Slow to import or not everybody's: only inside functions.
+LAZY = ("matplotlib", "scipy.stats", "polars", "pyarrow", "sklearn")
+
+MAX_LINES = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """One imported module (or name) and where it stands."""
+
+    file: str
+    line: int
+    target: str
+    at_top: bool
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line} imports {self.target}"
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+FILES = {module_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def imports_of(module: str) -> Iterator[Import]:
+    path = FILES[module]
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    yield from _imports_in(ast.parse(path.read_text()), module, package, at_top=True)
+
+
+def _imports_in(node: ast.AST, module: str, package: str, *, at_top: bool) -> Iterator[Import]:
+    for child in ast.iter_child_nodes(node):
+        inside = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        if isinstance(child, ast.Import | ast.ImportFrom):
+            for target in _targets(child, package):
+                yield Import(module, child.lineno, target, at_top and not _is_type_checking(node))
+        yield from _imports_in(child, module, package, at_top=at_top and not inside)
+
+
+def _is_type_checking(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
+
+
+def _targets(node: ast.Import | ast.ImportFrom, package: str) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    parents = package.split(".")
+    base = node.module or ""
+    if node.level:
+        base = ".".join([*parents[: len(parents) - node.level + 1], *([node.module] if node.module else [])])
+    return [f"{base}.{alias.name}" for alias in node.names]
+
+
+def home_module(target: str) -> str | None:
+    """The file of the house that `target` is or lies in; None for what comes from outside."""
+    while target and target not in FILES:
+        target = target.rpartition(".")[0]
+    return target or None
+
+
+def floor(module: str) -> int:
+    return FLOORS[module.partition(".")[2].partition(".")[0]]
+
+
+def is_in(module: str, place: str) -> bool:
+    return module == place or module.startswith(f"{place}.")
+
+
+ALL_IMPORTS = [found for module in FILES for found in imports_of(module)]
+
+
+def test_every_file_has_a_floor() -> None:
+    assert {module.partition(".")[2].partition(".")[0] for module in FILES} <= set(FLOORS)
+
+
+def test_no_upward_arrow() -> None:
+    arrows = [(found, home_module(found.target)) for found in ALL_IMPORTS]
+    assert [str(found) for found, home in arrows if home and floor(home) > floor(found.file)] == []
+
+
+def test_no_circle() -> None:
+    graph: dict[str, set[str]] = {module: set() for module in FILES}
+    for found in ALL_IMPORTS:
+        home = home_module(found.target)
+        if home and home != found.file:
+            graph[found.file].add(home)
+    graphlib.TopologicalSorter(graph).prepare()  # CycleError names the files of a circle
+
+
+@pytest.mark.parametrize("outside", DOORS)
+def test_only_its_rooms_touch(outside: str) -> None:
+    allowed = [f"interlace.{room}" for room in DOORS[outside]]
+    touching = [found for found in ALL_IMPORTS if is_in(found.target, outside)]
+    assert [str(f) for f in touching if not any(is_in(f.file, room) for room in allowed)] == []
+
+
+@pytest.mark.parametrize("outside", LAZY)
+def test_only_inside_functions(outside: str) -> None:
+    assert [str(f) for f in ALL_IMPORTS if f.at_top and is_in(f.target, outside)] == []
+
+
+def test_optional_imports_stay_unimported() -> None:
+    # What pandas itself brings along is not our doing.
+    code = (
+        "import sys, pandas; before = set(sys.modules); import interlace; "
+        f"print(*(m for m in {LAZY!r} if m in sys.modules and m not in before))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.split() == []
+
+
+def test_no_file_is_too_long() -> None:
+    files = [*PACKAGE.rglob("*.py"), *(ROOT / "core").glob("*.[ch]pp"), *(ROOT / "tests").rglob("*.py")]
+    lengths = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in files}
+    assert {name: n for name, n in lengths.items() if n > MAX_LINES} == {}
+
+
+def test_no_path_of_one_machine() -> None:
+    machine = re.compile(r"(?<![\w.:/~$})])/(?:home|root|work|farm|Users|opt)/\w")
+    folders = ["src", "core", "tests", "benchmarks", "docs", ".ci"]
+    files = [path for folder in folders for path in (ROOT / folder).rglob("*") if path.is_file()]
+    files += [
+        path for path in ROOT.iterdir() if path.suffix in (".md", ".toml", ".txt") or path.name == "Makefile"
+    ]
+    texts = {path: path.read_text() for path in files if path.suffix not in (".gz", ".pyc", ".so", ".png")}
+    found = {
+        str(path.relative_to(ROOT)): match[0]
+        for path, text in texts.items()
+        if (match := machine.search(text))
+    }
+    assert found == {}
