@@ -1,0 +1,85 @@
+"""Fit one problem by one engine in this process, and write what was measured as JSON.
+
+    python worker.py ENGINE PROBLEM FOLDER OUT SECONDS
+
+The file OUT is written after the first fit and again at the end, so that a process killed in the middle has
+told what it knew. SECONDS bounds the time spent on warm calls.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import json
+import resource
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+MAX_WARM_CALLS = 30
+
+
+def memory(field: str) -> float:
+    """Resident memory in MB now ("VmRSS") or at its peak ("VmHWM")."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        line = next(line for line in status.read_text().splitlines() if line.startswith(field))
+        return float(line.split()[1]) / 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1024 * 1024 if sys.platform == "darwin" else 1024)
+
+
+def forget_peak() -> None:
+    """Let the peak start from here: reading the data is not the engine's doing."""
+    reset = Path("/proc/self/clear_refs")
+    if reset.exists():
+        reset.write_text("5")
+
+
+def measure(engine: Any, problem: Any, data: Any, seconds: float, report: Any) -> None:
+    call = engine.prepare(problem, data)
+    forget_peak()
+    before = memory("VmRSS")
+    start = time.perf_counter()
+    fit = call()
+    found = {"cold": time.perf_counter() - start, "warm": [], "answer": engine.answer(fit)}
+    # The peak is that of the first fit; later ones may keep an earlier model alive.
+    found |= {"peak": memory("VmHWM"), "growth": memory("VmHWM") - before}
+    report(found)
+    deadline = time.perf_counter() + seconds
+    while (
+        len(found["warm"]) < MAX_WARM_CALLS and time.perf_counter() + min(found["warm"], default=0) < deadline
+    ):
+        start = time.perf_counter()
+        fit = call()
+        found["warm"].append(time.perf_counter() - start)
+    report(found)
+
+
+def main(engine_name: str, problem_name: str, folder: str, out: str, seconds: str) -> None:
+    def report(found: dict[str, Any]) -> None:
+        Path(out).write_text(json.dumps(versions | found, default=float))
+
+    versions: dict[str, Any] = {}
+    try:
+        import pandas as pd
+        from problems import BY_NAME
+
+        engine = importlib.import_module(f"engines.{engine_name}")
+        versions["version"] = importlib.metadata.version(engine.DISTRIBUTION)
+        problem = BY_NAME[problem_name]
+        reason = engine.cannot_express(problem)
+        if reason:
+            report({"cannot": reason})
+            return
+        measure(engine, problem, pd.read_parquet(f"{folder}/{problem_name}.parquet"), float(seconds), report)
+    except BaseException as error:  # also a panic of a Rust peer, which is no Exception
+        traceback.print_exc()
+        if not Path(out).exists():
+            report({"error": f"{type(error).__name__}: {error}".splitlines()[0][:120]})
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
