@@ -123,7 +123,7 @@ Written by `make bench`; not edited by hand. Time is that of the whole call, for
 model (REML): the median of warm calls in one process, beside the first (cold) call. Each fit has a process of
 its own. Memory is what the process grew by during the first fit, and its peak with interpreter and data. The
 difference of the criterion is against the lowest one that interlace or lme4 found; a peer's time is shown
-only if its criterion is within 0.01 of that and its sigma and coefficients agree. The problems and their seeds
+only if its criterion is within 0.01 of that and its sigma and coefficients agree. Problems and their seeds
 are in `benchmarks/problems.py`."""
 
 
