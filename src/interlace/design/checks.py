@@ -1,0 +1,101 @@
+"""Can these data carry this model? Each check says which column, which row, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from interlace.design.values import Column, Factor
+from interlace.errors import DataError, ModelError
+
+
+def row_label(position: int, kept: np.ndarray | None) -> int:
+    """Row of the caller's data (counted from 0) of a row used."""
+    return int(position if kept is None else kept[position])
+
+
+def check_not_empty(n_rows: int, n_kept: int, missing: Mapping[str, np.ndarray]) -> None:
+    """There must be rows, before and after those with missing values are dropped."""
+    if n_rows == 0:
+        raise DataError("the data have no rows")
+    if n_kept == 0:
+        counts = ", ".join(f"'{name}' {int(mask.sum())}" for name, mask in missing.items())
+        raise DataError(f"every one of the {n_rows} rows has a missing value (missing by column: {counts})")
+
+
+def refuse_missing(missing: Mapping[str, np.ndarray]) -> None:
+    """For `na_action="raise"`."""
+    if missing:
+        counts = ", ".join(f"'{name}' {int(mask.sum())}" for name, mask in missing.items())
+        raise DataError(f"there are missing values (by column: {counts}); fill them or use na_action='drop'")
+
+
+def check_finite(names: Sequence[str], values: np.ndarray, kept: np.ndarray | None) -> None:
+    """Every entry of an (n, k) matrix must be finite; names the column and the first row."""
+    if not values.size:
+        return
+    with np.errstate(invalid="ignore", over="ignore"):
+        if np.isfinite(values.sum()) or np.isfinite(values).all():
+            return
+    bad = ~np.isfinite(values)
+    column = int(np.flatnonzero(bad.any(axis=0))[0])
+    rows = np.flatnonzero(bad[:, column])
+    raise DataError(
+        f"'{names[column]}' is {values[rows[0], column]} at row {row_label(rows[0], kept)} "
+        f"({len(rows)} such row{'s' if len(rows) > 1 else ''}, counted from 0); "
+        "values must be finite: drop the rows or change the expression"
+    )
+
+
+def numeric_response(name: str, values: Column, nrows: int) -> np.ndarray:
+    """The response as float64 (n,)."""
+    if isinstance(values, Factor):
+        raise DataError(f"the response '{name}' is not numeric (it holds {_example(values)}); convert it to numbers")
+    if values.ndim != 1:
+        raise DataError(f"the response '{name}' has {values.shape[-1]} columns; a linear mixed model needs one")
+    if values.dtype.kind not in "iuf":
+        raise DataError(f"the response '{name}' is not numeric (type {values.dtype}); convert it with astype(float)")
+    if len(values) != nrows:
+        raise DataError(f"the response '{name}' has {len(values)} values where the data have {nrows} rows")
+    return np.ascontiguousarray(values, dtype=np.float64)
+
+
+def _example(values: Factor) -> str:
+    return f"categories such as '{values.levels[0]}'" if len(values.levels) else "categories"
+
+
+def check_not_constant(name: str, y: np.ndarray) -> None:
+    """A response without variation leaves nothing to model."""
+    if (y == y[0]).all():
+        raise DataError(f"the response '{name}' is constant (always {y[0]:g}); there is no variation to model")
+
+
+def check_weights(name: str, weights: np.ndarray, kept: np.ndarray | None) -> None:
+    """Weights must be positive and finite."""
+    bad = np.flatnonzero(~(np.isfinite(weights) & (weights > 0)))
+    if len(bad):
+        raise DataError(
+            f"{name} must be positive and finite; row {row_label(bad[0], kept)} (counted from 0) has "
+            f"{weights[bad[0]]:g} ({len(bad)} such in all); drop rows of weight zero from the data"
+        )
+
+
+def check_levels(group: str, n_levels: int, n_rows: int) -> None:
+    """A grouping factor needs more than one level and fewer levels than there are rows (as lme4 has it)."""
+    if n_levels < 2:
+        raise DataError(f"grouping factors must have > 1 sampled level; '{group}' has {n_levels}")
+    if n_levels >= n_rows:
+        raise ModelError(
+            f"the grouping factor '{group}' has {n_levels} levels for {n_rows} rows; with one row per level its "
+            "random effects cannot be told from the residuals: drop this term or use a coarser grouping factor"
+        )
+
+
+def check_effects(group: str, n_columns: int, n_levels: int, n_rows: int) -> None:
+    """A random term needs fewer random effects than there are rows (as lme4 has it)."""
+    if n_columns * n_levels >= n_rows:
+        raise ModelError(
+            f"the random term for '{group}' has {n_columns} x {n_levels} = {n_columns * n_levels} random effects "
+            f"for {n_rows} rows; its covariances cannot be told from the residuals: use fewer columns in it"
+        )

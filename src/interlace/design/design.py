@@ -1,0 +1,69 @@
+"""Numbers for the fit: what `Encoding` makes of a table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from interlace.design.frame import Frame
+
+
+@dataclass(frozen=True, slots=True)
+class RandomRows:
+    """Rows of one random term.
+
+    Attributes
+    ----------
+    codes : ndarray of int32, shape (n,)
+        Level of each row; -1 for a level that the fit has not seen.
+    z : ndarray of float64, shape (n, k), C-contiguous
+        Raw values of the columns of the term.
+    """
+
+    codes: np.ndarray
+    z: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """Response, columns and groups of the rows used.
+
+    Attributes
+    ----------
+    y : ndarray of float64, shape (n,), or None
+        None for new data without a (complete) response.
+    X : ndarray of float64, shape (n, p), C-contiguous
+    random : tuple of RandomRows
+        One per covariance block, in the order of `Encoding.random`.
+    weights, offset : ndarray of float64, shape (n,), or None
+        Prior weights (positive); sum of all offsets.
+    n_rows_read : int
+        Rows of the table, used or not.
+    kept : ndarray of int or None
+        Indices of the rows used; None if all are.
+    missing : tuple of (str, int)
+        Columns with missing values and their number.
+    frame : Frame
+        The rows used, to hand tables back in the caller's library.
+    """
+
+    y: np.ndarray | None
+    X: np.ndarray
+    random: tuple[RandomRows, ...]
+    weights: np.ndarray | None
+    offset: np.ndarray | None
+    n_rows_read: int
+    kept: np.ndarray | None
+    missing: tuple[tuple[str, int], ...]
+    frame: Frame
+
+    @property
+    def nrows(self) -> int:
+        """Number of rows used, n."""
+        return len(self.X)
+
+    @property
+    def n_dropped(self) -> int:
+        """Rows left out because a value was missing."""
+        return self.n_rows_read - self.nrows

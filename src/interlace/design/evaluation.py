@@ -1,0 +1,100 @@
+"""Expressions of a formula, evaluated on columns: what names mean, and what went wrong."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from formulaic.transforms import TRANSFORMS
+from formulaic.utils.layered_mapping import LayeredMapping
+from formulaic.utils.stateful_transforms import stateful_eval
+
+from interlace.design.contrasts import C, contr, factor
+from interlace.design.splines import bs, ns
+from interlace.design.values import Column, Factor, from_anything
+from interlace.errors import FormulaError, InterlaceError
+from interlace.formula.terms import Formula, plain_name
+
+#: Functions that formulas know; these names always mean these functions.
+LIBRARY: dict[str, Any] = {
+    **TRANSFORMS,
+    "C": C,
+    "factor": factor,
+    "contr": contr,
+    "ns": ns,
+    "bs": bs,
+    "abs": np.abs,
+    "ceil": np.ceil,
+    "cos": np.cos,
+    "expm1": np.expm1,
+    "floor": np.floor,
+    "log1p": np.log1p,
+    "round": np.round,
+    "sin": np.sin,
+    "sqrt": np.sqrt,
+    "tan": np.tan,
+}
+
+
+class SeriesView(Mapping[str, Any]):
+    """Columns as pandas series, made when asked for: what functions of a formula are given."""
+
+    __slots__ = ("_aliases", "_columns")
+
+    def __init__(self, columns: Mapping[str, Column]) -> None:
+        self._columns = columns
+        # Python reads identifiers in their NFKC form, which need not be the column's spelling.
+        self._aliases = {unicodedata.normalize("NFKC", n): n for n in columns if not n.isascii()}
+
+    def __getitem__(self, name: str) -> pd.Series:
+        values = self._columns[self._aliases.get(name, name)]
+        return values.to_series() if isinstance(values, Factor) else pd.Series(values, copy=False)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._columns or name in self._aliases
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._columns)
+
+    def __len__(self) -> int:
+        return len(self._columns)
+
+
+def environment(columns: Mapping[str, Column], context: Mapping[str, Any]) -> LayeredMapping:
+    """Names of an expression: columns, then the library, then the caller's objects."""
+    return LayeredMapping(SeriesView(columns), LIBRARY, context)
+
+
+def evaluate(
+    expression: str,
+    columns: Mapping[str, Column],
+    context: Mapping[str, Any],
+    state: dict[str, Any],
+    formula: Formula,
+) -> Column:
+    """One column from one expression; `state` keeps what stateful functions learn, and is used if filled."""
+    name = plain_name(expression)
+    if name is not None and name in columns:
+        return columns[name]
+    try:
+        with np.errstate(all="ignore"):
+            value = stateful_eval(expression, environment(columns, context), {}, state, None)
+    except InterlaceError:
+        raise
+    except Exception as error:
+        raise evaluation_error(expression, error, formula) from error
+    wrapped = getattr(value, "__wrapped__", value)
+    return from_anything(expression, wrapped)
+
+
+def evaluation_error(expression: str, error: BaseException, formula: Formula) -> FormulaError:
+    """What to say when an expression of the formula fails."""
+    cause = error
+    while cause.__cause__ is not None:
+        cause = cause.__cause__
+    message = f"'{expression}' cannot be evaluated: {type(cause).__name__}: {cause}"
+    position = formula.text.find(expression)
+    return FormulaError(message, formula.text or None, position if position >= 0 else None)

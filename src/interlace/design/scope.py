@@ -1,0 +1,118 @@
+"""Names of a formula settled against a table and the caller's namespace."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from interlace.design.evaluation import LIBRARY
+from interlace.design.frame import closest
+from interlace.errors import DataError, FormulaError
+from interlace.formula.names import Name, expressions, is_builtin, locate, names_in, quote_columns
+from interlace.formula.parser import parse
+from interlace.formula.terms import Formula, plain_name
+from interlace.formula.tokens import quote
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What the names of a formula mean.
+
+    Attributes
+    ----------
+    formula : Formula
+        With '.' expanded and dotted column names quoted.
+    columns : tuple of str
+        Columns of the table that the formula uses.
+    context : dict
+        The caller's objects that it uses, and no others.
+    """
+
+    formula: Formula
+    columns: tuple[str, ...]
+    context: dict[str, Any]
+
+
+def settle(
+    formula: Formula, names: list[str], context: Mapping[str, Any] | None, reserved: Iterable[str] = ()
+) -> Scope:
+    """Find every name of a formula among the columns, the library or the caller's objects.
+
+    Raises
+    ------
+    FormulaError
+        For a name that is nowhere; with the closest ones and a caret.
+    """
+    formula = _expand_dot(_quote_dotted(formula, names), names, set(reserved))
+    known = frozenset(names)
+    columns: dict[str, None] = {}
+    captured: dict[str, Any] = {}
+    for expression in expressions(formula):
+        for name in names_in(expression):
+            root = name.name.split(".")[0]
+            if name.role != "function" and name.name in known:
+                columns[name.name] = None
+            elif name.role != "term" and root != name.name and root in known:
+                columns[root] = None
+            elif name.role == "term" or not _is_known(root, context, captured):
+                raise _unknown(name, formula, names)
+    return Scope(formula, tuple(columns), captured)
+
+
+def _is_known(root: str, context: Mapping[str, Any] | None, captured: dict[str, Any]) -> bool:
+    if root in LIBRARY:
+        return True
+    if context is not None and root in context:
+        captured[root] = context[root]
+        return True
+    return is_builtin(root)
+
+
+def _unknown(name: Name, formula: Formula, names: list[str]) -> FormulaError:
+    position = locate(formula, name.name)
+    if name.role == "function":
+        near = closest(name.name, sorted(LIBRARY))
+        hint = near if near.startswith("did you") else "define it before the call, or compute the column in the data"
+        return FormulaError(f"there is no function '{name.name}'; {hint}", formula.text or None, position)
+    message = f"the data have no column '{name.name}'; {closest(name.name, names)}"
+    return FormulaError(message, formula.text or None, position)
+
+
+def check_columns(names: list[str], wanted: Iterable[str]) -> None:
+    """Columns that options name must be there."""
+    for name in wanted:
+        if name not in names:
+            raise DataError(f"the data have no column '{name}'; {closest(name, names)}")
+
+
+def _quote_dotted(formula: Formula, names: list[str]) -> Formula:
+    dotted = frozenset(name for name in names if "." in name)
+    if not dotted:
+        return formula
+    quoted = parse(_rewritten(formula, dotted))
+    return replace(quoted, text=formula.text)
+
+
+def _rewritten(formula: Formula, dotted: frozenset[str]) -> str:
+    return quote_columns(str(formula).replace("~", "+ __tilde__ +", 1), dotted).replace("+ __tilde__ +", "~", 1)
+
+
+def _expand_dot(formula: Formula, names: list[str], reserved: set[str]) -> Formula:
+    """`.` is every column that is not the response, a grouping factor, an offset or the weights."""
+    if not any(name.name == "." for name in names_in(formula.fixed)):
+        return formula
+    used = set(reserved)
+    for expression in (formula.response, *formula.offsets):
+        used.update(name.name for name in names_in(expression))
+    for term in formula.random:
+        used.update(name for part in term.grouping if (name := plain_name(part)) is not None)
+        used.update(name.name for part in term.grouping for name in names_in(part))
+    rest = [quote(name) for name in names if name not in used]
+    if not rest:
+        raise FormulaError("'.' stands for no column: all are used elsewhere", formula.text, locate(formula, "."))
+    intercept, *terms = formula.fixed.split(" + ")
+    if "." not in terms:
+        raise FormulaError("'.' can only be a term of its own", formula.text, locate(formula, "."))
+    fixed = list(dict.fromkeys(part for term in terms for part in (rest if term == "." else [term])))
+    return replace(formula, fixed=" + ".join([intercept, *fixed]))

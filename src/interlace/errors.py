@@ -1,0 +1,83 @@
+"""What went wrong, where, and what to do next.
+
+Every exception of the library is an `InterlaceError`; every warning is an `InterlaceWarning`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class InterlaceError(Exception):
+    """Base class of every error that this library raises on purpose."""
+
+
+class FormulaError(InterlaceError, ValueError):
+    """The formula cannot be understood, or names something that does not exist.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong and what to write instead.
+    text : str, optional
+        The whole formula.
+    position : int, optional
+        Index into `text` of the place in question; shown by a caret.
+
+    Examples
+    --------
+    >>> print(FormulaError("the formula has no '~'", "y x", 2))
+    the formula has no '~'
+        y x
+          ^
+    """
+
+    def __init__(self, message: str, text: str | None = None, position: int | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.text = text
+        self.position = position
+
+    def __str__(self) -> str:
+        if self.text is None:
+            return self.message
+        return f"{self.message}\n{_pointed(self.text, self.position)}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.message, self.text, self.position)
+
+
+def _pointed(text: str, position: int | None) -> str:
+    """The formula, indented, with a caret under `position` on a line of its own."""
+    shown, offset = [], 0
+    for line in text.split("\n"):
+        shown.append("    " + line.replace("\t", " "))
+        if position is not None and offset <= position <= offset + len(line):
+            shown.append("    " + " " * (position - offset) + "^")
+            position = None
+        offset += len(line) + 1
+    return "\n".join(shown)
+
+
+class DataError(InterlaceError, ValueError):
+    """The data cannot be used: a column is missing, not numeric, not finite, has one level only ..."""
+
+
+class ModelError(InterlaceError, ValueError):
+    """The model cannot be fitted to these data: too many random effects, too much memory ..."""
+
+
+class ConvergenceError(InterlaceError, RuntimeError):
+    """The optimiser could not find an optimum."""
+
+
+class InterlaceWarning(UserWarning):
+    """Base class of every warning that this library gives on purpose."""
+
+
+class RankDeficiencyWarning(InterlaceWarning):
+    """Columns of the fixed part were dropped because others determine them."""
+
+
+class ConvergenceWarning(InterlaceWarning):
+    """The optimum is doubtful."""

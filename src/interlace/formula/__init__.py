@@ -1,0 +1,6 @@
+"""Formula text to terms."""
+
+from interlace.formula.parser import parse
+from interlace.formula.terms import Formula, RandomTerm
+
+__all__ = ["Formula", "RandomTerm", "parse"]
