@@ -73,9 +73,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--problems", type=_some_of(BY_NAME), default=list(BY_NAME), metavar="A,B")
+    parser.add_argument("--problems", type=_some_of(BY_NAME), metavar="A,B")
     parser.add_argument("--engines", type=_some_of(ENGINES), default=list(ENGINES), metavar="X,Y")
-    parser.add_argument("--quick", action="store_true", help="only the small problems, few warm calls")
+    parser.add_argument(
+        "--quick", action="store_true", help="few warm calls; the small problems, if none are named"
+    )
     parser.add_argument("--limit", type=float, default=240.0, metavar="SECONDS", help="for one fit (240)")
     parser.add_argument(
         "--shrink", type=int, default=1, metavar="N", help="divide simulated data by N: a trial run"
