@@ -6,7 +6,7 @@ Two kinds: `NumericBasis` (intercept and bare numeric columns, straight to NumPy
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Protocol
@@ -15,14 +15,11 @@ import numpy as np
 from formulaic import Formula as FormulaicFormula
 from formulaic import ModelSpec
 from formulaic.errors import FormulaicError
-from formulaic.materializers import PandasMaterializer
-from formulaic.materializers.types import FactorValues
-from formulaic.transforms.contrasts import Contrasts, PolyContrasts, TreatmentContrasts
-from interface_meta import override
 
-from interlace.design.contrasts import CodedFactor, coding, resolve
-from interlace.design.evaluation import LIBRARY, SeriesView, evaluation_error
-from interlace.design.values import Column, Factor, from_anything
+from interlace.design.contrasts import coding, resolve
+from interlace.design.evaluation import evaluation_error
+from interlace.design.materializer import Evaluated, Materializer
+from interlace.design.values import Column, Factor
 from interlace.errors import DataError, FormulaError, InterlaceError
 from interlace.formula.names import names_in
 from interlace.formula.terms import Formula, plain_name
@@ -56,7 +53,7 @@ class FactorCoding:
     contrast: np.ndarray
 
 
-# Direct path ---------------------------------------------------------------------------------------------------
+# Direct path
 
 
 @lru_cache(maxsize=512)
@@ -107,7 +104,7 @@ def _numeric(name: str, values: Any) -> np.ndarray:
     return np.asarray(values)
 
 
-# Formulaic -----------------------------------------------------------------------------------------------------
+# Formulaic
 
 
 @lru_cache(maxsize=512)
@@ -131,126 +128,6 @@ def _quoted_factor(part: Any) -> str:
     return str(part.expr)
 
 
-class _Materializer(PandasMaterializer):
-    """Formulaic's assembly of terms over our columns, with R's treatment of factors and logicals."""
-
-    REGISTER_NAME = "interlace"
-    REGISTER_INPUTS: Sequence[str] = ()
-
-    def __init__(self, columns: Mapping[str, Column], nrows: int, context: Mapping[str, Any]) -> None:
-        self.rows = nrows
-        self.raw = columns
-        self.contrasts: dict[str, Contrasts] = {}
-        super().__init__(SeriesView(columns), context={**context, **LIBRARY})
-
-    @override
-    def _init(self) -> None:
-        pass
-
-    @property
-    @override
-    def nrows(self) -> int:
-        return self.rows
-
-    @override
-    def _lookup(self, name: str) -> tuple[Any, set[Any]]:
-        if name not in self.raw:
-            raise NameError(f"there is no column '{name}'")
-        return self._as_values(name, self.raw[name]), set()
-
-    @override
-    def _evaluate(self, expr: str, metadata: Any, spec: ModelSpec) -> tuple[Any, set[Any]]:
-        with np.errstate(all="ignore"):
-            value, _ = super()._evaluate(expr, metadata, spec)
-        wrapped = getattr(value, "__wrapped__", value)
-        if isinstance(wrapped, dict):
-            return value, set()
-        if isinstance(value, FactorValues) and not isinstance(wrapped, Factor):
-            return value, set()
-        if getattr(wrapped, "ndim", 1) == 0:
-            wrapped = np.full(self.rows, wrapped)
-        return self._as_values(expr, from_anything(expr, wrapped)), set()
-
-    def _as_values(self, expr: str, values: Column) -> Any:
-        if isinstance(values, np.ndarray) and values.dtype.kind == "b":
-            values = Factor(values.astype(np.int8), np.array([False, True]))
-        if isinstance(values, Factor):
-            return FactorValues(values, kind="categorical", spans_intercept=True)
-        if values.dtype.kind not in "iuf":
-            raise DataError(f"'{expr}' has values of type {values.dtype}; convert it to numbers or to strings")
-        if len(values) != self.rows:
-            raise DataError(f"'{expr}' has {len(values)} rows where the data have {self.rows}")
-        return FactorValues(values, kind="numerical", spans_intercept=False)
-
-    @override
-    def _encode_numerical(self, values: Any, metadata: Any, encoder_state: Any, spec: Any, drop_rows: Any) -> Any:
-        return np.asarray(getattr(values, "__wrapped__", values), dtype=np.float64)
-
-    @override
-    def _encode_categorical(
-        self, values: Any, metadata: Any, encoder_state: Any, spec: Any, drop_rows: Any, reduced_rank: bool = False
-    ) -> Any:
-        factor: Factor = values.__wrapped__
-        expr = encoder_state.get("expr")
-        if expr is None:
-            raise AssertionError("set by _encode_evaled_factor")
-        if "levels" not in encoder_state:
-            factor = self._learn(expr, factor, encoder_state)
-        else:
-            factor = _conform(expr, factor, encoder_state["levels"])
-        code = coding(expr, encoder_state["contrast"], encoder_state["levels"], reduced_rank)
-        encoded = code.matrix[factor.codes]
-        return FactorValues(
-            {name: encoded[:, j] for j, name in enumerate(code.fields)},
-            kind="categorical",
-            spans_intercept=not reduced_rank,
-            drop_field=None,
-            format=code.format,
-            encoded=True,
-        )
-
-    @override
-    def _encode_evaled_factor(self, factor: Any, spec: Any, drop_rows: Any, reduced_rank: bool = False) -> Any:
-        # Formulaic hands the encoder its state only; the name of the factor travels in it.
-        spec.encoder_state.setdefault(factor.expr, (factor.metadata.kind, {}))[1]["expr"] = factor.expr
-        return super()._encode_evaled_factor(factor, spec, drop_rows, reduced_rank)
-
-    def _learn(self, expr: str, factor: Factor, state: dict[str, Any]) -> Factor:
-        own = factor.contrast if isinstance(factor, CodedFactor) else None
-        factor = factor.drop_unused()
-        if len(factor.levels) < 2:
-            level = f"'{factor.levels[0]}'" if len(factor.levels) else "none"
-            raise DataError(
-                f"the factor '{expr}' has one level only ({level}) in the rows used; leave it out of the formula"
-            )
-        default: Contrasts = PolyContrasts() if factor.ordered else TreatmentContrasts()
-        state["levels"] = factor.levels
-        state["ordered"] = factor.ordered
-        state["contrast"] = own or self.contrasts.get(expr) or default
-        return factor
-
-    @override
-    def _combine_columns(self, cols: Any, spec: Any, drop_rows: Any) -> np.ndarray:
-        X = np.empty((self.rows, len(cols)))
-        for j, (_, values) in enumerate(cols):
-            X[:, j] = values
-        return X
-
-
-def _conform(expr: str, factor: Factor, levels: np.ndarray) -> Factor:
-    """Codes into the levels of the fit; a level that was not there is an error."""
-    known = factor.recode(levels)
-    unseen = np.flatnonzero((known.codes < 0) & (factor.codes >= 0))
-    if len(unseen):
-        names = list(dict.fromkeys(str(v) for v in factor.levels[factor.codes[unseen]]))
-        shown = ", ".join(f"'{n}'" for n in names[:5]) + (" ..." if len(names) > 5 else "")
-        raise DataError(
-            f"the factor '{expr}' has {'a level' if len(names) == 1 else 'levels'} that the fit has not seen: {shown} "
-            f"(first at row {unseen[0]}); levels known: {', '.join(map(str, levels[:20]))}"
-        )
-    return known
-
-
 @dataclass(frozen=True)
 class FormulaicBasis:
     """Any right-hand side that formulaic understands, with what its functions and factors learnt."""
@@ -263,16 +140,24 @@ class FormulaicBasis:
     factors: dict[str, FactorCoding] = field(default_factory=dict)
 
     def matrix(self, columns: Mapping[str, Column], nrows: int) -> np.ndarray:
-        return _materialize(_Materializer(columns, nrows, self.context), self.spec, self.formula)[0]
+        return _materialize(Materializer(columns, nrows, self.context), self.spec, self.formula)[0]
 
 
-def _materialize(materializer: _Materializer, spec: Any, formula: Formula) -> tuple[np.ndarray, ModelSpec]:
+def _materialize(materializer: Materializer, spec: Any, formula: Formula) -> tuple[np.ndarray, ModelSpec]:
     try:
         with np.errstate(all="ignore"):
             matrix = materializer.get_model_matrix(spec, output="numpy", na_action="ignore")
     except InterlaceError:
         raise
-    except (FormulaicError, ArithmeticError, LookupError, NameError, TypeError, ValueError, AttributeError) as error:
+    except (
+        FormulaicError,
+        ArithmeticError,
+        LookupError,
+        NameError,
+        TypeError,
+        ValueError,
+        AttributeError,
+    ) as error:
         known = error.__cause__
         if isinstance(known, InterlaceError):
             raise known from None
@@ -295,6 +180,7 @@ def learn_basis(
     context: Mapping[str, Any],
     contrasts: Mapping[str, Any],
     formula: Formula,
+    evaluated: dict[str, Evaluated],
 ) -> tuple[Basis, np.ndarray]:
     """Learn a right-hand side (intercept written out) from data; the basis and its columns (n, k)."""
     simple = _simple(rhs)
@@ -306,10 +192,12 @@ def learn_basis(
     except (FormulaicError, SyntaxError, ValueError, TypeError) as error:
         first = str(error).strip().splitlines()[0]
         raise FormulaError(f"'{rhs}' cannot be understood: {first}", formula.text or None) from error
-    materializer = _Materializer(columns, nrows, context)
+    materializer = Materializer(columns, nrows, context, evaluated)
     materializer.contrasts = {name: resolve(name, c) for name, c in contrasts.items()}
     matrix, spec = _materialize(materializer, parsed, formula)
-    basis = FormulaicBasis(spec, dict(context), formula, tuple(spec.column_names), _terms(spec), _factors(spec))
+    basis = FormulaicBasis(
+        spec, dict(context), formula, tuple(spec.column_names), _terms(spec), _factors(spec)
+    )
     return basis, matrix
 
 

@@ -51,11 +51,17 @@ def check_finite(names: Sequence[str], values: np.ndarray, kept: np.ndarray | No
 def numeric_response(name: str, values: Column, nrows: int) -> np.ndarray:
     """The response as float64 (n,)."""
     if isinstance(values, Factor):
-        raise DataError(f"the response '{name}' is not numeric (it holds {_example(values)}); convert it to numbers")
+        raise DataError(
+            f"the response '{name}' is not numeric (it holds {_example(values)}); convert it to numbers"
+        )
     if values.ndim != 1:
-        raise DataError(f"the response '{name}' has {values.shape[-1]} columns; a linear mixed model needs one")
+        raise DataError(
+            f"the response '{name}' has {values.shape[-1]} columns; a linear mixed model needs one"
+        )
     if values.dtype.kind not in "iuf":
-        raise DataError(f"the response '{name}' is not numeric (type {values.dtype}); convert it with astype(float)")
+        raise DataError(
+            f"the response '{name}' is not numeric (type {values.dtype}); convert it with astype(float)"
+        )
     if len(values) != nrows:
         raise DataError(f"the response '{name}' has {len(values)} values where the data have {nrows} rows")
     return np.ascontiguousarray(values, dtype=np.float64)
@@ -68,7 +74,9 @@ def _example(values: Factor) -> str:
 def check_not_constant(name: str, y: np.ndarray) -> None:
     """A response without variation leaves nothing to model."""
     if (y == y[0]).all():
-        raise DataError(f"the response '{name}' is constant (always {y[0]:g}); there is no variation to model")
+        raise DataError(
+            f"the response '{name}' is constant (always {y[0]:g}); there is no variation to model"
+        )
 
 
 def check_weights(name: str, weights: np.ndarray, kept: np.ndarray | None) -> None:
@@ -87,15 +95,16 @@ def check_levels(group: str, n_levels: int, n_rows: int) -> None:
         raise DataError(f"grouping factors must have > 1 sampled level; '{group}' has {n_levels}")
     if n_levels >= n_rows:
         raise ModelError(
-            f"the grouping factor '{group}' has {n_levels} levels for {n_rows} rows; with one row per level its "
-            "random effects cannot be told from the residuals: drop this term or use a coarser grouping factor"
+            f"the grouping factor '{group}' has {n_levels} levels for {n_rows} rows: with one row per level "
+            "its random effects cannot be told from the residuals; drop this term or use a coarser factor"
         )
 
 
 def check_effects(group: str, n_columns: int, n_levels: int, n_rows: int) -> None:
     """A random term needs fewer random effects than there are rows (as lme4 has it)."""
     if n_columns * n_levels >= n_rows:
+        count = f"{n_columns} x {n_levels} = {n_columns * n_levels}"
         raise ModelError(
-            f"the random term for '{group}' has {n_columns} x {n_levels} = {n_columns * n_levels} random effects "
-            f"for {n_rows} rows; its covariances cannot be told from the residuals: use fewer columns in it"
+            f"the random term for '{group}' has {count} random effects for {n_rows} rows: its covariances "
+            "cannot be told from the residuals; use fewer columns in it"
         )

@@ -28,7 +28,7 @@ from formulaic.transforms.contrasts import (
     TreatmentContrasts,
 )
 
-from interlace.design.values import Factor, from_anything
+from interlace.design.values import Factor, factorize, from_anything
 from interlace.errors import DataError
 
 _NAMED: dict[str, type[Contrasts]] = {
@@ -59,7 +59,9 @@ def resolve(name: str, contrast: Any) -> Contrasts:
         key = contrast.removeprefix("contr.").lower()
         if key not in _NAMED:
             known = ", ".join(k for k in _NAMED if k != "diff")
-            raise DataError(f"there is no contrast named '{contrast}' (for '{name}'); use one of {known}, or a matrix")
+            raise DataError(
+                f"there is no contrast named '{contrast}' (for '{name}'); use one of {known}, or a matrix"
+            )
         return _NAMED[key]()
     if isinstance(contrast, type) and issubclass(contrast, Contrasts):
         return contrast()
@@ -71,7 +73,9 @@ def resolve(name: str, contrast: Any) -> Contrasts:
         return CustomContrasts(dict(contrast))
     matrix = np.asarray(contrast)
     if matrix.ndim != 2 or matrix.dtype.kind not in "iuf":
-        raise DataError(f"the contrast for '{name}' is neither a name nor a matrix of numbers (levels x columns)")
+        raise DataError(
+            f"the contrast for '{name}' is neither a name nor a matrix of numbers (levels x columns)"
+        )
     return CustomContrasts(matrix.astype(np.float64))
 
 
@@ -87,24 +91,22 @@ class Coding:
 def coding(name: str, contrast: Contrasts, levels: np.ndarray, reduced: bool) -> Coding:
     """The columns of a factor: `reduced` ones beside an intercept, otherwise one per level."""
     key = tuple(levels.tolist())
-    if type(contrast) is TreatmentContrasts and contrast.base not in key and "UNSET" not in repr(contrast.base):
-        raise DataError(f"the reference level {contrast.base!r} of '{name}' does not occur; levels: {list(key)}")
-    if not isinstance(contrast, CustomContrasts):
-        try:
-            return _coding(contrast_key(contrast), key, reduced)
-        except TypeError:  # levels that cannot be hashed together
-            return _build(contrast, key, reduced)
-    _check_custom(name, contrast, len(key))
-    return _build(contrast, key, reduced)
-
-
-def contrast_key(contrast: Contrasts) -> Contrasts:
-    """Formulaic's named contrasts are compared by value and can be hashed by their repr."""
-    return _Hashed(contrast)  # type: ignore[return-value]
+    if (
+        type(contrast) is TreatmentContrasts
+        and contrast.base not in key
+        and "UNSET" not in repr(contrast.base)
+    ):
+        raise DataError(
+            f"the reference level {contrast.base!r} of '{name}' does not occur; levels: {list(key)}"
+        )
+    if isinstance(contrast, CustomContrasts):
+        _check_custom(name, contrast, len(key))
+        return _build(contrast, key, reduced)
+    return _coding(_Hashed(contrast), key, reduced)
 
 
 class _Hashed:
-    """A contrast as a key of a cache."""
+    """A named contrast as a key of a cache: equal if they print the same."""
 
     __slots__ = ("contrast",)
 
@@ -136,23 +138,17 @@ def _check_custom(name: str, contrast: CustomContrasts, n_levels: int) -> None:
         raise DataError(f"the contrast matrix for '{name}' has {rows} rows; the factor has {n_levels} levels")
 
 
-# Functions of formulas -----------------------------------------------------------------------------------------
+# Functions of formulas
 
 
 def to_factor(values: Any, levels: Any = None, ordered: bool | None = None) -> Factor:
     """Anything as a factor: levels sorted, or those given in the order given."""
     column = from_anything("factor()", values)
     if not isinstance(column, Factor):
-        column = _factor_of_numbers(column)
+        column = factorize(column)
     if levels is not None:
         column = column.recode(np.asarray(levels, dtype=object))
     return Factor(column.codes, column.levels, column.ordered if ordered is None else ordered)
-
-
-def _factor_of_numbers(values: np.ndarray) -> Factor:
-    from interlace.design.values import factorize
-
-    return factorize(values)
 
 
 def factor(x: Any, levels: Any = None, ordered: bool | None = None) -> FactorValues:

@@ -42,16 +42,20 @@ LIBRARY: dict[str, Any] = {
 class SeriesView(Mapping[str, Any]):
     """Columns as pandas series, made when asked for: what functions of a formula are given."""
 
-    __slots__ = ("_aliases", "_columns")
+    __slots__ = ("_aliases", "_columns", "_made")
 
     def __init__(self, columns: Mapping[str, Column]) -> None:
         self._columns = columns
+        self._made: dict[str, pd.Series] = {}
         # Python reads identifiers in their NFKC form, which need not be the column's spelling.
         self._aliases = {unicodedata.normalize("NFKC", n): n for n in columns if not n.isascii()}
 
     def __getitem__(self, name: str) -> pd.Series:
-        values = self._columns[self._aliases.get(name, name)]
-        return values.to_series() if isinstance(values, Factor) else pd.Series(values, copy=False)
+        name = self._aliases.get(name, name)
+        if name not in self._made:
+            values = self._columns[name]
+            self._made[name] = _series(values)
+        return self._made[name]
 
     def __contains__(self, name: object) -> bool:
         return name in self._columns or name in self._aliases
@@ -61,6 +65,10 @@ class SeriesView(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(self._columns)
+
+
+def _series(values: Column) -> pd.Series:
+    return values.to_series() if isinstance(values, Factor) else pd.Series(values, copy=False)
 
 
 def environment(columns: Mapping[str, Column], context: Mapping[str, Any]) -> LayeredMapping:

@@ -88,7 +88,8 @@ class Frame:
             return pd.DataFrame(dict(arrays), index=self.index)
         import narwhals as nw
 
-        return nw.from_dict(dict(arrays), backend=self.library).to_native()
+        backend: Any = self.library
+        return nw.from_dict(dict(arrays), backend=backend).to_native()
 
     def to_pandas(self) -> pd.DataFrame:
         """The columns as a pandas data frame."""
@@ -127,7 +128,7 @@ def _check_present(name: str, names: Sequence[str]) -> None:
         raise DataError(f"the data have {count} columns named '{name}'; rename all but one")
 
 
-# The kinds of tables -------------------------------------------------------------------------------------------
+# The kinds of tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +168,9 @@ class _MappingSource:
     def nrows(self) -> int:
         for name, values in self.data.items():
             if not hasattr(values, "__len__") or isinstance(values, str):
-                raise DataError(f"'{name}' is a single value; a mapping of columns needs an array for each name")
+                raise DataError(
+                    f"'{name}' is a single value; a mapping of columns needs an array for each name"
+                )
             return len(values)
         return 0
 
@@ -280,7 +283,9 @@ def _from_narwhals_categories(series: Any, gone: np.ndarray | None) -> tuple[Fac
     values = np.array(series.cast(nw.String).to_list(), dtype=object)
     if isinstance(series.dtype, nw.Enum):
         levels = np.array(series.cat.get_categories().to_list(), dtype=object)
-        return Factor(pd.Index(levels).get_indexer(pd.Index(values, dtype=object)).astype(np.int32), levels), gone
+        return Factor(
+            pd.Index(levels).get_indexer(pd.Index(values, dtype=object)).astype(np.int32), levels
+        ), gone
     column, missing = from_numpy("", values)
     if not isinstance(column, Factor):
         column = Factor(np.full(len(values), -1, dtype=np.int32), np.array([], dtype=object))

@@ -65,7 +65,9 @@ class Grouping:
         return np.where(known, place, -1).astype(np.int32)
 
 
-def learn_grouping(group: str, names: tuple[str, ...], columns: Sequence[Column]) -> tuple[Grouping, np.ndarray]:
+def learn_grouping(
+    group: str, names: tuple[str, ...], columns: Sequence[Column]
+) -> tuple[Grouping, np.ndarray]:
     """Learn a grouping factor; its levels and the codes of the rows (int32, all >= 0)."""
     factors = [_as_factor(name, column).drop_unused() for name, column in zip(names, columns, strict=True)]
     parts = tuple(f.levels for f in factors)
@@ -83,7 +85,9 @@ def _int32(codes: np.ndarray) -> np.ndarray:
 def _combine(codes: Sequence[np.ndarray], sizes: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
     """Mixed-radix numbers of combinations, and which rows have every part known."""
     if np.prod([float(size) for size in sizes]) > 2.0**62:
-        raise DataError("the product of these grouping factors has too many combinations; combine them in the data")
+        raise DataError(
+            "the product of these grouping factors has too many combinations; combine them in the data"
+        )
     combined = codes[0].astype(np.int64)
     known = codes[0] >= 0
     for code, size in zip(codes[1:], sizes[1:], strict=True):
@@ -104,5 +108,7 @@ def _as_factor(name: str, column: Column) -> Factor:
             f"(for example with astype(int) or astype(str)) so that equal groups are surely equal"
         )
     if column.dtype.kind not in "iubMm":
-        raise DataError(f"the grouping factor '{name}' has values of type {column.dtype}; convert it to strings")
+        raise DataError(
+            f"the grouping factor '{name}' has values of type {column.dtype}; convert it to strings"
+        )
     return factorize(column)

@@ -73,7 +73,11 @@ def _unknown(name: Name, formula: Formula, names: list[str]) -> FormulaError:
     position = locate(formula, name.name)
     if name.role == "function":
         near = closest(name.name, sorted(LIBRARY))
-        hint = near if near.startswith("did you") else "define it before the call, or compute the column in the data"
+        hint = (
+            near
+            if near.startswith("did you")
+            else "define it before the call, or compute the column in the data"
+        )
         return FormulaError(f"there is no function '{name.name}'; {hint}", formula.text or None, position)
     message = f"the data have no column '{name.name}'; {closest(name.name, names)}"
     return FormulaError(message, formula.text or None, position)
@@ -95,7 +99,9 @@ def _quote_dotted(formula: Formula, names: list[str]) -> Formula:
 
 
 def _rewritten(formula: Formula, dotted: frozenset[str]) -> str:
-    return quote_columns(str(formula).replace("~", "+ __tilde__ +", 1), dotted).replace("+ __tilde__ +", "~", 1)
+    return quote_columns(str(formula).replace("~", "+ __tilde__ +", 1), dotted).replace(
+        "+ __tilde__ +", "~", 1
+    )
 
 
 def _expand_dot(formula: Formula, names: list[str], reserved: set[str]) -> Formula:
@@ -110,7 +116,9 @@ def _expand_dot(formula: Formula, names: list[str], reserved: set[str]) -> Formu
         used.update(name.name for part in term.grouping for name in names_in(part))
     rest = [quote(name) for name in names if name not in used]
     if not rest:
-        raise FormulaError("'.' stands for no column: all are used elsewhere", formula.text, locate(formula, "."))
+        raise FormulaError(
+            "'.' stands for no column: all are used elsewhere", formula.text, locate(formula, ".")
+        )
     intercept, *terms = formula.fixed.split(" + ")
     if "." not in terms:
         raise FormulaError("'.' can only be a term of its own", formula.text, locate(formula, "."))

@@ -42,7 +42,11 @@ def ns(
 
 
 def _inner_knots(
-    x: np.ndarray, df: int | None, knots: Iterable[float] | None, intercept: bool, boundary: tuple[float, float]
+    x: np.ndarray,
+    df: int | None,
+    knots: Iterable[float] | None,
+    intercept: bool,
+    boundary: tuple[float, float],
 ) -> list[float]:
     if knots is not None:
         return sorted(float(k) for k in np.atleast_1d(np.asarray(knots, dtype=np.float64)))
@@ -53,7 +57,9 @@ def _inner_knots(
     return np.quantile(inside, np.linspace(0, 1, n_inner + 2)[1:-1]).tolist()
 
 
-def _natural_basis(x: np.ndarray, knots: np.ndarray, boundary: tuple[float, float], intercept: bool) -> np.ndarray:
+def _natural_basis(
+    x: np.ndarray, knots: np.ndarray, boundary: tuple[float, float], intercept: bool
+) -> np.ndarray:
     from scipy.interpolate import BSpline
 
     low, high = boundary

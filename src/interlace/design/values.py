@@ -114,7 +114,9 @@ def from_numpy(name: str, values: np.ndarray) -> tuple[Column, np.ndarray | None
         return factorize(values.astype(object)), None
     if kind == "O":
         return _from_objects(name, values)
-    raise DataError(f"column '{name}' has values of type {values.dtype}, which a model cannot use; convert it")
+    raise DataError(
+        f"column '{name}' has values of type {values.dtype}, which a model cannot use; convert it"
+    )
 
 
 def _floats(values: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
@@ -158,7 +160,9 @@ def from_categorical(values: Any) -> tuple[Factor, np.ndarray | None]:
     codes = np.asarray(values.codes)
     missing = codes < 0
     categories = values.categories
-    levels = categories.to_numpy(dtype=object) if categories.dtype.kind not in "iufbM" else categories.to_numpy()
+    levels = (
+        categories.to_numpy(dtype=object) if categories.dtype.kind not in "iufbM" else categories.to_numpy()
+    )
     return Factor(codes, levels, bool(values.ordered)), missing if missing.any() else None
 
 

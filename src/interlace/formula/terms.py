@@ -35,7 +35,9 @@ class RandomTerm:
         >>> RandomTerm("1", ("`my school`", "class_")).group
         'my school:class_'
         """
-        return ":".join(part[1:-1] if part.startswith("`") and part.endswith("`") else part for part in self.grouping)
+        return ":".join(
+            part[1:-1] if part.startswith("`") and part.endswith("`") else part for part in self.grouping
+        )
 
     def __str__(self) -> str:
         bar = "|" if self.covariance == "unstructured" else "||"

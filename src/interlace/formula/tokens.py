@@ -22,7 +22,9 @@ _PATTERN = re.compile(
 )
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 # Words of Python that can be columns (`yield`, `class`) because no expression can begin with them.
-_STATEMENTS = frozenset(keyword.kwlist) - set(["True", "False", "None", "and", "or", "not", "in", "is", "if", "else", "lambda", "for"])
+_STATEMENTS = frozenset(keyword.kwlist) - set(
+    ["True", "False", "None", "and", "or", "not", "in", "is", "if", "else", "lambda", "for"]
+)
 _TIGHT = {":", "(", ")", "[", "]", "{", "}", "@"}
 
 
@@ -117,9 +119,13 @@ def _check_brackets(tokens: Tokens, text: str) -> None:
             if not open_brackets:
                 raise FormulaError(f"this '{token.text}' closes nothing", text, token.position)
             if _CLOSING[open_brackets.pop().text] != token.text:
-                raise FormulaError(f"this '{token.text}' does not match the bracket it closes", text, token.position)
+                raise FormulaError(
+                    f"this '{token.text}' does not match the bracket it closes", text, token.position
+                )
     if open_brackets:
-        raise FormulaError(f"this '{open_brackets[-1].text}' is never closed", text, open_brackets[-1].position)
+        raise FormulaError(
+            f"this '{open_brackets[-1].text}' is never closed", text, open_brackets[-1].position
+        )
 
 
 def _is_plain(name: str) -> bool:

@@ -1,0 +1,135 @@
+"""The steps of `Encoding.design`: new data through what was learnt."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from interlace.design import checks
+from interlace.design.basis import used_names
+from interlace.design.design import Design, RandomRows
+from interlace.design.evaluation import LIBRARY, evaluate
+from interlace.design.extras import Extra, read_extra
+from interlace.design.frame import Frame, column_names
+from interlace.design.learnt import Learnt, grouping_columns, sum_offsets
+from interlace.design.scope import check_columns
+from interlace.errors import DataError
+from interlace.formula.names import is_builtin
+
+
+@dataclass(frozen=True, slots=True)
+class RowEncoder:
+    """The steps of `Encoding.design` on new data."""
+
+    encoding: Learnt
+    groups: Collection[str] | None
+    response: str
+
+    def run(self, data: Any, weights: Any, offset: Any) -> Design:
+        encoding = self.encoding
+        # 1) Columns: the predictors must be there, the response may be
+        names = column_names(data)
+        needed = self._needed(names)
+        answer = [n for n in used_names(encoding.formula.response) if n in names and n not in needed]
+        read = Frame.read(data, [*needed, *answer])
+        prior = read_extra("weights", self._option(weights, encoding.weights, names), read, data)
+        shift = read_extra("offset", self._offset(offset), read, data)
+        # 2) Rows: complete in what must be there
+        must = [*needed, *answer] if self.response == "required" else needed
+        gone = [read.missing[n] for n in must if n in read.missing]
+        gone += [e.missing for e in (prior, shift) if e.missing is not None]
+        kept = np.flatnonzero(~np.logical_or.reduce(gone)) if gone else None
+        frame = read if kept is None else read.take(kept)
+        # 3) Numbers
+        columns = frame.columns
+        X = encoding.fixed.matrix(columns, frame.nrows)
+        checks.check_finite(encoding.fixed_names, X, kept)
+        weights_kept, offset_kept = prior.take(kept), shift.take(kept)
+        if weights_kept.values is not None:
+            checks.check_weights(weights_kept.label, weights_kept.values, kept)
+        state = encoding.response_state
+        total = sum_offsets(encoding.formula, frame, encoding.context, state, offset_kept, kept)
+        counts = tuple((name, int(mask.sum())) for name, mask in read.missing.items())
+        return Design(
+            self._y(frame, kept), X, self._random(frame, kept), weights_kept.values, total,
+            read.nrows, kept, counts, frame,
+        )  # fmt: skip
+
+    def _wanted(self, group: str) -> bool:
+        return self.groups is None or group in self.groups
+
+    def _needed(self, names: list[str]) -> list[str]:
+        """Columns that the parts to be encoded use; those that are the caller's objects are left out."""
+        encoding = self.encoding
+        parts = [encoding.formula.fixed, *encoding.formula.offsets]
+        for term in encoding.formula.random:
+            if self._wanted(term.group):
+                parts += [term.columns, *term.grouping]
+        if self.response == "required":
+            parts.append(encoding.formula.response)
+        needed: dict[str, None] = {}
+        for part in parts:
+            for name in used_names(part):
+                root = name if name in names else name.split(".")[0]
+                if root in names or not self._is_object(root):
+                    needed[root] = None
+        if encoding.offset is not None and encoding.offset != Extra.ARRAY:
+            needed[encoding.offset] = None
+        check_columns(names, needed)
+        return list(needed)
+
+    def _is_object(self, root: str) -> bool:
+        return root in self.encoding.context or root in LIBRARY or is_builtin(root)
+
+    def _option(self, given: Any, learnt: str | None, names: list[str]) -> Any:
+        if given is not None:
+            return given
+        return learnt if learnt in names else None
+
+    def _offset(self, given: Any) -> Any:
+        learnt = self.encoding.offset
+        if given is None and learnt == Extra.ARRAY:
+            raise DataError(
+                "the model was fitted with an offset array; give the offset of these data as well"
+            )
+        return given if given is not None else learnt
+
+    def _y(self, frame: Frame, kept: np.ndarray | None) -> np.ndarray | None:
+        formula, context = self.encoding.formula, self.encoding.context
+        names = used_names(formula.response) - set(context)
+        absent = [n for n in names if n not in frame.columns and n.split(".")[0] not in frame.columns]
+        incomplete = [n for n in names if n in frame.missing]
+        if self.response == "optional" and (
+            incomplete or any(not self._is_object(n.split(".")[0]) for n in absent)
+        ):
+            return None
+        values = evaluate(formula.response, frame.columns, context, self.encoding.response_state, formula)
+        y = checks.numeric_response(formula.response, values, frame.nrows)
+        checks.check_finite((formula.response,), y[:, None], kept)
+        return y
+
+    def _random(self, frame: Frame, kept: np.ndarray | None) -> tuple[RandomRows, ...]:
+        encoding = self.encoding
+        codes: dict[int, np.ndarray] = {}
+        matrices: dict[int, np.ndarray] = {}
+        rows: list[RandomRows] = []
+        for block in encoding.random:
+            if not self._wanted(block.group):
+                rows.append(
+                    RandomRows(
+                        np.full(frame.nrows, -1, np.int32), np.zeros((frame.nrows, len(block.columns)))
+                    )
+                )
+                continue
+            key, basis = id(block.grouping), id(block.basis)
+            if key not in codes:
+                columns = grouping_columns(block.grouping.factors, frame, encoding.context, encoding.formula)
+                codes[key] = block.grouping.codes(columns)
+            if basis not in matrices:
+                matrices[basis] = block.basis.matrix(frame.columns, frame.nrows)
+                checks.check_finite(block.columns, matrices[basis], kept)
+            rows.append(RandomRows(codes[key], matrices[basis]))
+        return tuple(rows)

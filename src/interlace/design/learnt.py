@@ -1,0 +1,152 @@
+"""What an encoding has learnt, and the steps that learning and encoding share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from interlace.design import checks
+from interlace.design.basis import Basis, FactorCoding
+from interlace.design.evaluation import evaluate
+from interlace.design.extras import Extra
+from interlace.design.frame import Frame
+from interlace.design.grouping import Grouping
+from interlace.design.values import Column
+from interlace.errors import DataError
+from interlace.formula.terms import Formula
+
+
+@dataclass(frozen=True)
+class RandomEncoding:
+    """One covariance block: columns that vary together over the levels of a grouping factor.
+
+    Attributes
+    ----------
+    grouping : Grouping
+        Shared (the same object) by all blocks of the same grouping factor.
+    basis : Basis
+        The columns, as learnt.
+    term : int
+        Index into `formula.random`; the blocks of one ``||`` term share it.
+    """
+
+    grouping: Grouping
+    basis: Basis
+    term: int
+
+    @property
+    def group(self) -> str:
+        """Name of the grouping factor."""
+        return self.grouping.group
+
+    @property
+    def levels(self) -> np.ndarray:
+        """Labels of the L levels."""
+        return self.grouping.levels
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the k columns."""
+        return self.basis.names
+
+    @property
+    def intercept(self) -> int | None:
+        """Index of the intercept among the columns, or None."""
+        return _intercept(self.basis.names)
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """What was learnt from data: the fields of `Encoding`.
+
+    Attributes
+    ----------
+    formula : Formula
+    fixed : Basis
+        The columns of X, as learnt.
+    random : tuple of RandomEncoding
+        One per covariance block, in formula order; a ``||`` term gives one for each of its terms.
+    weights, offset : str or None
+        Name of the column that held them; `ARRAY` if they came as an array.
+    context : dict
+        The caller's functions and values that the formula uses.
+    response_state : dict
+        What functions in the response and the offsets learnt.
+    """
+
+    formula: Formula
+    fixed: Basis
+    random: tuple[RandomEncoding, ...]
+    weights: str | None
+    offset: str | None
+    context: dict[str, Any]
+    response_state: dict[str, Any]
+
+    @property
+    def fixed_names(self) -> tuple[str, ...]:
+        """Names of the columns of X."""
+        return self.fixed.names
+
+    @property
+    def fixed_terms(self) -> tuple[tuple[str, slice], ...]:
+        """Terms of the fixed part in order, each with its columns of X; the intercept is "1"."""
+        return self.fixed.terms
+
+    @property
+    def fixed_factors(self) -> dict[str, FactorCoding]:
+        """Levels and contrasts of the categorical factors of the fixed part."""
+        return self.fixed.factors
+
+    @property
+    def intercept(self) -> int | None:
+        """Index of the intercept among the columns of X, or None."""
+        return _intercept(self.fixed.names)
+
+
+def _intercept(names: tuple[str, ...]) -> int | None:
+    return names.index("Intercept") if "Intercept" in names else None
+
+
+def grouping_columns(
+    factors: tuple[str, ...], frame: Frame, context: dict[str, Any], formula: Formula
+) -> list[Column]:
+    """The evaluated factors of a grouping."""
+    return [evaluate(factor, frame.columns, context, {}, formula) for factor in factors]
+
+
+def check_unique_columns(random: list[RandomEncoding]) -> None:
+    """No column twice for the same grouping factor: their variances could not be told apart."""
+    seen: set[tuple[frozenset[str], str]] = set()
+    for block in random:
+        for column in block.columns:
+            key = (frozenset(block.grouping.factors), column)
+            if key in seen:
+                raise DataError(
+                    f"the random effect '{column}' for the grouping factor '{block.group}' is in more "
+                    "than one random term; keep one of them"
+                )
+            seen.add(key)
+
+
+def sum_offsets(
+    formula: Formula,
+    frame: Frame,
+    context: dict[str, Any],
+    state: dict[str, Any],
+    extra: Extra,
+    kept: np.ndarray | None,
+) -> np.ndarray | None:
+    """Sum of `offset(...)` terms and the offset argument, (n,) or None."""
+    total: np.ndarray | None = extra.values
+    if total is not None:
+        checks.check_finite((extra.label,), total[:, None], kept)
+    for expression in formula.offsets:
+        values = evaluate(expression, frame.columns, context, state, formula)
+        if not isinstance(values, np.ndarray) or values.dtype.kind not in "iufb":
+            raise DataError(f"the offset '{expression}' is not numeric")
+        part = np.broadcast_to(values.astype(np.float64), (frame.nrows,))
+        checks.check_finite((expression,), part[:, None], kept)
+        total = part.copy() if total is None else total + part
+    return total
