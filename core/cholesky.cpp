@@ -1,0 +1,317 @@
+#include "cholesky.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+
+#include "interrupt.hpp"
+#include "small.hpp"
+
+namespace interlace {
+namespace {
+
+constexpr index block_size = 256;
+
+[[noreturn]] void not_positive() { throw std::domain_error("a pivot of the Cholesky factorisation is not positive"); }
+
+// A front while it is assembled: pivot columns in the panel, the rest in the update matrix. Lower triangle only.
+struct FrontMatrix {
+    double *panel, *update;
+    index size, pivots;
+    double& at(index row, index col) const {
+        return col < pivots ? panel[row + col * size] : update[(row - pivots) + (col - pivots) * (size - pivots)];
+    }
+    double& lower(index a, index b) const { return a >= b ? at(a, b) : at(b, a); }
+};
+
+// Panel and update of a front -= B B', B = size x m.
+void subtract_outer(const FrontMatrix& f, const double* b, index m) {
+    const index below = f.size - f.pivots;
+    blas::syrk_lower('N', f.pivots, m, -1.0, b, f.size, 1.0, f.panel, f.size);
+    if (below == 0) return;
+    blas::gemm('N', 'T', below, f.pivots, m, -1.0, b + f.pivots, f.size, b, f.size, 1.0, f.panel + f.pivots, f.size);
+    blas::syrk_lower('N', below, m, -1.0, b + f.pivots, f.size, 1.0, f.update, below);
+}
+
+// Partial Cholesky of a front, left-looking over blocks of pivot columns.
+void factor_front(const FrontMatrix& f) {
+    const index n = f.size, below = n - f.pivots;
+    double* a = f.panel;
+    if (f.pivots == 1) {
+        if (!(a[0] > 0)) not_positive();
+        a[0] = std::sqrt(a[0]);
+        const double inv = 1.0 / a[0];
+        for (index r = 1; r < n; ++r) a[r] *= inv;
+        for (index c = 0; c < below; ++c)
+            for (index r = c; r < below; ++r) f.update[r + c * below] -= a[1 + r] * a[1 + c];
+        return;
+    }
+    for (index j0 = 0; j0 < f.pivots; j0 += block_size) {
+        const index nb = std::min(block_size, f.pivots - j0), rows = n - j0 - nb;
+        double* d = a + j0 + j0 * n;
+        if (j0 > 0) blas::gemm('N', 'T', n - j0, nb, j0, -1.0, a + j0, n, a + j0, n, 1.0, d, n);
+        if (!blas::potrf_lower(nb, d, n)) not_positive();
+        blas::trsm_lower('R', 'T', rows, nb, d, n, d + nb, n);
+        check_interrupt();
+    }
+    if (below > 0) blas::syrk_lower('N', below, f.pivots, -1.0, a + f.pivots, n, 1.0, f.update, below);
+}
+
+}  // namespace
+
+Cholesky::Cholesky(CrossProducts products, std::shared_ptr<const Symbolic> symbolic)
+    : a_(std::move(products)), s_(std::move(symbolic)), levels_(a_.random->levels), k_(a_.random->k) {
+    if (s_->q_rest > 0 && s_->fronts.empty()) throw std::invalid_argument("the analysis was refused: the factor would not fit");
+    lead_l_.resize(levels_[0] * k_[0] * k_[0]);
+    elem_c_.resize(s_->column_pos.size() * k_[0]);
+    panels_.resize(s_->panel_size);
+    children_.resize(s_->fronts.size());
+    for (size_t f = 0; f < s_->fronts.size(); ++f)
+        if (s_->fronts[f].parent != -1) children_[s_->fronts[f].parent].push_back(static_cast<index>(f));
+}
+
+void Cholesky::set_response(CrossProducts products) {
+    if (products.random != a_.random || products.fixed != a_.fixed)
+        throw std::invalid_argument("these cross-products belong to other rows");
+    a_ = std::move(products);
+}
+
+void Cholesky::factorize(const Blocks& factors) {
+    f_ = factors;
+    ld_l2_ = 0;
+    factor_lead();
+    factor_fronts();
+    r_ = lambda_t(zxy(), p() + 1);
+    forward(r_);
+    factor_fixed();
+}
+
+// Per level of the leading factor: L_g L_g' = F'A_gg F + I, and C_gh = L_g^-1 F'A_gh F_h for the levels h it meets.
+void Cholesky::factor_lead() {
+    const RandomPart& random = *a_.random;
+    const index k = k_[0];
+    const double* f = f_[0].data();
+    if (k == 1) {
+        const double f0 = f[0];
+        for (index g = 0; g < levels_[0]; ++g) {
+            const double m = f0 * f0 * random.diag[0][g] + 1.0;
+            lead_l_[g] = std::sqrt(m);
+            ld_l2_ += std::log(m);
+        }
+    } else {
+        std::vector<double> t(k * k);
+        for (index g = 0; g < levels_[0]; ++g) {
+            double* l = &lead_l_[g * k * k];
+            std::fill(t.begin(), t.end(), 0.0);
+            std::fill(l, l + k * k, 0.0);
+            small::add_ab(k, k, k, 1.0, &random.diag[0][g * k * k], f, t.data());
+            small::add_atb(k, k, k, 1.0, f, t.data(), l);
+            for (index c = 0; c < k; ++c) l[c * k + c] += 1.0;
+            if (!small::cholesky(k, l)) not_positive();
+            for (index c = 0; c < k; ++c) ld_l2_ += 2.0 * std::log(l[c * k + c]);
+        }
+    }
+    check_interrupt();
+    if (s_->q_rest == 0) return;
+    std::vector<double> t(k * *std::max_element(k_.begin(), k_.end()));
+    for (index g = 0; g < levels_[0]; ++g) {
+        const index columns = s_->column_ptr[g + 1] - s_->column_ptr[g];
+        double* c = elem_c_.data() + s_->column_ptr[g] * k;
+        const double* l = &lead_l_[g * k * k];
+        index at = 0;
+        for (index e = s_->elem_ptr[g]; e < s_->elem_ptr[g + 1]; ++e) {
+            const PairBlocks& pair = random.pairs[s_->elem_pair[e]];
+            const index kj = k_[pair.j];
+            const double* a = &pair.val[s_->elem_block[e] * k * kj];
+            const double* fj = f_[pair.j].data();
+            if (k == 1 && kj == 1) {
+                c[at++] = f[0] * a[0] * fj[0] / l[0];
+                continue;
+            }
+            std::fill(t.begin(), t.begin() + k * kj, 0.0);
+            small::add_ab(k, kj, kj, 1.0, a, fj, t.data());
+            for (index i = 0; i < k; ++i)
+                for (index j = 0; j < kj; ++j) {
+                    double v = 0;
+                    for (index r = 0; r < k; ++r) v += f[r * k + i] * t[r * kj + j];
+                    c[i * columns + at + j] = v;
+                }
+            at += kj;
+        }
+        if (k > 1) small::solve_l(k, columns, l, c);
+    }
+    check_interrupt();
+}
+
+void Cholesky::assemble_elements(const Front& front, double* panel, double* update) const {
+    const index k = k_[0], n = front.size();
+    const FrontMatrix fm{panel, update, n, front.pivots};
+    const index batch = std::max<index>(k, 96 / k * k);
+    std::vector<double> buffer;
+    index filled = 0;
+    const auto flush = [&] {
+        if (filled > 0) subtract_outer(fm, buffer.data(), filled);
+        std::fill(buffer.begin(), buffer.end(), 0.0);
+        filled = 0;
+    };
+    for (index o = front.elem_begin; o < front.elem_end; ++o) {
+        const index g = s_->elem_order[o], columns = s_->column_ptr[g + 1] - s_->column_ptr[g];
+        const std::int32_t* pos = &s_->column_pos[s_->column_ptr[g]];
+        const double* c = element(g);
+        if (n >= 32 && 5 * columns >= n) {  // nearly a full row: collect and let BLAS do the products
+            if (buffer.empty()) buffer.assign(n * batch, 0.0);
+            if (filled + k > batch) flush();
+            for (index i = 0; i < k; ++i, ++filled)
+                for (index j = 0; j < columns; ++j) buffer[pos[j] + filled * n] = c[i * columns + j];
+            continue;
+        }
+        for (index i = 0; i < k; ++i) {
+            const double* ci = c + i * columns;
+            for (index b = 0; b < columns; ++b) {
+                const double v = ci[b];
+                if (pos[b] < front.pivots) {
+                    double* col = panel + pos[b] * n;
+                    for (index a = b; a < columns; ++a) col[pos[a]] -= ci[a] * v;
+                } else {
+                    for (index a = b; a < columns; ++a) fm.at(pos[a], pos[b]) -= ci[a] * v;
+                }
+            }
+        }
+        if (o % 256 == 0) check_interrupt();
+    }
+    if (filled > 0) flush();
+}
+
+void Cholesky::assemble(index index_of_front, double* panel, double* update, Blocks& updates) const {
+    const Front& front = s_->fronts[index_of_front];
+    const RandomPart& random = *a_.random;
+    const FrontMatrix fm{panel, update, front.size(), front.pivots};
+    std::vector<double> t, v;
+    const auto congruence = [&](index i, index j, const double* a) {  // v = F_i' A F_j
+        const index ki = k_[i], kj = k_[j];
+        t.assign(ki * kj, 0.0);
+        v.assign(ki * kj, 0.0);
+        small::add_ab(ki, kj, kj, 1.0, a, f_[j].data(), t.data());
+        small::add_atb(ki, kj, ki, 1.0, f_[i].data(), t.data(), v.data());
+    };
+    // 1) diagonal blocks
+    index at = 0;
+    for (index o = front.node_begin; o < front.node_end; ++o) {
+        const index node = s_->order[o], f = s_->node_factor[node], k = k_[f], level = node - s_->node_base[f];
+        const double* d = &random.diag[f][level * k * k];
+        if (k == 1) {
+            fm.at(at, at) = f_[f][0] * f_[f][0] * d[0] + 1.0;
+        } else {
+            congruence(f, f, d);
+            for (index c = 0; c < k; ++c)
+                for (index r = c; r < k; ++r) fm.at(at + r, at + c) = v[r * k + c] + (r == c ? 1.0 : 0.0);
+        }
+        at += k;
+    }
+    // 2) products of different factors of the rest
+    for (index e = front.entry_begin; e < front.entry_end; ++e) {
+        const FrontEntry& entry = s_->entries[e];
+        const PairBlocks& pair = random.pairs[entry.pair];
+        const index ki = k_[pair.i], kj = k_[pair.j];
+        const double* a = &pair.val[entry.block * ki * kj];
+        if (ki == 1 && kj == 1) {
+            fm.lower(entry.pos_i, entry.pos_j) += f_[pair.i][0] * a[0] * f_[pair.j][0];
+            continue;
+        }
+        congruence(pair.i, pair.j, a);
+        for (index r = 0; r < ki; ++r)
+            for (index c = 0; c < kj; ++c) fm.lower(entry.pos_i + r, entry.pos_j + c) += v[r * kj + c];
+    }
+    // 3) what the leading factor and the children of the front leave
+    assemble_elements(front, panel, update);
+    for (const index child : children_[index_of_front]) {
+        const Front& cf = s_->fronts[child];
+        const std::int32_t* pos = &s_->parent_pos[cf.row_ptr];
+        const double* u = updates[child].data();
+        for (index c = 0; c < cf.rows; ++c)
+            for (index r = c; r < cf.rows; ++r) fm.at(pos[r], pos[c]) += u[r + c * cf.rows];
+        std::vector<double>().swap(updates[child]);
+    }
+}
+
+void Cholesky::factor_fronts() {
+    const index n = static_cast<index>(s_->fronts.size());
+    std::fill(panels_.begin(), panels_.end(), 0.0);
+    Blocks updates(n);
+    for (index i = 0; i < n; ++i) {
+        const Front& front = s_->fronts[i];
+        double* panel = &panels_[front.panel];
+        updates[i].assign(front.rows * front.rows, 0.0);
+        assemble(i, panel, updates[i].data(), updates);
+        factor_front({panel, updates[i].data(), front.size(), front.pivots});
+        for (index c = 0; c < front.pivots; ++c) ld_l2_ += 2.0 * std::log(panel[c + c * front.size()]);
+        if (i % 64 == 0) check_interrupt();
+    }
+}
+
+void Cholesky::factor_fixed() {
+    const index m = p() + 1, q_lead = s_->q_lead, q_rest = s_->q_rest;
+    const FixedPart& fixed = *a_.fixed;
+    const ResponsePart& response = *a_.response;
+    sx_.assign(m * m, 0.0);
+    if (m >= 12) {
+        blas::syrk_lower('N', m, q_lead, -1.0, r_.lead.data(), m, 0.0, sx_.data(), m);
+    } else {
+        for (index q = 0; q < q_lead; ++q) {
+            const double* r = &r_.lead[q * m];
+            for (index c = 0; c < m; ++c)
+                for (index d = c; d < m; ++d) sx_[d + c * m] -= r[c] * r[d];
+        }
+    }
+    if (q_rest > 0) blas::syrk_lower('T', m, q_rest, -1.0, r_.rest.data(), q_rest, 1.0, sx_.data(), m);
+    for (index c = 0; c < m - 1; ++c) {
+        for (index d = c; d < m - 1; ++d) sx_[d + c * m] += fixed.xx[c * (m - 1) + d];
+        sx_[m - 1 + c * m] += response.xy[c];
+    }
+    sx_[m * m - 1] += response.yy;
+    if (!blas::potrf_lower(m, sx_.data(), m)) not_positive();
+    ld_rx2_ = 0;
+    for (index c = 0; c < m - 1; ++c) ld_rx2_ += 2.0 * std::log(sx_[c + c * m]);
+    pwrss_ = sx_[m * m - 1] * sx_[m * m - 1];
+    beta_.resize(m - 1);
+    for (index c = 0; c < m - 1; ++c) beta_[c] = sx_[m - 1 + c * m];
+    blas::trsm_lower('L', 'T', m - 1, 1, sx_.data(), m, beta_.data(), std::max<index>(1, m - 1));
+}
+
+// The block of M^-1 on a front, from that of its parent: for pivots J and what lies below them R,
+//   Z_RJ = -Z_RR W,  Z_JJ = (L_JJ L_JJ')^-1 - W'Z_RJ,  W = L_RJ L_JJ^-1   (Takahashi's equations by blocks).
+void Cholesky::front_inverse(index index_of_front, const Front* parent, const double* parent_z, double* z) const {
+    const Front& front = s_->fronts[index_of_front];
+    const index n = front.size();
+    const double* l = &panels_[front.panel];
+    if (parent) {
+        const std::int32_t* pos = &s_->parent_pos[front.row_ptr];
+        const index up = parent->size();
+        for (index c = 0; c < front.rows; ++c)
+            for (index r = c; r < front.rows; ++r)
+                z[front.pivots + r + (front.pivots + c) * n] = parent_z[pos[r] + pos[c] * up];
+    }
+    if (n == 1) {
+        z[0] = 1.0 / (l[0] * l[0]);
+        return;
+    }
+    std::vector<double> w;
+    const index last = (front.pivots - 1) / block_size * block_size;
+    for (index j0 = last; j0 >= 0; j0 -= block_size) {
+        const index nb = std::min(block_size, front.pivots - j0), j1 = j0 + nb, rows = n - j1;
+        const double* ljj = l + j0 + j0 * n;
+        double* zjj = z + j0 + j0 * n;
+        for (index c = 0; c < nb; ++c) std::copy_n(ljj + c + c * n, nb - c, zjj + c + c * n);
+        blas::potri_lower(nb, zjj, n);
+        if (rows > 0) {
+            w.resize(rows * nb);
+            for (index c = 0; c < nb; ++c) std::copy_n(ljj + nb + c * n, rows, &w[c * rows]);
+            blas::trsm_lower('R', 'N', rows, nb, ljj, n, w.data(), rows);
+            blas::symm_lower('L', rows, nb, -1.0, z + j1 + j1 * n, n, w.data(), rows, 0.0, z + j1 + j0 * n, n);
+            blas::gemm('T', 'N', nb, nb, rows, -1.0, w.data(), rows, z + j1 + j0 * n, n, 1.0, zjj, n);
+        }
+        check_interrupt();
+    }
+}
+
+}  // namespace interlace

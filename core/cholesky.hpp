@@ -1,0 +1,93 @@
+// Numeric factorisation of M = Lambda'Z'Z Lambda + I and of the fixed part, for relative covariance factors F_f (k x k, any
+// square matrix with F F' = the relative covariance; lower triangular or not makes no difference here).
+#pragma once
+#include <memory>
+#include <vector>
+
+#include "crossproducts.hpp"
+#include "symbolic.hpp"
+
+namespace interlace {
+
+using Blocks = std::vector<std::vector<double>>;  // one array per grouping factor
+
+// Right-hand sides in the order of the factor: `lead` q_lead x m row-major, `rest` q_rest x m column-major.
+struct Rhs {
+    index m = 0;
+    std::vector<double> lead, rest;
+};
+
+class Cholesky {
+  public:
+    Cholesky(CrossProducts products, std::shared_ptr<const Symbolic> symbolic);
+
+    // L, RX, beta, u and the penalized residual sum of squares. Throws std::domain_error if a pivot is not positive.
+    void factorize(const Blocks& factors);
+    void set_response(CrossProducts products);  // same random and fixed part
+
+    double ld_l2() const { return ld_l2_; }
+    double ld_rx2() const { return ld_rx2_; }
+    double pwrss() const { return pwrss_; }
+    const std::vector<double>& beta() const { return beta_; }
+    // Cholesky factor of the (p + 1) x (p + 1) Schur complement of [X y], column-major lower: RX' and RX^-T X'y below it.
+    const std::vector<double>& rx() const { return sx_; }
+    const Blocks& factors() const { return f_; }
+    const CrossProducts& products() const { return a_; }
+    const Symbolic& symbolic() const { return *s_; }
+    index p() const { return a_.fixed->p; }
+
+    // Lambda' V, V natural: per factor levels x k x m row-major
+    Rhs lambda_t(const Blocks& v, index m) const;
+    Blocks natural(const Rhs& r) const;
+    void forward(Rhs& r) const;   // L^-1
+    void backward(Rhs& r) const;  // L^-T
+    // M^-1 Lambda'Z'[X y], natural, m = p + 1
+    Blocks solve_xy() const;
+    Blocks zxy() const;                              // Z'[X y], natural, m = p + 1
+    Blocks apply_ztz(const Blocks& v, index m) const;     // Z'Z V
+    Blocks apply_lambda(const Blocks& v, index m) const;  // Lambda V
+
+    // One visit for each front, from the roots down: f(front, Z) with Z the lower triangle (column-major, front.size()^2) of
+    // the block of M^-1 that belongs to the front.
+    template <class F> void selected_inverse(F f) const;
+
+    const double* lead_l(index g) const { return &lead_l_[g * k_[0] * k_[0]]; }
+    const double* element(index g) const { return elem_c_.data() + s_->column_ptr[g] * k_[0]; }  // k_0 x columns, row-major
+    // Diagonal blocks of M^-1, natural (levels x k x k)
+    Blocks inverse_diagonal() const;
+
+  private:
+    void factor_lead();
+    void factor_fronts();
+    void assemble(index front, double* panel, double* update, Blocks& updates) const;
+    void assemble_elements(const Front& front, double* panel, double* update) const;
+    void factor_fixed();
+    void front_inverse(index front, const Front* parent, const double* parent_z, double* z) const;
+
+    CrossProducts a_;
+    std::shared_ptr<const Symbolic> s_;
+    std::vector<index> levels_, k_;
+    Blocks f_;
+    std::vector<double> lead_l_, elem_c_, panels_, sx_, beta_;
+    std::vector<std::vector<index>> children_;
+    Rhs r_;
+    double ld_l2_ = 0, ld_rx2_ = 0, pwrss_ = 0;
+};
+
+template <class F> void Cholesky::selected_inverse(F f) const {
+    const index n = static_cast<index>(s_->fronts.size());
+    std::vector<std::vector<double>> alive(n);
+    std::vector<index> waiting(n);
+    for (index i = n - 1; i >= 0; --i) {
+        const Front& front = s_->fronts[i];
+        waiting[i] = static_cast<index>(children_[i].size());
+        std::vector<double> z(front.size() * front.size());
+        const bool root = front.parent == -1;
+        front_inverse(i, root ? nullptr : &s_->fronts[front.parent], root ? nullptr : alive[front.parent].data(), z.data());
+        f(front, static_cast<const double*>(z.data()));
+        if (waiting[i] > 0) alive[i] = std::move(z);
+        if (!root && --waiting[front.parent] == 0) std::vector<double>().swap(alive[front.parent]);
+    }
+}
+
+}  // namespace interlace

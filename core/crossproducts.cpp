@@ -1,0 +1,284 @@
+#include "crossproducts.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+
+#include "interrupt.hpp"
+#include "small.hpp"
+
+namespace interlace {
+namespace {
+
+constexpr index chunk = 256;
+
+using Order = std::vector<std::uint32_t>;
+
+// Stable counting sort of `before` (or of 0..n-1 when it is empty) by code.
+Order sort_by(const std::int32_t* codes, index n, index levels, const Order& before) {
+    std::vector<std::uint32_t> start(levels + 1, 0);
+    for (index r = 0; r < n; ++r) ++start[codes[r] + 1];
+    for (index l = 0; l < levels; ++l) start[l + 1] += start[l];
+    Order order(n);
+    if (before.empty())
+        for (index r = 0; r < n; ++r) order[start[codes[r]]++] = static_cast<std::uint32_t>(r);
+    else
+        for (const std::uint32_t r : before) order[start[codes[r]]++] = r;
+    return order;
+}
+
+PairBlocks accumulate_pair(const Rows& rows, index i, index j, const Order& by_j) {
+    const FactorRows &fi = rows.factors[i], &fj = rows.factors[j];
+    const index ki = fi.k, kj = fj.k, block = ki * kj;
+    const Order order = sort_by(fi.codes, rows.n, fi.levels, by_j);
+    PairBlocks out;
+    out.i = i;
+    out.j = j;
+    out.ptr.assign(fi.levels + 1, 0);
+    std::int32_t a = -1, b = -1;
+    for (const std::uint32_t r : order) {
+        if (fi.codes[r] != a || fj.codes[r] != b) {
+            a = fi.codes[r];
+            b = fj.codes[r];
+            ++out.ptr[a + 1];
+            out.col.push_back(b);
+        }
+    }
+    for (index l = 0; l < fi.levels; ++l) out.ptr[l + 1] += out.ptr[l];
+    out.val.assign(out.col.size() * block, 0.0);
+    double* v = out.val.data() - block;
+    a = b = -1;
+    for (const std::uint32_t r : order) {
+        if (fi.codes[r] != a || fj.codes[r] != b) {
+            a = fi.codes[r];
+            b = fj.codes[r];
+            v += block;
+        }
+        const double w = rows.w ? rows.w[r] : 1.0;
+        const double *zi = fi.z + r * ki, *zj = fj.z + r * kj;
+        for (index c = 0; c < ki; ++c) {
+            const double t = w * (zi[c] - fi.origin[c]);
+            for (index d = 0; d < kj; ++d) v[c * kj + d] += t * (zj[d] - fj.origin[d]);
+        }
+    }
+    return out;
+}
+
+// Rows [r0, r0 + m) about the origin, times the square root of the weight.
+struct Chunk {
+    std::vector<double> x, y, root_w;
+    std::vector<std::vector<double>> z;
+    explicit Chunk(const Rows& rows) : x(chunk * rows.p), y(chunk), root_w(chunk, 1.0) {
+        for (const auto& f : rows.factors) z.emplace_back(chunk * f.k);
+    }
+    void load_x(const Rows& rows, index r0, index m) {
+        for (index i = 0; i < m; ++i) {
+            const double* xr = rows.x + (r0 + i) * rows.x_row;
+            for (index c = 0; c < rows.p; ++c) x[i * rows.p + c] = (xr[c * rows.x_col] - rows.x_origin[c]) * root_w[i];
+        }
+    }
+    void load(const Rows& rows, index r0, index m) {
+        if (rows.w)
+            for (index i = 0; i < m; ++i) root_w[i] = std::sqrt(rows.w[r0 + i]);
+        for (index i = 0; i < m; ++i) y[i] = (rows.y[r0 + i] - rows.y_origin) * root_w[i];
+        for (size_t f = 0; f < rows.factors.size(); ++f) {
+            const FactorRows& fr = rows.factors[f];
+            for (index i = 0; i < m; ++i)
+                for (index c = 0; c < fr.k; ++c) z[f][i * fr.k + c] = (fr.z[(r0 + i) * fr.k + c] - fr.origin[c]) * root_w[i];
+        }
+    }
+};
+
+void add_fixed(const Chunk& c, index m, const Rows& rows, FixedPart& fixed) {
+    const index p = rows.p;
+    if (p >= 12) {
+        blas::syrk_lower('N', p, m, 1.0, c.x.data(), p, 1.0, fixed.xx.data(), p);
+    } else {
+        for (index i = 0; i < m; ++i)
+            for (index a = 0; a < p; ++a)
+                for (index b = a; b < p; ++b) fixed.xx[a * p + b] += c.x[i * p + a] * c.x[i * p + b];
+    }
+}
+
+void add_response(const Chunk& c, index m, const Rows& rows, index r0, ResponsePart& out) {
+    const index p = rows.p;
+    std::vector<double> xy(p, 0.0);
+    double yy = 0;
+    for (index i = 0; i < m; ++i) {
+        yy += c.y[i] * c.y[i];
+        for (index a = 0; a < p; ++a) xy[a] += c.x[i * p + a] * c.y[i];
+    }
+    out.yy += yy;
+    for (index a = 0; a < p; ++a) out.xy[a] += xy[a];
+    for (size_t f = 0; f < rows.factors.size(); ++f) {
+        const index k = rows.factors[f].k;
+        const std::int32_t* codes = rows.factors[f].codes + r0;
+        for (index i = 0; i < m; ++i)
+            for (index a = 0; a < k; ++a) out.zy[f][codes[i] * k + a] += c.z[f][i * k + a] * c.y[i];
+    }
+}
+
+void add_random(const Chunk& c, index m, const Rows& rows, index r0, RandomPart& random, FixedPart& fixed) {
+    const index p = rows.p;
+    for (size_t f = 0; f < rows.factors.size(); ++f) {
+        const index k = rows.factors[f].k;
+        const std::int32_t* codes = rows.factors[f].codes + r0;
+        for (index i = 0; i < m; ++i) {
+            const double* z = &c.z[f][i * k];
+            double* d = &random.diag[f][codes[i] * k * k];
+            double* zx = &fixed.zx[f][codes[i] * k * p];
+            for (index a = 0; a < k; ++a) {
+                for (index b = 0; b < k; ++b) d[a * k + b] += z[a] * z[b];
+                for (index b = 0; b < p; ++b) zx[a * p + b] += z[a] * c.x[i * p + b];
+            }
+        }
+    }
+}
+
+ResponsePart empty_response(const Rows& rows) {
+    ResponsePart out;
+    out.xy.assign(rows.p, 0.0);
+    for (const auto& f : rows.factors) out.zy.emplace_back(f.levels * f.k, 0.0);
+    return out;
+}
+
+PairBlocks combine_pair(const PairBlocks& a, const PairBlocks& b, index block, double sign) {
+    PairBlocks out;
+    out.i = a.i;
+    out.j = a.j;
+    const index levels = static_cast<index>(a.ptr.size()) - 1;
+    out.ptr.assign(levels + 1, 0);
+    auto append = [&](std::int32_t col, const double* v, double s) {
+        out.col.push_back(col);
+        for (index c = 0; c < block; ++c) out.val.push_back(s * v[c]);
+    };
+    for (index l = 0; l < levels; ++l) {
+        index s = a.ptr[l], t = b.ptr[l];
+        while (s < a.ptr[l + 1] || t < b.ptr[l + 1]) {
+            const bool left = t == b.ptr[l + 1] || (s < a.ptr[l + 1] && a.col[s] <= b.col[t]);
+            const bool right = s == a.ptr[l + 1] || (t < b.ptr[l + 1] && b.col[t] <= a.col[s]);
+            if (left) append(a.col[s], &a.val[s * block], 1.0);
+            else append(b.col[t], &b.val[t * block], sign);
+            if (left && right)
+                for (index c = 0; c < block; ++c) out.val[out.val.size() - block + c] += sign * b.val[t * block + c];
+            s += left;
+            t += right;
+        }
+        out.ptr[l + 1] = static_cast<index>(out.col.size());
+    }
+    return out;
+}
+
+void add_scaled(std::vector<double>& a, const std::vector<double>& b, double sign) {
+    for (size_t i = 0; i < a.size(); ++i) a[i] += sign * b[i];
+}
+
+}  // namespace
+
+const PairBlocks& RandomPart::pair(index i, index j) const {
+    for (const auto& p : pairs)
+        if (p.i == i && p.j == j) return p;
+    throw std::out_of_range("no such pair of grouping factors");
+}
+
+CrossProducts accumulate(const Rows& rows) {
+    if (rows.n > INT32_MAX) throw std::length_error("more than 2^31 rows in one chunk");
+    const index p = rows.p;
+    auto random = std::make_shared<RandomPart>();
+    auto fixed = std::make_shared<FixedPart>();
+    auto response = std::make_shared<ResponsePart>(empty_response(rows));
+    fixed->p = p;
+    fixed->xx.assign(p * p, 0.0);
+    for (const auto& f : rows.factors) {
+        random->levels.push_back(f.levels);
+        random->k.push_back(f.k);
+        random->diag.emplace_back(f.levels * f.k * f.k, 0.0);
+        fixed->zx.emplace_back(f.levels * f.k * p, 0.0);
+    }
+    // 1) everything but Z_i'Z_j, streaming over the rows
+    Chunk c(rows);
+    double sum_log_w = 0;
+    for (index r0 = 0; r0 < rows.n; r0 += chunk) {
+        const index m = std::min(chunk, rows.n - r0);
+        c.load(rows, r0, m);
+        c.load_x(rows, r0, m);
+        add_fixed(c, m, rows, *fixed);
+        add_response(c, m, rows, r0, *response);
+        add_random(c, m, rows, r0, *random, *fixed);
+        check_interrupt();
+    }
+    if (rows.w)
+        for (index r = 0; r < rows.n; ++r) sum_log_w += std::log(rows.w[r]);
+    // syrk fills the column-major lower triangle, which is the row-major upper one, as the loops do
+    for (index a = 0; a < p; ++a)
+        for (index b = 0; b < a; ++b) fixed->xx[a * p + b] = fixed->xx[b * p + a];
+    // 2) Z_i'Z_j, rows sorted by (level of i, level of j)
+    const index factors = static_cast<index>(rows.factors.size());
+    std::vector<Order> by(factors);
+    for (index i = 0; i < factors; ++i)
+        for (index j = i + 1; j < factors; ++j) {
+            if (by[j].empty()) by[j] = sort_by(rows.factors[j].codes, rows.n, rows.factors[j].levels, {});
+            random->pairs.push_back(accumulate_pair(rows, i, j, by[j]));
+            check_interrupt();
+        }
+    return {rows.n, sum_log_w, std::move(random), std::move(fixed), std::move(response)};
+}
+
+CrossProducts with_response(const CrossProducts& base, const Rows& rows) {
+    if (rows.n != base.n || rows.p != base.fixed->p) throw std::invalid_argument("rows do not belong to these cross-products");
+    auto response = std::make_shared<ResponsePart>(empty_response(rows));
+    Chunk c(rows);
+    for (index r0 = 0; r0 < rows.n; r0 += chunk) {
+        const index m = std::min(chunk, rows.n - r0);
+        c.load(rows, r0, m);
+        c.load_x(rows, r0, m);
+        add_response(c, m, rows, r0, *response);
+        check_interrupt();
+    }
+    return {base.n, base.sum_log_w, base.random, base.fixed, std::move(response)};
+}
+
+CrossProducts combine(const CrossProducts& a, const CrossProducts& b, double sign) {
+    if (a.random->levels != b.random->levels || a.random->k != b.random->k || a.fixed->p != b.fixed->p)
+        throw std::invalid_argument("cross-products of different designs cannot be combined");
+    auto random = std::make_shared<RandomPart>(*a.random);
+    auto fixed = std::make_shared<FixedPart>(*a.fixed);
+    auto response = std::make_shared<ResponsePart>(*a.response);
+    for (index f = 0; f < random->factors(); ++f) {
+        add_scaled(random->diag[f], b.random->diag[f], sign);
+        add_scaled(fixed->zx[f], b.fixed->zx[f], sign);
+        add_scaled(response->zy[f], b.response->zy[f], sign);
+    }
+    for (size_t s = 0; s < random->pairs.size(); ++s) {
+        const PairBlocks &pa = a.random->pairs[s], &pb = b.random->pairs[s];
+        random->pairs[s] = combine_pair(pa, pb, random->k[pa.i] * random->k[pa.j], sign);
+    }
+    add_scaled(fixed->xx, b.fixed->xx, sign);
+    add_scaled(response->xy, b.response->xy, sign);
+    response->yy += sign * b.response->yy;
+    const index n = a.n + (sign > 0 ? b.n : -b.n);
+    return {n, a.sum_log_w + sign * b.sum_log_w, std::move(random), std::move(fixed), std::move(response)};
+}
+
+CrossProducts select_fixed(const CrossProducts& a, const std::vector<index>& keep) {
+    auto fixed = std::make_shared<FixedPart>();
+    auto response = std::make_shared<ResponsePart>(*a.response);
+    const index p = a.fixed->p, m = static_cast<index>(keep.size());
+    fixed->p = m;
+    fixed->xx.resize(m * m);
+    response->xy.resize(m);
+    for (index i = 0; i < m; ++i) {
+        response->xy[i] = a.response->xy[keep[i]];
+        for (index j = 0; j < m; ++j) fixed->xx[i * m + j] = a.fixed->xx[keep[i] * p + keep[j]];
+    }
+    for (const auto& zx : a.fixed->zx) {
+        const index rows = p ? static_cast<index>(zx.size()) / p : 0;
+        std::vector<double> out(rows * m);
+        for (index r = 0; r < rows; ++r)
+            for (index j = 0; j < m; ++j) out[r * m + j] = zx[r * p + keep[j]];
+        fixed->zx.push_back(std::move(out));
+    }
+    return {a.n, a.sum_log_w, a.random, std::move(fixed), std::move(response)};
+}
+
+}  // namespace interlace

@@ -1,0 +1,108 @@
+#include "deviance.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "small.hpp"
+
+namespace interlace {
+
+Blocks Parametrization::factors(const std::vector<index>& k, const std::vector<double>& par) const {
+    Blocks t, out;
+    for (const index n : k) {
+        t.emplace_back(n * n, 0.0);
+        out.emplace_back(n * n, 0.0);
+    }
+    for (size_t i = 0; i < entries.size(); ++i) {
+        const Entry& e = entries[i];
+        t[e.factor][e.row * k[e.factor] + e.col] = par[i];
+    }
+    for (size_t f = 0; f < k.size(); ++f) small::add_ab(k[f], k[f], k[f], 1.0, basis[f].data(), t[f].data(), out[f].data());
+    return out;
+}
+
+ProfiledDeviance::ProfiledDeviance(Cholesky factor, Parametrization map, Criterion kind)
+    : factor_(std::move(factor)), map_(std::move(map)), kind_(kind) {}
+
+void ProfiledDeviance::adjust(std::vector<double>& par) const {
+    for (size_t i = 0; i < par.size(); ++i)
+        if (map_.entries[i].row == map_.entries[i].col && std::abs(par[i]) < diagonal_floor)
+            par[i] = std::copysign(diagonal_floor, par[i]);
+}
+
+double ProfiledDeviance::value(const std::vector<double>& par) {
+    par_ = par;
+    factor_.factorize(map_.factors(factor_.products().random->k, par));
+    return criterion_value(factor_, kind_) - factor_.products().sum_log_w;
+}
+
+std::vector<double> ProfiledDeviance::reduced_gradient(const Blocks& full) const {
+    const auto& k = factor_.products().random->k;
+    Blocks t;  // basis' G
+    for (size_t f = 0; f < k.size(); ++f) {
+        t.emplace_back(k[f] * k[f], 0.0);
+        small::add_atb(k[f], k[f], k[f], 1.0, map_.basis[f].data(), full[f].data(), t[f].data());
+    }
+    std::vector<double> out;
+    for (const Entry& e : map_.entries) out.push_back(t[e.factor][e.row * k[e.factor] + e.col]);
+    return out;
+}
+
+std::vector<double> ProfiledDeviance::gradient(const std::vector<double>& par) {
+    value(par);
+    return reduced_gradient(interlace::derivatives(factor_, kind_, {}).gradient);
+}
+
+void ProfiledDeviance::derivatives(std::vector<double>& gradient, std::vector<double>& hessian) {
+    const auto& k = factor_.products().random->k;
+    const index m = size();
+    // 1) first derivatives and average information along dF = basis e_row e_col'
+    std::vector<Direction> directions;
+    for (const Entry& e : map_.entries) {
+        Direction d{e.factor, std::vector<double>(k[e.factor] * k[e.factor], 0.0)};
+        for (index r = 0; r < k[e.factor]; ++r)
+            d.df[r * k[e.factor] + e.col] = map_.basis[e.factor][r * k[e.factor] + e.row];
+        directions.push_back(std::move(d));
+    }
+    Derivatives d = interlace::derivatives(factor_, kind_, directions);
+    gradient = reduced_gradient(d.gradient);
+    hessian = std::move(d.average);
+    // 2) d^2 (T T') = e_r e_r'' + e_r' e_r' when two entries share a column: adds 2 B_rr', B = d criterion / d(T T') = G T^-1 / 2
+    for (size_t f = 0; f < k.size(); ++f) {
+        const index n = k[f];
+        std::vector<double> t(n * n, 0.0), b(n * n, 0.0);
+        for (index i = 0; i < m; ++i)
+            if (map_.entries[i].factor == static_cast<index>(f)) t[map_.entries[i].row * n + map_.entries[i].col] = par_[i];
+        small::add_atb(n, n, n, 0.5, map_.basis[f].data(), d.gradient[f].data(), b.data());
+        for (index r = 0; r < n; ++r)  // B T = G / 2, by back substitution over columns
+            for (index c = n - 1; c >= 0; --c) {
+                for (index l = c + 1; l < n; ++l) b[r * n + c] -= b[r * n + l] * t[l * n + c];
+                b[r * n + c] /= t[c * n + c];
+            }
+        for (index i = 0; i < m; ++i)
+            for (index j = 0; j < m; ++j) {
+                const Entry &p = map_.entries[i], &q = map_.entries[j];
+                if (p.factor != static_cast<index>(f) || q.factor != p.factor || p.col != q.col) continue;
+                hessian[i * m + j] += b[p.row * n + q.row] + b[q.row * n + p.row];
+            }
+    }
+}
+
+std::vector<double> ProfiledDeviance::hessian(const std::vector<double>& par) {
+    const index m = size();
+    std::vector<double> h(m * m), x(par);
+    for (index i = 0; i < m; ++i) {
+        const double step = 1e-4 * std::max(1.0, std::abs(par[i]));
+        x[i] = par[i] + step;
+        const std::vector<double> up = gradient(x);
+        x[i] = par[i] - step;
+        const std::vector<double> down = gradient(x);
+        x[i] = par[i];
+        for (index j = 0; j < m; ++j) h[i * m + j] = (up[j] - down[j]) / (2.0 * step);
+    }
+    for (index i = 0; i < m; ++i)
+        for (index j = 0; j < i; ++j) h[i * m + j] = h[j * m + i] = 0.5 * (h[i * m + j] + h[j * m + i]);
+    return h;
+}
+
+}  // namespace interlace

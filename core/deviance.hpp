@@ -1,0 +1,49 @@
+// The profiled deviance (ML) or REML criterion as a function of covariance parameters.
+#pragma once
+#include <memory>
+#include <vector>
+
+#include "gradient.hpp"
+#include "optimize.hpp"
+
+namespace interlace {
+
+// Parameter i is entry (row, col) of the lower triangular matrix T of one grouping factor; F = basis T.
+struct Entry {
+    index factor, row, col;
+};
+
+struct Parametrization {
+    std::vector<Entry> entries;
+    Blocks basis;  // per grouping factor k x k
+    Blocks factors(const std::vector<index>& k, const std::vector<double>& par) const;
+};
+
+class ProfiledDeviance : public Objective {
+  public:
+    ProfiledDeviance(Cholesky factor, Parametrization map, Criterion kind);
+
+    index size() const override { return static_cast<index>(map_.entries.size()); }
+    // Diagonal entries are kept away from exact zero (where the even criterion has no gradient), too little to be seen.
+    void adjust(std::vector<double>& par) const override;
+    double value(const std::vector<double>& par) override;
+    // Hessian: average information plus the exact curvature of F F' in the parameters.
+    void derivatives(std::vector<double>& gradient, std::vector<double>& hessian) override;
+
+    std::vector<double> gradient(const std::vector<double>& par);
+    // Exact Hessian: central differences of the exact gradient.
+    std::vector<double> hessian(const std::vector<double>& par);
+    const Cholesky& factor() const { return factor_; }
+    void set_response(CrossProducts products) { factor_.set_response(std::move(products)); }
+
+    static constexpr double diagonal_floor = 1e-6;
+
+  private:
+    std::vector<double> reduced_gradient(const Blocks& full) const;
+    Cholesky factor_;
+    Parametrization map_;
+    Criterion kind_;
+    std::vector<double> par_;
+};
+
+}  // namespace interlace

@@ -1,0 +1,331 @@
+// Bindings only: names, shapes, the GIL. The numbers happen elsewhere.
+#pragma GCC diagnostic push  // nanobind's own headers are not ours to mend
+#pragma GCC diagnostic ignored "-Wshadow"
+#pragma GCC diagnostic ignored "-Wconversion"
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/shared_ptr.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
+#include <nanobind/stl/vector.h>
+#pragma GCC diagnostic pop
+
+#include <exception>
+#include <optional>
+
+#include "crossproducts.hpp"
+#include "deviance.hpp"
+#include "interrupt.hpp"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace interlace {
+namespace {
+
+using In = nb::ndarray<const double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using In2 = nb::ndarray<const double, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using Strided2 = nb::ndarray<const double, nb::ndim<2>, nb::device::cpu>;
+using Codes = nb::ndarray<const std::int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Flat = nb::ndarray<const double, nb::c_contig, nb::device::cpu>;
+using Out = nb::ndarray<nb::numpy, double>;
+using OutIndex = nb::ndarray<nb::numpy, std::int64_t>;
+
+template <class T> nb::ndarray<nb::numpy, T> to_numpy(std::vector<T> v, std::vector<size_t> shape) {
+    auto* held = new std::vector<T>(std::move(v));
+    nb::capsule owner(held, [](void* p) noexcept { delete static_cast<std::vector<T>*>(p); });
+    return nb::ndarray<nb::numpy, T>(held->data(), shape.size(), shape.data(), owner);
+}
+std::vector<double> to_vector(const Flat& a) { return std::vector<double>(a.data(), a.data() + a.size()); }
+
+// Runs f without the GIL; every 50 ms at most it looks whether a signal (Ctrl-C) is waiting, and lets its exception through.
+template <class F> auto released(F f) {
+    std::exception_ptr signal;
+    try {
+        nb::gil_scoped_release release;
+        InterruptScope scope([&signal] {
+            nb::gil_scoped_acquire acquire;
+            if (PyErr_CheckSignals() == 0) return false;
+            signal = std::make_exception_ptr(nb::python_error());
+            return true;
+        });
+        return f();
+    } catch (const Interrupted&) {
+        std::rethrow_exception(signal);
+    }
+}
+
+struct PyRows {
+    Rows rows;
+    PyRows(In y, Strided2 x, const std::vector<Codes>& codes, const std::vector<In2>& z, const std::vector<index>& levels,
+           std::optional<In> w, double y_origin, In x_origin, const std::vector<In>& z_origin) {
+        const size_t n = y.shape(0);
+        if (x.shape(0) != n || x_origin.shape(0) != x.shape(1) || (w && w->shape(0) != n)) throw std::invalid_argument("lengths differ");
+        if (codes.size() != z.size() || codes.size() != levels.size() || codes.size() != z_origin.size() || codes.empty())
+            throw std::invalid_argument("one array of codes, z, levels and origin for each grouping factor");
+        rows.n = static_cast<index>(n);
+        rows.p = static_cast<index>(x.shape(1));
+        rows.y = y.data();
+        rows.x = x.data();
+        rows.x_row = x.stride(0);
+        rows.x_col = x.stride(1);
+        rows.w = w ? w->data() : nullptr;
+        rows.y_origin = y_origin;
+        rows.x_origin = x_origin.data();
+        for (size_t f = 0; f < codes.size(); ++f) {
+            if (codes[f].shape(0) != n || z[f].shape(0) != n || z_origin[f].shape(0) != z[f].shape(1))
+                throw std::invalid_argument("lengths differ");
+            for (size_t r = 0; r < n; ++r)
+                if (codes[f].data()[r] < 0 || codes[f].data()[r] >= levels[f]) throw std::invalid_argument("a code is out of range");
+            rows.factors.push_back({codes[f].data(), z[f].data(), z_origin[f].data(), static_cast<index>(z[f].shape(1)), levels[f]});
+        }
+    }
+};
+
+size_t sz(index n) { return static_cast<size_t>(n); }
+
+nb::tuple get_state(const CrossProducts& a) {
+    nb::list diag, zx, zy, pairs;
+    const RandomPart& r = *a.random;
+    for (index f = 0; f < r.factors(); ++f) {
+        diag.append(to_numpy(r.diag[f], {r.diag[f].size()}));
+        zx.append(to_numpy(a.fixed->zx[f], {a.fixed->zx[f].size()}));
+        zy.append(to_numpy(a.response->zy[f], {a.response->zy[f].size()}));
+    }
+    for (const PairBlocks& p : r.pairs)
+        pairs.append(nb::make_tuple(p.i, p.j, to_numpy(p.ptr, {p.ptr.size()}),
+                                    to_numpy(std::vector<index>(p.col.begin(), p.col.end()), {p.col.size()}),
+                                    to_numpy(p.val, {p.val.size()})));
+    return nb::make_tuple(a.n, a.sum_log_w, r.levels, r.k, diag, pairs, to_numpy(a.fixed->xx, {a.fixed->xx.size()}), zx,
+                          to_numpy(a.response->xy, {a.response->xy.size()}), zy, a.response->yy);
+}
+
+using FlatIndex = nb::ndarray<const std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+CrossProducts from_state(const nb::tuple& s) {
+    auto random = std::make_shared<RandomPart>();
+    auto fixed = std::make_shared<FixedPart>();
+    auto response = std::make_shared<ResponsePart>();
+    random->levels = nb::cast<std::vector<index>>(s[2]);
+    random->k = nb::cast<std::vector<index>>(s[3]);
+    const auto blocks = [](nb::handle list) {
+        Blocks out;
+        for (nb::handle a : nb::cast<nb::list>(list)) out.push_back(to_vector(nb::cast<Flat>(a)));
+        return out;
+    };
+    random->diag = blocks(s[4]);
+    for (nb::handle h : nb::cast<nb::list>(s[5])) {
+        const nb::tuple t = nb::cast<nb::tuple>(h);
+        PairBlocks p;
+        p.i = nb::cast<index>(t[0]);
+        p.j = nb::cast<index>(t[1]);
+        const auto ptr = nb::cast<FlatIndex>(t[2]), col = nb::cast<FlatIndex>(t[3]);
+        p.ptr.assign(ptr.data(), ptr.data() + ptr.size());
+        for (size_t i = 0; i < col.size(); ++i) p.col.push_back(static_cast<std::int32_t>(col.data()[i]));
+        p.val = to_vector(nb::cast<Flat>(t[4]));
+        random->pairs.push_back(std::move(p));
+    }
+    fixed->xx = to_vector(nb::cast<Flat>(s[6]));
+    fixed->zx = blocks(s[7]);
+    response->xy = to_vector(nb::cast<Flat>(s[8]));
+    fixed->p = static_cast<index>(response->xy.size());
+    response->zy = blocks(s[9]);
+    response->yy = nb::cast<double>(s[10]);
+    return {nb::cast<index>(s[0]), nb::cast<double>(s[1]), std::move(random), std::move(fixed), std::move(response)};
+}
+
+nb::list natural_arrays(const CrossProducts& a, const Blocks& v, index m) {
+    nb::list out;
+    for (index f = 0; f < a.random->factors(); ++f)
+        out.append(to_numpy(v[f], {sz(a.random->levels[f]), sz(a.random->k[f]), sz(m)}));
+    return out;
+}
+
+Parametrization parametrization(const std::vector<std::tuple<index, index, index>>& entries, const std::vector<In2>& basis) {
+    Parametrization map;
+    for (const auto& [factor, row, col] : entries) map.entries.push_back({factor, row, col});
+    for (const auto& b : basis) map.basis.emplace_back(b.data(), b.data() + b.size());
+    return map;
+}
+
+// Python callables as an Objective, so that criteria written in Python meet the same minimiser.
+class PythonObjective : public Objective {
+  public:
+    PythonObjective(nb::callable value, nb::callable derivatives, index n)
+        : value_(std::move(value)), derivatives_(std::move(derivatives)), n_(n) {}
+    index size() const override { return n_; }
+    void adjust(std::vector<double>&) const override {}
+    double value(const std::vector<double>& x) override {
+        x_ = x;
+        return nb::cast<double>(value_(to_numpy(x, {x.size()})));
+    }
+    void derivatives(std::vector<double>& gradient, std::vector<double>& hessian) override {
+        const auto [g, h] = nb::cast<std::pair<Flat, Flat>>(derivatives_(to_numpy(x_, {x_.size()})));
+        if (g.size() != sz(n_) || h.size() != sz(n_ * n_)) throw std::invalid_argument("derivatives of the wrong size");
+        gradient = to_vector(g);
+        hessian = to_vector(h);
+    }
+
+  private:
+    nb::callable value_, derivatives_;
+    index n_;
+    std::vector<double> x_;
+};
+
+nb::dict to_dict(const Minimum& m) {
+    const size_t n = m.x.size();
+    nb::dict d;
+    d["par"] = to_numpy(m.x, {n});
+    d["value"] = m.value;
+    d["gradient"] = to_numpy(m.gradient.empty() ? std::vector<double>(n) : m.gradient, {n});
+    d["hessian"] = to_numpy(m.hessian.empty() ? std::vector<double>(n * n) : m.hessian, {n, n});
+    d["decrement"] = m.decrement;
+    d["evaluations"] = m.evaluations;
+    d["gradients"] = m.gradients;
+    d["status"] = m.status == Status::converged ? "converged" : m.status == Status::stalled ? "stalled" : "too many evaluations";
+    return d;
+}
+
+void load_blas() {
+    nb::dict blas = nb::cast<nb::dict>(nb::module_::import_("scipy.linalg.cython_blas").attr("__pyx_capi__"));
+    nb::dict lapack = nb::cast<nb::dict>(nb::module_::import_("scipy.linalg.cython_lapack").attr("__pyx_capi__"));
+    for (const char* const* name = blas::names; *name; ++name) {
+        nb::object capsule = nb::borrow(blas.contains(*name) ? blas[*name] : lapack[*name]);
+        blas::set_pointer(*name, PyCapsule_GetPointer(capsule.ptr(), PyCapsule_GetName(capsule.ptr())));
+    }
+}
+
+void bind_products(nb::module_& m) {
+    nb::class_<CrossProducts>(m, "CrossProducts")
+        .def_ro("n", &CrossProducts::n)
+        .def_ro("sum_log_w", &CrossProducts::sum_log_w)
+        .def_prop_ro("p", [](const CrossProducts& a) { return a.fixed->p; })
+        .def_prop_ro("levels", [](const CrossProducts& a) { return a.random->levels; })
+        .def_prop_ro("k", [](const CrossProducts& a) { return a.random->k; })
+        .def_prop_ro("xx", [](const CrossProducts& a) { return to_numpy(a.fixed->xx, {sz(a.fixed->p), sz(a.fixed->p)}); }, nb::rv_policy::move)
+        .def_prop_ro("xy", [](const CrossProducts& a) { return to_numpy(a.response->xy, {sz(a.fixed->p)}); }, nb::rv_policy::move)
+        .def_prop_ro("yy", [](const CrossProducts& a) { return a.response->yy; })
+        .def("zz_diagonal", [](const CrossProducts& a, index f) {
+            const size_t k = sz(a.random->k.at(f));
+            return to_numpy(a.random->diag.at(f), {sz(a.random->levels[f]), k, k});
+        })
+        .def("zz_pair", [](const CrossProducts& a, index i, index j) {
+            const PairBlocks& p = a.random->pair(i, j);
+            return nb::make_tuple(to_numpy(p.ptr, {p.ptr.size()}), to_numpy(std::vector<index>(p.col.begin(), p.col.end()), {p.col.size()}),
+                                  to_numpy(p.val, {p.col.size(), sz(a.random->k[i]), sz(a.random->k[j])}));
+        })
+        .def("zx", [](const CrossProducts& a, index f) {
+            return to_numpy(a.fixed->zx.at(f), {sz(a.random->levels[f]), sz(a.random->k[f]), sz(a.fixed->p)});
+        })
+        .def("zy", [](const CrossProducts& a, index f) {
+            return to_numpy(a.response->zy.at(f), {sz(a.random->levels[f]), sz(a.random->k[f])});
+        })
+        .def("__getstate__", &get_state)
+        .def("__setstate__", [](CrossProducts& a, const nb::tuple& s) { new (&a) CrossProducts(from_state(s)); });
+    m.def("accumulate",
+          [](In y, Strided2 x, std::vector<Codes> codes, std::vector<In2> z, std::vector<index> levels, std::optional<In> w,
+             double y_origin, In x_origin, std::vector<In> z_origin) {
+              const PyRows r(y, x, codes, z, levels, w, y_origin, x_origin, z_origin);
+              return released([&] { return accumulate(r.rows); });
+          },
+          "y"_a, "x"_a, "codes"_a, "z"_a, "levels"_a, "w"_a.none(), "y_origin"_a, "x_origin"_a, "z_origin"_a);
+    m.def("with_response",
+          [](const CrossProducts& base, In y, Strided2 x, std::vector<Codes> codes, std::vector<In2> z, std::vector<index> levels,
+             std::optional<In> w, double y_origin, In x_origin, std::vector<In> z_origin) {
+              const PyRows r(y, x, codes, z, levels, w, y_origin, x_origin, z_origin);
+              return released([&] { return with_response(base, r.rows); });
+          },
+          "base"_a, "y"_a, "x"_a, "codes"_a, "z"_a, "levels"_a, "w"_a.none(), "y_origin"_a, "x_origin"_a, "z_origin"_a);
+    m.def("combine", [](const CrossProducts& a, const CrossProducts& b, double sign) {
+        return released([&] { return combine(a, b, sign); });
+    });
+    m.def("select_fixed", [](const CrossProducts& a, std::vector<index> keep) { return select_fixed(a, keep); });
+}
+
+void bind_factor(nb::module_& m) {
+    nb::class_<Symbolic>(m, "Symbolic")
+        .def_ro("flops", &Symbolic::flops)
+        .def_ro("panel_size", &Symbolic::panel_size)
+        .def_ro("q_rest", &Symbolic::q_rest)
+        .def_prop_ro("fronts", [](const Symbolic& s) { return s.fronts.size(); })
+        .def_prop_ro("complete", [](const Symbolic& s) { return s.q_rest == 0 || !s.fronts.empty(); })
+        .def("bytes", &Symbolic::bytes);
+    m.def("analyze", [](const CrossProducts& a, double max_bytes) {
+        return released([&] { return std::const_pointer_cast<Symbolic>(analyze(*a.random, max_bytes)); });
+    });
+    nb::class_<Cholesky>(m, "Cholesky")
+        .def(nb::init<CrossProducts, std::shared_ptr<Symbolic>>())
+        .def("factorize",
+             [](Cholesky& l, const std::vector<In2>& factors) {
+                 Blocks f;
+                 for (const auto& a : factors) f.emplace_back(a.data(), a.data() + a.size());
+                 released([&] { l.factorize(f); });
+             })
+        .def_prop_ro("ld_l2", &Cholesky::ld_l2)
+        .def_prop_ro("ld_rx2", &Cholesky::ld_rx2)
+        .def_prop_ro("pwrss", &Cholesky::pwrss)
+        .def_prop_ro("beta", [](const Cholesky& l) { return to_numpy(l.beta(), {sz(l.p())}); }, nb::rv_policy::move)
+        .def_prop_ro("rx", [](const Cholesky& l) {  // row-major upper: the transpose of the column-major lower factor
+            return to_numpy(l.rx(), {sz(l.p() + 1), sz(l.p() + 1)});
+        }, nb::rv_policy::move)
+        .def("solve_xy", [](const Cholesky& l) {
+            const Blocks u = released([&] { return l.solve_xy(); });
+            return natural_arrays(l.products(), u, l.p() + 1);
+        })
+        .def("inverse_diagonal", [](const Cholesky& l) {
+            const Blocks d = released([&] { return l.inverse_diagonal(); });
+            nb::list out;
+            for (index f = 0; f < l.products().random->factors(); ++f) {
+                const size_t k = sz(l.products().random->k[f]);
+                out.append(to_numpy(d[f], {sz(l.products().random->levels[f]), k, k}));
+            }
+            return out;
+        });
+}
+
+void bind_criterion(nb::module_& m) {
+    nb::class_<ProfiledDeviance>(m, "ProfiledDeviance")
+        .def("__init__",
+             [](ProfiledDeviance* self, const CrossProducts& a, std::shared_ptr<Symbolic> s,
+                const std::vector<std::tuple<index, index, index>>& entries, const std::vector<In2>& basis, const std::string& kind) {
+                 if (kind != "ml" && kind != "reml") throw std::invalid_argument("kind is 'ml' or 'reml'");
+                 new (self) ProfiledDeviance(Cholesky(a, s), parametrization(entries, basis),
+                                             kind == "reml" ? Criterion::reml : Criterion::ml);
+             })
+        .def("value", [](ProfiledDeviance& d, const Flat& par) {
+            const auto x = to_vector(par);
+            return released([&] { return d.value(x); });
+        })
+        .def("gradient", [](ProfiledDeviance& d, const Flat& par) {
+            const auto x = to_vector(par);
+            auto g = released([&] { return d.gradient(x); });
+            return to_numpy(g, {g.size()});
+        })
+        .def("hessian", [](ProfiledDeviance& d, const Flat& par) {
+            const auto x = to_vector(par);
+            auto h = released([&] { return d.hessian(x); });
+            return to_numpy(h, {x.size(), x.size()});
+        })
+        .def("set_response", &ProfiledDeviance::set_response)
+        .def("minimise", [](ProfiledDeviance& d, const Flat& start, double tolerance, index max_evaluations) {
+            const auto x = to_vector(start);
+            return to_dict(released([&] { return minimise(d, x, tolerance, max_evaluations); }));
+        });
+    m.def("minimise", [](nb::callable value, nb::callable derivatives, const Flat& start, double tolerance, index max_evaluations) {
+        PythonObjective objective(std::move(value), std::move(derivatives), static_cast<index>(start.size()));
+        return to_dict(minimise(objective, to_vector(start), tolerance, max_evaluations));
+    });
+}
+
+}  // namespace
+}  // namespace interlace
+
+NB_MODULE(_core, m) {
+    m.doc() = "Compiled core of interlace. Use it through interlace.kernel only.";
+    interlace::load_blas();
+    interlace::bind_products(m);
+    interlace::bind_factor(m);
+    interlace::bind_criterion(m);
+}

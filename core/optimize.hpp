@@ -1,0 +1,34 @@
+// Trust-region minimisation with second derivatives, for smooth functions of a few to some hundred parameters.
+#pragma once
+#include <vector>
+
+#include "blas.hpp"
+
+namespace interlace {
+
+class Objective {
+  public:
+    virtual ~Objective() = default;
+    virtual index size() const = 0;
+    // Moves a trial point where the function is the same but better conditioned (may do nothing).
+    virtual void adjust(std::vector<double>& x) const = 0;
+    virtual double value(const std::vector<double>& x) = 0;
+    // Gradient and approximate Hessian (size x size, symmetric) at the point of the last call of value().
+    virtual void derivatives(std::vector<double>& gradient, std::vector<double>& hessian) = 0;
+};
+
+enum class Status { converged, stalled, too_many_evaluations };
+
+struct Minimum {
+    std::vector<double> x, gradient, hessian;
+    double value = 0;
+    double decrement = 0;  // predicted further decrease, g'H^-1 g / 2
+    index evaluations = 0, gradients = 0;
+    Status status = Status::converged;
+};
+
+// The Hessian that the objective gives is corrected by a symmetric rank-one secant term, so that convergence is superlinear even
+// if it is approximate. Stops when the predicted decrease is below `tolerance` (or the rounding error of the value).
+Minimum minimise(Objective& objective, std::vector<double> start, double tolerance, index max_evaluations);
+
+}  // namespace interlace

@@ -1,0 +1,80 @@
+// Dense kernels for the k x k blocks of a grouping factor: k is 1, 2 or 3 nearly always, so calling BLAS would cost more
+// than the arithmetic. Row-major, leading dimension = number of columns.
+#pragma once
+#include <cmath>
+#include <vector>
+
+#include "blas.hpp"
+
+namespace interlace::small {
+
+// C (m x n) += alpha * A (m x k) * B (k x n)
+inline void add_ab(index m, index n, index k, double alpha, const double* a, const double* b, double* c) {
+    for (index i = 0; i < m; ++i)
+        for (index l = 0; l < k; ++l) {
+            const double v = alpha * a[i * k + l];
+            for (index j = 0; j < n; ++j) c[i * n + j] += v * b[l * n + j];
+        }
+}
+// C (m x n) += alpha * A' B, A (k x m), B (k x n)
+inline void add_atb(index m, index n, index k, double alpha, const double* a, const double* b, double* c) {
+    for (index l = 0; l < k; ++l)
+        for (index i = 0; i < m; ++i) {
+            const double v = alpha * a[l * m + i];
+            for (index j = 0; j < n; ++j) c[i * n + j] += v * b[l * n + j];
+        }
+}
+// C (m x n) += alpha * A B', A (m x k), B (n x k)
+inline void add_abt(index m, index n, index k, double alpha, const double* a, const double* b, double* c) {
+    for (index i = 0; i < m; ++i)
+        for (index j = 0; j < n; ++j) {
+            double v = 0;
+            for (index l = 0; l < k; ++l) v += a[i * k + l] * b[j * k + l];
+            c[i * n + j] += alpha * v;
+        }
+}
+// Lower Cholesky in place (upper triangle left as it is); false if a pivot is not positive.
+inline bool cholesky(index k, double* a) {
+    for (index j = 0; j < k; ++j) {
+        double d = a[j * k + j];
+        for (index l = 0; l < j; ++l) d -= a[j * k + l] * a[j * k + l];
+        if (!(d > 0)) return false;
+        d = std::sqrt(d);
+        a[j * k + j] = d;
+        for (index i = j + 1; i < k; ++i) {
+            double v = a[i * k + j];
+            for (index l = 0; l < j; ++l) v -= a[i * k + l] * a[j * k + l];
+            a[i * k + j] = v / d;
+        }
+    }
+    return true;
+}
+// B (k x n) = L^-1 B
+inline void solve_l(index k, index n, const double* l, double* b) {
+    for (index i = 0; i < k; ++i) {
+        for (index r = 0; r < i; ++r) {
+            const double v = l[i * k + r];
+            for (index j = 0; j < n; ++j) b[i * n + j] -= v * b[r * n + j];
+        }
+        const double inv = 1.0 / l[i * k + i];
+        for (index j = 0; j < n; ++j) b[i * n + j] *= inv;
+    }
+}
+// B (k x n) = L^-T B
+inline void solve_lt(index k, index n, const double* l, double* b) {
+    for (index i = k - 1; i >= 0; --i) {
+        for (index r = i + 1; r < k; ++r) {
+            const double v = l[r * k + i];
+            for (index j = 0; j < n; ++j) b[i * n + j] -= v * b[r * n + j];
+        }
+        const double inv = 1.0 / l[i * k + i];
+        for (index j = 0; j < n; ++j) b[i * n + j] *= inv;
+    }
+}
+inline double dot(index n, const double* a, const double* b) {
+    double s = 0;
+    for (index i = 0; i < n; ++i) s += a[i] * b[i];
+    return s;
+}
+
+}  // namespace interlace::small

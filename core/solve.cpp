@@ -1,0 +1,183 @@
+// Solves with the factor, and products with Lambda and Z'Z.
+#include <algorithm>
+
+#include "cholesky.hpp"
+#include "interrupt.hpp"
+#include "small.hpp"
+
+namespace interlace {
+
+Blocks Cholesky::zxy() const {
+    const index m = p() + 1;
+    Blocks out;
+    for (size_t f = 0; f < k_.size(); ++f) {
+        const index rows = levels_[f] * k_[f];
+        const auto &zx = a_.fixed->zx[f], &zy = a_.response->zy[f];
+        std::vector<double> v(rows * m);
+        for (index r = 0; r < rows; ++r) {
+            std::copy_n(&zx[r * (m - 1)], m - 1, &v[r * m]);
+            v[r * m + m - 1] = zy[r];
+        }
+        out.push_back(std::move(v));
+    }
+    return out;
+}
+
+Rhs Cholesky::lambda_t(const Blocks& v, index m) const {
+    Rhs out;
+    out.m = m;
+    out.lead.assign(s_->q_lead * m, 0.0);
+    out.rest.assign(s_->q_rest * m, 0.0);
+    for (index g = 0; g < levels_[0]; ++g)
+        small::add_atb(k_[0], m, k_[0], 1.0, f_[0].data(), &v[0][g * k_[0] * m], &out.lead[g * k_[0] * m]);
+    const index nodes = static_cast<index>(s_->order.size());
+    std::vector<double> t;
+    for (index node = 0; node < nodes; ++node) {
+        const index f = s_->node_factor[node], k = k_[f], at = s_->position[node];
+        t.assign(k * m, 0.0);
+        small::add_atb(k, m, k, 1.0, f_[f].data(), &v[f][(node - s_->node_base[f]) * k * m], t.data());
+        for (index c = 0; c < m; ++c)
+            for (index i = 0; i < k; ++i) out.rest[at + i + c * s_->q_rest] = t[i * m + c];
+    }
+    return out;
+}
+
+Blocks Cholesky::natural(const Rhs& r) const {
+    const index m = r.m;
+    Blocks out{r.lead};
+    for (size_t f = 1; f < k_.size(); ++f) out.emplace_back(levels_[f] * k_[f] * m);
+    const index nodes = static_cast<index>(s_->order.size());
+    for (index node = 0; node < nodes; ++node) {
+        const index f = s_->node_factor[node], k = k_[f], at = s_->position[node];
+        double* v = &out[f][(node - s_->node_base[f]) * k * m];
+        for (index c = 0; c < m; ++c)
+            for (index i = 0; i < k; ++i) v[i * m + c] = r.rest[at + i + c * s_->q_rest];
+    }
+    return out;
+}
+
+void Cholesky::forward(Rhs& r) const {
+    const index k = k_[0], m = r.m, q = s_->q_rest;
+    // 1) leading levels
+    for (index g = 0; g < levels_[0]; ++g) small::solve_l(k, m, lead_l(g), &r.lead[g * k * m]);
+    if (q == 0) return;
+    // 2) what they take from the rest
+    for (index g = 0; g < levels_[0]; ++g) {
+        const index columns = s_->column_ptr[g + 1] - s_->column_ptr[g];
+        const double* c = element(g);
+        index at = 0;
+        for (index e = s_->elem_ptr[g]; e < s_->elem_ptr[g + 1]; ++e) {
+            const index f = s_->elem_pair[e] + 1;
+            const index pos = s_->position[s_->node_base[f] + s_->elem_level[e]];
+            for (index j = 0; j < k_[f]; ++j, ++at)
+                for (index i = 0; i < k; ++i) {
+                    const double v = c[i * columns + at];
+                    const double* x = &r.lead[(g * k + i) * m];
+                    for (index col = 0; col < m; ++col) r.rest[pos + j + col * q] -= v * x[col];
+                }
+        }
+    }
+    // 3) fronts upwards
+    std::vector<double> t;
+    for (const Front& f : s_->fronts) {
+        const double* l = &panels_[f.panel];
+        double* x = &r.rest[f.first];
+        if (f.size() == 1) {
+            for (index c = 0; c < m; ++c) x[c * q] /= l[0];
+            continue;
+        }
+        blas::trsm_lower('L', 'N', f.pivots, m, l, f.size(), x, q);
+        if (f.rows == 0) continue;
+        t.resize(f.rows * m);
+        blas::gemm('N', 'N', f.rows, m, f.pivots, 1.0, l + f.pivots, f.size(), x, q, 0.0, t.data(), f.rows);
+        const index* row = &s_->row_index[f.row_ptr];
+        for (index c = 0; c < m; ++c)
+            for (index i = 0; i < f.rows; ++i) r.rest[row[i] + c * q] -= t[i + c * f.rows];
+    }
+    check_interrupt();
+}
+
+void Cholesky::backward(Rhs& r) const {
+    const index k = k_[0], m = r.m, q = s_->q_rest;
+    // 1) fronts downwards
+    std::vector<double> t;
+    for (index n = static_cast<index>(s_->fronts.size()) - 1; n >= 0; --n) {
+        const Front& f = s_->fronts[n];
+        const double* l = &panels_[f.panel];
+        double* x = &r.rest[f.first];
+        if (f.size() == 1) {
+            for (index c = 0; c < m; ++c) x[c * q] /= l[0];
+            continue;
+        }
+        if (f.rows > 0) {
+            t.resize(f.rows * m);
+            const index* row = &s_->row_index[f.row_ptr];
+            for (index c = 0; c < m; ++c)
+                for (index i = 0; i < f.rows; ++i) t[i + c * f.rows] = r.rest[row[i] + c * q];
+            blas::gemm('T', 'N', f.pivots, m, f.rows, -1.0, l + f.pivots, f.size(), t.data(), f.rows, 1.0, x, q);
+        }
+        blas::trsm_lower('L', 'T', f.pivots, m, l, f.size(), x, q);
+    }
+    // 2) leading levels
+    for (index g = 0; g < levels_[0]; ++g) {
+        double* x = &r.lead[g * k * m];
+        if (q > 0) {
+            const index columns = s_->column_ptr[g + 1] - s_->column_ptr[g];
+            const double* c = element(g);
+            index at = 0;
+            for (index e = s_->elem_ptr[g]; e < s_->elem_ptr[g + 1]; ++e) {
+                const index f = s_->elem_pair[e] + 1;
+                const index pos = s_->position[s_->node_base[f] + s_->elem_level[e]];
+                for (index j = 0; j < k_[f]; ++j, ++at)
+                    for (index i = 0; i < k; ++i) {
+                        const double v = c[i * columns + at];
+                        for (index col = 0; col < m; ++col) x[i * m + col] -= v * r.rest[pos + j + col * q];
+                    }
+            }
+        }
+        small::solve_lt(k, m, lead_l(g), x);
+    }
+    check_interrupt();
+}
+
+Blocks Cholesky::solve_xy() const {
+    Rhs r = r_;
+    backward(r);
+    return natural(r);
+}
+
+Blocks Cholesky::apply_lambda(const Blocks& v, index m) const {
+    Blocks out;
+    for (size_t f = 0; f < k_.size(); ++f) {
+        std::vector<double> w(v[f].size(), 0.0);
+        for (index l = 0; l < levels_[f]; ++l)
+            small::add_ab(k_[f], m, k_[f], 1.0, f_[f].data(), &v[f][l * k_[f] * m], &w[l * k_[f] * m]);
+        out.push_back(std::move(w));
+    }
+    return out;
+}
+
+Blocks Cholesky::apply_ztz(const Blocks& v, index m) const {
+    const RandomPart& random = *a_.random;
+    Blocks out;
+    for (size_t f = 0; f < k_.size(); ++f) {
+        const index k = k_[f];
+        std::vector<double> w(v[f].size(), 0.0);
+        for (index l = 0; l < levels_[f]; ++l)
+            small::add_ab(k, m, k, 1.0, &random.diag[f][l * k * k], &v[f][l * k * m], &w[l * k * m]);
+        out.push_back(std::move(w));
+    }
+    for (const PairBlocks& pair : random.pairs) {
+        const index ki = k_[pair.i], kj = k_[pair.j];
+        for (index l = 0; l < levels_[pair.i]; ++l)
+            for (index b = pair.ptr[l]; b < pair.ptr[l + 1]; ++b) {
+                const double* a = &pair.val[b * ki * kj];
+                const index c = pair.col[b];
+                small::add_ab(ki, m, kj, 1.0, a, &v[pair.j][c * kj * m], &out[pair.i][l * ki * m]);
+                small::add_atb(kj, m, ki, 1.0, a, &v[pair.i][l * ki * m], &out[pair.j][c * kj * m]);
+            }
+    }
+    return out;
+}
+
+}  // namespace interlace
