@@ -1,0 +1,1 @@
+"""Theta to fit: cross-products, criterion, optimiser."""

@@ -1,0 +1,120 @@
+"""Relative covariance factors: parameters to lower triangular matrices, and the changes of basis between them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+class Covariance(Protocol):
+    """A covariance structure of k random effects: a small map from parameters to a lower triangular factor."""
+
+    k: int
+
+    @property
+    def n_par(self) -> int:
+        """Number of parameters."""
+        ...
+
+    @property
+    def start(self) -> Array:
+        """A neutral start, (n_par,)."""
+        ...
+
+    @property
+    def bounds(self) -> Array:
+        """Lower and upper bounds, (n_par, 2)."""
+        ...
+
+    def names(self, columns: Sequence[str]) -> list[str]:
+        """Names of the parameters, given those of the k columns."""
+        ...
+
+    def factor(self, par: Array) -> Array:
+        """The lower triangular factor, (k, k)."""
+        ...
+
+    def derivative(self, par: Array) -> Array:
+        """Derivatives of the factor, (n_par, k, k)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Unstructured:
+    """Any covariance: the parameters are the entries of the lower triangle, column by column (lme4's theta)."""
+
+    k: int
+
+    @property
+    def entries(self) -> list[tuple[int, int]]:
+        """(row, column) of each parameter."""
+        return [(row, col) for col in range(self.k) for row in range(col, self.k)]
+
+    @property
+    def n_par(self) -> int:
+        """k (k + 1) / 2."""
+        return self.k * (self.k + 1) // 2
+
+    @property
+    def start(self) -> Array:
+        """The identity."""
+        return np.array([1.0 if row == col else 0.0 for row, col in self.entries])
+
+    @property
+    def bounds(self) -> Array:
+        """Diagonal entries are not negative."""
+        return np.array([(0.0 if row == col else -np.inf, np.inf) for row, col in self.entries]).reshape(-1, 2)
+
+    def names(self, columns: Sequence[str]) -> list[str]:
+        """As lme4: ``row.column`` off the diagonal, the column's name on it."""
+        return [
+            columns[row] if row == col else f"{columns[row]}.{columns[col]}" for row, col in self.entries
+        ]
+
+    def factor(self, par: Array) -> Array:
+        """Lower triangular T with these entries, (k, k)."""
+        T = np.zeros((self.k, self.k))
+        rows, cols = zip(*self.entries, strict=True)
+        T[list(rows), list(cols)] = par
+        return T
+
+    def derivative(self, par: Array) -> Array:
+        """Unit matrices, (n_par, k, k)."""
+        out = np.zeros((self.n_par, self.k, self.k))
+        for i, (row, col) in enumerate(self.entries):
+            out[i, row, col] = 1.0
+        return out
+
+    def par(self, factor: Array) -> Array:
+        """The entries of a lower triangular factor."""
+        rows, cols = zip(*self.entries, strict=True)
+        return np.asarray(factor, dtype=np.float64)[list(rows), list(cols)]
+
+
+def lower_factor(F: Array) -> Array:
+    """Lower triangular T with a diagonal that is not negative and ``T T' = F F'``, without forming ``F F'``.
+
+    Where F is singular, T has a zero column for each direction that is missing (the zero diagonal entries of lme4's theta).
+    """
+    k = F.shape[0]
+    A = np.array(F, dtype=np.float64)
+    scale = np.sqrt((A * A).sum(axis=1))
+    T = np.zeros((k, k))
+    for i in range(k):
+        # Reflect what is left of row i into one column. A is (k, remaining columns).
+        length = np.linalg.norm(A[i])
+        if length <= 1e-14 * scale[i] or A.shape[1] == 0:
+            continue
+        v = A[i].copy()
+        v[0] += np.copysign(length, v[0])
+        A = A - np.outer(A @ v, v) * (2.0 / (v @ v))
+        T[:, i] = A[:, 0] * np.sign(A[i, 0])
+        T[:i, i] = 0.0
+        A = A[:, 1:]
+    return T

@@ -1,0 +1,139 @@
+"""Rows to cross-products: the one value that everything after it is computed from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from interlace import kernel
+from interlace.design.design import Design
+from interlace.design.encoding import Encoding
+from interlace.estimation.layout import Layout
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Numbers subtracted from y and from columns of X and Z before products are taken.
+
+    Large means would cost digits. A column is moved only where the model has an intercept to take the difference, so the model
+    stays the same: `beta` and `b` change by a triangular transform with unit diagonal.
+
+    Attributes
+    ----------
+    y : float
+    x : ndarray, shape (p,)
+        Zero for the intercept itself, and everywhere when there is none.
+    z : tuple of ndarray, shape (k,)
+        One per covariance block.
+    """
+
+    y: float
+    x: Array
+    z: tuple[Array, ...]
+
+    @classmethod
+    def of(cls, encoding: Encoding, design: Design) -> Origin:
+        """Means of these rows."""
+        z = []
+        for block, rows in zip(encoding.random, design.random, strict=True):
+            z.append(_column_origin(rows.z, block.intercept))
+        x = _column_origin(design.X, encoding.intercept)
+        return cls(_response_origin(encoding, design), x, tuple(z))
+
+    def shift(self, encoding: Encoding, i: int) -> Array:
+        """(k, k) matrix R of block i with ``Z = (Z - origin) R``, so that the effects about the origin are ``R b``."""
+        R = np.eye(len(self.z[i]))
+        intercept = encoding.random[i].intercept
+        if intercept is not None:
+            R[intercept] += self.z[i]
+        return R
+
+
+def _column_origin(columns: Array, intercept: int | None) -> Array:
+    if intercept is None or columns.shape[1] == 1:
+        return np.zeros(columns.shape[1])
+    # einsum adds the columns of a long thin array several times faster than mean(axis=0) does
+    means = np.einsum("ij->j", columns) / len(columns)
+    means[intercept] = 0.0
+    return means
+
+
+def _response_origin(encoding: Encoding, design: Design) -> float:
+    return 0.0 if encoding.intercept is None else float(_response(design).mean())
+
+
+def _response(design: Design) -> Array:
+    assert design.y is not None
+    return design.y if design.offset is None else design.y - design.offset
+
+
+@dataclass(frozen=True, slots=True)
+class CrossProducts:
+    """``[Z X y]'W[Z X y]`` in blocks, about an origin; y is the response less the offset.
+
+    ``a + b`` are the products of both sets of rows, ``(a + b) - b`` those of a, to rounding.
+
+    Attributes
+    ----------
+    products : kernel.CrossProducts
+    layout : Layout
+    origin : Origin
+    """
+
+    products: kernel.CrossProducts
+    layout: Layout
+    origin: Origin
+
+    @classmethod
+    def of(cls, encoding: Encoding, design: Design, *, origin: Origin | None = None) -> CrossProducts:
+        """One pass over the rows of a design. Products to be added must have the same origin."""
+        layout = Layout.of(encoding)
+        origin = Origin.of(encoding, design) if origin is None else origin
+        products = kernel.accumulate(**_rows(layout, design, origin))
+        return cls(products, layout, origin)
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return self.products.n
+
+    def __add__(self, other: CrossProducts) -> CrossProducts:
+        return replace(self, products=kernel.combine(self.products, other.products, 1.0))
+
+    def __sub__(self, other: CrossProducts) -> CrossProducts:
+        return replace(self, products=kernel.combine(self.products, other.products, -1.0))
+
+    def with_response(self, encoding: Encoding, design: Design) -> CrossProducts:
+        """The same rows with the response of `design`: everything but the products with y is shared."""
+        origin = replace(self.origin, y=_response_origin(encoding, design))
+        products = kernel.with_response(self.products, **_rows(self.layout, design, origin))
+        return replace(self, products=products, origin=origin)
+
+    def select_fixed(self, keep: tuple[int, ...]) -> CrossProducts:
+        """The products for some columns of X, in the order given."""
+        origin = replace(self.origin, x=self.origin.x[list(keep)])
+        return replace(self, products=kernel.select_fixed(self.products, list(keep)), origin=origin)
+
+
+def _rows(layout: Layout, design: Design, origin: Origin) -> dict[str, object]:
+    codes, z, z_origin = [], [], []
+    for blocks in layout.blocks:
+        columns = [design.random[i].z for i in blocks]
+        codes.append(design.random[blocks[0]].codes)
+        z.append(columns[0] if len(columns) == 1 else np.ascontiguousarray(np.hstack(columns)))
+        z_origin.append(np.concatenate([origin.z[i] for i in blocks]))
+    return {
+        "y": np.ascontiguousarray(_response(design)),
+        "x": design.X,
+        "codes": codes,
+        "z": z,
+        "levels": list(layout.levels),
+        "w": design.weights,
+        "y_origin": origin.y,
+        "x_origin": origin.x,
+        "z_origin": z_origin,
+    }

@@ -1,0 +1,150 @@
+"""The profiled deviance (ML) and the REML criterion as functions of covariance parameters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from interlace import kernel
+from interlace.estimation.covariance import Unstructured, lower_factor
+from interlace.estimation.penalized import Solution, System
+
+Array = NDArray[np.float64]
+
+
+class Criterion(Protocol):
+    """What `minimise` needs to know: pure functions of the parameters."""
+
+    @property
+    def n_par(self) -> int: ...
+
+    @property
+    def start(self) -> Array: ...
+
+    @property
+    def bounds(self) -> Array: ...
+
+    def value(self, par: Array) -> float: ...
+
+    def gradient(self, par: Array) -> Array: ...
+
+    def solution(self, par: Array) -> Solution: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ProfiledDeviance:
+    """``ldL2 + n (1 + log(2 pi pwrss / n))`` (ML) or, with ldRX2 added and n - p for n, the REML criterion.
+
+    Prior weights w mean Var = sigma^2 / w, and -sum log w enters. Values equal lme4's ``deviance`` and ``REMLcrit``.
+
+    The parameters are not theta: they are the entries of T~ where the columns of Z are first made orthonormal on average over the
+    levels, ``Lambda = basis T~``, column by column of the lower triangle, covariance block by covariance block. There every
+    parameter has the scale of a shrinkage factor, whatever the units of y and x. `theta` and `par` translate.
+
+    Attributes
+    ----------
+    system : System
+    reml : bool
+    basis : tuple of ndarray, (k, k)
+        Per covariance block.
+    """
+
+    system: System
+    reml: bool
+    basis: tuple[Array, ...]
+    structures: tuple[Unstructured, ...] = field(repr=False)
+
+    @classmethod
+    def of(cls, system: System, *, reml: bool) -> ProfiledDeviance:
+        """The criterion of a model."""
+        basis, structures = [], []
+        for i, place in enumerate(system.A.layout.places):
+            pooled = np.asarray(system.A.products.zz_diagonal(place.factor))[:, place.columns, place.columns].mean(axis=0)
+            basis.append(_orthonormal_basis(pooled))
+            structures.append(Unstructured(len(system.encoding.random[i].columns)))
+        return cls(system, reml, tuple(basis), tuple(structures))
+
+    @property
+    def n_par(self) -> int:
+        """Number of parameters."""
+        return sum(s.n_par for s in self.structures)
+
+    @property
+    def start(self) -> Array:
+        """A start that needs nothing but the design: every random effect shrunk by half."""
+        return np.concatenate([s.start for s in self.structures])
+
+    @property
+    def bounds(self) -> Array:
+        """(n_par, 2). The criterion is even in diagonal entries, so they bind nothing while it is minimised."""
+        return np.concatenate([s.bounds for s in self.structures])
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the parameters: ``group.row.column`` and ``group.column``."""
+        out = []
+        for block, s in zip(self.system.encoding.random, self.structures, strict=True):
+            out += [f"{block.group}.{name}" for name in s.names(block.columns)]
+        return tuple(out)
+
+    @property
+    def diagonal(self) -> NDArray[np.bool_]:
+        """Which parameters are diagonal entries."""
+        return np.array([row == col for s in self.structures for row, col in s.entries])
+
+    def value(self, par: Array) -> float:
+        """The criterion."""
+        return self.kernel().value(np.asarray(par, dtype=np.float64))
+
+    def gradient(self, par: Array) -> Array:
+        """Its exact gradient, (n_par,)."""
+        return np.asarray(self.kernel().gradient(np.asarray(par, dtype=np.float64)))
+
+    def hessian(self, par: Array) -> Array:
+        """Its Hessian, (n_par, n_par), by central differences of the exact gradient."""
+        return np.asarray(self.kernel().hessian(np.asarray(par, dtype=np.float64)))
+
+    def factors(self, par: Array) -> tuple[Array, ...]:
+        """Lower triangular relative covariance factors of the covariance blocks."""
+        origin, out, at = self.system.A.origin, [], 0
+        for i, (s, basis) in enumerate(zip(self.structures, self.basis, strict=True)):
+            F = basis @ s.factor(par[at : at + s.n_par])
+            out.append(lower_factor(np.linalg.solve(origin.shift(self.system.encoding, i), F)))
+            at += s.n_par
+        return tuple(out)
+
+    def par(self, factors: tuple[Array, ...]) -> Array:
+        """Parameters of these factors."""
+        origin, out = self.system.A.origin, []
+        for i, (s, basis, T) in enumerate(zip(self.structures, self.basis, factors, strict=True)):
+            out.append(s.par(lower_factor(np.linalg.solve(basis, origin.shift(self.system.encoding, i) @ T))))
+        return np.concatenate(out)
+
+    def solution(self, par: Array) -> Solution:
+        """beta, u and the rest at these parameters."""
+        return Solution.at(self.system, self.factors(par))
+
+    def kernel(self) -> kernel.ProfiledDeviance:
+        """The compiled criterion with a workspace of its own: one for each thread."""
+        layout = self.system.A.layout
+        basis = [np.zeros((k, k)) for k in layout.k]
+        entries = []
+        for place, s, B in zip(layout.places, self.structures, self.basis, strict=True):
+            basis[place.factor][place.columns, place.columns] = B
+            entries += [(place.factor, place.start + row, place.start + col) for row, col in s.entries]
+        kind = "reml" if self.reml else "ml"
+        return kernel.ProfiledDeviance(self.system.A.products, self.system.symbolic, entries, basis, kind)
+
+
+def _orthonormal_basis(pooled: Array) -> Array:
+    """``S^-1`` for upper triangular S with ``S'S = pooled``; columns that depend on others are only scaled."""
+    scale = np.sqrt(np.diagonal(pooled))
+    scale = np.where(scale > 0, scale, 1.0)
+    correlation = pooled / np.outer(scale, scale)
+    if np.linalg.eigvalsh(correlation)[0] > 1e-12:
+        S = np.linalg.cholesky(correlation).T * scale
+        return np.linalg.inv(S)
+    return np.diag(1.0 / scale)

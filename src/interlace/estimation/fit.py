@@ -1,0 +1,226 @@
+"""From a design to a fitted model: the steps of the path, in order."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from interlace.design.design import Design
+from interlace.design.encoding import Encoding
+from interlace.errors import ConvergenceWarning, DataError, ModelError, RankDeficiencyWarning
+from interlace.estimation.covariance import Unstructured
+from interlace.estimation.crossproducts import CrossProducts
+from interlace.estimation.deviance import ProfiledDeviance
+from interlace.estimation.memory import analyze
+from interlace.estimation.optimize import Optimum, minimise
+from interlace.estimation.penalized import EXACT_FIT, Solution, System
+from interlace.estimation.rank import independent_columns
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A fitted model: what was learnt from the data, the criterion, its minimum, and the solution there.
+
+    Attributes
+    ----------
+    encoding : Encoding
+    design : Design
+        The training rows.
+    criterion : ProfiledDeviance
+    optimum : Optimum
+    solution : Solution
+    sigma : float
+        Residual standard deviation (of an observation with weight 1).
+    kept : tuple of int
+        Columns of X that are in the model; the others depend on them.
+    dropped : tuple of str
+        Names of the others.
+    """
+
+    encoding: Encoding
+    design: Design = field(repr=False)
+    criterion: ProfiledDeviance = field(repr=False)
+    optimum: Optimum
+    solution: Solution = field(repr=False)
+    sigma: float
+    kept: tuple[int, ...]
+    dropped: tuple[str, ...]
+
+    @property
+    def reml(self) -> bool:
+        """Was the REML criterion minimised?"""
+        return self.criterion.reml
+
+    def refit(self, y: ArrayLike) -> Fit:
+        """The same model for another response: same rows, same options, started from this optimum.
+
+        Parameters
+        ----------
+        y : array-like, (n,)
+            One value per row used in the fit.
+        """
+        design = replace(self.design, y=_response(y, self.design.nrows))
+        A = self.criterion.system.A.with_response(self.encoding, _select(design, self.kept))
+        system = replace(self.criterion.system, A=A)
+        criterion = replace(self.criterion, system=system)
+        return _minimised(criterion, design, self.kept, self.dropped, start=self.optimum.par)
+
+
+def fit(encoding: Encoding, design: Design, *, reml: bool = True) -> Fit:
+    """Fit by REML or maximum likelihood.
+
+    Parameters
+    ----------
+    encoding, design : Encoding, Design
+        From `Encoding.learn`.
+    reml : bool
+
+    Returns
+    -------
+    Fit
+
+    Raises
+    ------
+    ModelError
+        More fixed effects than rows, a response that is fitted exactly, a factor that does not fit in memory.
+
+    Warns
+    -----
+    RankDeficiencyWarning
+        Columns of X were dropped.
+    ConvergenceWarning
+        The search ended before it found a minimum.
+    """
+    criterion, kept, dropped = _criterion(encoding, design, reml=reml)
+    if dropped:
+        warnings.warn(
+            f"the fixed-effects model matrix is rank deficient: dropped {len(dropped)} column(s) that depend on earlier ones: "
+            f"{', '.join(dropped)}",
+            RankDeficiencyWarning,
+            stacklevel=3,
+        )
+    return _minimised(criterion, design, kept, dropped, start=None)
+
+
+def at_theta(encoding: Encoding, design: Design, theta: ArrayLike, *, reml: bool = True) -> Fit:
+    """The model at a given theta (lme4's order and meaning), not searched for.
+
+    Raises
+    ------
+    DataError
+        theta has the wrong length.
+    """
+    criterion, kept, dropped = _criterion(encoding, design, reml=reml)
+    factors = _factors(criterion, np.asarray(theta, dtype=np.float64))
+    par = criterion.par(factors)
+    optimum = Optimum(
+        par=par,
+        value=criterion.value(par),
+        gradient=criterion.gradient(par),
+        hessian=criterion.hessian(par),
+        hessian_kind="exact",
+        status="not searched",
+        evaluations=1,
+        gradients=1 + 2 * len(par),
+        at_zero=(),
+    )
+    return _fit(criterion, design, optimum, Solution.at(criterion.system, factors), kept, dropped)
+
+
+def deviance_at(fit: Fit, theta: ArrayLike, *, reml: bool) -> float:
+    """The criterion at a given theta: REML or ML deviance."""
+    criterion = replace(fit.criterion, reml=reml)
+    return criterion.value(criterion.par(_factors(criterion, np.asarray(theta, dtype=np.float64))))
+
+
+def _criterion(encoding: Encoding, design: Design, *, reml: bool) -> tuple[ProfiledDeviance, tuple[int, ...], tuple[str, ...]]:
+    A = CrossProducts.of(encoding, design)
+    # 1) columns of X that depend on earlier ones leave
+    kept = independent_columns(A)
+    dropped = tuple(name for j, name in enumerate(encoding.fixed_names) if j not in kept)
+    if dropped:
+        A = A.select_fixed(kept)
+    if A.n <= len(kept):
+        raise ModelError(
+            f"{A.n} rows cannot tell {len(kept)} fixed effects and a residual variance apart: use more data or fewer terms"
+        )
+    # 2) the pattern of the factor, and whether it fits
+    names = tuple(encoding.random[blocks[0]].group for blocks in A.layout.blocks)
+    return ProfiledDeviance.of(System(encoding, A, analyze(A, names)), reml=reml), kept, dropped
+
+
+def _factors(criterion: ProfiledDeviance, theta: Array) -> tuple[Array, ...]:
+    blocks: dict[int, Array] = {}
+    at = 0
+    if theta.shape != (criterion.n_par,):
+        raise DataError(f"theta must have {criterion.n_par} entries, not shape {theta.shape}")
+    for i in criterion.system.A.layout.theta_order:
+        s = Unstructured(criterion.structures[i].k)
+        blocks[i] = s.factor(theta[at : at + s.n_par])
+        at += s.n_par
+    return tuple(blocks[i] for i in range(len(blocks)))
+
+
+def _minimised(
+    criterion: ProfiledDeviance, design: Design, kept: tuple[int, ...], dropped: tuple[str, ...], *, start: Array | None
+) -> Fit:
+    try:
+        optimum = minimise(criterion, start)
+    except ValueError as error:
+        raise ModelError(_EXACT) from error
+    solution = criterion.solution(optimum.par)
+    if solution.pwrss <= EXACT_FIT * criterion.system.A.products.yy:
+        raise ModelError(_EXACT)
+    if not optimum.converged:
+        warnings.warn(
+            f"the search ended after {optimum.evaluations} evaluations without a proof of a minimum ({optimum.status}); the "
+            f"criterion could still fall by {optimum.decrement:.2g}. Look for random effects that the data cannot tell apart",
+            ConvergenceWarning,
+            stacklevel=4,
+        )
+    return _fit(criterion, design, optimum, solution, kept, dropped)
+
+
+_EXACT = (
+    "the residual variance is zero: the model fits the response exactly, so its likelihood has no maximum. "
+    "Look for a random effect for each distinct value of the response, or for values repeated within groups"
+)
+
+
+def _fit(
+    criterion: ProfiledDeviance,
+    design: Design,
+    optimum: Optimum,
+    solution: Solution,
+    kept: tuple[int, ...],
+    dropped: tuple[str, ...],
+) -> Fit:
+    df = criterion.system.A.n - (len(kept) if criterion.reml else 0)
+    return Fit(
+        encoding=criterion.system.encoding,
+        design=design,
+        criterion=criterion,
+        optimum=optimum,
+        solution=solution,
+        sigma=float(np.sqrt(solution.pwrss / df)),
+        kept=kept,
+        dropped=dropped,
+    )
+
+
+def _select(design: Design, kept: tuple[int, ...]) -> Design:
+    return design if len(kept) == design.X.shape[1] else replace(design, X=design.X[:, list(kept)])
+
+
+def _response(y: ArrayLike, n: int) -> Array:
+    values = np.asarray(y, dtype=np.float64)
+    if values.shape != (n,):
+        raise DataError(f"the response must have one value for each of the {n} rows used, not shape {values.shape}")
+    if not np.isfinite(values).all():
+        raise DataError("the response has values that are missing or infinite")
+    return values

@@ -1,0 +1,83 @@
+"""How the covariance blocks of a formula lie in the blocks of the kernel and in lme4's theta."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from interlace.design.encoding import Encoding
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where one covariance block lies: columns `start` to `start + k` of grouping factor `factor` of the kernel."""
+
+    factor: int
+    start: int
+    k: int
+
+    @property
+    def columns(self) -> slice:
+        """Its columns within the factor."""
+        return slice(self.start, self.start + self.k)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Blocks with the same grouping factor are amalgamated; factors are ordered by number of random effects, largest first.
+
+    Attributes
+    ----------
+    blocks : tuple of tuple of int
+        Kernel factor -> indices into `Encoding.random`.
+    places : tuple of Place
+        One per `Encoding.random`.
+    levels, k : tuple of int
+        Per kernel factor.
+    theta_order : tuple of int
+        Indices into `Encoding.random` in the order of lme4's theta.
+    """
+
+    blocks: tuple[tuple[int, ...], ...]
+    places: tuple[Place, ...]
+    levels: tuple[int, ...]
+    k: tuple[int, ...]
+    theta_order: tuple[int, ...]
+
+    @classmethod
+    def of(cls, encoding: Encoding) -> Layout:
+        """The layout of a model."""
+        groups: dict[str, list[int]] = {}
+        for i, block in enumerate(encoding.random):
+            groups.setdefault(block.group, []).append(i)
+        sizes = [len(block.columns) for block in encoding.random]
+        n_levels = [len(block.levels) for block in encoding.random]
+
+        def effects(blocks: list[int]) -> int:
+            return n_levels[blocks[0]] * sum(sizes[i] for i in blocks)
+
+        ordered = sorted(groups.values(), key=effects, reverse=True)
+        places: dict[int, Place] = {}
+        for factor, blocks in enumerate(ordered):
+            start = 0
+            for i in blocks:
+                places[i] = Place(factor, start, sizes[i])
+                start += sizes[i]
+        return cls(
+            blocks=tuple(tuple(blocks) for blocks in ordered),
+            places=tuple(places[i] for i in range(len(sizes))),
+            levels=tuple(n_levels[blocks[0]] for blocks in ordered),
+            k=tuple(sum(sizes[i] for i in blocks) for blocks in ordered),
+            theta_order=term_order(encoding),
+        )
+
+
+def term_order(encoding: Encoding) -> tuple[int, ...]:
+    """Covariance blocks by decreasing number of levels, as lme4's mkReTrms has them.
+
+    The order of the formula if that does it already, else ``rev(order(nl))``.
+    """
+    n_levels = [len(block.levels) for block in encoding.random]
+    indices = range(len(n_levels))
+    if all(a >= b for a, b in zip(n_levels, n_levels[1:], strict=False)):
+        return tuple(indices)
+    return tuple(reversed(sorted(indices, key=lambda i: n_levels[i])))

@@ -1,0 +1,72 @@
+"""Does the factor fit in memory? Known before a number is computed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from interlace import kernel
+from interlace.errors import ModelError
+from interlace.estimation.crossproducts import CrossProducts
+
+SHARE = 0.9
+_CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+
+
+def available_bytes() -> float:
+    """Memory that can still be had, in bytes: the system's own estimate, or the limit of the container if that is less."""
+    limits = [_system_bytes()]
+    for name in _CGROUP_LIMITS:
+        text = _read(name).strip()
+        if text.isdigit():
+            limits.append(float(text))
+    return min(limits)
+
+
+def _system_bytes() -> float:
+    for line in _read("/proc/meminfo").splitlines():
+        if line.startswith("MemAvailable:"):
+            return 1024.0 * float(line.split()[1])
+    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        return float(os.sysconf("SC_PHYS_PAGES")) * float(os.sysconf("SC_PAGE_SIZE"))
+    return float("inf")
+
+
+def _read(name: str) -> str:
+    try:
+        return Path(name).read_text()
+    except OSError:
+        return ""
+
+
+def analyze(A: CrossProducts, group_names: tuple[str, ...], *, limit: float | None = None) -> kernel.Symbolic:
+    """Symbolic analysis, refused with the numbers if the factor would need more than `limit` bytes.
+
+    Parameters
+    ----------
+    A : CrossProducts
+    group_names : tuple of str
+        Names of the grouping factors, in the kernel's order.
+    limit : float, optional
+        Bytes; 90% of the available memory by default.
+
+    Raises
+    ------
+    ModelError
+        The factor would not fit.
+    """
+    limit = SHARE * available_bytes() if limit is None else limit
+    symbolic = kernel.analyze(A.products, limit)
+    need = symbolic.bytes(A.products.p)
+    if symbolic.complete and need <= limit:
+        return symbolic
+    sizes = ", ".join(f"{name} ({levels:,} levels)" for name, levels in zip(group_names, A.layout.levels, strict=True))
+    raise ModelError(
+        f"the factor of the random effects would need about {_gigabytes(need)}, and {_gigabytes(limit)} can be had: the grouping "
+        f"factors {sizes} are crossed so densely that {symbolic.q_rest:,} random effects must be factorised together. "
+        "Use a machine with more memory, leave out the rarest levels, or drop a random term"
+    )
+
+
+def _gigabytes(size: float) -> str:
+    return f"{size / 2**30:,.1f} GiB"

@@ -1,0 +1,151 @@
+"""Penalized least squares at given relative covariance factors: beta, u and everything that follows without a search."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from interlace import kernel
+from interlace.design.encoding import Encoding
+from interlace.errors import ModelError
+from interlace.estimation.covariance import Unstructured
+from interlace.estimation.crossproducts import CrossProducts
+
+Array = NDArray[np.float64]
+
+# A residual sum of squares below this share of that of y is rounding error: the model fits the response exactly.
+EXACT_FIT = 1e-13
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """A model in the kernel's terms: products, the pattern of its factor, and the encoding that names things."""
+
+    encoding: Encoding
+    A: CrossProducts
+    symbolic: kernel.Symbolic
+
+    def internal_factors(self, factors: tuple[Array, ...]) -> list[Array]:
+        """Factors per covariance block to factors per grouping factor of the kernel, about the origin."""
+        out = [np.zeros((k, k)) for k in self.A.layout.k]
+        for i, (T, place) in enumerate(zip(factors, self.A.layout.places, strict=True)):
+            out[place.factor][place.columns, place.columns] = self.A.origin.shift(self.encoding, i) @ T
+        return out
+
+    def factorize(self, factors: tuple[Array, ...]) -> kernel.Cholesky:
+        """The numeric factor at these relative covariance factors."""
+        cholesky = kernel.Cholesky(self.A.products, self.symbolic)
+        try:
+            cholesky.factorize(self.internal_factors(factors))
+        except ValueError as error:
+            raise ModelError(
+                "the penalized least-squares problem has no unique solution at these covariance parameters: "
+                "the response is fitted exactly, or values are too large for double precision"
+            ) from error
+        return cholesky
+
+
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """The penalized least-squares solution at one theta (notation of Bates et al. 2015).
+
+    Attributes
+    ----------
+    theta : ndarray
+        Entries of the relative covariance factor Lambda, in lme4's order.
+    factors : tuple of ndarray, (k, k)
+        Lower triangular relative covariance factor T of each covariance block, aligned with `Encoding.random`.
+    beta : ndarray, (p,)
+        Coefficients of the columns of X that are in the model.
+    u, b : tuple of ndarray, (L, k)
+        Spherical random effects and ``b = T u``, aligned with `Encoding.random`.
+    unscaled_vcov : ndarray, (p, p)
+        ``(RX'RX)^-1``; times sigma^2 it is the covariance of beta.
+    ldL2, ldRX2 : float
+        Log determinants of ``Lambda'Z'Z Lambda + I`` and of ``RX'RX``.
+    pwrss, wrss, ussq : float
+        Penalized weighted residual sum of squares, and its parts: ``pwrss = wrss + ussq``.
+    """
+
+    theta: Array
+    factors: tuple[Array, ...]
+    beta: Array
+    u: tuple[Array, ...]
+    b: tuple[Array, ...]
+    unscaled_vcov: Array
+    ldL2: float
+    ldRX2: float
+    pwrss: float
+    wrss: float
+    ussq: float
+    system: System = field(repr=False, compare=False)
+
+    @classmethod
+    def at(cls, system: System, factors: tuple[Array, ...]) -> Solution:
+        """Solve at relative covariance factors T, one per covariance block."""
+        cholesky = system.factorize(factors)
+        layout, origin = system.A.layout, system.A.origin
+        beta = np.asarray(cholesky.beta)
+        # 1) u = U_y - U_X beta, per block
+        columns = [np.asarray(U)[:, :, :-1] @ beta for U in cholesky.solve_xy()]
+        u_factor = [np.asarray(U)[:, :, -1] - c for U, c in zip(cholesky.solve_xy(), columns, strict=True)]
+        u = tuple(np.ascontiguousarray(u_factor[place.factor][:, place.columns]) for place in layout.places)
+        ussq = float(sum(np.vdot(v, v) for v in u_factor))
+        # 2) from the origin back: the intercept takes what the means of the other columns stand for
+        vcov = _inverse_gram(np.asarray(cholesky.rx)[:-1, :-1])
+        intercept = system.encoding.intercept
+        if intercept is not None:
+            J = np.eye(len(beta))
+            J[intercept] -= origin.x
+            beta = J @ beta
+            beta[intercept] += origin.y
+            vcov = J @ vcov @ J.T
+        return cls(
+            theta=np.concatenate([Unstructured(len(factors[i])).par(factors[i]) for i in layout.theta_order]),
+            factors=factors,
+            beta=beta,
+            u=u,
+            b=tuple(v @ T.T for v, T in zip(u, factors, strict=True)),
+            unscaled_vcov=vcov,
+            ldL2=cholesky.ld_l2,
+            ldRX2=cholesky.ld_rx2,
+            pwrss=cholesky.pwrss,
+            wrss=cholesky.pwrss - ussq,
+            ussq=ussq,
+            system=system,
+        )
+
+    def conditional_covariance(self, i: int) -> Array:
+        """Diagonal blocks of ``Lambda M^-1 Lambda'`` for covariance block i, (L, k, k).
+
+        Times sigma^2 it is the covariance of the random effects given y, theta and beta (lme4's condVar).
+        """
+        return self.conditional_covariances()[i]
+
+    def conditional_covariances(self) -> tuple[Array, ...]:
+        """`conditional_covariance` of every covariance block, from one selected inverse."""
+        joint = self.joint_covariances()
+        places = self.system.A.layout.places
+        return tuple(joint[place.factor][:, place.columns, place.columns] for place in places)
+
+    def joint_covariances(self) -> tuple[Array, ...]:
+        """The same for all random effects of a level at once: one (L, k, k) per grouping factor of the layout.
+
+        The effects of a level stand side by side, block after block, in the order of `Layout.blocks`.
+        """
+        diagonal = self.system.factorize(self.factors).inverse_diagonal()
+        layout = self.system.A.layout
+        T = [np.zeros((k, k)) for k in layout.k]
+        for place, factor in zip(layout.places, self.factors, strict=True):
+            T[place.factor][place.columns, place.columns] = factor
+        return tuple(F @ np.asarray(D) @ F.T for F, D in zip(T, diagonal, strict=True))
+
+
+def _inverse_gram(R: Array) -> Array:
+    """``(R'R)^-1`` for upper triangular R."""
+    if not R.size:
+        return np.zeros(R.shape)
+    inverse = np.linalg.solve(np.triu(R), np.eye(len(R)))
+    return inverse @ inverse.T

@@ -1,0 +1,45 @@
+"""The one door to the compiled core.
+
+Arrays in, arrays out: nothing passed in is written to, the GIL is released while numbers are crunched, and Ctrl-C is noticed
+within a fraction of a second. Grouping factors come in the order in which they are eliminated, most random effects first.
+
+The core's objects:
+
+`CrossProducts`
+    Blocks of ``[Z X y]'W[Z X y]`` about an origin. `accumulate` makes one from rows, `combine` adds or subtracts two,
+    `with_response` swaps y, `select_fixed` takes some columns of X. Immutable; pickles.
+`Symbolic`
+    What `analyze` finds out about the factor before a number is computed: its pattern, its size, its cost.
+`Cholesky`
+    The numeric factor of ``Lambda'Z'Z Lambda + I`` and of the fixed part at one set of relative covariance factors.
+`ProfiledDeviance`
+    The criterion as a function of parameters, with gradient, Hessian and a trust-region `minimise`.
+`minimise`
+    The same minimiser for a criterion written in Python.
+"""
+
+from interlace._core import (
+    Cholesky,
+    CrossProducts,
+    ProfiledDeviance,
+    Symbolic,
+    accumulate,
+    analyze,
+    combine,
+    minimise,
+    select_fixed,
+    with_response,
+)
+
+__all__ = [
+    "Cholesky",
+    "CrossProducts",
+    "ProfiledDeviance",
+    "Symbolic",
+    "accumulate",
+    "analyze",
+    "combine",
+    "minimise",
+    "select_fixed",
+    "with_response",
+]
