@@ -27,6 +27,7 @@ LIBRARY: dict[str, Any] = {
     "ns": ns,
     "bs": bs,
     "abs": np.abs,
+    "c": lambda *values: np.array(values),
     "ceil": np.ceil,
     "cos": np.cos,
     "expm1": np.expm1,
