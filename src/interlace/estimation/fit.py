@@ -14,7 +14,6 @@ from interlace.errors import ConvergenceWarning, DataError, ModelError, RankDefi
 from interlace.estimation.covariance import Unstructured
 from interlace.estimation.crossproducts import CrossProducts
 from interlace.estimation.deviance import ProfiledDeviance
-from interlace.estimation.memory import analyze
 from interlace.estimation.optimize import Optimum, minimise
 from interlace.estimation.penalized import EXACT_FIT, Solution, System
 from interlace.estimation.rank import independent_columns
@@ -150,8 +149,7 @@ def _criterion(encoding: Encoding, design: Design, *, reml: bool) -> tuple[Profi
             f"{A.n} rows cannot tell {len(kept)} fixed effects and a residual variance apart: use more data or fewer terms"
         )
     # 2) the pattern of the factor, and whether it fits
-    names = tuple(encoding.random[blocks[0]].group for blocks in A.layout.blocks)
-    return ProfiledDeviance.of(System(encoding, A, analyze(A, names)), reml=reml), kept, dropped
+    return ProfiledDeviance.of(System.of(encoding, A), reml=reml), kept, dropped
 
 
 def _factors(criterion: ProfiledDeviance, theta: Array) -> tuple[Array, ...]:

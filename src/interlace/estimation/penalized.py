@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from interlace.design.encoding import Encoding
 from interlace.errors import ModelError
 from interlace.estimation.covariance import Unstructured
 from interlace.estimation.crossproducts import CrossProducts
+from interlace.estimation.memory import analyze
 
 Array = NDArray[np.float64]
 
@@ -26,6 +28,21 @@ class System:
     encoding: Encoding
     A: CrossProducts
     symbolic: kernel.Symbolic
+
+    @classmethod
+    def of(cls, encoding: Encoding, A: CrossProducts) -> System:
+        """Analyse the pattern of the factor.
+
+        Raises
+        ------
+        ModelError
+            The factor does not fit in memory.
+        """
+        names = tuple(encoding.random[blocks[0]].group for blocks in A.layout.blocks)
+        return cls(encoding, A, analyze(A, names))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self).of, (self.encoding, self.A)  # the pattern is cheaper to find than to store
 
     def internal_factors(self, factors: tuple[Array, ...]) -> list[Array]:
         """Factors per covariance block to factors per grouping factor of the kernel, about the origin."""
