@@ -1,0 +1,104 @@
+"""`lmer`: options are checked, then the rooms are called in order."""
+
+from __future__ import annotations
+
+import sys
+from collections import ChainMap
+from collections.abc import Mapping
+from typing import Any
+
+from interlace.design.encoding import Encoding
+from interlace.errors import DataError
+from interlace.estimation.fit import fit
+from interlace.formula.parser import parse
+from interlace.model import LinearMixedModel
+
+NA_ACTIONS = ("drop", "error")
+
+
+def lmer(
+    formula: str,
+    data: Any,
+    *,
+    reml: bool = True,
+    weights: Any = None,
+    offset: Any = None,
+    contrasts: Mapping[str, Any] | None = None,
+    na_action: str = "drop",
+) -> LinearMixedModel:
+    """Fit a linear mixed-effects model.
+
+    The model is `y = X beta + offset + Z b + e` with `b ~ N(0, sigma^2 Lambda(theta) Lambda(theta)')` and
+    `e ~ N(0, sigma^2 / w)`, independent.
+
+    Parameters
+    ----------
+    formula : str
+        A formula of lme4: ``"y ~ x + (1 + x | g)"``. Functions of the caller's scope can be used in it.
+    data : table
+        pandas, polars or pyarrow, anything narwhals reads, or a mapping of arrays.
+    reml : bool
+        True: restricted maximum likelihood. False: maximum likelihood.
+    weights : str or array-like, optional
+        Prior weights, positive: a column name or a value per row.
+    offset : str or array-like, optional
+        Known part of the mean, added to that of `offset(...)` in the formula.
+    contrasts : mapping, optional
+        Coding of factors of the fixed part: ``{"a": "sum"}``.
+    na_action : {"drop", "error"}
+        Leave out rows with missing values (the summary counts them), or refuse them.
+
+    Returns
+    -------
+    LinearMixedModel
+
+    Raises
+    ------
+    FormulaError, DataError, ModelError, ConvergenceError
+        All are `interlace.errors.InterlaceError`; the message says what is wrong and what to do next.
+
+    Examples
+    --------
+    >>> import interlace
+    >>> sleepstudy = interlace.datasets.load("sleepstudy")
+    >>> model = interlace.lmer("Reaction ~ Days + (Days | Subject)", sleepstudy)
+    >>> print(model.fixef.round(3).to_string())
+    Intercept    251.405
+    Days          10.467
+    """
+    _check(formula, reml, na_action)
+    scope = _caller_scope()
+    encoding, design = Encoding.learn(
+        parse(formula),
+        data,
+        weights=weights,
+        offset=offset,
+        contrasts=contrasts,
+        na_action=na_action,
+        context=scope,
+    )
+    return LinearMixedModel(fit(encoding, design, reml=reml), data_name=_name_of(data, scope))
+
+
+def _check(formula: object, reml: object, na_action: object) -> None:
+    if not isinstance(formula, str):
+        raise DataError(f"the formula must be text such as 'y ~ x + (1 | g)', not {type(formula).__name__}")
+    if not isinstance(reml, bool):
+        raise DataError(f"reml must be True (REML) or False (maximum likelihood), not {reml!r}")
+    if na_action not in NA_ACTIONS:
+        raise DataError(f"na_action {na_action!r} is not known: choose from {', '.join(NA_ACTIONS)}")
+
+
+def _caller_scope() -> ChainMap[str, Any]:
+    """What the code that called `lmer` can see: its local names before its global ones."""
+    frame = sys._getframe(2)
+    return ChainMap(frame.f_locals, frame.f_globals)
+
+
+def _name_of(data: object, scope: ChainMap[str, Any]) -> str:
+    """The variable that holds the data, for the line "Data:" of a summary; "" when there is none."""
+    for names in scope.maps:
+        for name, value in list(names.items()):
+            if value is data and not name.startswith("_"):
+                return name
+    return ""

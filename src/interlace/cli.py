@@ -1,0 +1,201 @@
+"""The command `interlace`: fit a model to a file and print what was found."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import warnings
+import zlib
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NoReturn, TextIO
+
+import pandas as pd
+
+from interlace import datasets
+from interlace.api import lmer
+from interlace.errors import DataError, InterlaceError, InterlaceWarning
+from interlace.model import LinearMixedModel
+from interlace.report.results import results
+
+BAD_INPUT = 2
+INTERRUPTED = 130
+PARQUET = (".parquet", ".pq")
+TAB_SEPARATED = (".tsv", ".tsv.gz", ".tab")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit status: 0, 2 for bad input, 130 when interrupted."""
+    try:
+        arguments = _parser().parse_args(argv)
+        arguments.run(arguments)
+        sys.stdout.flush()
+    except InterlaceError as error:
+        print(f"interlace: error: {error}", file=sys.stderr)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        print("interlace: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of our output has gone, as in `interlace fit ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return 0
+
+
+class _Parser(argparse.ArgumentParser):
+    """Errors of usage in one line, like every other error of the command."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(BAD_INPUT, f"interlace: error: {message} (see {self.prog} --help)\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="interlace", description="Linear mixed-effects models.")
+    parser.add_argument("--version", action=_Version)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    fit = commands.add_parser("fit", help="fit a model and print its summary", description=_fit.__doc__)
+    fit.add_argument("formula", metavar="FORMULA", help="such as 'Reaction ~ Days + (Days | Subject)'")
+    fit.add_argument(
+        "data", metavar="DATA", help="a CSV (also .gz) or Parquet file, or the name of a shipped data set"
+    )
+    fit.add_argument("--ml", action="store_true", help="maximum likelihood in place of REML")
+    fit.add_argument("--weights", metavar="COLUMN", help="column of prior weights")
+    fit.add_argument(
+        "--json", metavar="FILE", help="write all results as JSON; '-' prints them in place of the summary"
+    )
+    fit.set_defaults(run=_fit)
+    return parser
+
+
+class _Version(argparse.Action):
+    """Looks the version up only when it is asked for."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{**options, "nargs": 0, "help": "print the version"})
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object, **__: object) -> NoReturn:
+        from importlib.metadata import version
+
+        print(f"interlace {version('interlace')}")
+        parser.exit()
+
+
+def _fit(arguments: argparse.Namespace) -> None:
+    """Fit a linear mixed model and print its summary."""
+    data = read_data(arguments.data)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", InterlaceWarning)
+        warnings.showwarning = _show_warning
+        model = lmer(arguments.formula, data, reml=not arguments.ml, weights=arguments.weights)
+    model = LinearMixedModel(model.fit, data_name=arguments.data)
+    if arguments.json is not None:
+        _write(arguments.json, json.dumps(results(model.fit), indent=1, allow_nan=False, ensure_ascii=False))
+    if arguments.json != "-":
+        print(model.summary())
+
+
+def read_data(name: str) -> Any:
+    """The table of a CSV or Parquet file or of a shipped data set.
+
+    Raises
+    ------
+    DataError
+        If there is no such file and no such data set, or the file cannot be read.
+    """
+    path = Path(name)
+    if path.is_file():
+        return _read_parquet(path) if path.suffix.lower() in PARQUET else _read_csv(path)
+    if path.is_dir():
+        raise DataError(f"'{name}' is a directory; give a CSV or Parquet file")
+    if path.suffix or path.name != name:
+        raise DataError(f"there is no file '{name}'")
+    return _shipped(name)
+
+
+def _shipped(name: str) -> Any:
+    known = datasets.names()
+    if name.lower() not in known:
+        raise DataError(
+            f"there is no file '{name}', and no shipped data set of that name ({', '.join(known)})"
+        )
+    return datasets.load(name)
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    separator = "\t" if path.name.lower().endswith(TAB_SEPARATED) else ","
+    try:
+        return pd.read_csv(path, sep=separator, low_memory=False)
+    except pd.errors.EmptyDataError as error:
+        raise DataError(f"'{path}' is empty") from error
+    except (
+        OSError,
+        EOFError,
+        ValueError,
+        zlib.error,
+    ) as error:  # a parser error and a bad encoding are ValueErrors
+        raise DataError(f"'{path}' cannot be read as a CSV file: {_one_line(error)}") from error
+
+
+def _read_parquet(path: Path) -> Any:
+    if find_spec("pyarrow"):
+        return _read_by_pyarrow(path)
+    if find_spec("polars"):
+        return _read_by_polars(path)
+    raise DataError(
+        f"reading the Parquet file '{path}' needs pyarrow or polars: pip install 'interlace[parquet]'"
+    )
+
+
+def _read_by_pyarrow(path: Path) -> Any:
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        return parquet.read_table(path)
+    except (OSError, pyarrow.ArrowException) as error:
+        raise _unreadable_parquet(path, error) from error
+
+
+def _read_by_polars(path: Path) -> Any:
+    import polars
+
+    try:
+        return polars.read_parquet(path)
+    except (OSError, polars.exceptions.PolarsError) as error:
+        raise _unreadable_parquet(path, error) from error
+
+
+def _unreadable_parquet(path: Path, error: Exception) -> DataError:
+    return DataError(f"'{path}' cannot be read as a Parquet file: {_one_line(error)}")
+
+
+def _write(target: str, text: str) -> None:
+    if target == "-":
+        print(text)
+        return
+    try:
+        Path(target).write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise DataError(f"'{target}' cannot be written: {error.strerror}") from error
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    print(f"interlace: warning: {message}", file=sys.stderr)
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,82 @@
+"""Linear functions of the fixed effects: the one currency of everything that is said about beta."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from interlace.errors import DataError
+from interlace.estimation.fit import Fit
+
+
+@dataclass(frozen=True, slots=True)
+class LinearEstimates:
+    """Estimates `L beta` with their covariance; closed under taking rows (`contrast`).
+
+    Attributes
+    ----------
+    labels : tuple of str
+        One name per row of `L`.
+    L : ndarray, shape (m, p)
+        The linear functions, over the columns of X that are in the model.
+    estimate : ndarray, shape (m,)
+        `L beta`.
+    vcov : ndarray, shape (m, m)
+        `L Var(beta) L'`.
+    """
+
+    labels: tuple[str, ...]
+    L: np.ndarray
+    estimate: np.ndarray
+    vcov: np.ndarray
+
+    @property
+    def se(self) -> np.ndarray:
+        """Standard errors, the roots of the diagonal of `vcov`."""
+        return np.sqrt(np.diagonal(self.vcov))
+
+    @property
+    def statistic(self) -> np.ndarray:
+        """Estimate over standard error (NaN where both are zero)."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return self.estimate / self.se
+
+    def contrast(self, C: np.ndarray, labels: Sequence[str]) -> LinearEstimates:
+        """The estimates `C L beta`, for `C` of shape (rows, m)."""
+        C = np.atleast_2d(np.asarray(C, dtype=np.float64))
+        if C.shape != (len(labels), len(self.labels)):
+            raise DataError(
+                f"a contrast of {len(self.labels)} estimates with {len(labels)} labels needs a matrix "
+                f"of shape ({len(labels)}, {len(self.labels)}), not {C.shape}"
+            )
+        return LinearEstimates(tuple(labels), C @ self.L, C @ self.estimate, C @ self.vcov @ C.T)
+
+    def table(self) -> pd.DataFrame:
+        """One row per estimate: `estimate`, `se`, `t`. No p-value is given without its degrees of freedom."""
+        columns = {"estimate": self.estimate, "se": self.se, "t": self.statistic}
+        return pd.DataFrame(columns, index=list(self.labels))
+
+
+def fixed_effects(fit: Fit) -> LinearEstimates:
+    """The coefficients themselves: `L` is the identity, `Var(beta) = sigma^2 (RX'RX)^-1`."""
+    beta = fit.solution.beta
+    vcov = fit.sigma**2 * fit.solution.unscaled_vcov
+    return LinearEstimates(kept_names(fit), np.eye(beta.size), beta, vcov)
+
+
+def kept_names(fit: Fit) -> tuple[str, ...]:
+    """Names of the columns of X that are in the model, in the order of beta."""
+    names = fit.encoding.fixed_names
+    return tuple(names[j] for j in fit.kept)
+
+
+def correlation(vcov: np.ndarray) -> np.ndarray:
+    """The correlation matrix of a covariance matrix; NaN where a variance is zero."""
+    sd = np.sqrt(np.diagonal(vcov))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        corr = vcov / np.outer(sd, sd)
+    corr[np.diag_indices_from(corr)] = np.where(sd > 0, 1.0, np.nan)
+    return corr

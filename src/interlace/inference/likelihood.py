@@ -1,0 +1,62 @@
+"""What the likelihood says about a fit as a whole: log-likelihood, deviance, AIC, BIC, degrees of freedom."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from interlace.errors import ModelError
+from interlace.estimation.fit import Fit
+
+
+def n_obs(fit: Fit) -> int:
+    """Number of rows the fit was made from."""
+    return fit.design.X.shape[0]
+
+
+def n_parameters(fit: Fit) -> int:
+    """Number of estimated parameters: p fixed effects, the entries of theta, and sigma."""
+    return fit.solution.beta.size + fit.solution.theta.size + 1
+
+
+def df_resid(fit: Fit) -> int:
+    """n minus the number of parameters, as lme4's `df.residual`."""
+    return n_obs(fit) - n_parameters(fit)
+
+
+def loglik(fit: Fit) -> float:
+    """The restricted log-likelihood of a REML fit, the log-likelihood of an ML fit; with `sum(log w) / 2`."""
+    return -fit.optimum.value / 2
+
+
+def reml_criterion(fit: Fit) -> float:
+    """-2 times the restricted log-likelihood; only of a REML fit."""
+    if not fit.reml:
+        raise ModelError(
+            "the model was fitted by maximum likelihood: it has a deviance, not a REML criterion"
+        )
+    return fit.optimum.value
+
+
+def deviance(fit: Fit) -> float:
+    """-2 times the (unrestricted) log-likelihood, profiled over sigma, at the fitted theta.
+
+    `ldL2 + n (1 + log(2 pi pwrss / n)) - sum(log w)`: the minimum for an ML fit; for a REML fit
+    the value at the REML estimate of theta, lme4's `deviance(m, REML = FALSE)`.
+    """
+    if not fit.reml:
+        return fit.optimum.value
+    n, w = n_obs(fit), fit.design.weights
+    log_weights = 0.0 if w is None else float(np.log(w).sum())
+    return fit.solution.ldL2 + n * (1 + math.log(2 * math.pi * fit.solution.pwrss / n)) - log_weights
+
+
+def aic(fit: Fit) -> float:
+    """-2 loglik + 2 (number of parameters); of a REML fit with the restricted log-likelihood, as in lme4."""
+    return fit.optimum.value + 2 * n_parameters(fit)
+
+
+def bic(fit: Fit) -> float:
+    """-2 loglik + log(n) (number of parameters); of a REML fit with the restricted log-likelihood."""
+    return fit.optimum.value + math.log(n_obs(fit)) * n_parameters(fit)

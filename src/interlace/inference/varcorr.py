@@ -1,0 +1,87 @@
+"""The variance components in the units a person reads: variances, standard deviations and correlations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from interlace.estimation.fit import Fit
+from interlace.estimation.layout import Layout
+from interlace.inference.estimates import correlation
+
+RESIDUAL = "Residual"
+SINGULAR_TOLERANCE = 1e-4  # lme4's isSingular(): a diagonal entry of Lambda below this counts as zero
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """The covariance matrix `sigma^2 T T'` of one random-effects term.
+
+    `label` is the grouping factor; a second term on the same factor is "g.1", a third "g.2" (as in lme4).
+    """
+
+    label: str
+    names: tuple[str, ...]
+    covariance: np.ndarray
+
+    @property
+    def sd(self) -> np.ndarray:
+        """Standard deviations, shape (k,)."""
+        return np.sqrt(np.diagonal(self.covariance))
+
+    @property
+    def correlation(self) -> np.ndarray:
+        """Correlations, shape (k, k); NaN where a standard deviation is zero."""
+        return correlation(self.covariance)
+
+
+def components(fit: Fit) -> tuple[Component, ...]:
+    """One `Component` per random-effects term, in lme4's order of terms."""
+    seen: dict[str, int] = {}
+    found = []
+    for i in Layout.of(fit.encoding).theta_order:
+        block, T = fit.encoding.random[i], fit.solution.factors[i]
+        repeat = seen.get(block.group, 0)
+        seen[block.group] = repeat + 1
+        label = f"{block.group}.{repeat}" if repeat else block.group
+        found.append(Component(label, tuple(block.columns), fit.sigma**2 * (T @ T.T)))
+    return tuple(found)
+
+
+def varcorr_table(fit: Fit) -> pd.DataFrame:
+    """Columns `group, term1, term2, variance, sd, corr`; the rows of lme4's `as.data.frame(VarCorr(m))`.
+
+    A row without `term2` is a variance with its `sd`; a row with `term2` holds a covariance in `variance` and
+    the correlation in `corr`. The last row is the residual.
+    """
+    rows = [row for component in components(fit) for row in _rows(component)]
+    rows.append((RESIDUAL, None, None, fit.sigma**2, fit.sigma, np.nan))
+    columns = dict(
+        zip(("group", "term1", "term2", "variance", "sd", "corr"), zip(*rows, strict=True), strict=True)
+    )
+    types = [object] * 3 + [np.float64] * 3  # object, so that an absent term is None
+    return pd.DataFrame(
+        {
+            name: pd.Series(values, dtype=kind)
+            for (name, values), kind in zip(columns.items(), types, strict=True)
+        }
+    )
+
+
+def is_singular(fit: Fit) -> bool:
+    """Whether a diagonal entry of a relative covariance factor is below 1e-4: lme4's `isSingular`."""
+    return any(bool(np.any(np.diagonal(T) < SINGULAR_TOLERANCE)) for T in fit.solution.factors)
+
+
+def _rows(component: Component) -> list[tuple[str, str, str | None, float, float, float]]:
+    names, cov, sd, corr = component.names, component.covariance, component.sd, component.correlation
+    k = len(names)
+    variances = [(component.label, names[j], None, cov[j, j], sd[j], np.nan) for j in range(k)]
+    covariances = [
+        (component.label, names[i], names[j], cov[i, j], np.nan, corr[i, j])
+        for i, j in combinations(range(k), 2)
+    ]
+    return [*variances, *covariances]

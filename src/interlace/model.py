@@ -1,0 +1,263 @@
+"""The fitted model that a user holds; every method asks one room of the house."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from interlace.errors import DataError
+from interlace.estimation.fit import Fit
+from interlace.inference import likelihood, varcorr
+from interlace.inference.estimates import fixed_effects
+from interlace.prediction import predict, ranef, residuals, rows, simulate
+from interlace.refitting.refit import refit
+from interlace.report.convergence import Convergence, convergence
+from interlace.report.summary import Summary, overview, summarise
+
+VCOV_KINDS = ("model",)
+
+
+class LinearMixedModel:
+    """A fitted linear mixed-effects model, as returned by `interlace.lmer`.
+
+    Tables of results are pandas; what has a row per observation comes back in the caller's own frame library.
+    Nothing of a model can be changed; `refit` gives a new one. Models pickle.
+
+    Columns are named as formulaic names them: "Intercept", "x", "recipe[T.B]", "recipe[T.B]:x",
+    "poly(x, 2)[1]".
+    """
+
+    def __init__(self, fit: Fit, *, data_name: str = "") -> None:
+        self._fit = fit
+        self._data_name = data_name
+
+    # ---- the fit ---
+
+    @property
+    def fit(self) -> Fit:
+        """The values the model was made from: encoding, design, optimum, solution."""
+        return self._fit
+
+    @property
+    def formula(self) -> str:
+        """The formula as it was written."""
+        return self._fit.encoding.formula.text or str(self._fit.encoding.formula)
+
+    @property
+    def reml(self) -> bool:
+        """Whether the model was fitted by REML; else by maximum likelihood."""
+        return self._fit.reml
+
+    @property
+    def nobs(self) -> int:
+        """Number of rows used."""
+        return likelihood.n_obs(self._fit)
+
+    @property
+    def ngroups(self) -> dict[str, int]:
+        """Number of levels of each grouping factor."""
+        return ranef.n_groups(self._fit)
+
+    @property
+    def convergence(self) -> Convergence:
+        """The facts about the optimum: scaled gradient, curvature, evaluations, components at zero."""
+        return convergence(self._fit)
+
+    # ---- fixed effects ---
+
+    @property
+    def fixef(self) -> pd.Series:
+        """Coefficients of the fixed effects; columns dropped from a rank-deficient X are absent."""
+        estimates = fixed_effects(self._fit)
+        return pd.Series(estimates.estimate, index=list(estimates.labels), name="estimate")
+
+    @property
+    def se(self) -> pd.Series:
+        """Standard errors of `fixef`."""
+        estimates = fixed_effects(self._fit)
+        return pd.Series(estimates.se, index=list(estimates.labels), name="se")
+
+    def vcov(self, kind: str = "model") -> pd.DataFrame:
+        """Covariance matrix of `fixef`.
+
+        Parameters
+        ----------
+        kind : {"model"}
+            "model": `sigma^2 (X' V^-1 X)^-1` at the estimated theta.
+        """
+        if kind not in VCOV_KINDS:
+            raise DataError(f"vcov of kind {kind!r} is not known: choose from {', '.join(VCOV_KINDS)}")
+        estimates = fixed_effects(self._fit)
+        names = list(estimates.labels)
+        return pd.DataFrame(estimates.vcov, index=names, columns=names)
+
+    def coef_table(self) -> pd.DataFrame:
+        """One row per coefficient: `estimate`, `se`, `t`."""
+        return fixed_effects(self._fit).table()
+
+    # ---- variance components ---
+
+    @property
+    def theta(self) -> np.ndarray:
+        """Entries of the relative covariance factors in lme4's order: each lower triangle by column."""
+        return self._fit.solution.theta.copy()
+
+    @property
+    def sigma(self) -> float:
+        """Residual standard deviation."""
+        return self._fit.sigma
+
+    def varcorr(self) -> pd.DataFrame:
+        """Variances, standard deviations and correlations: columns `group, term1, term2, variance, sd, corr`.
+
+        A row without `term2` is a variance; a row with `term2` holds the covariance in `variance` and the
+        correlation in `corr`. The last row is the residual. Equal to lme4's `as.data.frame(VarCorr(m))`.
+        """
+        return varcorr.varcorr_table(self._fit)
+
+    @property
+    def is_singular(self) -> bool:
+        """Whether some linear combination of the random effects has (nearly) no variance, by lme4's rule."""
+        return varcorr.is_singular(self._fit)
+
+    # ---- likelihood ---
+
+    @property
+    def loglik(self) -> float:
+        """The restricted log-likelihood of a REML fit, the log-likelihood of an ML fit."""
+        return likelihood.loglik(self._fit)
+
+    @property
+    def deviance(self) -> float:
+        """-2 times the log-likelihood at the fitted theta.
+
+        Of a REML fit, the value at the REML estimates: lme4's `deviance(m, REML = FALSE)`.
+        """
+        return likelihood.deviance(self._fit)
+
+    @property
+    def reml_criterion(self) -> float:
+        """-2 times the restricted log-likelihood.
+
+        Raises
+        ------
+        ModelError
+            If the model was fitted by maximum likelihood.
+        """
+        return likelihood.reml_criterion(self._fit)
+
+    @property
+    def aic(self) -> float:
+        """-2 loglik + 2 (p + length of theta + 1)."""
+        return likelihood.aic(self._fit)
+
+    @property
+    def bic(self) -> float:
+        """-2 loglik + log(n) (p + length of theta + 1)."""
+        return likelihood.bic(self._fit)
+
+    @property
+    def df_resid(self) -> int:
+        """n - (p + length of theta + 1)."""
+        return likelihood.df_resid(self._fit)
+
+    # ---- levels and rows ---
+
+    def ranef(self, *, condvar: bool = False) -> dict[str, pd.DataFrame]:
+        """Conditional modes of the random effects: {grouping factor: table of levels by effects}.
+
+        Parameters
+        ----------
+        condvar : bool
+            True adds conditional standard deviations: the columns are then `("mode", effect)` and
+            `("sd", effect)`, so that `table["mode"]` is the table of `condvar=False`. `condvar()` has the whole
+            covariance matrices.
+        """
+        return ranef.modes_with_sd(self._fit) if condvar else ranef.modes(self._fit)
+
+    def condvar(self) -> dict[str, np.ndarray]:
+        """Conditional covariance matrices of the random effects: {grouping factor: array (levels, k, k)}.
+
+        Levels and effects stand in the order of the rows and columns of `ranef()`.
+        """
+        return ranef.conditional_covariance(self._fit)
+
+    def coef(self) -> dict[str, pd.DataFrame]:
+        """Fixed plus random coefficients: {grouping factor: table of levels by coefficients}."""
+        return ranef.coefficients(self._fit)
+
+    @property
+    def fitted(self) -> Any:
+        """`X beta + offset + Z b` of the rows used: a pandas or polars Series if the data were so, or an array."""
+        return rows.row_series(self._fit.design.frame, "fitted", residuals.fitted(self._fit))
+
+    def residuals(self, kind: str = "response") -> Any:
+        """Residuals of the rows used, in the library of the data.
+
+        Parameters
+        ----------
+        kind : {"response", "pearson", "standardized"}
+            "response": `y - fitted`. "pearson": times the root of the prior weight. "standardized": the
+            Pearson residual over sigma; lme4's `resid(m, type = "pearson", scaled = TRUE)`.
+        """
+        return rows.row_series(self._fit.design.frame, "residuals", residuals.residuals(self._fit, kind=kind))
+
+    def predict(
+        self, newdata: Any = None, *, random: str | Sequence[str] = "all", new_levels: str = "error"
+    ) -> Any:
+        """Predicted responses, the offset included; in the library and the row order of the data given.
+
+        Parameters
+        ----------
+        newdata : table, optional
+            Data with the columns of the formula; the response is not needed. Without it, the rows of the fit.
+        random : str or sequence of str
+            "all" random effects, "none", or some of them: names of grouping factors or terms like "(1 | g)".
+        new_levels : {"error", "population"}
+            What to do with levels that the fit has not seen: refuse, or take their random effects as zero.
+
+        Returns
+        -------
+        pandas or polars Series, or ndarray
+            One value per row of `newdata`; NaN where a column that is needed has a missing value.
+        """
+        return predict.predict(self._fit, newdata, random=random, new_levels=new_levels)
+
+    def simulate(self, n: int = 1, seed: simulate.Seed = None) -> Any:
+        """Draw `n` new responses for the rows used: a table with columns "sim_1", "sim_2", ...
+
+        New random effects and new residuals are drawn each time; `seed` is an integer or a numpy Generator.
+        """
+        draws = simulate.simulate(self._fit, n, seed=seed)
+        return rows.row_table(
+            self._fit.design.frame, {f"sim_{j + 1}": draws[:, j] for j in range(draws.shape[1])}
+        )
+
+    # ---- the fit again ---
+
+    def refit(self, y: Any = None, *, reml: bool | None = None) -> LinearMixedModel:
+        """The same model fitted to another response, or by the other criterion; all else is kept.
+
+        Parameters
+        ----------
+        y : array-like, optional
+            A response for each row used (or for each row of the data given to `lmer`).
+        reml : bool, optional
+            Fit by REML or by maximum likelihood; without it, as before.
+        """
+        return LinearMixedModel(refit(self._fit, y, reml=reml), data_name=self._data_name)
+
+    # ---- words ---
+
+    def summary(self) -> Summary:
+        """Everything that is printed about a model, as data; its `str` reads like lme4's `summary`."""
+        return summarise(self._fit, data_name=self._data_name)
+
+    def __repr__(self) -> str:
+        return str(overview(self._fit, data_name=self._data_name))
+
+    def _repr_html_(self) -> str:
+        return overview(self._fit, data_name=self._data_name)._repr_html_()

@@ -1,0 +1,1 @@
+"""Floor 6: rows and levels: conditional modes, predictions, residuals, simulated responses."""

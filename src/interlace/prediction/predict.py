@@ -1,0 +1,87 @@
+"""Predictions for the rows of the fit or for new data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from interlace.design.design import Design, RandomRows
+from interlace.design.frame import Frame
+from interlace.design.learnt import grouping_columns
+from interlace.design.values import Column, Factor
+from interlace.errors import DataError
+from interlace.estimation.fit import Fit
+from interlace.prediction.rows import all_rows, row_series
+from interlace.prediction.selection import Part, select
+
+NEW_LEVELS = ("error", "population")
+SHOWN = 5  # unseen levels named in an error message
+NAME = "predicted"
+
+
+def predict(fit: Fit, newdata: Any, *, random: str | Sequence[str], new_levels: str) -> Any:
+    """`X beta + offset + Z b` with the chosen random effects, one value per row, in the library of the data.
+
+    Rows with a missing value in a column that is needed give NaN. See `LinearMixedModel.predict`.
+    """
+    if new_levels not in NEW_LEVELS:
+        raise DataError(f"new_levels {new_levels!r} is not known: choose from {', '.join(NEW_LEVELS)}")
+    parts = select(fit.encoding, random)
+    if newdata is None:
+        return row_series(fit.design.frame, NAME, linear_predictor(fit, fit.design, parts))
+    groups = {fit.encoding.random[part.block].group for part in parts}
+    design = fit.encoding.design(newdata, groups=groups)
+    if new_levels == "error":
+        _refuse_new_levels(fit, design, parts)
+    values = all_rows(design, linear_predictor(fit, design, parts))
+    return row_series(Frame.read(newdata, ()), NAME, values)
+
+
+def linear_predictor(fit: Fit, design: Design, parts: Sequence[Part]) -> np.ndarray:
+    """`X beta + offset` and the contributions of `parts`; an unseen level contributes nothing."""
+    total = fixed_part(fit, design)
+    for part in parts:
+        total += contribution(design.random[part.block], fit.solution.b[part.block], part)
+    return total
+
+
+def fixed_part(fit: Fit, design: Design) -> np.ndarray:
+    """`X beta + offset`, shape (n,); a new array."""
+    X = design.X if len(fit.kept) == design.X.shape[1] else design.X[:, list(fit.kept)]
+    total = X @ fit.solution.beta
+    return total if design.offset is None else total + design.offset
+
+
+def contribution(rows: RandomRows, b: np.ndarray, part: Part) -> np.ndarray:
+    """`sum_j z_ij b_(level of i)j` over the columns of `part`, shape (n,); zero where the level is unseen."""
+    columns = list(part.columns)
+    effects = np.einsum("ij,ij->i", rows.z[:, columns], b[rows.codes][:, columns])
+    seen = rows.codes >= 0
+    return effects if seen.all() else np.where(seen, effects, 0.0)
+
+
+def _refuse_new_levels(fit: Fit, design: Design, parts: Sequence[Part]) -> None:
+    for part in parts:
+        unseen = np.flatnonzero(design.random[part.block].codes < 0)
+        if unseen.size:
+            raise DataError(_new_levels_message(fit, design, part, unseen))
+
+
+def _new_levels_message(fit: Fit, design: Design, part: Part, unseen: np.ndarray) -> str:
+    encoding, block = fit.encoding, fit.encoding.random[part.block]
+    columns = grouping_columns(block.grouping.factors, design.frame, encoding.context, encoding.formula)
+    names = list(dict.fromkeys(":".join(_label(column, row) for column in columns) for row in unseen))
+    shown = ", ".join(f"'{name}'" for name in names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
+    first = int(unseen[0] if design.kept is None else design.kept[unseen[0]])
+    what = "a level" if len(names) == 1 else f"{len(names)} levels"
+    return (
+        f"{what} {shown} of '{block.group}' not among the data of the fit "
+        f"(first at row {first}, counted from 0); "
+        "new_levels='population' takes the random effects of new levels as zero"
+    )
+
+
+def _label(column: Column, row: int) -> str:
+    return str(column.levels[column.codes[row]] if isinstance(column, Factor) else column[row])

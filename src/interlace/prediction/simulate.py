@@ -1,0 +1,36 @@
+"""New responses drawn from a fitted model."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from interlace.errors import DataError
+from interlace.estimation.fit import Fit
+from interlace.prediction.predict import contribution, fixed_part
+from interlace.prediction.selection import Part
+
+Seed = int | np.random.Generator | None
+
+
+def simulate(fit: Fit, n: int, *, seed: Seed = None) -> np.ndarray:
+    """Draw `n` responses for the rows of the fit, shape (n_obs, n).
+
+    Each is `X beta + offset + Z b + e` with new `b ~ N(0, sigma^2 Lambda Lambda')` and
+    `e ~ N(0, sigma^2 / w)`.
+    """
+    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
+        raise DataError(f"the number of simulated responses must be a positive whole number, not {n!r}")
+    rng = np.random.default_rng(seed)
+    mean = fixed_part(fit, fit.design)
+    return np.column_stack([mean + _noise(fit, rng) for _ in range(n)])
+
+
+def _noise(fit: Fit, rng: np.random.Generator) -> np.ndarray:
+    design = fit.design
+    noise: np.ndarray = fit.sigma * rng.standard_normal(design.X.shape[0])
+    if design.weights is not None:
+        noise /= np.sqrt(design.weights)
+    for i, T in enumerate(fit.solution.factors):
+        b = fit.sigma * rng.standard_normal(fit.solution.b[i].shape) @ T.T
+        noise += contribution(design.random[i], b, Part(i, tuple(range(T.shape[0]))))
+    return noise

@@ -1,0 +1,1 @@
+"""Floor 7: what runs the fit again."""

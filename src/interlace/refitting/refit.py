@@ -1,0 +1,63 @@
+"""The same model for another response or by the other criterion."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from interlace.design.design import Design
+from interlace.design.frame import read_array
+from interlace.design.values import Factor
+from interlace.errors import DataError
+from interlace.estimation.fit import Fit
+from interlace.estimation.fit import fit as fit_model
+
+
+def refit(fit: Fit, y: Any = None, *, reml: bool | None = None) -> Fit:
+    """Fit again with every option kept, save those that are given.
+
+    Parameters
+    ----------
+    y : array-like, optional
+        A value per row used, or per row of the data (those of rows left out are passed over).
+    reml : bool, optional
+        REML or maximum likelihood.
+    """
+    if reml is not None and not isinstance(reml, bool):
+        raise DataError(f"reml must be True (REML) or False (maximum likelihood), not {reml!r}")
+    response = fit.design.y if y is None else read_response(fit.design, y)
+    if reml is None or reml == fit.reml:
+        return fit if y is None else fit.refit(response)
+    return fit_model(fit.encoding, replace(fit.design, y=response), reml=reml)
+
+
+def read_response(design: Design, y: Any) -> np.ndarray:
+    """A new response as float64 (n,): a value per row used, or per row read (rows left out are passed over).
+
+    Raises
+    ------
+    DataError
+        If it has another length, more than one dimension, or values that are not finite numbers.
+    """
+    if np.ndim(y) != 1:
+        raise DataError(
+            f"the response must be one column of numbers, not an array with {np.ndim(y)} dimensions"
+        )
+    column, missing = read_array("response", y)
+    if isinstance(column, Factor) or column.dtype.kind not in "iufb":
+        raise DataError("the response is not made of numbers; convert it with astype(float)")
+    values = np.where(missing, np.nan, column) if missing is not None else column.astype(np.float64)
+    n, n_read = design.nrows, design.n_rows_read
+    if values.size not in (n, n_read):
+        wanted = f"{n}" if n == n_read else f"{n} (rows used) or {n_read} (rows of the data)"
+        raise DataError(f"the response has {values.size} values, not {wanted}")
+    if values.size != n:
+        values = values[design.kept]
+    bad = np.flatnonzero(~np.isfinite(values))
+    if bad.size:
+        raise DataError(
+            f"the response is missing or not finite at {bad.size} of the rows used (first: {bad[0]})"
+        )
+    return values

@@ -1,0 +1,1 @@
+"""Floor 7: answers into words and tables."""

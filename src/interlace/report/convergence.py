@@ -1,0 +1,54 @@
+"""The proof of convergence that a fit carries, as facts in one line."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from interlace.estimation.fit import Fit
+
+
+@dataclass(frozen=True, slots=True)
+class Convergence:
+    """What is known about the point where the optimiser stopped; its `str` is one line.
+
+    Attributes
+    ----------
+    status : str
+        Why the optimiser stopped.
+    scaled_gradient : float
+        `sqrt(g' H^-1 g)` for the gradient g and the Hessian H over the covariance parameters: without
+        units; the criterion could still fall by half its square.
+    smallest_eigenvalue : float or None
+        Of the Hessian; None when there are no parameters.
+    evaluations : int
+        Evaluations of the criterion.
+    at_zero : tuple of str
+        Components of the random effects estimated as exactly zero.
+    """
+
+    status: str
+    scaled_gradient: float
+    smallest_eigenvalue: float | None
+    evaluations: int
+    at_zero: tuple[str, ...]
+
+    def __str__(self) -> str:
+        facts = [f"scaled gradient {self.scaled_gradient:.1e}"]
+        if self.smallest_eigenvalue is not None:
+            facts.append(f"smallest Hessian eigenvalue {self.smallest_eigenvalue:.3g}")
+        facts.append(f"{self.evaluations} evaluations")
+        zero = f"; at zero: {', '.join(self.at_zero)}" if self.at_zero else ""
+        return f"{self.status}: {', '.join(facts)}{zero}"
+
+
+def convergence(fit: Fit) -> Convergence:
+    """The facts about the optimum of a fit."""
+    optimum = fit.optimum
+    return Convergence(
+        status=optimum.status,
+        scaled_gradient=math.sqrt(max(0.0, 2 * optimum.decrement)),
+        smallest_eigenvalue=optimum.smallest_eigenvalue if optimum.par.size else None,
+        evaluations=optimum.evaluations,
+        at_zero=optimum.at_zero,
+    )

@@ -1,0 +1,70 @@
+"""What a print of a model shows, as data; `summary` adds the words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from interlace.inference.varcorr import Component
+from interlace.report.convergence import Convergence
+
+
+@dataclass(frozen=True, slots=True)
+class OverviewFacts:
+    """What a short print of a model and its summary both show.
+
+    Attributes
+    ----------
+    title, formula, data : str
+        Method of estimation, the formula as it was written, and the name of the data ("" when it has none).
+    criteria : dict of str to float
+        "REML criterion" of a REML fit; AIC, BIC, logLik, deviance and df.resid of an ML fit.
+    components : tuple of Component
+        Covariance matrices of the random-effects terms, in lme4's order.
+    sigma : float
+        Residual standard deviation.
+    nobs, n_missing : int
+        Rows used, and rows left out because of missing values.
+    ngroups : dict of str to int
+        Number of levels of each grouping factor.
+    fixef : pandas.Series
+        Coefficients of the fixed effects.
+    dropped : tuple of str
+        Columns of X left out because they are linear combinations of earlier ones.
+    """
+
+    title: str
+    formula: str
+    data: str
+    criteria: dict[str, float]
+    components: tuple[Component, ...]
+    sigma: float
+    nobs: int
+    n_missing: int
+    ngroups: dict[str, int]
+    fixef: pd.Series
+    dropped: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryFacts:
+    """All of `OverviewFacts`, with residuals, standard errors, correlations and the facts of convergence.
+
+    Attributes
+    ----------
+    overview : OverviewFacts
+    scaled_residuals : dict of str to float
+        Min, 1Q, Median, 3Q, Max of the standardized residuals.
+    coefficients : pandas.DataFrame
+        One row per coefficient: `estimate`, `se`, `t`.
+    correlation : pandas.DataFrame
+        Correlation matrix of the fixed effects.
+    convergence : Convergence
+    """
+
+    overview: OverviewFacts
+    scaled_residuals: dict[str, float]
+    coefficients: pd.DataFrame
+    correlation: pd.DataFrame
+    convergence: Convergence

@@ -1,0 +1,150 @@
+"""Numbers and small tables as text, by R's rules: a column of numbers shares its digits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+LINE_WIDTH = 80
+
+
+def significant_decimals(x: float, digits: int) -> int:
+    """Decimals that `x` needs at `digits` significant digits, trailing zeros dropped; may be negative."""
+    if x == 0 or not math.isfinite(x):
+        return 0
+    mantissa, exponent = f"{abs(x):.{digits - 1}e}".split("e")
+    return len(mantissa.rstrip("0").replace(".", "")) - 1 - int(exponent)
+
+
+def format_common(values: Sequence[float] | np.ndarray, digits: int) -> list[str]:
+    """All values with the same number of decimals: enough that each shows `digits` significant digits.
+
+    Scientific notation is used where it is shorter, as by R's `format`.
+
+    >>> format_common([612.0999, 35.0717, 654.941], 4)
+    ['612.10', '35.07', '654.94']
+    >>> format_common([1.5e-09, 2e-09], 4)
+    ['1.5e-09', '2.0e-09']
+    """
+    numbers = [float(v) for v in values]
+    finite = [v for v in numbers if math.isfinite(v)]
+    decimals = max([0, *(significant_decimals(v, digits) for v in finite)])
+    fixed = [f"{v:.{decimals}f}" for v in finite]
+    mantissa = max([0, *(significant_decimals(v, digits) + _exponent(v) for v in finite if v)])
+    scientific = [f"{v:.{mantissa}e}" for v in finite]
+    chosen = scientific if _longest(scientific) < _longest(fixed) else fixed
+    texts = iter(chosen)
+    return [_without_minus_zero(next(texts)) if math.isfinite(v) else _special(v) for v in numbers]
+
+
+def zap_small(values: Sequence[float] | np.ndarray, digits: int) -> np.ndarray:
+    """Rounded relative to the largest, so that rounding error shows as zero (R's `zapsmall`)."""
+    x = np.asarray(values, dtype=np.float64)
+    largest = np.max(np.abs(x[np.isfinite(x)]), initial=0.0)
+    decimals = digits if largest == 0 else max(0, digits - math.ceil(math.log10(largest)))
+    return np.round(x, decimals)
+
+
+def text_table(header: Sequence[str], rows: Sequence[Sequence[str]], align: str) -> list[str]:
+    """Lines of a table; `align` holds "l", "r" or "n" for each column.
+
+    "n" is for numbers that share their decimals: right-justified among themselves, left under the heading.
+    """
+    columns = [list(column) for column in zip(*rows, strict=True)]
+    padded = [_padded(column) if side == "n" else column for column, side in zip(columns, align, strict=True)]
+    everything = [list(header), *(list(row) for row in zip(*padded, strict=True))]
+    widths = [max(len(row[j]) for row in everything) for j in range(len(header))]
+    return [
+        " ".join(
+            _justified(cell, width, side) for cell, width, side in zip(row, widths, align, strict=True)
+        ).rstrip()
+        for row in everything
+    ]
+
+
+def wrapped_columns(labels: Sequence[str], columns: Sequence[tuple[str, Sequence[str]]]) -> list[str]:
+    """Lines of a table of right-aligned columns, in pieces that fit the line width, each with its labels."""
+    lines: list[str] = []
+    left = max(map(len, labels), default=0)
+    pending = list(columns)
+    while pending:
+        piece, width = [pending.pop(0)], left
+        width += 1 + _column_width(piece[0])
+        while pending and width + 1 + _column_width(pending[0]) <= LINE_WIDTH:
+            width += 1 + _column_width(pending[0])
+            piece.append(pending.pop(0))
+        header = ["", *(name for name, _ in piece)]
+        rows = [[label, *(cells[i] for _, cells in piece)] for i, label in enumerate(labels)]
+        lines += text_table(header, rows, "l" + "r" * len(piece))
+    return lines
+
+
+def named_numbers(names: Sequence[str], values: Sequence[str]) -> list[str]:
+    """Lines of names above their numbers, all of one width, as R prints a named vector."""
+    width = _longest([*names, *values])
+    per_line = max(1, (LINE_WIDTH + 1) // (width + 1))
+    lines = []
+    for start in range(0, len(names), per_line):
+        for cells in (names, values):
+            lines.append(" ".join(cell.rjust(width) for cell in cells[start : start + per_line]))
+    return lines
+
+
+def abbreviate(names: Sequence[str], length: int) -> list[str]:
+    """Names shortened to about `length` characters and still distinct, by R's rule.
+
+    Lower-case vowels go first, from the end, then lower-case letters.
+
+    >>> abbreviate(["Intercept", "MachineB", "Days"], 6)
+    ['Intrcp', 'MachnB', 'Days']
+    """
+    short = [_shortened(name, length) for name in names]
+    while len(set(short)) < len(set(names)):
+        length += 1
+        short = [
+            _shortened(name, length) if short.count(s) > 1 else s
+            for name, s in zip(names, short, strict=True)
+        ]
+    return short
+
+
+def _shortened(name: str, length: int) -> str:
+    letters = list(name)
+    for droppable in ("aeiou", "abcdefghijklmnopqrstuvwxyz"):
+        for j in range(len(letters) - 1, 0, -1):
+            if len(letters) <= length:
+                break
+            if letters[j] in droppable and letters[j - 1] != " ":
+                del letters[j]
+    return "".join(letters)
+
+
+def _exponent(x: float) -> int:
+    return math.floor(math.log10(abs(x)))
+
+
+def _longest(texts: Sequence[str]) -> int:
+    return max(map(len, texts), default=0)
+
+
+def _special(x: float) -> str:
+    return "NaN" if math.isnan(x) else ("Inf" if x > 0 else "-Inf")
+
+
+def _without_minus_zero(text: str) -> str:
+    return text[1:] if text.startswith("-") and not text.strip("-0.") else text
+
+
+def _column_width(column: tuple[str, Sequence[str]]) -> int:
+    return max(len(column[0]), *(len(cell) for cell in column[1]))
+
+
+def _padded(cells: Sequence[str]) -> list[str]:
+    width = _longest(cells)
+    return [cell.rjust(width) for cell in cells]
+
+
+def _justified(cell: str, width: int, side: str) -> str:
+    return cell.rjust(width) if side == "r" else cell.ljust(width)

@@ -1,0 +1,92 @@
+"""Overview and summary as HTML for notebooks; every text from the data is escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+from interlace.report import text
+from interlace.report.facts import OverviewFacts, SummaryFacts
+
+
+def overview_html(o: OverviewFacts) -> str:
+    """The short form of a model in a notebook."""
+    values = text.format_common(o.fixef.to_numpy(), text.DIGITS)
+    return _page(
+        _heading(o),
+        _criteria(o),
+        _table("Random effects", *text.random_effects(o.components, o.sigma, variances=False)),
+        _paragraphs(text.size_lines(o)),
+        _table("Fixed effects", list(o.fixef.index), [values], "r" * len(values)),
+        _paragraphs(text.dropped_lines(o.dropped)),
+    )
+
+
+def summary_html(s: SummaryFacts) -> str:
+    """A summary in a notebook."""
+    o = s.overview
+    quantiles = text.quantile_cells(s)
+    return _page(
+        _heading(o),
+        _criteria(o),
+        _table("Scaled residuals", list(s.scaled_residuals), [quantiles], "r" * len(quantiles)),
+        _table("Random effects", *text.random_effects(o.components, o.sigma, variances=True)),
+        _paragraphs(text.size_lines(o)),
+        _coefficients(s),
+        _paragraphs(text.dropped_lines(o.dropped)),
+        _correlation(s),
+        _paragraphs([str(s.convergence)]),
+    )
+
+
+def _page(*pieces: str) -> str:
+    return '<div class="interlace">\n' + "\n".join(piece for piece in pieces if piece) + "\n</div>"
+
+
+def _heading(o: OverviewFacts) -> str:
+    title, *rest = text.heading(o)
+    return "\n".join([f"<p><strong>{escape(title)}</strong></p>", _paragraphs(rest)])
+
+
+def _criteria(o: OverviewFacts) -> str:
+    cells = text.criteria_cells(o, decimals=1)
+    return _table("", list(cells), [list(cells.values())], "r" * len(cells))
+
+
+def _coefficients(s: SummaryFacts) -> str:
+    cells = text.coefficient_cells(s.coefficients) if len(s.coefficients) else {}
+    rows = [
+        [str(name), *row]
+        for name, row in zip(s.coefficients.index, zip(*cells.values(), strict=True), strict=False)
+    ]
+    return _table("Fixed effects", ["", *cells], rows, "l" + "r" * len(cells))
+
+
+def _correlation(s: SummaryFacts) -> str:
+    names = [str(name) for name in s.correlation.index]
+    p = len(names)
+    if not 2 <= p <= text.MAX_CORRELATION:
+        return ""
+    values = s.correlation.to_numpy()
+    rows = [[names[i], *(f"{values[i, j]:.3f}" if j < i else "" for j in range(p - 1))] for i in range(1, p)]
+    return _table("Correlation of fixed effects", ["", *names[:-1]], rows, "l" + "r" * (p - 1))
+
+
+def _table(caption: str, header: Sequence[str], rows: Sequence[Sequence[str]], align: str) -> str:
+    title = f"<caption>{escape(caption)}</caption>" if caption else ""
+    head = _row("th", header, align)
+    body = "\n".join(_row("td", row, align) for row in rows)
+    return f"<table>{title}\n<thead>{head}</thead>\n<tbody>{body}</tbody>\n</table>"
+
+
+def _row(tag: str, cells: Sequence[str], align: str) -> str:
+    side = {"l": "left", "r": "right", "n": "right"}
+    styled = (
+        f'<{tag} style="text-align: {side[a]}">{escape(str(cell))}</{tag}>'
+        for cell, a in zip(cells, align, strict=True)
+    )
+    return f"<tr>{''.join(styled)}</tr>"
+
+
+def _paragraphs(lines: Sequence[str]) -> str:
+    return "\n".join(f"<p>{escape(line.strip())}</p>" for line in lines)

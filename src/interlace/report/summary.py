@@ -1,0 +1,90 @@
+"""The summary of a model: every answer that is printed, as data, and its text in the layout of lme4."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from interlace.estimation.fit import Fit
+from interlace.inference import likelihood
+from interlace.inference.estimates import correlation, fixed_effects
+from interlace.inference.varcorr import components
+from interlace.prediction.ranef import n_groups
+from interlace.prediction.residuals import residuals
+from interlace.report import html, text
+from interlace.report.convergence import convergence
+from interlace.report.facts import OverviewFacts, SummaryFacts
+
+QUANTILES = {"Min": 0.0, "1Q": 0.25, "Median": 0.5, "3Q": 0.75, "Max": 1.0}
+
+
+class Overview(OverviewFacts):
+    """The short print of a model."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return text.overview_text(self)
+
+    def _repr_html_(self) -> str:
+        return html.overview_html(self)
+
+
+class Summary(SummaryFacts):
+    """The summary of a model: its `str` reads like lme4's, and a notebook shows tables."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return text.summary_text(self)
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        return html.summary_html(self)
+
+
+def overview(fit: Fit, *, data_name: str = "") -> Overview:
+    """The overview of a fit."""
+    estimates = fixed_effects(fit)
+    nobs = likelihood.n_obs(fit)
+    return Overview(
+        title=f"Linear mixed model fit by {'REML' if fit.reml else 'maximum likelihood'}",
+        formula=fit.encoding.formula.text or str(fit.encoding.formula),
+        data=data_name,
+        criteria=_criteria(fit),
+        components=components(fit),
+        sigma=fit.sigma,
+        nobs=nobs,
+        n_missing=fit.design.n_rows_read - nobs,
+        ngroups=n_groups(fit),
+        fixef=pd.Series(estimates.estimate, index=list(estimates.labels)),
+        dropped=fit.dropped,
+    )
+
+
+def summarise(fit: Fit, *, data_name: str = "") -> Summary:
+    """The summary of a fit."""
+    estimates = fixed_effects(fit)
+    names = list(estimates.labels)
+    quantiles = np.quantile(residuals(fit, kind="standardized"), list(QUANTILES.values()))
+    return Summary(
+        overview=overview(fit, data_name=data_name),
+        scaled_residuals=dict(zip(QUANTILES, quantiles.tolist(), strict=True)),
+        coefficients=estimates.table(),
+        correlation=pd.DataFrame(correlation(estimates.vcov), index=names, columns=names),
+        convergence=convergence(fit),
+    )
+
+
+def _criteria(fit: Fit) -> dict[str, float]:
+    if fit.reml:
+        return {"REML criterion": likelihood.reml_criterion(fit)}
+    return {
+        "AIC": likelihood.aic(fit),
+        "BIC": likelihood.bic(fit),
+        "logLik": likelihood.loglik(fit),
+        "deviance": likelihood.deviance(fit),
+        "df.resid": likelihood.df_resid(fit),
+    }

@@ -1,0 +1,174 @@
+"""Overview and summary as text, in the layout of lme4's `print`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from interlace.inference.varcorr import RESIDUAL, Component
+from interlace.report.facts import OverviewFacts, SummaryFacts
+from interlace.report.format import (
+    abbreviate,
+    format_common,
+    named_numbers,
+    text_table,
+    wrapped_columns,
+    zap_small,
+)
+
+DIGITS = 4
+MAX_CORRELATION = 20  # more coefficients than this, and their correlations are not printed
+CRITERION = "REML criterion"
+
+
+def overview_text(o: OverviewFacts) -> str:
+    """The short print of a model."""
+    lines = [*heading(o), *_criteria_lines(o, decimals=4), "Random effects:"]
+    lines += _indented(random_effects(o.components, o.sigma, variances=False))
+    lines += [*size_lines(o), "Fixed effects:"]
+    values = format_common(o.fixef.to_numpy(), DIGITS)
+    lines += named_numbers([str(name) for name in o.fixef.index], values)
+    return "\n".join([*lines, *dropped_lines(o.dropped)])
+
+
+def summary_text(s: SummaryFacts) -> str:
+    """The print of a summary."""
+    o = s.overview
+    quantiles = quantile_cells(s)
+    paragraphs = [
+        heading(o),
+        _criteria_lines(o, decimals=1),
+        ["Scaled residuals:", *named_numbers(list(s.scaled_residuals), quantiles)],
+        [
+            "Random effects:",
+            *_indented(random_effects(o.components, o.sigma, variances=True)),
+            *size_lines(o),
+        ],
+        ["Fixed effects:", *_coefficient_lines(s.coefficients), *dropped_lines(o.dropped)],
+        correlation_lines(s.correlation),
+        [str(s.convergence)],
+    ]
+    return "\n\n".join("\n".join(lines) for lines in paragraphs if lines)
+
+
+def quantile_cells(s: SummaryFacts) -> list[str]:
+    """The quantiles of the scaled residuals."""
+    return format_common(zap_small(list(s.scaled_residuals.values()), DIGITS + 1), DIGITS)
+
+
+def heading(o: OverviewFacts) -> list[str]:
+    """Title, formula, and the name of the data if it has one."""
+    return [o.title, f"Formula: {o.formula}", *([f"   Data: {o.data}"] if o.data else [])]
+
+
+def random_effects(
+    parts: Sequence[Component], sigma: float, *, variances: bool
+) -> tuple[list[str], list[list[str]], str]:
+    """Header, rows and alignment of the table of variance components."""
+    sds = np.concatenate([*(c.sd for c in parts), [sigma]])
+    numbers = [format_common(sds, DIGITS if variances else DIGITS + 1)]
+    if variances:
+        numbers.insert(0, format_common(sds**2, DIGITS))
+    labels = [(c.label if j == 0 else "", name) for c in parts for j, name in enumerate(c.names)]
+    labels.append((RESIDUAL, ""))
+    n_corr = max((len(c.names) for c in parts), default=1) - 1
+    corr = [_correlations(c, j, n_corr) for c in parts for j in range(len(c.names))]
+    corr.append([""] * n_corr)
+    rows = [
+        [*label, *cells, *r] for label, cells, r in zip(labels, zip(*numbers, strict=True), corr, strict=True)
+    ]
+    header = ["Groups", "Name", *(["Variance"] if variances else []), "Std.Dev."]
+    header += ["Corr"] * bool(n_corr) + [""] * (n_corr - 1)
+    return header, rows, "ll" + "n" * len(numbers) + "r" * n_corr
+
+
+def size_lines(o: OverviewFacts) -> list[str]:
+    """Numbers of observations and levels, and of rows left out."""
+    groups = "; ".join(f"{name}, {count}" for name, count in o.ngroups.items())
+    lines = [f"Number of obs: {o.nobs}, groups:  {groups}"]
+    if o.n_missing:
+        lines.append(f"  ({o.n_missing} row{'s' * (o.n_missing != 1)} left out because of missing values)")
+    return lines
+
+
+def dropped_lines(dropped: Sequence[str]) -> list[str]:
+    """The line that names the columns left out of a rank-deficient X."""
+    if not dropped:
+        return []
+    what = "1 column" if len(dropped) == 1 else f"{len(dropped)} columns"
+    return [f"fixed effects are rank deficient, so {what} left out: {', '.join(dropped)}"]
+
+
+def coefficient_cells(table: pd.DataFrame) -> dict[str, list[str]]:
+    """Printed columns of a coefficient table, by heading; only those columns that the table has."""
+    paired = _rounded_like_r(table[["estimate", "se"]].to_numpy())
+    cells = {"Estimate": paired[: len(table)], "Std. Error": paired[len(table) :]}
+    for column, (heading_, formatted) in _COLUMNS.items():
+        if column in table:
+            cells[heading_] = formatted(table[column].to_numpy())
+    return cells
+
+
+def criteria_cells(o: OverviewFacts, *, decimals: int) -> dict[str, str]:
+    """The printed criteria, by name."""
+    return {k: f"{v:d}" if isinstance(v, int) else f"{v:.{decimals}f}" for k, v in o.criteria.items()}
+
+
+def correlation_lines(corr: pd.DataFrame) -> list[str]:
+    """The lower triangle of the correlations of the fixed effects."""
+    p = len(corr)
+    if p < 2:
+        return []
+    if p > MAX_CORRELATION:
+        return [
+            f"Correlation of fixed effects not shown ({p} coefficients); it is in the summary's .correlation"
+        ]
+    rows, short = abbreviate(list(corr.index), 11), abbreviate(list(corr.index), 6)
+    cells = [[f"{corr.iat[i, j]:.3f}" if j < i else "" for i in range(1, p)] for j in range(p - 1)]
+    return [
+        "Correlation of fixed effects:",
+        *wrapped_columns(rows[1:], list(zip(short, cells, strict=False))),
+    ]
+
+
+def _t_cells(values: np.ndarray) -> list[str]:
+    return format_common(np.round(values, DIGITS - 1), DIGITS)
+
+
+_COLUMNS: dict[str, tuple[str, Callable[[np.ndarray], list[str]]]] = {"t": ("t value", _t_cells)}
+
+
+def _rounded_like_r(values: np.ndarray) -> list[str]:
+    """R's `printCoefmat`: round by the range of magnitudes first, then share digits over both columns."""
+    finite = np.abs(values[np.isfinite(values) & (values != 0)])
+    before_point = 1 + np.floor(np.log10([finite.min(), finite.max()])) if finite.size else np.array([1.0])
+    decimals = max(1, int(np.max(DIGITS - before_point)))
+    return format_common(np.round(values, decimals).T.ravel(), DIGITS)
+
+
+def _coefficient_lines(table: pd.DataFrame) -> list[str]:
+    if table.empty:
+        return ["none"]
+    cells = coefficient_cells(table)
+    rows = [
+        [str(name), *row] for name, row in zip(table.index, zip(*cells.values(), strict=True), strict=True)
+    ]
+    return text_table(["", *cells], rows, "l" + "r" * len(cells))
+
+
+def _criteria_lines(o: OverviewFacts, *, decimals: int) -> list[str]:
+    cells = criteria_cells(o, decimals=decimals)
+    if CRITERION in cells:
+        return [f"{CRITERION} at convergence: {cells[CRITERION]}"]
+    return text_table(list(cells), [list(cells.values())], "r" * len(cells))
+
+
+def _correlations(component: Component, row: int, width: int) -> list[str]:
+    shown = [f"{r:.2f}" if np.isfinite(r) else "NaN" for r in component.correlation[row, :row]]
+    return shown + [""] * (width - row)
+
+
+def _indented(table: tuple[list[str], list[list[str]], str]) -> list[str]:
+    return [f" {line}" for line in text_table(*table)]

@@ -1,0 +1,189 @@
+"""What is printed: the layout of lme4 with the numbers of the reference."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+import interlace
+from reference_data import load_data
+
+# What lme4 1.1-31 prints for lmer(Reaction ~ Days + (Days | Subject), sleepstudy), less what differs by intention:
+# names of coefficients ("Intercept"), the name of the class, and the closing line of facts.
+LME4 = """\
+Linear mixed model fit by REML
+Formula: Reaction ~ Days + (Days | Subject)
+   Data: sleepstudy
+
+REML criterion at convergence: 1743.6
+
+Scaled residuals:
+    Min      1Q  Median      3Q     Max
+-3.9536 -0.4634  0.0231  0.4634  5.1793
+
+Random effects:
+ Groups   Name      Variance Std.Dev. Corr
+ Subject  Intercept 612.09   24.740
+          Days       35.07    5.922   0.07
+ Residual           654.94   25.592
+Number of obs: 180, groups:  Subject, 18
+
+Fixed effects:
+          Estimate Std. Error t value
+Intercept  251.405      6.825  36.838
+Days        10.467      1.546   6.771
+
+Correlation of fixed effects:
+     Intrcp
+Days -0.138
+"""
+
+
+class _Wellformed(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.text: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+
+def _html_text(html: str) -> str:
+    parser = _Wellformed()
+    parser.feed(html)
+    assert parser.open == []
+    return " ".join(parser.text)
+
+
+@pytest.fixture(scope="module")
+def slope() -> interlace.LinearMixedModel:
+    sleepstudy = load_data("sleepstudy")
+    return interlace.lmer("Reaction ~ Days + (Days | Subject)", sleepstudy)
+
+
+def test_the_summary_reads_like_lme4(slope: interlace.LinearMixedModel) -> None:
+    text = str(slope.summary())
+    assert text.startswith(LME4)
+    facts = text.removeprefix(LME4).strip().splitlines()
+    assert facts == [str(slope.convergence)]
+    assert repr(slope.summary()) == text
+
+
+def test_no_p_value_without_degrees_of_freedom(slope: interlace.LinearMixedModel) -> None:
+    assert list(slope.summary().coefficients) == ["estimate", "se", "t"]
+    assert "Pr(" not in str(slope.summary())
+
+
+def test_the_short_print(slope: interlace.LinearMixedModel) -> None:
+    assert repr(slope).splitlines() == [
+        "Linear mixed model fit by REML",
+        "Formula: Reaction ~ Days + (Days | Subject)",
+        "   Data: sleepstudy",
+        "REML criterion at convergence: 1743.6283",
+        "Random effects:",
+        " Groups   Name      Std.Dev. Corr",
+        " Subject  Intercept 24.7405",
+        "          Days       5.9221  0.07",
+        " Residual           25.5918",
+        "Number of obs: 180, groups:  Subject, 18",
+        "Fixed effects:",
+        "Intercept      Days",
+        "   251.41     10.47",
+    ]
+
+
+def test_maximum_likelihood_shows_its_criteria() -> None:
+    model = interlace.lmer("Reaction ~ Days + (Days || Subject)", load_data("sleepstudy"), reml=False)
+    lines = str(model.summary()).splitlines()
+    assert lines[0] == "Linear mixed model fit by maximum likelihood"
+    assert lines[3].split() == ["AIC", "BIC", "logLik", "deviance", "df.resid"]
+    assert lines[4].split() == ["1762.0", "1778.0", "-876.0", "1752.0", "175"]
+    assert any(line.startswith(" Subject.1 Days") for line in lines)
+    assert "Corr\n" not in str(model.summary())
+
+
+def test_nested_groups_are_counted() -> None:
+    text = str(interlace.lmer("strength ~ 1 + (1 | batch/cask)", load_data("Pastes")).summary())
+    assert "Number of obs: 60, groups:  batch:cask, 30; batch, 10" in text
+    assert "Correlation of fixed effects" not in text  # one coefficient has none
+
+
+def test_rows_left_out_are_counted() -> None:
+    model = interlace.lmer("Reaction ~ Days + (Days | Subject)", load_data("sleepstudy_na"))
+    assert "(5 rows left out because of missing values)" in str(model.summary())
+    assert "5 rows left out" in _html_text(model.summary()._repr_html_())
+    assert model.summary().overview.n_missing == 5
+
+
+def test_dropped_columns_are_named() -> None:
+    with pytest.warns(interlace.RankDeficiencyWarning):
+        model = interlace.lmer("Reaction ~ Days + Days2 + (Days | Subject)", load_data("sleepstudy"))
+    line = "fixed effects are rank deficient, so 1 column left out: Days2"
+    assert line in str(model.summary()) and line in repr(model)
+    assert list(model.fixef.index) == ["Intercept", "Days"]
+
+
+def test_many_coefficients_have_no_printed_correlation() -> None:
+    data = load_data("InstEval_sub")
+    model = interlace.lmer("y ~ service * dept + (1 | s) + (1 | d)", data)
+    assert "not shown (28 coefficients)" in str(model.summary())
+    assert model.summary().correlation.shape == (28, 28)
+    assert max(map(len, str(model.summary()).splitlines())) < 110
+
+
+def test_wide_correlations_are_wrapped() -> None:
+    model = interlace.lmer("angle ~ recipe * temperature + (1 | recipe:replicate)", load_data("cake"))
+    text = str(model.summary())
+    shown = text[text.index("Correlation of fixed effects") :]
+    assert max(map(len, shown.split("\n\n")[0].splitlines())) <= 80
+    numbers = re.findall(r"-?\d\.\d{3}", shown.split("\n\n")[0])
+    assert len(numbers) == 18 * 17 // 2
+
+
+def test_correlations_are_those_of_vcov(slope: interlace.LinearMixedModel) -> None:
+    vcov = slope.vcov()
+    expected = vcov.loc["Days", "Intercept"] / np.sqrt(
+        vcov.loc["Days", "Days"] * vcov.loc["Intercept", "Intercept"]
+    )
+    assert slope.summary().correlation.loc["Days", "Intercept"] == pytest.approx(expected)
+
+
+def test_components_at_zero_are_named() -> None:
+    model = interlace.lmer("Yield ~ 1 + (1 | Batch)", load_data("Dyestuff2"))
+    assert "at zero" in str(model.convergence) and "Batch" in str(model.convergence)
+    assert str(model.convergence) in str(model.summary())
+    assert "\n" not in str(model.convergence)
+
+
+def test_html_says_what_the_text_says(slope: interlace.LinearMixedModel) -> None:
+    for html in (slope.summary()._repr_html_(), slope._repr_html_()):
+        shown = _html_text(html)
+        for piece in (
+            "Linear mixed model fit by REML",
+            "1743.6",
+            "Subject",
+            "Residual",
+            "Days",
+            "Number of obs: 180",
+        ):
+            assert piece in shown
+    summary = _html_text(slope.summary()._repr_html_())
+    for number in ("612.09", "24.740", "0.07", "251.405", "6.825", "36.838", "-0.138", "5.1793"):
+        assert number in summary
+
+
+def test_html_is_escaped() -> None:
+    data = load_data("sleepstudy").rename(columns={"Days": "<b>x"})
+    html = interlace.lmer("Reaction ~ `<b>x` + (1 | Subject)", data).summary()._repr_html_()
+    assert "<b>" not in html and "&lt;b&gt;x" in html
+    _html_text(html)
