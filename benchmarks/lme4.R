@@ -28,7 +28,7 @@ m <- fit()
 cold <- now() - start; warm <- numeric(0); peak <- memory("VmHWM"); growth <- peak - before
 report()
 deadline <- now() + seconds
-while (length(warm) < 30 && now() + (if (length(warm)) min(warm) else 0) < deadline) {
+while (length(warm) < 30 && now() + (if (length(warm)) min(warm) else cold) < deadline) {
   # proc.time() ticks in milliseconds: a short fit is repeated until the ticks do not matter.
   times <- max(1, ceiling(0.2 / max(cold, 1e-3))); start <- now()
   for (i in seq_len(times)) m <- fit()

@@ -25,6 +25,8 @@ class Problem:
     """One model and how its data are made.
 
     `random` holds (columns, grouping factor) pairs; `make(rng, shrink)` returns the columns of the data.
+    `plain_formula` says the same without products, whose columns are in the data: for engines that cannot
+    read them in a random term.
     """
 
     name: str
@@ -34,11 +36,16 @@ class Problem:
     make: Callable[[Generator, int], Columns]
     factors: tuple[str, ...] = ()
     quick: bool = False
+    products: tuple[str, str] | None = None
 
     @property
     def formula(self) -> str:
         terms = [f"({columns} | {group})" for columns, group in self.random]
         return " + ".join([self.fixed, *terms])
+
+    @property
+    def plain_formula(self) -> str:
+        return self.formula.replace(*self.products) if self.products else self.formula
 
     @property
     def single(self) -> tuple[str, str] | None:
@@ -116,7 +123,8 @@ def maximal(rng: Generator, shrink: int) -> Columns:
     by_item = 0.7 * rng.normal(size=(items, 8)) @ factor.T
     beta = np.array([2.0, 0.5, -0.3, 0.2, 0.1, 0.0, 0.1, 0.0])
     y = x @ beta + np.sum(x * (by_subject[s] + by_item[i]), axis=1) + rng.normal(size=s.size)
-    return {"y": y, "a": a, "b": b, "c": c, "S": s, "I": i}
+    products = {"ab": a * b, "ac": a * c, "bc": b * c, "abc": a * b * c}
+    return {"y": y, "a": a, "b": b, "c": c, "S": s, "I": i} | products
 
 
 def five_crossed(rng: Generator, shrink: int) -> Columns:
@@ -196,6 +204,7 @@ PROBLEMS = [
         "y ~ a * b * c",
         (("1 + a * b * c", "S"), ("1 + a * b * c", "I")),
         maximal,
+        products=("a * b * c", "a + b + c + ab + ac + bc + abc"),
     ),
     Problem(
         "five_crossed",

@@ -84,9 +84,8 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the tables to FILE")
     options = parser.parse_args(argv)
-    options.problems = [
-        BY_NAME[name] for name in options.problems if BY_NAME[name].quick or not options.quick
-    ]
+    chosen = options.problems or [p.name for p in PROBLEMS if p.quick or not options.quick]
+    options.problems = [BY_NAME[name] for name in chosen]
     options.warm_seconds = 3.0 if options.quick else 20.0
     return options
 

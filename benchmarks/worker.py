@@ -49,9 +49,10 @@ def measure(engine: Any, problem: Any, data: Any, seconds: float, report: Any) -
     found |= {"peak": memory("VmHWM"), "growth": memory("VmHWM") - before}
     report(found)
     deadline = time.perf_counter() + seconds
-    while (
-        len(found["warm"]) < MAX_WARM_CALLS and time.perf_counter() + min(found["warm"], default=0) < deadline
-    ):
+    while len(found["warm"]) < MAX_WARM_CALLS:
+        # No call is begun that would end after the deadline.
+        if time.perf_counter() + min(found["warm"], default=found["cold"]) > deadline:
+            break
         start = time.perf_counter()
         fit = call()
         found["warm"].append(time.perf_counter() - start)

@@ -11,7 +11,7 @@ def cannot_express(problem):
 
 def prepare(problem, data):
     # Degrees of freedom and tests are left out: only the fit is timed.
-    return lambda: glmm.fit(data, problem.formula, reml=True, satterthwaite=False, anova_test="Wald")
+    return lambda: glmm.fit(data, problem.plain_formula, reml=True, satterthwaite=False, anova_test="Wald")
 
 
 def answer(fit):

@@ -15,7 +15,7 @@ def prepare(problem, data):
     # Its grouping factors are text, and so are the factors of the fixed part.
     groups = {name for _, group in problem.random for name in group.replace("/", ":").split(":")}
     frame = frame.with_columns(pl.col(name).cast(pl.String) for name in sorted(groups | set(problem.factors)))
-    return lambda: lme_python.lmer(problem.formula, data=frame, reml=True)
+    return lambda: lme_python.lmer(problem.plain_formula, data=frame, reml=True)
 
 
 def answer(fit):
