@@ -59,6 +59,13 @@ def measure(engine: Any, problem: Any, data: Any, seconds: float, report: Any) -
     report(found)
 
 
+def version_of(distribution: str) -> str:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed, from its source"
+
+
 def main(engine_name: str, problem_name: str, folder: str, out: str, seconds: str) -> None:
     def report(found: dict[str, Any]) -> None:
         Path(out).write_text(json.dumps(versions | found, default=float))
@@ -69,7 +76,7 @@ def main(engine_name: str, problem_name: str, folder: str, out: str, seconds: st
         from problems import BY_NAME
 
         engine = importlib.import_module(f"engines.{engine_name}")
-        versions["version"] = importlib.metadata.version(engine.DISTRIBUTION)
+        versions["version"] = version_of(engine.DISTRIBUTION)
         problem = BY_NAME[problem_name]
         reason = engine.cannot_express(problem)
         if reason:
