@@ -1,4 +1,4 @@
-"""Model matrices equal R's: synthetic columns (`r_columns.R` wrote `r_columns.json`) and the reference cases."""
+"""Model matrices equal R's: synthetic columns (`r_columns.R` writes `r_columns.json`), reference cases."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from reference_cases import lmer_cases
-from reference_data import array
 
 from interlace.design.encoding import Encoding
+from reference_cases import lmer_cases
+from reference_data import array
 
 # R writes more columns than the rank for an interaction without its margins (lme4 then drops some of them);
 # here the coding has full rank from the start.
@@ -104,7 +104,9 @@ def test_reference_cases(case: Any) -> None:
         levels = [str(level) for level in block.levels]
         if block.group not in expected:
             levels = sorted(":".join(reversed(level.split(":"))) for level in levels)
-            assert sorted(entry["levels"]) == levels[: len(entry["levels"])] or len(entry["levels"]) < len(levels)
+            assert sorted(entry["levels"]) == levels[: len(entry["levels"])] or len(entry["levels"]) < len(
+                levels
+            )
         elif len(entry["levels"]) == len(levels):
             assert levels == entry["levels"]
     # 3) The same columns again, from the pickle

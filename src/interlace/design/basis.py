@@ -22,6 +22,7 @@ from interlace.design.materializer import Evaluated, Materializer
 from interlace.design.values import Column, Factor
 from interlace.errors import DataError, FormulaError, InterlaceError
 from interlace.formula.names import names_in
+from interlace.formula.sums import split_sum
 from interlace.formula.terms import Formula, plain_name
 
 
@@ -59,11 +60,9 @@ class FactorCoding:
 @lru_cache(maxsize=512)
 def _simple(rhs: str) -> tuple[bool, tuple[str, ...]] | None:
     """Intercept and column names if a right-hand side is a sum of bare names, else None."""
-    intercept, *terms = rhs.split(" + ")
-    if intercept not in ("0", "1"):
-        return None
-    names = [plain_name(term) for term in terms if "(" not in term and ":" not in term and " " not in term]
-    if len(names) != len(terms) or any(name is None or name == "." for name in names):
+    intercept, *terms = split_sum(rhs)
+    names = [plain_name(term) for term in terms]
+    if any(name is None or name == "." for name in names):
         return None
     return intercept == "1", tuple(dict.fromkeys(str(name) for name in names))
 

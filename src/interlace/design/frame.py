@@ -282,7 +282,7 @@ def _from_narwhals_categories(series: Any, gone: np.ndarray | None) -> tuple[Fac
         return _from_arrow_dictionary(native), gone
     values = np.array(series.cast(nw.String).to_list(), dtype=object)
     if isinstance(series.dtype, nw.Enum):
-        levels = np.array(series.cat.get_categories().to_list(), dtype=object)
+        levels = np.array(series.dtype.categories, dtype=object)
         return Factor(
             pd.Index(levels).get_indexer(pd.Index(values, dtype=object)).astype(np.int32), levels
         ), gone

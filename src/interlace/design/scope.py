@@ -11,6 +11,7 @@ from interlace.design.frame import closest
 from interlace.errors import DataError, FormulaError
 from interlace.formula.names import Name, expressions, is_builtin, locate, names_in, quote_columns
 from interlace.formula.parser import parse
+from interlace.formula.sums import split_sum
 from interlace.formula.terms import Formula, plain_name
 from interlace.formula.tokens import quote
 
@@ -119,8 +120,9 @@ def _expand_dot(formula: Formula, names: list[str], reserved: set[str]) -> Formu
         raise FormulaError(
             "'.' stands for no column: all are used elsewhere", formula.text, locate(formula, ".")
         )
-    intercept, *terms = formula.fixed.split(" + ")
+    intercept, *terms = split_sum(formula.fixed)
     if "." not in terms:
         raise FormulaError("'.' can only be a term of its own", formula.text, locate(formula, "."))
-    fixed = list(dict.fromkeys(part for term in terms for part in (rest if term == "." else [term])))
-    return replace(formula, fixed=" + ".join([intercept, *fixed]))
+    fixed = dict.fromkeys(part for term in terms for part in (rest if term == "." else [term]))
+    words = [term if term.startswith("- ") else f"+ {term}" for term in fixed]
+    return replace(formula, fixed=" ".join([intercept, *words]))

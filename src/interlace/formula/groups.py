@@ -10,6 +10,7 @@ from interlace.formula.sums import (
     inside_group,
     is_offset,
     outside_calls,
+    split_sum,
     summands,
 )
 from interlace.formula.terms import RandomTerm
@@ -129,8 +130,8 @@ def check_random(random: list[tuple[RandomTerm, int]], text: str) -> None:
     columns: dict[frozenset[str], set[str]] = {}
     for term, position in random:
         seen = columns.setdefault(frozenset(term.grouping), set())
-        for column in term.columns.split(" + "):
-            if column == "0":
+        for column in split_sum(term.columns):
+            if column == "0" or column.startswith("- "):
                 continue
             if column in seen:
                 what = "a random intercept" if column == "1" else f"'{column}'"

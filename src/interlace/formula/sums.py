@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from interlace.errors import FormulaError
-from interlace.formula.tokens import Token, Tokens, closing, is_call, render
+from interlace.formula.tokens import Token, Tokens, closing, is_call, render, tokenize
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +41,8 @@ def summands(tokens: Tokens, text: str) -> Iterator[Item]:
 
 
 def _is_operand_sign(tokens: Tokens, start: int, index: int) -> bool:
-    """Whether a sign belongs to the operand of another operator, as in `x ** -1`."""
-    return (
-        index > start and tokens[index - 1].kind == "operator" and not tokens[index - 1].is_op(")", "]", "}")
-    )
+    """Whether a sign belongs to the operand of a power, as in `x ** -1`."""
+    return index > start and tokens[index - 1].is_op("**", "^")
 
 
 def _may_follow(sign: Token, following: Token) -> bool:
@@ -208,3 +207,18 @@ def refuse_hidden_bar(tokens: Tokens, text: str) -> None:
                 token.position,
             )
         index += 1
+
+
+@lru_cache(maxsize=1024)
+def split_sum(rhs: str) -> tuple[str, ...]:
+    """The summands of a canonical right-hand side; those taken away keep their sign.
+
+    Examples
+    --------
+    >>> split_sum("1 + a * b - a:b + I(x + z)")
+    ('1', 'a * b', '- a:b', 'I(x + z)')
+    """
+    tokens = tokenize(rhs)
+    cuts = [token.position for i, token in outside_calls(tokens) if i and token.is_op("+", "-")]
+    pieces = [rhs[a:b].strip() for a, b in zip([0, *cuts], [*cuts, len(rhs)], strict=True)]
+    return tuple(piece.removeprefix("+ ") for piece in pieces)

@@ -1,0 +1,199 @@
+"""Data that are refused: what is wrong, where, and what to do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from interlace.design.encoding import Encoding
+from interlace.errors import DataError, FormulaError, InterlaceError, ModelError
+
+
+def frame(**changed: Any) -> dict[str, Any]:
+    base = {
+        "y": [1.0, 2, 3, 5, 8, 13, 21, 34],
+        "x": [1.0, 2, 3, 4, 5, 6, 7, 8],
+        "a": ["u", "v"] * 4,
+        "g": [1, 1, 2, 2, 3, 3, 4, 4],
+    }
+    return {**base, **changed}
+
+
+def refused(formula: str, data: Any, **options: Any) -> InterlaceError:
+    with pytest.raises(InterlaceError) as caught:
+        Encoding.learn(formula, data, **options)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("formula", "data", "kind", "words"),
+    [
+        ("y ~ x + (1|g)", frame(y=["a"] * 8), DataError, ["response 'y' is not numeric", "'a'"]),
+        ("y ~ x + (1|g)", frame(y=[True, False] * 4), DataError, ["response 'y' is not numeric", "bool"]),
+        ("y ~ x + (1|g)", frame(y=[7.0] * 8), DataError, ["response 'y' is constant", "7"]),
+        ("y ~ x + (1|g)", frame(y=[1, 2, np.inf, 3, 4, 5, 6, 7]), DataError, ["'y' is inf at row 2"]),
+        (
+            "y ~ x + (1|g)",
+            frame(x=[1, 2, 3, 4, -np.inf, 5, np.inf, 7]),
+            DataError,
+            ["'x' is -inf at row 4", "2 such"],
+        ),
+        ("y ~ log(x) + (1|g)", frame(x=[1, 2, 3, 0, 4, 5, 6, 7]), DataError, ["'log(x)' is -inf at row 3"]),
+        ("log(y) ~ x + (1|g)", frame(y=[1, 2, 3, 4, 5, 0, 6, 7]), DataError, ["'log(y)' is -inf at row 5"]),
+        ("y ~ sqrt(x) + (1|g)", frame(x=[1, 2, 3, 4, 5, 6, -7, 8]), DataError, ["'sqrt(x)' is nan at row 6"]),
+        ("y ~ 1 + (log(x)|g)", frame(x=[0, 2, 3, 4, 5, 6, 7, 8]), DataError, ["'log(x)' is -inf at row 0"]),
+        (
+            "y ~ x + offset(log(x)) + (1|g)",
+            frame(x=[0, 1, 2, 3, 4, 5, 6, 7]),
+            DataError,
+            ["'log(x)' is -inf"],
+        ),
+        (
+            "y ~ x + (1|g)",
+            frame(g=[1.0, 1, 2, 2, 3, 3, 4, 4]),
+            DataError,
+            ["'g' holds floating-point", "astype(int)"],
+        ),
+        ("y ~ x + (1|g)", frame(g=[7] * 8), DataError, ["> 1 sampled level", "'g' has 1"]),
+        ("y ~ x + (1|g)", frame(g=list(range(8))), ModelError, ["'g' has 8 levels for 8 rows"]),
+        ("y ~ x + (x|g)", frame(), ModelError, ["2 x 4 = 8 random effects for 8 rows"]),
+        ("y ~ a + (1|g)", frame(a=["u"] * 8), DataError, ["factor 'a' has one level only", "'u'"]),
+        ("y ~ flag + (1|g)", frame(flag=[True] * 8), DataError, ["factor 'flag' has one level only"]),
+        (
+            "y ~ d + (1|g)",
+            frame(d=pd.date_range("2020", periods=8)),
+            DataError,
+            ["'d' has values of type datetime64"],
+        ),
+        ("y ~ x + (1|g)", frame(x=[1, 2, 3, 4, 5, 6, 7, "8"]), DataError, ["column 'x' mixes", "int, str"]),
+        ("y ~ x + (1|g)", {k: [] for k in frame()}, DataError, ["no rows"]),
+        ("y ~ x + (1|g)", frame(x=[np.nan] * 8), DataError, ["every one of the 8 rows", "'x' 8"]),
+        ("y ~ x + (1|g)", frame(x=[1, 2]), DataError, ["column 'x' has 2 values, others have 8"]),
+        ("y ~ x + (1|g)", frame(x=np.zeros((8, 2))), DataError, ["column 'x' has 2 dimensions"]),
+        ("y ~ x + (1|g)", frame(x=np.arange(8) * 1j), DataError, ["column 'x'", "complex"]),
+        ("y ~ offset(a) + (1|g)", frame(), DataError, ["offset 'a' is not numeric"]),
+    ],
+)
+def test_refused(formula: str, data: Any, kind: type[Exception], words: list[str]) -> None:
+    error = refused(formula, data)
+    assert isinstance(error, kind)
+    for word in words:
+        assert word in str(error)
+
+
+@pytest.mark.parametrize(
+    ("formula", "words", "rest"),
+    [
+        ("y ~ X + (1|g)", "no column 'X'; did you mean 'x'", "X + (1|g)"),
+        ("y ~ x + (1|group)", "no column 'group'", "group)"),
+        ("Y ~ x + (1|g)", "no column 'Y'; did you mean 'y'", "Y ~ x + (1|g)"),
+        ("y ~ log(xx) + (1|g)", "no column 'xx'; did you mean 'x'", "xx) + (1|g)"),
+        ("y ~ x + (z|g)", "no column 'z'", "z|g)"),
+        ("y ~ `my x` + (1|g)", "no column 'my x'", "`my x` + (1|g)"),
+        ("y ~ sclae(x) + (1|g)", "no function 'sclae'; did you mean 'scale'", "sclae(x) + (1|g)"),
+        ("y ~ wobble(x) + (1|g)", "no function 'wobble'; define it", "wobble(x) + (1|g)"),
+        ("y ~ poly(x, 99) + bs(x, df=1) + (1|g)", "cannot be evaluated", "bs(x, df=1) + (1|g)"),
+        ("y ~ log(a) + (1|g)", "'log(a)' cannot be evaluated", "log(a) + (1|g)"),
+    ],
+)
+def test_refused_with_a_caret(formula: str, words: str, rest: str) -> None:
+    error = refused(formula, frame())
+    assert isinstance(error, FormulaError)
+    assert words in error.message
+    assert error.text == formula and error.position is not None
+    assert formula[error.position :] == rest
+
+
+def test_missing_values_can_be_refused() -> None:
+    error = refused("y ~ x + (1|g)", frame(x=[1, None, 3, 4, 5, 6, None, 8]), na_action="raise")
+    assert "'x' 2" in str(error) and "na_action='drop'" in str(error)
+
+
+def test_the_row_named_is_the_callers() -> None:
+    error = refused("y ~ log(x) + (1|g)", frame(x=[1, np.nan, 3, 0, 5, 6, 7, 8]))
+    assert "at row 3" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("weights", "words"),
+    [
+        ([1, 1, 0, 1, 1, 1, 1, 1], "row 2 (counted from 0) has 0"),
+        ([1, 1, 1, -2, 1, 1, 1, 1], "has -2"),
+        ([1, np.inf, 1, 1, 1, 1, 1, 1], "has inf"),
+        ([1, 2], "weights has 2 values, the data have 8 rows"),
+        ("v", "no column 'v'"),
+        ("a", "weights 'a' must be numeric"),
+        (["a"] * 8, "weights must be numeric"),
+        (3.0, "one value per row"),
+    ],
+)
+def test_weights_refused(weights: Any, words: str) -> None:
+    error = refused("y ~ x + (1|g)", frame(), weights=weights)
+    assert isinstance(error, DataError) and words in str(error)
+
+
+def test_offset_refused() -> None:
+    assert "offset has 2 values" in str(refused("y ~ x + (1|g)", frame(), offset=[1, 2]))
+    assert "'offset' is inf at row 1" in str(refused("y ~ x + (1|g)", frame(), offset=[1, np.inf, *[0] * 6]))
+    encoding, _ = Encoding.learn("y ~ x + (1|g)", frame(), offset=np.arange(8))
+    with pytest.raises(DataError, match="fitted with an offset array"):
+        encoding.design(frame())
+
+
+def test_a_series_in_another_order_is_refused() -> None:
+    data = pd.DataFrame(frame())
+    shuffled = pd.Series(np.ones(8), index=range(7, -1, -1))
+    assert "index of weights is not the index of the data" in str(
+        refused("y ~ x + (1|g)", data, weights=shuffled)
+    )
+
+
+@pytest.mark.parametrize(
+    ("contrasts", "words"),
+    [
+        ({"a": "summ"}, "no contrast named 'summ'"),
+        ({"b": "sum"}, "contrasts are given for 'b'"),
+        ({"a": np.eye(3)}, "has 3 rows; the factor has 2 levels"),
+        ({"a": 3}, "neither a name nor a matrix"),
+    ],
+)
+def test_contrasts_refused(contrasts: dict[str, Any], words: str) -> None:
+    assert words in str(refused("y ~ a + (1|g)", frame(), contrasts=contrasts))
+
+
+def test_the_same_random_effect_twice_is_refused_by_its_columns() -> None:
+    assert "'x' for the grouping factor 'g'" in str(
+        refused("y ~ (0 + x|g) + (0 + x:a|g) + (0 + x + a|g)", frame())
+    )
+
+
+def test_unseen_level_of_a_fixed_factor() -> None:
+    encoding, _ = Encoding.learn("y ~ a + (1|g)", frame())
+    with pytest.raises(DataError, match=r"'a' has a level that the fit has not seen: 'w'.*known: u, v"):
+        encoding.design({"a": ["u", "w"], "g": [1, 2]})
+
+
+def test_new_data_of_another_kind() -> None:
+    encoding, _ = Encoding.learn("y ~ x + (1|g)", frame())
+    with pytest.raises(DataError, match="column 'x' is a factor, the model needs numbers"):
+        encoding.design({"x": ["one", "two"], "g": [1, 2]})
+    with pytest.raises(DataError, match="no column 'x'"):
+        encoding.design({"g": [1, 2]})
+    with pytest.raises(DataError, match="no column 'g'"):
+        encoding.design({"x": [1.0, 2]})
+
+
+def test_unused_columns_may_be_anything() -> None:
+    data = frame(junk=[object()] * 8, nothing=[None] * 8)
+    _, design = Encoding.learn("y ~ x + (1|g)", data)
+    assert design.nrows == 8
+
+
+def test_product_with_too_many_combinations_is_refused() -> None:
+    n = 70_000
+    wide = {name: np.arange(n) for name in "bcde"}
+    error = refused("y ~ 1 + (1|b:c:d:e)", {"y": np.arange(n) % 7, **wide})
+    assert "too many combinations" in str(error)
