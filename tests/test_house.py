@@ -107,7 +107,9 @@ def _targets(node: ast.Import | ast.ImportFrom, package: str) -> list[str]:
 
 
 def home_module(target: str) -> str | None:
-    """The file of the house that `target` is or lies in; None for what comes from outside."""
+    """The file of the house that `target` is or lies in; None for what comes from outside (or is compiled)."""
+    if is_in(target, "interlace._core"):
+        return None
     while target and target not in FILES:
         target = target.rpartition(".")[0]
     return target or None

@@ -173,8 +173,8 @@ class LinearMixedModel:
         ----------
         condvar : bool
             True adds conditional standard deviations: the columns are then `("mode", effect)` and
-            `("sd", effect)`, so that `table["mode"]` is the table of `condvar=False`. `condvar()` has the whole
-            covariance matrices.
+            `("sd", effect)`, so that `table["mode"]` is the table of `condvar=False`. `condvar()` has the
+            whole covariance matrices.
         """
         return ranef.modes_with_sd(self._fit) if condvar else ranef.modes(self._fit)
 
@@ -191,7 +191,7 @@ class LinearMixedModel:
 
     @property
     def fitted(self) -> Any:
-        """`X beta + offset + Z b` of the rows used: a pandas or polars Series if the data were so, or an array."""
+        """`X beta + offset + Z b` of the rows used: a Series of the library of the data, or an array."""
         return rows.row_series(self._fit.design.frame, "fitted", residuals.fitted(self._fit))
 
     def residuals(self, kind: str = "response") -> Any:

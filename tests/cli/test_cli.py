@@ -6,6 +6,7 @@ import gzip
 import json
 import subprocess
 import sys
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
@@ -233,6 +234,7 @@ def test_interruption(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
 # ---- the program ---
 
 
+@pytest.mark.skipif(not list(distributions(name="interlace")), reason="used from the source tree")
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit_:
         main(["--version"])

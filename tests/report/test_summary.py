@@ -11,7 +11,7 @@ import pytest
 import interlace
 from reference_data import load_data
 
-# What lme4 1.1-31 prints for lmer(Reaction ~ Days + (Days | Subject), sleepstudy), less what differs by intention:
+# What lme4 1.1-31 prints for this model of sleepstudy, less what differs by intention:
 # names of coefficients ("Intercept"), the name of the class, and the closing line of facts.
 LME4 = """\
 Linear mixed model fit by REML

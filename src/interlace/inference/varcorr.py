@@ -12,6 +12,8 @@ from interlace.estimation.fit import Fit
 from interlace.estimation.layout import Layout
 from interlace.inference.estimates import correlation
 
+_Row = tuple[str, str | None, str | None, float, float, float]
+
 RESIDUAL = "Residual"
 SINGULAR_TOLERANCE = 1e-4  # lme4's isSingular(): a diagonal entry of Lambda below this counts as zero
 
@@ -58,7 +60,8 @@ def varcorr_table(fit: Fit) -> pd.DataFrame:
     the correlation in `corr`. The last row is the residual.
     """
     rows = [row for component in components(fit) for row in _rows(component)]
-    rows.append((RESIDUAL, None, None, fit.sigma**2, fit.sigma, np.nan))
+    residual: _Row = (RESIDUAL, None, None, fit.sigma**2, fit.sigma, np.nan)
+    rows.append(residual)
     columns = dict(
         zip(("group", "term1", "term2", "variance", "sd", "corr"), zip(*rows, strict=True), strict=True)
     )
@@ -76,11 +79,11 @@ def is_singular(fit: Fit) -> bool:
     return any(bool(np.any(np.diagonal(T) < SINGULAR_TOLERANCE)) for T in fit.solution.factors)
 
 
-def _rows(component: Component) -> list[tuple[str, str, str | None, float, float, float]]:
+def _rows(component: Component) -> list[_Row]:
     names, cov, sd, corr = component.names, component.covariance, component.sd, component.correlation
     k = len(names)
-    variances = [(component.label, names[j], None, cov[j, j], sd[j], np.nan) for j in range(k)]
-    covariances = [
+    variances: list[_Row] = [(component.label, names[j], None, cov[j, j], sd[j], np.nan) for j in range(k)]
+    covariances: list[_Row] = [
         (component.label, names[i], names[j], cov[i, j], np.nan, corr[i, j])
         for i, j in combinations(range(k), 2)
     ]

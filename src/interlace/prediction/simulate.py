@@ -27,7 +27,7 @@ def simulate(fit: Fit, n: int, *, seed: Seed = None) -> np.ndarray:
 
 def _noise(fit: Fit, rng: np.random.Generator) -> np.ndarray:
     design = fit.design
-    noise: np.ndarray = fit.sigma * rng.standard_normal(design.X.shape[0])
+    noise = rng.normal(scale=fit.sigma, size=design.nrows)
     if design.weights is not None:
         noise /= np.sqrt(design.weights)
     for i, T in enumerate(fit.solution.factors):

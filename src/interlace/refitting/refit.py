@@ -27,10 +27,10 @@ def refit(fit: Fit, y: Any = None, *, reml: bool | None = None) -> Fit:
     """
     if reml is not None and not isinstance(reml, bool):
         raise DataError(f"reml must be True (REML) or False (maximum likelihood), not {reml!r}")
-    response = fit.design.y if y is None else read_response(fit.design, y)
-    if reml is None or reml == fit.reml:
-        return fit if y is None else fit.refit(response)
-    return fit_model(fit.encoding, replace(fit.design, y=response), reml=reml)
+    design = fit.design if y is None else replace(fit.design, y=read_response(fit.design, y))
+    if reml is not None and reml != fit.reml:
+        return fit_model(fit.encoding, design, reml=reml)
+    return fit if design.y is None or y is None else fit.refit(design.y)
 
 
 def read_response(design: Design, y: Any) -> np.ndarray:
