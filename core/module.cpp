@@ -18,6 +18,7 @@
 #include "crossproducts.hpp"
 #include "deviance.hpp"
 #include "interrupt.hpp"
+#include "moments.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -309,6 +310,19 @@ void bind_criterion(nb::module_& m) {
             return to_numpy(h, {x.size(), x.size()});
         })
         .def("set_response", &ProfiledDeviance::set_response)
+        .def("derivatives", [](ProfiledDeviance& d, const Flat& par) {
+            const auto x = to_vector(par);
+            std::vector<double> g, h;
+            released([&] {
+                d.value(x);
+                d.derivatives(g, h);
+            });
+            return nb::make_tuple(to_numpy(g, {g.size()}), to_numpy(h, {g.size(), g.size()}));
+        })
+        .def("moment_start", [](const ProfiledDeviance& d) {
+            auto x = released([&] { return moment_start(d.factor().products(), d.map()); });
+            return to_numpy(x, {x.size()});
+        })
         .def("minimise", [](ProfiledDeviance& d, const Flat& start, double tolerance, index max_evaluations) {
             const auto x = to_vector(start);
             return to_dict(released([&] { return minimise(d, x, tolerance, max_evaluations); }));

@@ -1,0 +1,207 @@
+#include "moments.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wconversion"
+#pragma GCC diagnostic ignored "-Wshadow"
+#include <Eigen/Dense>
+#pragma GCC diagnostic pop
+
+#include "interrupt.hpp"
+#include "small.hpp"
+
+namespace interlace {
+namespace {
+
+using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+using MapC = Eigen::Map<const Matrix>;
+
+// Relative variances below and above these are not believed before the search has begun.
+constexpr index full_projection = 6;
+constexpr double smallest_ratio = 0.02, largest_ratio = 1e6, smallest_residual = 1e-3;
+
+class Moments {
+  public:
+    Moments(const CrossProducts& a, const Parametrization& map)
+        : a_(a), random_(*a.random), map_(map), m_(static_cast<index>(map.entries.size())), lhs_(Matrix::Zero(m_ + 1, m_ + 1)),
+          rhs_(Eigen::VectorXd::Zero(m_ + 1)) {
+        for (index f = 0; f < random_.factors(); ++f) basis_.emplace_back(MapC(map.basis[f].data(), random_.k[f], random_.k[f]));
+        of_factor_.resize(random_.factors());
+        for (index i = 0; i < m_; ++i) of_factor_[map.entries[i].factor].push_back(i);
+    }
+    std::vector<double> solve() {
+        residual_moments();
+        for (index f = 0; f < random_.factors(); ++f) own_blocks(f);
+        for (const PairBlocks& p : random_.pairs) pair_blocks(p);
+        for (index i = 0; i < random_.factors(); ++i)
+            for (index j = 0; j < random_.factors(); ++j) correct(i, j);
+        const Eigen::VectorXd v = lhs_.colPivHouseholderQr().solve(rhs_);
+        return parameters(v);
+    }
+
+  private:
+    // r'r and s = basis'Z'r
+    void residual_moments() {
+        const index p = a_.fixed->p;
+        const MapC xx(a_.fixed->xx.data(), p, p);
+        const Eigen::Map<const Eigen::VectorXd> xy(a_.response->xy.data(), p);
+        const Eigen::VectorXd beta = p > 0 ? Eigen::VectorXd(xx.ldlt().solve(xy)) : Eigen::VectorXd(0);
+        rhs_[m_] = a_.response->yy - beta.dot(xy);
+        total_ = rhs_[m_] / static_cast<double>(std::max<index>(1, a_.n - p));
+        lhs_(m_, m_) = static_cast<double>(a_.n - p);
+        for (index f = 0; f < random_.factors(); ++f) {
+            const index k = random_.k[f], levels = random_.levels[f];
+            const MapC zx(a_.fixed->zx[f].data(), levels * k, p);
+            const Eigen::Map<const Eigen::VectorXd> zy(a_.response->zy[f].data(), levels * k);
+            Eigen::VectorXd s = zy;
+            if (p > 0) s -= zx * beta;
+            const Eigen::Map<const Matrix> by_level(s.data(), levels, k);
+            const Matrix t = by_level * basis_[f];
+            const Matrix outer = t.transpose() * t;
+            projections_.push_back(project(f, zx));
+            for (const index i : of_factor_[f]) rhs_[i] = outer(map_.entries[i].row, map_.entries[i].col);
+        }
+    }
+    // Z'X (X'X)^-1/2 in the basis of the factor, levels x k x p: the projection on X takes E_g E_h' from A_gh. With many columns of X
+    // only the first one (the intercept, where there is one) is worth its cost.
+    Matrix project(index f, const MapC& zx) const {
+        const index k = random_.k[f], levels = random_.levels[f], p = a_.fixed->p, used = p <= full_projection ? p : 1;
+        const MapC xx(a_.fixed->xx.data(), p, p);
+        Matrix e = zx.leftCols(used);
+        if (used == 0) return e;
+        const Eigen::LLT<Eigen::MatrixXd> root(Eigen::MatrixXd(xx.topLeftCorner(used, used)));
+        e = root.matrixL().solve(e.transpose()).transpose();
+        for (index g = 0; g < levels; ++g) e.middleRows(g * k, k) = (basis_[f].transpose() * e.middleRows(g * k, k)).eval();
+        return e;
+    }
+    // What the projection changes in the coefficients: sum_gh of (M_ra - e_gr'e_ha)(M_cb - e_gc'e_hb) less that of M_ra M_cb.
+    void correct(index fi, index fj) {
+        if (projections_[fi].cols() == 0) return;
+        const index ki = random_.k[fi], kj = random_.k[fj];
+        const auto crossed = [&](index f, index r, index c) {  // sum_g e_gr e_gc'
+            const index k = random_.k[f];
+            Matrix n = Matrix::Zero(projections_[f].cols(), projections_[f].cols());
+            for (index g = 0; g < random_.levels[f]; ++g)
+                n += projections_[f].row(g * k + r).transpose() * projections_[f].row(g * k + c);
+            return n;
+        };
+        std::vector<Matrix> ni, nj;
+        for (index r = 0; r < ki; ++r)
+            for (index c = 0; c < ki; ++c) ni.push_back(crossed(fi, r, c));
+        for (index a = 0; a < kj; ++a)
+            for (index b = 0; b < kj; ++b) nj.push_back(crossed(fj, a, b));
+        for (const index e : of_factor_[fi])
+            for (const index u : of_factor_[fj]) {
+                const Entry &q = map_.entries[e], &v = map_.entries[u];
+                const auto term = [&](index a, index b) {
+                    return ni[q.row * ki + q.col].cwiseProduct(nj[a * kj + b]).sum();
+                };
+                lhs_(e, u) += term(v.row, v.col) + (v.row == v.col ? 0.0 : term(v.col, v.row));
+            }
+    }
+    // Coefficients of the entries of Sigma_j in the equations of factor i, for a block M = basis_i' A_gh basis_j.
+    void add(index fi, index fj, index g, index h, const Matrix& block) {
+        const index ki = random_.k[fi], kj = random_.k[fj];
+        const Matrix away = projections_[fi].middleRows(g * ki, ki) * projections_[fj].middleRows(h * kj, kj).transpose();
+        const auto product = [&](index r, index a, index c, index b) {
+            return block(r, a) * block(c, b) - block(r, a) * away(c, b) - away(r, a) * block(c, b);
+        };
+        for (const index e : of_factor_[fi])
+            for (const index u : of_factor_[fj]) {
+                const Entry &q = map_.entries[e], &v = map_.entries[u];
+                double c = product(q.row, v.row, q.col, v.col);
+                if (v.row != v.col) c += product(q.row, v.col, q.col, v.row);
+                lhs_(e, u) += c;
+            }
+    }
+    void own_blocks(index f) {
+        const index k = random_.k[f];
+        const double* d = random_.diag[f].data();
+        if (k == 1 && of_factor_[f].size() == 1) {
+            const double b = basis_[f](0, 0), b2 = b * b;
+            const index u = of_factor_[f][0];
+            const Matrix& e = projections_[f];
+            double one = 0, two = 0;
+            for (index g = 0; g < random_.levels[f]; ++g) {
+                const double m = d[g] * b2, away = e.row(g).squaredNorm();
+                one += m - away;
+                two += m * m - 2.0 * m * away;
+            }
+            lhs_(u, u) += two;
+            lhs_(u, m_) += one;
+            lhs_(m_, u) += one;
+            return;
+        }
+        for (index g = 0; g < random_.levels[f]; ++g) {
+            const Matrix block = basis_[f].transpose() * MapC(d + g * k * k, k, k) * basis_[f];
+            add(f, f, g, g, block);
+            const auto eg = projections_[f].middleRows(g * k, k);
+            const Matrix left = block - eg * eg.transpose();
+            for (const index i : of_factor_[f]) {
+                const Entry& e = map_.entries[i];
+                lhs_(i, m_) += left(e.row, e.col);
+                lhs_(m_, i) += (e.row == e.col ? 1.0 : 2.0) * left(e.row, e.col);
+            }
+            if (g % 1024 == 0) check_interrupt();
+        }
+    }
+    void pair_blocks(const PairBlocks& p) {
+        const index ki = random_.k[p.i], kj = random_.k[p.j];
+        if (ki == 1 && kj == 1) {
+            const double c = basis_[p.i](0, 0) * basis_[p.j](0, 0);
+            const Matrix &ei = projections_[p.i], &ej = projections_[p.j];
+            double sum = 0;
+            for (index g = 0; g < random_.levels[p.i]; ++g)
+                for (index b = p.ptr[g]; b < p.ptr[g + 1]; ++b) {
+                    const double m = c * p.val[b];
+                    sum += m * m - 2.0 * m * ei.row(g).dot(ej.row(p.col[b]));
+                }
+            lhs_(of_factor_[p.i][0], of_factor_[p.j][0]) += sum;
+            lhs_(of_factor_[p.j][0], of_factor_[p.i][0]) += sum;
+            return;
+        }
+        for (index g = 0; g < random_.levels[p.i]; ++g)
+            for (index b = p.ptr[g]; b < p.ptr[g + 1]; ++b) {
+                const Matrix block = basis_[p.i].transpose() * MapC(&p.val[b * ki * kj], ki, kj) * basis_[p.j];
+                add(p.i, p.j, g, p.col[b], block);
+                add(p.j, p.i, p.col[b], g, block.transpose());
+                if (b % 1024 == 0) check_interrupt();
+            }
+    }
+    std::vector<double> parameters(const Eigen::VectorXd& v) const {
+        const double sigma2 = std::isfinite(v[m_]) ? std::max(v[m_], smallest_residual * total_) : total_;
+        std::vector<double> par(m_, 0.0);
+        for (index f = 0; f < random_.factors(); ++f) {
+            const index k = random_.k[f];
+            Matrix s = Matrix::Zero(k, k);
+            for (const index i : of_factor_[f]) {
+                const Entry& e = map_.entries[i];
+                s(e.row, e.col) = s(e.col, e.row) = std::isfinite(v[i]) ? v[i] / sigma2 : (e.row == e.col ? 1.0 : 0.0);
+            }
+            Eigen::SelfAdjointEigenSolver<Matrix> eigen(s);
+            const Eigen::VectorXd d = eigen.eigenvalues().cwiseMax(smallest_ratio).cwiseMin(largest_ratio);
+            s = eigen.eigenvectors() * d.asDiagonal() * eigen.eigenvectors().transpose();
+            const Matrix t = s.llt().matrixL();
+            for (const index i : of_factor_[f]) par[i] = t(map_.entries[i].row, map_.entries[i].col);
+        }
+        return par;
+    }
+
+    const CrossProducts& a_;
+    const RandomPart& random_;
+    const Parametrization& map_;
+    index m_;
+    Matrix lhs_;
+    Eigen::VectorXd rhs_;
+    double total_ = 1;
+    std::vector<Matrix> basis_, projections_;
+    std::vector<std::vector<index>> of_factor_;
+};
+
+}  // namespace
+
+std::vector<double> moment_start(const CrossProducts& a, const Parametrization& map) { return Moments(a, map).solve(); }
+
+}  // namespace interlace
