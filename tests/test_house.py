@@ -107,7 +107,7 @@ def _targets(node: ast.Import | ast.ImportFrom, package: str) -> list[str]:
 
 
 def home_module(target: str) -> str | None:
-    """The file of the house that `target` is or lies in; None for what comes from outside (or is compiled)."""
+    """The file of the house that `target` is or lies in; None for what is outside or compiled."""
     if is_in(target, "interlace._core"):
         return None
     while target and target not in FILES:
