@@ -18,6 +18,14 @@ The core's objects:
     The same minimiser for a criterion written in Python.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+
+from threadpoolctl import ThreadpoolController
+
 from interlace._core import (
     Cholesky,
     CrossProducts,
@@ -38,8 +46,31 @@ __all__ = [
     "Symbolic",
     "accumulate",
     "analyze",
+    "blas_threads",
     "combine",
     "minimise",
     "select_fixed",
     "with_response",
 ]
+
+# Below the first no call of BLAS is long enough to be shared between threads; between the two, threads wait for each other longer
+# than they work.
+_TINY, _WORTH_SHARING = 1e5, 3e8
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController().select(user_api="blas")
+
+
+@contextmanager
+def blas_threads(flops: float) -> Iterator[None]:
+    """Inside, BLAS uses one thread unless a factorisation of this many flops is worth sharing.
+
+    Never more threads than the process was given (OMP_NUM_THREADS, OPENBLAS_NUM_THREADS, threadpoolctl).
+    """
+    if _TINY < flops < _WORTH_SHARING:
+        with _blas().limit(limits=1):
+            yield
+    else:
+        yield

@@ -74,7 +74,7 @@ class ProfiledDeviance:
 
     @property
     def start(self) -> Array:
-        """A start that needs nothing but the design: every random effect shrunk by half."""
+        """A start that needs nothing but the design: every random effect shrunk by half (`minimise` knows a better one)."""
         return np.concatenate([s.start for s in self.structures])
 
     @property
@@ -97,15 +97,18 @@ class ProfiledDeviance:
 
     def value(self, par: Array) -> float:
         """The criterion."""
-        return self.kernel().value(np.asarray(par, dtype=np.float64))
+        with kernel.blas_threads(self.system.flops):
+            return self.kernel().value(np.asarray(par, dtype=np.float64))
 
     def gradient(self, par: Array) -> Array:
         """Its exact gradient, (n_par,)."""
-        return np.asarray(self.kernel().gradient(np.asarray(par, dtype=np.float64)))
+        with kernel.blas_threads(self.system.flops):
+            return self.kernel().gradient(np.asarray(par, dtype=np.float64))
 
     def hessian(self, par: Array) -> Array:
         """Its Hessian, (n_par, n_par), by central differences of the exact gradient."""
-        return np.asarray(self.kernel().hessian(np.asarray(par, dtype=np.float64)))
+        with kernel.blas_threads(self.system.flops):
+            return self.kernel().hessian(np.asarray(par, dtype=np.float64))
 
     def factors(self, par: Array) -> tuple[Array, ...]:
         """Lower triangular relative covariance factors of the covariance blocks."""

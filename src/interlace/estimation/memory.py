@@ -13,6 +13,17 @@ SHARE = 0.9
 _CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
+# No factor of a model needs more than a few dense copies of the random effects beyond the first factor; if those are small, the
+# system need not be asked.
+_SMALL = 2.0**28
+
+
+def _limit(A: CrossProducts) -> float:
+    rest = sum(levels * k for levels, k in zip(A.layout.levels[1:], A.layout.k[1:], strict=True))
+    largest = 8.0 * (4.0 * rest**2 + 4.0 * (A.layout.levels[0] * A.layout.k[0] + rest) * (A.products.p + 1))
+    return float("inf") if largest < _SMALL else SHARE * available_bytes()
+
+
 def available_bytes() -> float:
     """Memory that can still be had, in bytes: the system's own estimate, or the limit of the container if that is less."""
     limits = [_system_bytes()]
@@ -55,7 +66,7 @@ def analyze(A: CrossProducts, group_names: tuple[str, ...], *, limit: float | No
     ModelError
         The factor would not fit.
     """
-    limit = SHARE * available_bytes() if limit is None else limit
+    limit = _limit(A) if limit is None else limit
     symbolic = kernel.analyze(A.products, limit)
     need = symbolic.bytes(A.products.p)
     if symbolic.complete and need <= limit:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from interlace import kernel
 from interlace.estimation.deviance import ProfiledDeviance
 
 Array = NDArray[np.float64]
@@ -15,7 +16,8 @@ TOLERANCE = 1e-10
 MAX_EVALUATIONS = 2000
 # Diagonal entries below this are tried at exactly zero.
 NEARLY_ZERO = 1e-2
-# The exact Hessian costs two gradients for each parameter: it is computed when that is below this many flops.
+# The exact Hessian costs two gradients, each about three factorisations, for each parameter: it is computed when that is below
+# this many flops.
 CHEAP_FLOPS = 2e9
 
 
@@ -76,36 +78,36 @@ def minimise(criterion: ProfiledDeviance, start: Array | None = None) -> Optimum
     ----------
     criterion : ProfiledDeviance
     start : ndarray, optional
-        Parameters to start from; `criterion.start` by default.
+        Parameters to start from; by default they are computed from the moments of the data.
 
     Returns
     -------
     Optimum
     """
-    compiled = criterion.kernel()
-    found = compiled.minimise(criterion.start if start is None else start, TOLERANCE, MAX_EVALUATIONS)
-    par, value = np.asarray(found["par"]), found["value"]
+    with kernel.blas_threads(criterion.system.flops):
+        return _search(criterion, criterion.kernel(), start)
+
+
+def _search(criterion: ProfiledDeviance, compiled: kernel.ProfiledDeviance, start: Array | None) -> Optimum:
+    start = compiled.moment_start() if start is None else start
+    found = compiled.minimise(start, TOLERANCE, MAX_EVALUATIONS)
+    par, value, gradient = found["par"], found["value"], found["gradient"]
     evaluations, gradients = found["evaluations"], found["gradients"]
     # 1) the boundary: the search keeps diagonal entries a hair away from zero
     zero = criterion.diagonal & (np.abs(par) < NEARLY_ZERO)
-    moved = False
     if zero.any():
         trial = np.where(zero, 0.0, par)
         at_zero = compiled.value(trial)
         evaluations += 1
         if at_zero <= value + TOLERANCE + 1e-14 * abs(value):
-            par, value, moved = trial, at_zero, True
-        else:
-            zero[:] = False
+            par, value, gradient = trial, at_zero, compiled.gradient(trial)
+            gradients += 1
     # 2) the Hessian as proof
-    gradient, hessian, kind = np.asarray(found["gradient"]), np.asarray(found["hessian"]), "average information"
-    if 2 * len(par) * _gradient_flops(criterion) < CHEAP_FLOPS:
-        hessian, kind = np.asarray(compiled.hessian(par)), "exact"
+    hessian, kind = found["hessian"], "average information"
+    if 6 * len(par) * criterion.system.flops < CHEAP_FLOPS:
+        hessian, kind = compiled.hessian(par), "exact"
         gradients += 2 * len(par)
-    if moved:
-        gradient = np.asarray(compiled.gradient(par))
-        gradients += 1
-    names = np.array(criterion.names, dtype=object)
+    names = criterion.names
     return Optimum(
         par=par,
         value=value,
@@ -115,13 +117,5 @@ def minimise(criterion: ProfiledDeviance, start: Array | None = None) -> Optimum
         status=found["status"],
         evaluations=evaluations,
         gradients=gradients,
-        at_zero=tuple(names[zero & (par == 0.0)]),
+        at_zero=tuple(names[i] for i in np.flatnonzero(criterion.diagonal & (par == 0.0))),
     )
-
-
-def _gradient_flops(criterion: ProfiledDeviance) -> float:
-    """Rough cost of one gradient: three factorisations, and the fixed effects along the random ones."""
-    layout = criterion.system.A.layout
-    columns = criterion.system.A.products.p + 1
-    q = sum(levels * k for levels, k in zip(layout.levels, layout.k, strict=True))
-    return 3.0 * criterion.system.symbolic.flops + 4.0 * q * columns * (columns + max(layout.k))

@@ -44,6 +44,13 @@ class System:
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self).of, (self.encoding, self.A)  # the pattern is cheaper to find than to store
 
+    @property
+    def flops(self) -> float:
+        """Rough cost of one factorisation, the fixed effects included."""
+        layout, columns = self.A.layout, self.A.products.p + 1
+        q = sum(levels * k for levels, k in zip(layout.levels, layout.k, strict=True))
+        return self.symbolic.flops + q * columns * (columns + max(layout.k))
+
     def internal_factors(self, factors: tuple[Array, ...]) -> list[Array]:
         """Factors per covariance block to factors per grouping factor of the kernel, about the origin."""
         out = [np.zeros((k, k)) for k in self.A.layout.k]
@@ -102,16 +109,19 @@ class Solution:
     @classmethod
     def at(cls, system: System, factors: tuple[Array, ...]) -> Solution:
         """Solve at relative covariance factors T, one per covariance block."""
-        cholesky = system.factorize(factors)
+        with kernel.blas_threads(system.flops):
+            return cls._from(system, factors, system.factorize(factors))
+
+    @classmethod
+    def _from(cls, system: System, factors: tuple[Array, ...], cholesky: kernel.Cholesky) -> Solution:
         layout, origin = system.A.layout, system.A.origin
-        beta = np.asarray(cholesky.beta)
+        beta = cholesky.beta
         # 1) u = U_y - U_X beta, per block
-        columns = [np.asarray(U)[:, :, :-1] @ beta for U in cholesky.solve_xy()]
-        u_factor = [np.asarray(U)[:, :, -1] - c for U, c in zip(cholesky.solve_xy(), columns, strict=True)]
+        u_factor = [U[:, :, -1] - U[:, :, :-1] @ beta for U in cholesky.solve_xy()]
         u = tuple(np.ascontiguousarray(u_factor[place.factor][:, place.columns]) for place in layout.places)
         ussq = float(sum(np.vdot(v, v) for v in u_factor))
         # 2) from the origin back: the intercept takes what the means of the other columns stand for
-        vcov = _inverse_gram(np.asarray(cholesky.rx)[:-1, :-1])
+        vcov = _inverse_gram(cholesky.rx[:-1, :-1])
         intercept = system.encoding.intercept
         if intercept is not None:
             J = np.eye(len(beta))
@@ -152,7 +162,8 @@ class Solution:
 
         The effects of a level stand side by side, block after block, in the order of `Layout.blocks`.
         """
-        diagonal = self.system.factorize(self.factors).inverse_diagonal()
+        with kernel.blas_threads(self.system.flops):
+            diagonal = self.system.factorize(self.factors).inverse_diagonal()
         layout = self.system.A.layout
         T = [np.zeros((k, k)) for k in layout.k]
         for place, factor in zip(layout.places, self.factors, strict=True):
