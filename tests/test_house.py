@@ -37,11 +37,13 @@ FLOORS = {
     "": 11,
 }
 
-# What lies outside the house, and the rooms (or files) that may touch it; `interlace._core` is the compiled
-# module. Tables come in at design (and, read from files, at cli); pandas elsewhere is for tables handed out.
+COMPILED = "interlace._core"
+
+# What lies outside the house, and the rooms (or files) that may touch it. Tables come in at design (and, read
+# from files, at cli); pandas elsewhere is for tables handed out.
 DOORS = {
     "formulaic": ("design",),
-    "interlace._core": ("kernel",),
+    COMPILED: ("kernel",),
     "matplotlib": ("report.plots",),
     "narwhals": ("design",),
     "polars": ("design", "cli"),
