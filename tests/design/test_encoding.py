@@ -240,3 +240,18 @@ def test_ordered_factors_have_polynomial_contrasts(data: pd.DataFrame) -> None:
         "o[T.m]",
         "o[T.l]",
     )
+
+
+def test_functions_are_found_beside_columns_of_their_name() -> None:
+    # A hospital data set has a column `center` as a matter of course.
+    values = np.linspace(1, 4, 8)
+    frame = {"y": values**2, "center": [1, 2] * 4, "log": values, "x": values}
+    encoding, design = Encoding.learn("log(y) ~ center(x) + log(log) + (1 | center)", frame)
+    assert encoding.fixed_names == ("Intercept", "center(x)", "log(log)")
+    np.testing.assert_allclose(design.X[:, 1:], np.column_stack([values - 2.5, np.log(values)]))
+    np.testing.assert_array_equal(encoding.design({n: v[:3] for n, v in frame.items()}).X, design.X[:3])
+
+
+def test_powers_are_named_from_one(data: pd.DataFrame) -> None:
+    encoding, _ = Encoding.learn("y ~ poly(x, 2, raw=TRUE) + (1 | g)", data)
+    assert encoding.fixed_names[1:] == ("poly(x, 2, raw=True)[1]", "poly(x, 2, raw=True)[2]")

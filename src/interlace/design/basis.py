@@ -17,7 +17,7 @@ from formulaic import ModelSpec
 from formulaic.errors import FormulaicError
 
 from interlace.design.contrasts import coding, resolve
-from interlace.design.evaluation import evaluation_error
+from interlace.design.evaluation import LIBRARY, evaluation_error
 from interlace.design.materializer import Evaluated, Materializer
 from interlace.design.values import Column, Factor
 from interlace.errors import DataError, FormulaError, InterlaceError
@@ -197,7 +197,26 @@ def learn_basis(
     basis = FormulaicBasis(
         spec, dict(context), formula, tuple(spec.column_names), _terms(spec), _factors(spec)
     )
+    _check_rowwise(rhs, basis, matrix, columns)
     return basis, matrix
+
+
+def _check_rowwise(
+    rhs: str, basis: FormulaicBasis, matrix: np.ndarray, columns: Mapping[str, Column]
+) -> None:
+    """Functions that are not known to remember must not look at other rows, or predictions would be wrong."""
+    if all(n.name in LIBRARY for n in names_in(rhs) if n.role == "function"):
+        return
+    rows = np.arange(0, len(matrix), 2)[:20]
+    some = {n: v.take(rows) if isinstance(v, Factor) else v[rows] for n, v in columns.items()}
+    wrong = ~np.isclose(basis.matrix(some, len(rows)), matrix[rows], rtol=1e-9, equal_nan=True).all(axis=0)
+    if wrong.any():
+        name = basis.names[int(np.flatnonzero(wrong)[0])]
+        raise FormulaError(
+            f"'{name}' has other values when it is computed on some of the rows only, so predictions for "
+            "new data would be wrong; use center(), scale() or poly(), or compute the column in the data",
+            basis.formula.text or None,
+        )
 
 
 def _is_number(values: Column | None) -> bool:
@@ -222,5 +241,5 @@ def _factors(spec: ModelSpec) -> dict[str, FactorCoding]:
 
 
 def used_names(rhs: str) -> frozenset[str]:
-    """Names of values in a right-hand side."""
-    return frozenset(n.name for n in names_in(rhs) if n.role != "function")
+    """Names of values in a right-hand side, and the objects of methods (`x` of `x.clip(0)`)."""
+    return frozenset(n.name for n in names_in(rhs) if n.role != "function" or "." in n.name)

@@ -13,19 +13,21 @@ from formulaic.utils.layered_mapping import LayeredMapping
 from formulaic.utils.stateful_transforms import stateful_eval
 
 from interlace.design.contrasts import C, contr, factor
-from interlace.design.splines import bs, ns
+from interlace.design.splines import bs, ns, poly
 from interlace.design.values import Column, Factor, from_anything
 from interlace.errors import FormulaError, InterlaceError
+from interlace.formula.names import names_in
 from interlace.formula.terms import Formula, plain_name
 
 #: Functions that formulas know; these names always mean these functions.
 LIBRARY: dict[str, Any] = {
-    **TRANSFORMS,
+    **{name: function for name, function in TRANSFORMS.items() if name != "Q"},
     "C": C,
     "factor": factor,
     "contr": contr,
     "ns": ns,
     "bs": bs,
+    "poly": poly,
     "abs": np.abs,
     "c": lambda *values: np.array(values),
     "ceil": np.ceil,
@@ -72,9 +74,29 @@ def _series(values: Column) -> pd.Series:
     return values.to_series() if isinstance(values, Factor) else pd.Series(values, copy=False)
 
 
+_FUNCTION = "_function_"
+
+
 def environment(columns: Mapping[str, Column], context: Mapping[str, Any]) -> LayeredMapping:
     """Names of an expression: columns, then the library, then the caller's objects."""
-    return LayeredMapping(SeriesView(columns), LIBRARY, context)
+    hidden = {**context, **LIBRARY}
+    functions = {_FUNCTION + name: hidden[name] for name in hidden if name in columns}
+    return LayeredMapping(SeriesView(columns), functions, LIBRARY, context)
+
+
+def compute(
+    expression: str,
+    columns: Mapping[str, Column],
+    environment: Mapping[str, Any],
+    state: dict[str, Any],
+    spec: Any,
+) -> Any:
+    """The value of an expression; a function is found even if a column has its name, as in R."""
+    for name in reversed(names_in(expression)):
+        if name.role == "function" and name.name in columns and _FUNCTION + name.name in environment:
+            expression = expression[: name.position] + _FUNCTION + expression[name.position :]
+    with np.errstate(all="ignore"):
+        return stateful_eval(expression, environment, {}, state, spec)
 
 
 def evaluate(
@@ -89,8 +111,7 @@ def evaluate(
     if name is not None and name in columns:
         return columns[name]
     try:
-        with np.errstate(all="ignore"):
-            value = stateful_eval(expression, environment(columns, context), {}, state, None)
+        value = compute(expression, columns, environment(columns, context), state, None)
     except InterlaceError:
         raise
     except Exception as error:

@@ -11,11 +11,10 @@ from formulaic import ModelSpec
 from formulaic.materializers import PandasMaterializer
 from formulaic.materializers.types import FactorValues
 from formulaic.transforms.contrasts import Contrasts, PolyContrasts, TreatmentContrasts
-from formulaic.utils.stateful_transforms import stateful_eval
 from interface_meta import override
 
 from interlace.design.contrasts import CodedFactor, coding
-from interlace.design.evaluation import LIBRARY, SeriesView
+from interlace.design.evaluation import SeriesView, compute, environment
 from interlace.design.values import Column, Factor, from_anything
 from interlace.errors import DataError
 
@@ -45,7 +44,7 @@ class Materializer(PandasMaterializer):
         self.raw = columns
         self.evaluated = {} if evaluated is None else evaluated
         self.contrasts: dict[str, Contrasts] = {}
-        super().__init__(SeriesView(columns), context={**context, **LIBRARY})
+        super().__init__(SeriesView(columns), context=environment(columns, context))
 
     @override
     def _init(self) -> None:
@@ -74,11 +73,11 @@ class Materializer(PandasMaterializer):
         return known.value, set()
 
     def _computed(self, expr: str, metadata: Any, spec: ModelSpec) -> Any:
-        value = stateful_eval(expr, self.layered_context, {expr: metadata}, spec.transform_state, spec)
+        value = compute(expr, self.raw, self.layered_context, spec.transform_state, spec)
         wrapped = getattr(value, "__wrapped__", value)
         if isinstance(wrapped, dict) or (isinstance(value, FactorValues) and not isinstance(wrapped, Factor)):
             return value
-        if getattr(wrapped, "ndim", 1) == 0:
+        if not isinstance(wrapped, Factor) and np.ndim(wrapped) == 0:
             wrapped = np.full(self.rows, wrapped)
         if getattr(wrapped, "ndim", 1) == 2:
             return value
@@ -121,6 +120,9 @@ class Materializer(PandasMaterializer):
             factor = self._learn(expr, factor, encoder_state)
         else:
             factor = _conform(expr, factor, encoder_state["levels"])
+        if len(factor) and factor.codes.min() < 0:
+            row = int(np.argmin(factor.codes))
+            raise DataError(f"the factor '{expr}' has no level at row {row} of the rows used; drop such rows")
         code = coding(expr, encoder_state["contrast"], encoder_state["levels"], reduced_rank)
         encoded = code.matrix[factor.codes]
         return FactorValues(

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from formulaic.transforms import basis_spline
+from formulaic.transforms import poly as orthogonal_poly
 from formulaic.utils.stateful_transforms import stateful_transform
 
 
@@ -103,3 +104,16 @@ def bs(
         extrapolation=extrapolation,
         _state=_state,
     )
+
+
+@stateful_transform
+def poly(x: Any, degree: int = 1, raw: bool = False, _state: dict[str, Any] | None = None) -> Any:
+    """Orthogonal polynomials equal to R's `poly`, or with ``raw=True`` the powers x, x^2, ..."""
+    x = np.asarray(x, dtype=np.float64)
+    if raw:
+        return {power: x**power for power in range(1, degree + 1)}
+    if not _state and degree >= len(np.unique(x)):
+        raise ValueError(
+            f"the degree {degree} must be less than the number of distinct values, {len(np.unique(x))}"
+        )
+    return orthogonal_poly(x, degree, _state=_state)

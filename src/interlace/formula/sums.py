@@ -54,6 +54,7 @@ def _opened(item: Item, text: str) -> Iterator[Item]:
     inside = inside_group(item.tokens)
     if inside is None:
         check_ends(item.tokens, text)
+        _check_operators(item.tokens, text)
         yield item
     elif not inside:
         raise FormulaError("these parentheses are empty", text, item.tokens[0].position)
@@ -95,6 +96,21 @@ _BINARY = (
     "::",
     "@",
 )
+
+
+_COMPARISONS = ("==", "!=", "<", ">", "<=", ">=", "&", "!", "=", "//", "@")
+
+
+def _check_operators(tokens: Tokens, text: str) -> None:
+    """Terms are joined by the operators of formulas, not by those of arithmetic."""
+    if any(token.is_op("|", "||") for _, token in outside_calls(tokens)):
+        return
+    for index, token in outside_calls(tokens):
+        if token.is_op(*_COMPARISONS):
+            raise FormulaError(f"'{token.text}' cannot join terms; put it into I(...)", text, token.position)
+        power = index and tokens[index - 1].is_op("**", "^")
+        if token.kind == "number" and len(tokens) > 1 and not power:
+            raise FormulaError("a number cannot be part of a term; write I(2 * x)", text, token.position)
 
 
 def check_ends(tokens: Tokens, text: str) -> None:
@@ -193,6 +209,7 @@ def refuse_hidden_bar(tokens: Tokens, text: str) -> None:
     while index < len(tokens):
         token = tokens[index]
         if token.is_op("(", "[", "{") and is_call(tokens, index):
+            _refuse_forgotten_sign(tokens, index, text)
             index = closing(tokens, index) + 1
             continue
         depth += token.is_op("(") - token.is_op(")")
@@ -207,6 +224,15 @@ def refuse_hidden_bar(tokens: Tokens, text: str) -> None:
                 token.position,
             )
         index += 1
+
+
+def _refuse_forgotten_sign(tokens: Tokens, index: int, text: str) -> None:
+    """`x (1 | g)` is meant as `x + (1 | g)`, not as a call of `x`."""
+    apart = tokens[index].position > tokens[index - 1].position + len(tokens[index - 1].text)
+    if apart and any(
+        t.is_op("|", "||") for _, t in outside_calls(tokens[index + 1 : closing(tokens, index)])
+    ):
+        raise FormulaError("an operator such as '+' is missing here", text, tokens[index].position)
 
 
 @lru_cache(maxsize=1024)
