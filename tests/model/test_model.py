@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 import interlace
+from interlace.estimation.fit import at_theta
 from reference_data import load_data
 
 FORMULA = "Reaction ~ Days + (Days | Subject)"
@@ -254,6 +255,22 @@ def test_simulated_responses_have_the_variance_of_the_model(model: interlace.Lin
     assert abs(np.corrcoef(draws.iloc[0], draws.iloc[10])[0, 1]) < 0.08  # another subject
 
 
+def test_simulated_random_effects_are_correlated_as_estimated() -> None:
+    machines = load_data("Machines")
+    model = interlace.lmer("score ~ Machine + (Machine | Worker)", machines)
+    first = machines.groupby(["Worker", "Machine"], observed=True).head(1).sort_values(["Worker", "Machine"])
+    draws = (
+        model.simulate(3000, seed=2).loc[first.index].to_numpy().reshape(6, 3, 3000)
+    )  # worker, machine, draw
+    z = np.array([[1.0, m == "B", m == "C"] for m in "ABC"])
+    parts = model.varcorr()["variance"].to_numpy()
+    G = np.array(
+        [[parts[0], parts[3], parts[4]], [parts[3], parts[1], parts[5]], [parts[4], parts[5], parts[2]]]
+    )
+    found = np.mean([np.cov(worker) for worker in draws], axis=0)
+    np.testing.assert_allclose(found, z @ G @ z.T + parts[6] * np.eye(3), atol=0.05 * np.abs(G).max())
+
+
 def test_simulation_respects_weights() -> None:
     data = load_data("sleepstudy").assign(w=np.where(np.arange(180) < 90, 1.0, 100.0))
     model = interlace.lmer("Reaction ~ Days + (1 | Subject)", data, weights="w")
@@ -328,6 +345,12 @@ def test_deviance_and_reml_criterion(model: interlace.LinearMixedModel) -> None:
     with pytest.raises(interlace.ModelError, match="maximum likelihood"):
         _ = ml.reml_criterion
     assert model.deviance > ml.deviance  # at the REML estimates, so not the minimum
+
+
+def test_the_deviance_of_a_weighted_reml_fit_is_that_of_maximum_likelihood_at_its_theta() -> None:
+    model = interlace.lmer("Reaction ~ Days + (1 | Subject)", load_data("sleepstudy"), weights="w")
+    same_theta = at_theta(model.fit.encoding, model.fit.design, model.theta, reml=False)
+    assert model.deviance == pytest.approx(same_theta.optimum.value, rel=1e-12)
 
 
 # ---- the door ---

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from interlace.report.format import abbreviate, format_common, text_table, wrapped_columns, zap_small
+from interlace.report.text import coefficient_lines
 
 
 @pytest.mark.parametrize(
@@ -48,6 +50,40 @@ def test_zap_small() -> None:
 )
 def test_abbreviate(names: list[str], length: int, expected: list[str]) -> None:
     assert abbreviate(names, length) == expected
+
+
+@pytest.mark.parametrize(
+    ("estimate", "se", "expected"),
+    [  # R's printCoefmat(..., digits = 4)
+        (
+            [12345.678, 0.0123],
+            [10.5, 0.00234],
+            ["a 1.235e+04  1.050e+01 1175.779", "b 1.230e-02  2.340e-03    5.256"],
+        ),
+        (
+            [1234567.8, 234567.8],
+            [10123.5, 23412.1],
+            ["a  1234568      10124  121.95", "b   234568      23412   10.02"],
+        ),
+        (
+            [0.000012345, 0.00034],
+            [0.0000055, 0.00012],
+            ["a 1.234e-05  5.500e-06   2.245", "b 3.400e-04  1.200e-04   2.833"],
+        ),
+    ],
+)
+def test_coefficients_are_rounded_as_by_r(
+    estimate: list[float], se: list[float], expected: list[str]
+) -> None:
+    table = pd.DataFrame({"estimate": estimate, "se": se}, index=["a", "b"])
+    lines = coefficient_lines(table.assign(t=table["estimate"] / table["se"]))
+    assert lines[0].split() == ["Estimate", "Std.", "Error", "t", "value"]
+    assert lines[1:] == expected
+
+
+def test_a_column_that_the_table_has_not_is_not_printed() -> None:
+    lines = coefficient_lines(pd.DataFrame({"estimate": [1.0], "se": [0.5]}, index=["a"]))
+    assert lines == ["  Estimate Std. Error", "a      1.0        0.5"]
 
 
 def test_abbreviations_stay_distinct() -> None:

@@ -46,7 +46,7 @@ def summary_text(s: SummaryFacts) -> str:
             *_indented(random_effects(o.components, o.sigma, variances=True)),
             *size_lines(o),
         ],
-        ["Fixed effects:", *_coefficient_lines(s.coefficients), *dropped_lines(o.dropped)],
+        ["Fixed effects:", *coefficient_lines(s.coefficients), *dropped_lines(o.dropped)],
         correlation_lines(s.correlation),
         [str(s.convergence)],
     ]
@@ -101,6 +101,17 @@ def dropped_lines(dropped: Sequence[str]) -> list[str]:
     return [f"fixed effects are rank deficient, so {what} left out: {', '.join(dropped)}"]
 
 
+def coefficient_lines(table: pd.DataFrame) -> list[str]:
+    """The table of coefficients."""
+    if table.empty:
+        return ["none"]
+    cells = coefficient_cells(table)
+    rows = [
+        [str(name), *row] for name, row in zip(table.index, zip(*cells.values(), strict=True), strict=True)
+    ]
+    return text_table(["", *cells], rows, "l" + "r" * len(cells))
+
+
 def coefficient_cells(table: pd.DataFrame) -> dict[str, list[str]]:
     """Printed columns of a coefficient table, by heading; only those columns that the table has."""
     paired = _rounded_like_r(table[["estimate", "se"]].to_numpy())
@@ -146,16 +157,6 @@ def _rounded_like_r(values: np.ndarray) -> list[str]:
     before_point = 1 + np.floor(np.log10([finite.min(), finite.max()])) if finite.size else np.array([1.0])
     decimals = max(1, int(np.max(DIGITS - before_point)))
     return format_common(np.round(values, decimals).T.ravel(), DIGITS)
-
-
-def _coefficient_lines(table: pd.DataFrame) -> list[str]:
-    if table.empty:
-        return ["none"]
-    cells = coefficient_cells(table)
-    rows = [
-        [str(name), *row] for name, row in zip(table.index, zip(*cells.values(), strict=True), strict=True)
-    ]
-    return text_table(["", *cells], rows, "l" + "r" * len(cells))
 
 
 def _criteria_lines(o: OverviewFacts, *, decimals: int) -> list[str]:
