@@ -174,7 +174,9 @@ def test_nested_factors_are_named_in_either_order() -> None:
 
 def test_new_levels_are_refused_by_name(model: interlace.LinearMixedModel) -> None:
     new = pd.DataFrame({"Days": [1.0, 2.0, 3.0], "Subject": ["308", "somebody", "308"]})
-    with pytest.raises(interlace.DataError, match=r"'somebody'.*Subject.*population"):
+    with pytest.raises(
+        interlace.DataError, match=r"'Subject' has a level.*'somebody' \(first at row 1.*population"
+    ):
         model.predict(new)
     predicted = model.predict(new, new_levels="population")
     centre = model.predict(new, random="none")

@@ -133,6 +133,32 @@ def test_dropped_columns_are_named() -> None:
     assert list(model.fixef.index) == ["Intercept", "Days"]
 
 
+def test_a_model_without_fixed_effects() -> None:
+    model = interlace.lmer("Reaction ~ 0 + (1 | Subject)", load_data("sleepstudy"))
+    assert "No fixed-effect coefficients" in repr(model) and "No fixed-effect coefficients" in str(
+        model.summary()
+    )
+    assert model.vcov().shape == (0, 0) and len(model.fixef) == 0
+    _html_text(model.summary()._repr_html_())
+    np.testing.assert_allclose(model.predict(random="none"), 0.0)
+
+
+def test_correlations_of_three_random_effects_line_up() -> None:
+    # The lines of lme4's print(summary(m)), with our names of columns.
+    text = str(interlace.lmer("score ~ Machine + (Machine | Worker)", load_data("Machines")).summary())
+    table = text[text.index(" Groups") : text.index("Number of obs")].splitlines()
+    assert [line.split() for line in table] == [
+        ["Groups", "Name", "Variance", "Std.Dev.", "Corr"],
+        ["Worker", "Intercept", "16.6405", "4.0793"],
+        ["Machine[T.B]", "34.5467", "5.8776", "0.48"],
+        ["Machine[T.C]", "13.6150", "3.6899", "-0.37", "0.30"],
+        ["Residual", "0.9246", "0.9616"],
+    ]
+    columns = [table[0].index(name) for name in ("Variance", "Std.Dev.", "Corr")]
+    assert all(line.ljust(80)[column - 1] == " " for line in table[1:] for column in columns)
+    assert len({line.index(".", columns[0]) for line in table[1:]}) == 1  # decimal points in one place
+
+
 def test_many_coefficients_have_no_printed_correlation() -> None:
     data = load_data("InstEval_sub")
     model = interlace.lmer("y ~ service * dept + (1 | s) + (1 | d)", data)

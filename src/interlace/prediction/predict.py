@@ -75,11 +75,10 @@ def _new_levels_message(fit: Fit, design: Design, part: Part, unseen: np.ndarray
     names = list(dict.fromkeys(":".join(_label(column, row) for column in columns) for row in unseen))
     shown = ", ".join(f"'{name}'" for name in names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
     first = int(unseen[0] if design.kept is None else design.kept[unseen[0]])
-    what = "a level" if len(names) == 1 else f"{len(names)} levels"
+    what = "a level" if len(names) == 1 else "levels"
     return (
-        f"{what} {shown} of '{block.group}' not among the data of the fit "
-        f"(first at row {first}, counted from 0); "
-        "new_levels='population' takes the random effects of new levels as zero"
+        f"the grouping factor '{block.group}' has {what} that the fit has not seen: {shown} "
+        f"(first at row {first}, counted from 0); new_levels='population' takes their effects as zero"
     )
 
 

@@ -37,7 +37,7 @@ class Convergence:
         facts = [f"scaled gradient {self.scaled_gradient:.1e}"]
         if self.smallest_eigenvalue is not None:
             facts.append(f"smallest Hessian eigenvalue {self.smallest_eigenvalue:.3g}")
-        facts.append(f"{self.evaluations} evaluations")
+        facts.append(f"{self.evaluations} evaluation{'s' * (self.evaluations != 1)}")
         zero = f"; at zero: {', '.join(self.at_zero)}" if self.at_zero else ""
         return f"{self.status}: {', '.join(facts)}{zero}"
 

@@ -20,6 +20,7 @@ from interlace.report.format import (
 
 DIGITS = 4
 MAX_CORRELATION = 20  # more coefficients than this, and their correlations are not printed
+NO_COEFFICIENTS = "No fixed-effect coefficients"
 CRITERION = "REML criterion"
 
 
@@ -29,7 +30,7 @@ def overview_text(o: OverviewFacts) -> str:
     lines += _indented(random_effects(o.components, o.sigma, variances=False))
     lines += [*size_lines(o), "Fixed effects:"]
     values = format_common(o.fixef.to_numpy(), DIGITS)
-    lines += named_numbers([str(name) for name in o.fixef.index], values)
+    lines += named_numbers([str(name) for name in o.fixef.index], values) or [NO_COEFFICIENTS]
     return "\n".join([*lines, *dropped_lines(o.dropped)])
 
 
@@ -81,7 +82,7 @@ def random_effects(
     ]
     header = ["Groups", "Name", *(["Variance"] if variances else []), "Std.Dev."]
     header += ["Corr"] * bool(n_corr) + [""] * (n_corr - 1)
-    return header, rows, "ll" + "n" * len(numbers) + "r" * n_corr
+    return header, rows, "ll" + "n" * (len(numbers) + n_corr)
 
 
 def size_lines(o: OverviewFacts) -> list[str]:
@@ -104,7 +105,7 @@ def dropped_lines(dropped: Sequence[str]) -> list[str]:
 def coefficient_lines(table: pd.DataFrame) -> list[str]:
     """The table of coefficients."""
     if table.empty:
-        return ["none"]
+        return [NO_COEFFICIENTS]
     cells = coefficient_cells(table)
     rows = [
         [str(name), *row] for name, row in zip(table.index, zip(*cells.values(), strict=True), strict=True)
