@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -30,6 +30,24 @@ class Criterion(Protocol):
     def value(self, par: Array) -> float: ...
 
     def gradient(self, par: Array) -> Array: ...
+
+    def zero_components(self, par: Array) -> tuple[str, ...]:
+        """Names ``group.column`` of the diagonal entries of Lambda that are zero."""
+        out = []
+        for block, T in zip(self.system.encoding.random, self.factors(par), strict=True):
+            out += [f"{block.group}.{block.columns[j]}" for j in np.flatnonzero(np.diagonal(T) == 0.0)]
+        return tuple(out)
+
+    def pivoted(self, par: Array) -> tuple[ProfiledDeviance, Array]:
+        """The same criterion with the columns of each basis in order of (conditional) variance, and these parameters there."""
+        basis, out, at = [], [], 0
+        for s, B in zip(self.structures, self.basis, strict=True):
+            T = s.factor(par[at : at + s.n_par])
+            order = _pivots(T @ T.T)
+            basis.append(B[:, order])
+            out.append(s.par(lower_factor(T[order])))
+            at += s.n_par
+        return replace(self, basis=tuple(basis)), np.concatenate(out)
 
     def solution(self, par: Array) -> Solution: ...
 
@@ -83,14 +101,6 @@ class ProfiledDeviance:
         return np.concatenate([s.bounds for s in self.structures])
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the parameters: ``group.row.column`` and ``group.column``."""
-        out = []
-        for block, s in zip(self.system.encoding.random, self.structures, strict=True):
-            out += [f"{block.group}.{name}" for name in s.names(block.columns)]
-        return tuple(out)
-
-    @property
     def diagonal(self) -> NDArray[np.bool_]:
         """Which parameters are diagonal entries."""
         return np.array([row == col for s in self.structures for row, col in s.entries])
@@ -126,6 +136,24 @@ class ProfiledDeviance:
             out.append(s.par(lower_factor(np.linalg.solve(basis, origin.shift(self.system.encoding, i) @ T))))
         return np.concatenate(out)
 
+    def zero_components(self, par: Array) -> tuple[str, ...]:
+        """Names ``group.column`` of the diagonal entries of Lambda that are zero."""
+        out = []
+        for block, T in zip(self.system.encoding.random, self.factors(par), strict=True):
+            out += [f"{block.group}.{block.columns[j]}" for j in np.flatnonzero(np.diagonal(T) == 0.0)]
+        return tuple(out)
+
+    def pivoted(self, par: Array) -> tuple[ProfiledDeviance, Array]:
+        """The same criterion with the columns of each basis in order of (conditional) variance, and these parameters there."""
+        basis, out, at = [], [], 0
+        for s, B in zip(self.structures, self.basis, strict=True):
+            T = s.factor(par[at : at + s.n_par])
+            order = _pivots(T @ T.T)
+            basis.append(B[:, order])
+            out.append(s.par(lower_factor(T[order])))
+            at += s.n_par
+        return replace(self, basis=tuple(basis)), np.concatenate(out)
+
     def solution(self, par: Array) -> Solution:
         """beta, u and the rest at these parameters."""
         return Solution.at(self.system, self.factors(par))
@@ -140,6 +168,18 @@ class ProfiledDeviance:
             entries += [(place.factor, place.start + row, place.start + col) for row, col in s.entries]
         kind = "reml" if self.reml else "ml"
         return kernel.ProfiledDeviance(self.system.A.products, self.system.symbolic, entries, basis, kind)
+
+
+def _pivots(covariance: Array) -> list[int]:
+    """Order of the pivots of a Cholesky factorisation with complete pivoting."""
+    left, order, S = list(range(len(covariance))), [], covariance.copy()
+    while left:
+        pivot = max(left, key=lambda i: S[i, i])
+        order.append(pivot)
+        left.remove(pivot)
+        if S[pivot, pivot] > 0.0:
+            S -= np.outer(S[:, pivot], S[pivot]) / S[pivot, pivot]
+    return order
 
 
 def _orthonormal_basis(pooled: Array) -> Array:

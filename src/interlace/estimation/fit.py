@@ -168,7 +168,7 @@ def _minimised(
     criterion: ProfiledDeviance, design: Design, kept: tuple[int, ...], dropped: tuple[str, ...], *, start: Array | None
 ) -> Fit:
     try:
-        optimum = minimise(criterion, start)
+        criterion, optimum = minimise(criterion, start)
     except ValueError as error:
         raise ModelError(_EXACT) from error
     solution = criterion.solution(optimum.par)

@@ -14,6 +14,8 @@ Array = NDArray[np.float64]
 
 TOLERANCE = 1e-10
 MAX_EVALUATIONS = 2000
+# Evaluations between two changes of basis.
+PIVOT_EVERY = 8
 # Diagonal entries below this are tried at exactly zero.
 NEARLY_ZERO = 1e-2
 # The exact Hessian costs two gradients, each about three factorisations, for each parameter: it is computed when that is below
@@ -71,7 +73,7 @@ class Optimum:
         return float(np.linalg.eigvalsh(self.hessian)[0]) if self.par.size else 0.0
 
 
-def minimise(criterion: ProfiledDeviance, start: Array | None = None) -> Optimum:
+def minimise(criterion: ProfiledDeviance, start: Array | None = None) -> tuple[ProfiledDeviance, Optimum]:
     """Trust-region Newton steps on the exact gradient, then components near zero are tried at zero.
 
     Parameters
@@ -82,40 +84,75 @@ def minimise(criterion: ProfiledDeviance, start: Array | None = None) -> Optimum
 
     Returns
     -------
-    Optimum
+    criterion : ProfiledDeviance
+        The same function in the basis that suited the search best: what the parameters of the optimum refer to.
+    optimum : Optimum
     """
     with kernel.blas_threads(criterion.system.flops):
-        return _search(criterion, criterion.kernel(), start)
+        search = _Search(criterion, start)
+        search.descend()
+        search.try_boundary()
+        return search.criterion, search.proved()
 
 
-def _search(criterion: ProfiledDeviance, compiled: kernel.ProfiledDeviance, start: Array | None) -> Optimum:
-    start = compiled.moment_start() if start is None else start
-    found = compiled.minimise(start, TOLERANCE, MAX_EVALUATIONS)
-    par, value, gradient = found["par"], found["value"], found["gradient"]
-    evaluations, gradients = found["evaluations"], found["gradients"]
-    # 1) the boundary: the search keeps diagonal entries a hair away from zero
-    zero = criterion.diagonal & (np.abs(par) < NEARLY_ZERO)
-    if zero.any():
-        trial = np.where(zero, 0.0, par)
-        at_zero = compiled.value(trial)
-        evaluations += 1
-        if at_zero <= value + TOLERANCE + 1e-14 * abs(value):
-            par, value, gradient = trial, at_zero, compiled.gradient(trial)
-            gradients += 1
-    # 2) the Hessian as proof
-    hessian, kind = found["hessian"], "average information"
-    if 6 * len(par) * criterion.system.flops < CHEAP_FLOPS:
-        hessian, kind = compiled.hessian(par), "exact"
-        gradients += 2 * len(par)
-    names = criterion.names
-    return Optimum(
-        par=par,
-        value=value,
-        gradient=gradient,
-        hessian=hessian,
-        hessian_kind=kind,
-        status=found["status"],
-        evaluations=evaluations,
-        gradients=gradients,
-        at_zero=tuple(names[i] for i in np.flatnonzero(criterion.diagonal & (par == 0.0))),
-    )
+class _Search:
+    """The state of a search: the criterion in its present basis, and the best point in it."""
+
+    def __init__(self, criterion: ProfiledDeviance, start: Array | None) -> None:
+        self.criterion = criterion
+        self.compiled = criterion.kernel()
+        self.par = self.compiled.moment_start() if start is None else np.asarray(start, dtype=np.float64)
+        self.value = np.inf
+        self.gradient = np.zeros(0)
+        self.hessian = np.zeros((0, 0))
+        self.status = ""
+        self.evaluations = self.gradients = 0
+
+    def descend(self) -> None:
+        """Newton steps; now and then the columns of the factors are put in order of their variances.
+
+        Then the directions in which a covariance is (nearly) singular come last, where their zeros are columns of zeros and not a
+        curved valley of equivalent factors.
+        """
+        pivots = max(s.k for s in self.criterion.structures) > 1
+        while True:
+            budget = PIVOT_EVERY if pivots else MAX_EVALUATIONS
+            found = self.compiled.minimise(self.par, TOLERANCE, budget)
+            self.par, self.value, self.status = found["par"], found["value"], found["status"]
+            self.gradient, self.hessian = found["gradient"], found["hessian"]
+            self.evaluations += found["evaluations"]
+            self.gradients += found["gradients"]
+            if self.status != "too many evaluations" or self.evaluations >= MAX_EVALUATIONS:
+                return
+            self.criterion, self.par = self.criterion.pivoted(self.par)
+            self.compiled = self.criterion.kernel()
+
+    def try_boundary(self) -> None:
+        """The search keeps diagonal entries a hair away from zero: are they better there?"""
+        zero = self.criterion.diagonal & (np.abs(self.par) < NEARLY_ZERO)
+        if not zero.any():
+            return
+        trial = np.where(zero, 0.0, self.par)
+        value = self.compiled.value(trial)
+        self.evaluations += 1
+        if value <= self.value + TOLERANCE + 1e-14 * abs(self.value):
+            self.par, self.value, self.gradient = trial, value, self.compiled.gradient(trial)
+            self.gradients += 1
+
+    def proved(self) -> Optimum:
+        """The optimum with its exact Hessian, if that is cheap enough."""
+        hessian, kind = self.hessian, "average information"
+        if 6 * len(self.par) * self.criterion.system.flops < CHEAP_FLOPS:
+            hessian, kind = self.compiled.hessian(self.par), "exact"
+            self.gradients += 2 * len(self.par)
+        return Optimum(
+            par=self.par,
+            value=self.value,
+            gradient=self.gradient,
+            hessian=hessian,
+            hessian_kind=kind,
+            status=self.status,
+            evaluations=self.evaluations,
+            gradients=self.gradients,
+            at_zero=self.criterion.zero_components(self.par),
+        )
