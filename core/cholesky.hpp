@@ -57,6 +57,7 @@ class Cholesky {
     Blocks inverse_diagonal() const;
 
   private:
+    template <class F> void for_element_rows(index g, F f) const;
     void factor_lead();
     void factor_fronts();
     void assemble(index front, double* panel, double* update, Blocks& updates) const;

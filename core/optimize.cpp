@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <stdexcept>
 
 #include "interrupt.hpp"
@@ -116,10 +117,12 @@ Minimum minimise(Objective& objective, std::vector<double> start, double toleran
     best.hessian = plain;
     double radius = 2.0 * std::max(1.0, norm(best.x) / std::sqrt(static_cast<double>(n)));
     bool fresh = true;
+    std::optional<Quadratic> quadratic;
     while (true) {
         check_interrupt();
         // 1) step within the trust region
-        const Quadratic model(best.gradient, best.hessian);
+        if (!quadratic) quadratic.emplace(best.gradient, best.hessian);
+        const Quadratic& model = *quadratic;
         best.decrement = model.newton_decrement();
         const double noise = 1e-14 * (1.0 + std::abs(best.value));
         if (best.decrement < std::max(tolerance, noise)) {
@@ -150,6 +153,7 @@ Minimum minimise(Objective& objective, std::vector<double> start, double toleran
             if (!fresh) {  // perhaps the secant part misled the model
                 secant.forget();
                 best.hessian = plain;
+                quadratic.reset();
                 fresh = true;
             }
             if (radius < 1e-10) {
@@ -174,6 +178,7 @@ Minimum minimise(Objective& objective, std::vector<double> start, double toleran
         best.gradient = std::move(gradient);
         plain = std::move(hessian);
         best.hessian = secant.corrected(plain);
+        quadratic.reset();
     }
 }
 

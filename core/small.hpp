@@ -8,24 +8,42 @@
 
 namespace interlace::small {
 
+namespace detail {
+void add_ab(index m, index n, index k, double alpha, const double* a, const double* b, double* c);
+void add_atb(index m, index n, index k, double alpha, const double* a, const double* b, double* c);
+void solve_l(index k, index n, const double* l, double* b);
+void solve_lt(index k, index n, const double* l, double* b);
+constexpr index large = 4096;  // products from which BLAS pays
+}  // namespace detail
+
 // C (m x n) += alpha * A (m x k) * B (k x n)
 inline void add_ab(index m, index n, index k, double alpha, const double* a, const double* b, double* c) {
-    for (index i = 0; i < m; ++i)
-        for (index l = 0; l < k; ++l) {
-            const double v = alpha * a[i * k + l];
-            for (index j = 0; j < n; ++j) c[i * n + j] += v * b[l * n + j];
-        }
+    if (m == 1 && k == 1) {
+        const double v = alpha * a[0];
+        for (index j = 0; j < n; ++j) c[j] += v * b[j];
+    } else if (m * n * k < detail::large) {
+        detail::add_ab(m, n, k, alpha, a, b, c);
+    } else {
+        blas::gemm('N', 'N', n, m, k, alpha, b, n, a, k, 1.0, c, n);
+    }
 }
 // C (m x n) += alpha * A' B, A (k x m), B (k x n)
 inline void add_atb(index m, index n, index k, double alpha, const double* a, const double* b, double* c) {
-    for (index l = 0; l < k; ++l)
-        for (index i = 0; i < m; ++i) {
-            const double v = alpha * a[l * m + i];
-            for (index j = 0; j < n; ++j) c[i * n + j] += v * b[l * n + j];
-        }
+    if (m == 1 && k == 1) {
+        const double v = alpha * a[0];
+        for (index j = 0; j < n; ++j) c[j] += v * b[j];
+    } else if (m * n * k < detail::large) {
+        detail::add_atb(m, n, k, alpha, a, b, c);
+    } else {
+        blas::gemm('N', 'T', n, m, k, alpha, b, n, a, m, 1.0, c, n);
+    }
 }
 // C (m x n) += alpha * A B', A (m x k), B (n x k)
 inline void add_abt(index m, index n, index k, double alpha, const double* a, const double* b, double* c) {
+    if (m * n * k >= detail::large) {
+        blas::gemm('T', 'N', n, m, k, alpha, b, k, a, k, 1.0, c, n);
+        return;
+    }
     for (index i = 0; i < m; ++i)
         for (index j = 0; j < n; ++j) {
             double v = 0;
@@ -51,25 +69,17 @@ inline bool cholesky(index k, double* a) {
 }
 // B (k x n) = L^-1 B
 inline void solve_l(index k, index n, const double* l, double* b) {
-    for (index i = 0; i < k; ++i) {
-        for (index r = 0; r < i; ++r) {
-            const double v = l[i * k + r];
-            for (index j = 0; j < n; ++j) b[i * n + j] -= v * b[r * n + j];
-        }
-        const double inv = 1.0 / l[i * k + i];
-        for (index j = 0; j < n; ++j) b[i * n + j] *= inv;
+    if (k == 1) {
+        const double inv = 1.0 / l[0];
+        for (index j = 0; j < n; ++j) b[j] *= inv;
+    } else {
+        detail::solve_l(k, n, l, b);
     }
 }
 // B (k x n) = L^-T B
 inline void solve_lt(index k, index n, const double* l, double* b) {
-    for (index i = k - 1; i >= 0; --i) {
-        for (index r = i + 1; r < k; ++r) {
-            const double v = l[r * k + i];
-            for (index j = 0; j < n; ++j) b[i * n + j] -= v * b[r * n + j];
-        }
-        const double inv = 1.0 / l[i * k + i];
-        for (index j = 0; j < n; ++j) b[i * n + j] *= inv;
-    }
+    if (k == 1) solve_l(k, n, l, b);
+    else detail::solve_lt(k, n, l, b);
 }
 inline double dot(index n, const double* a, const double* b) {
     double s = 0;

@@ -56,29 +56,32 @@ Blocks Cholesky::natural(const Rhs& r) const {
     return out;
 }
 
+// f(column of the element, its rest position), for the element that level g of the leading factor leaves.
+template <class F> void Cholesky::for_element_rows(index g, F f) const {
+    index at = 0;
+    for (index e = s_->elem_ptr[g]; e < s_->elem_ptr[g + 1]; ++e) {
+        const index factor = s_->elem_pair[e] + 1;
+        const index pos = s_->position[s_->node_base[factor] + s_->elem_level[e]];
+        for (index j = 0; j < k_[factor]; ++j, ++at) f(at, pos + j);
+    }
+}
+
 void Cholesky::forward(Rhs& r) const {
     const index k = k_[0], m = r.m, q = s_->q_rest;
     // 1) leading levels
     for (index g = 0; g < levels_[0]; ++g) small::solve_l(k, m, lead_l(g), &r.lead[g * k * m]);
     if (q == 0) return;
-    // 2) what they take from the rest
+    // 2) what they take from the rest: C_g'x_g
+    std::vector<double> t;
     for (index g = 0; g < levels_[0]; ++g) {
         const index columns = s_->column_ptr[g + 1] - s_->column_ptr[g];
-        const double* c = element(g);
-        index at = 0;
-        for (index e = s_->elem_ptr[g]; e < s_->elem_ptr[g + 1]; ++e) {
-            const index f = s_->elem_pair[e] + 1;
-            const index pos = s_->position[s_->node_base[f] + s_->elem_level[e]];
-            for (index j = 0; j < k_[f]; ++j, ++at)
-                for (index i = 0; i < k; ++i) {
-                    const double v = c[i * columns + at];
-                    const double* x = &r.lead[(g * k + i) * m];
-                    for (index col = 0; col < m; ++col) r.rest[pos + j + col * q] -= v * x[col];
-                }
-        }
+        t.assign(columns * m, 0.0);
+        small::add_atb(columns, m, k, 1.0, element(g), &r.lead[g * k * m], t.data());
+        for_element_rows(g, [&](index j, index pos) {
+            for (index col = 0; col < m; ++col) r.rest[pos + col * q] -= t[j * m + col];
+        });
     }
     // 3) fronts upwards
-    std::vector<double> t;
     for (const Front& f : s_->fronts) {
         const double* l = &panels_[f.panel];
         double* x = &r.rest[f.first];
@@ -123,17 +126,11 @@ void Cholesky::backward(Rhs& r) const {
         double* x = &r.lead[g * k * m];
         if (q > 0) {
             const index columns = s_->column_ptr[g + 1] - s_->column_ptr[g];
-            const double* c = element(g);
-            index at = 0;
-            for (index e = s_->elem_ptr[g]; e < s_->elem_ptr[g + 1]; ++e) {
-                const index f = s_->elem_pair[e] + 1;
-                const index pos = s_->position[s_->node_base[f] + s_->elem_level[e]];
-                for (index j = 0; j < k_[f]; ++j, ++at)
-                    for (index i = 0; i < k; ++i) {
-                        const double v = c[i * columns + at];
-                        for (index col = 0; col < m; ++col) x[i * m + col] -= v * r.rest[pos + j + col * q];
-                    }
-            }
+            t.resize(columns * m);
+            for_element_rows(g, [&](index j, index pos) {
+                for (index col = 0; col < m; ++col) t[j * m + col] = r.rest[pos + col * q];
+            });
+            small::add_ab(k, m, columns, -1.0, element(g), t.data(), x);
         }
         small::solve_lt(k, m, lead_l(g), x);
     }
