@@ -138,7 +138,8 @@ def correlation_lines(corr: pd.DataFrame) -> list[str]:
             f"Correlation of fixed effects not shown ({p} coefficients); it is in the summary's .correlation"
         ]
     rows, short = abbreviate(list(corr.index), 11), abbreviate(list(corr.index), 6)
-    cells = [[f"{corr.iat[i, j]:.3f}" if j < i else "" for i in range(1, p)] for j in range(p - 1)]
+    values = corr.to_numpy()
+    cells = [[f"{values[i, j]:.3f}" if j < i else "" for i in range(1, p)] for j in range(p - 1)]
     return [
         "Correlation of fixed effects:",
         *wrapped_columns(rows[1:], list(zip(short, cells, strict=False))),

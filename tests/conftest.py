@@ -1,1 +1,0 @@
-"""Lets every test import the helpers that lie beside this file."""
