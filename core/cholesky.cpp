@@ -12,7 +12,7 @@ namespace {
 
 constexpr index block_size = 256;
 
-[[noreturn]] void not_positive() { throw std::domain_error("a pivot of the Cholesky factorisation is not positive"); }
+[[noreturn]] void not_positive() { throw NotPositiveDefinite(); }
 
 // A front while it is assembled: pivot columns in the panel, the rest in the update matrix. Lower triangle only.
 struct FrontMatrix {

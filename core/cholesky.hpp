@@ -2,6 +2,7 @@
 // square matrix with F F' = the relative covariance; lower triangular or not makes no difference here).
 #pragma once
 #include <memory>
+#include <stdexcept>
 #include <vector>
 
 #include "crossproducts.hpp"
@@ -10,6 +11,10 @@
 namespace interlace {
 
 using Blocks = std::vector<std::vector<double>>;  // one array per grouping factor
+
+struct NotPositiveDefinite : std::domain_error {
+    NotPositiveDefinite() : std::domain_error("a pivot of the Cholesky factorisation is not positive") {}
+};
 
 // Right-hand sides in the order of the factor: `lead` q_lead x m row-major, `rest` q_rest x m column-major.
 struct Rhs {
@@ -21,7 +26,7 @@ class Cholesky {
   public:
     Cholesky(CrossProducts products, std::shared_ptr<const Symbolic> symbolic);
 
-    // L, RX, beta, u and the penalized residual sum of squares. Throws std::domain_error if a pivot is not positive.
+    // L, RX, beta, u and the penalized residual sum of squares. Throws NotPositiveDefinite if a pivot is not positive.
     void factorize(const Blocks& factors);
     void set_response(CrossProducts products);  // same random and fixed part
 

@@ -339,6 +339,7 @@ void bind_criterion(nb::module_& m) {
 NB_MODULE(_core, m) {
     m.doc() = "Compiled core of interlace. Use it through interlace.kernel only.";
     interlace::load_blas();
+    nb::exception<interlace::NotPositiveDefinite>(m, "NotPositiveDefiniteError", PyExc_ArithmeticError);
     interlace::bind_products(m);
     interlace::bind_factor(m);
     interlace::bind_criterion(m);

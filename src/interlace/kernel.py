@@ -1,17 +1,19 @@
 """The one door to the compiled core.
 
-Arrays in, arrays out: nothing passed in is written to, the GIL is released while numbers are crunched, and Ctrl-C is noticed
-within a fraction of a second. Grouping factors come in the order in which they are eliminated, most random effects first.
+Arrays in, arrays out: nothing passed in is written to, the GIL is released while numbers are crunched, and
+Ctrl-C is noticed within a fraction of a second. Grouping factors come in the order in which they are
+eliminated, most random effects first.
 
 The core's objects:
 
 `CrossProducts`
-    Blocks of ``[Z X y]'W[Z X y]`` about an origin. `accumulate` makes one from rows, `combine` adds or subtracts two,
-    `with_response` swaps y, `select_fixed` takes some columns of X. Immutable; pickles.
+    Blocks of ``[Z X y]'W[Z X y]`` about an origin. `accumulate` makes one from rows, `combine` adds or
+    subtracts two, `with_response` swaps y, `select_fixed` takes some columns of X. Immutable; pickles.
 `Symbolic`
     What `analyze` finds out about the factor before a number is computed: its pattern, its size, its cost.
 `Cholesky`
-    The numeric factor of ``Lambda'Z'Z Lambda + I`` and of the fixed part at one set of relative covariance factors.
+    The numeric factor of ``Lambda'Z'Z Lambda + I`` and of the fixed part at one set of relative covariance
+    factors.
 `ProfiledDeviance`
     The criterion as a function of parameters, with gradient, Hessian and a trust-region `minimise`.
 `minimise`
@@ -29,6 +31,7 @@ from threadpoolctl import ThreadpoolController
 from interlace._core import (
     Cholesky,
     CrossProducts,
+    NotPositiveDefiniteError,
     ProfiledDeviance,
     Symbolic,
     accumulate,
@@ -42,6 +45,7 @@ from interlace._core import (
 __all__ = [
     "Cholesky",
     "CrossProducts",
+    "NotPositiveDefiniteError",
     "ProfiledDeviance",
     "Symbolic",
     "accumulate",
@@ -53,8 +57,8 @@ __all__ = [
     "with_response",
 ]
 
-# Below the first no call of BLAS is long enough to be shared between threads; between the two, threads wait for each other longer
-# than they work.
+# Below the first no call of BLAS is long enough to be shared between threads; between the two, threads wait
+# for each other longer than they work.
 _TINY, _WORTH_SHARING = 1e5, 3e8
 
 

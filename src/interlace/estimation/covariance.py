@@ -1,4 +1,5 @@
-"""Relative covariance factors: parameters to lower triangular matrices, and the changes of basis between them."""
+"""Relative covariance factors: parameters to lower triangular matrices, and the changes of basis between
+them."""
 
 from __future__ import annotations
 
@@ -9,11 +10,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating]
 
 
 class Covariance(Protocol):
-    """A covariance structure of k random effects: a small map from parameters to a lower triangular factor."""
+    """A covariance structure of k random effects: a small map from parameters to a lower triangular
+    factor."""
 
     k: int
 
@@ -47,7 +49,8 @@ class Covariance(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Unstructured:
-    """Any covariance: the parameters are the entries of the lower triangle, column by column (lme4's theta)."""
+    """Any covariance: the parameters are the entries of the lower triangle, column by column (lme4's
+    theta)."""
 
     k: int
 
@@ -69,13 +72,13 @@ class Unstructured:
     @property
     def bounds(self) -> Array:
         """Diagonal entries are not negative."""
-        return np.array([(0.0 if row == col else -np.inf, np.inf) for row, col in self.entries]).reshape(-1, 2)
+        return np.array([(0.0 if row == col else -np.inf, np.inf) for row, col in self.entries]).reshape(
+            -1, 2
+        )
 
     def names(self, columns: Sequence[str]) -> list[str]:
         """As lme4: ``row.column`` off the diagonal, the column's name on it."""
-        return [
-            columns[row] if row == col else f"{columns[row]}.{columns[col]}" for row, col in self.entries
-        ]
+        return [columns[row] if row == col else f"{columns[row]}.{columns[col]}" for row, col in self.entries]
 
     def factor(self, par: Array) -> Array:
         """Lower triangular T with these entries, (k, k)."""
@@ -100,7 +103,8 @@ class Unstructured:
 def lower_factor(F: Array) -> Array:
     """Lower triangular T with a diagonal that is not negative and ``T T' = F F'``, without forming ``F F'``.
 
-    Where F is singular, T has a zero column for each direction that is missing (the zero diagonal entries of lme4's theta).
+    Where F is singular, T has a zero column for each direction that is missing (the zero diagonal entries
+    of lme4's theta).
     """
     k = F.shape[0]
     A = np.array(F, dtype=np.float64)

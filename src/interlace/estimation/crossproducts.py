@@ -12,15 +12,16 @@ from interlace.design.design import Design
 from interlace.design.encoding import Encoding
 from interlace.estimation.layout import Layout
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating]
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
     """Numbers subtracted from y and from columns of X and Z before products are taken.
 
-    Large means would cost digits. A column is moved only where the model has an intercept to take the difference, so the model
-    stays the same: `beta` and `b` change by a triangular transform with unit diagonal.
+    Large means would cost digits. A column is moved only where the model has an intercept to take the
+    difference, so the model stays the same: `beta` and `b` change by a triangular transform with unit
+    diagonal.
 
     Attributes
     ----------
@@ -45,7 +46,8 @@ class Origin:
         return cls(_response_origin(encoding, design), x, tuple(z))
 
     def shift(self, encoding: Encoding, i: int) -> Array:
-        """(k, k) matrix R of block i with ``Z = (Z - origin) R``, so that the effects about the origin are ``R b``."""
+        """(k, k) matrix R of block i with ``Z = (Z - origin) R``, so that the effects about the origin are
+        ``R b``."""
         R = np.eye(len(self.z[i]))
         intercept = encoding.random[i].intercept
         if intercept is not None:

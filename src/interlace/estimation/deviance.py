@@ -12,7 +12,7 @@ from interlace import kernel
 from interlace.estimation.covariance import Unstructured, lower_factor
 from interlace.estimation.penalized import Solution, System
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating]
 
 
 class Criterion(Protocol):
@@ -31,24 +31,6 @@ class Criterion(Protocol):
 
     def gradient(self, par: Array) -> Array: ...
 
-    def zero_components(self, par: Array) -> tuple[str, ...]:
-        """Names ``group.column`` of the diagonal entries of Lambda that are zero."""
-        out = []
-        for block, T in zip(self.system.encoding.random, self.factors(par), strict=True):
-            out += [f"{block.group}.{block.columns[j]}" for j in np.flatnonzero(np.diagonal(T) == 0.0)]
-        return tuple(out)
-
-    def pivoted(self, par: Array) -> tuple[ProfiledDeviance, Array]:
-        """The same criterion with the columns of each basis in order of (conditional) variance, and these parameters there."""
-        basis, out, at = [], [], 0
-        for s, B in zip(self.structures, self.basis, strict=True):
-            T = s.factor(par[at : at + s.n_par])
-            order = _pivots(T @ T.T)
-            basis.append(B[:, order])
-            out.append(s.par(lower_factor(T[order])))
-            at += s.n_par
-        return replace(self, basis=tuple(basis)), np.concatenate(out)
-
     def solution(self, par: Array) -> Solution: ...
 
 
@@ -56,11 +38,13 @@ class Criterion(Protocol):
 class ProfiledDeviance:
     """``ldL2 + n (1 + log(2 pi pwrss / n))`` (ML) or, with ldRX2 added and n - p for n, the REML criterion.
 
-    Prior weights w mean Var = sigma^2 / w, and -sum log w enters. Values equal lme4's ``deviance`` and ``REMLcrit``.
+    Prior weights w mean Var = sigma^2 / w, and -sum log w enters. Values equal lme4's ``deviance`` and
+    ``REMLcrit``.
 
-    The parameters are not theta: they are the entries of T~ where the columns of Z are first made orthonormal on average over the
-    levels, ``Lambda = basis T~``, column by column of the lower triangle, covariance block by covariance block. There every
-    parameter has the scale of a shrinkage factor, whatever the units of y and x. `theta` and `par` translate.
+    The parameters are not theta: they are the entries of T~ where the columns of Z are first made
+    orthonormal on average over the levels, ``Lambda = basis T~``, column by column of the lower triangle,
+    covariance block by covariance block. There every parameter has the scale of a shrinkage factor,
+    whatever the units of y and x. `theta` and `par` translate.
 
     Attributes
     ----------
@@ -80,7 +64,9 @@ class ProfiledDeviance:
         """The criterion of a model."""
         basis, structures = [], []
         for i, place in enumerate(system.A.layout.places):
-            pooled = np.asarray(system.A.products.zz_diagonal(place.factor))[:, place.columns, place.columns].mean(axis=0)
+            pooled = np.asarray(system.A.products.zz_diagonal(place.factor))[
+                :, place.columns, place.columns
+            ].mean(axis=0)
             basis.append(_orthonormal_basis(pooled))
             structures.append(Unstructured(len(system.encoding.random[i].columns)))
         return cls(system, reml, tuple(basis), tuple(structures))
@@ -92,12 +78,14 @@ class ProfiledDeviance:
 
     @property
     def start(self) -> Array:
-        """A start that needs nothing but the design: every random effect shrunk by half (`minimise` knows a better one)."""
+        """A start that needs nothing but the design: every random effect shrunk by half (`minimise` knows a
+        better one)."""
         return np.concatenate([s.start for s in self.structures])
 
     @property
     def bounds(self) -> Array:
-        """(n_par, 2). The criterion is even in diagonal entries, so they bind nothing while it is minimised."""
+        """(n_par, 2). The criterion is even in diagonal entries, so they bind nothing while it is
+        minimised."""
         return np.concatenate([s.bounds for s in self.structures])
 
     @property
@@ -144,7 +132,8 @@ class ProfiledDeviance:
         return tuple(out)
 
     def pivoted(self, par: Array) -> tuple[ProfiledDeviance, Array]:
-        """The same criterion with the columns of each basis in order of (conditional) variance, and these parameters there."""
+        """The same criterion with the columns of each basis in order of (conditional) variance, and these
+        parameters there."""
         basis, out, at = [], [], 0
         for s, B in zip(self.structures, self.basis, strict=True):
             T = s.factor(par[at : at + s.n_par])
@@ -183,7 +172,8 @@ def _pivots(covariance: Array) -> list[int]:
 
 
 def _orthonormal_basis(pooled: Array) -> Array:
-    """``S^-1`` for upper triangular S with ``S'S = pooled``; columns that depend on others are only scaled."""
+    """``S^-1`` for upper triangular S with ``S'S = pooled``; columns that depend on others are only
+    scaled."""
     scale = np.sqrt(np.diagonal(pooled))
     scale = np.where(scale > 0, scale, 1.0)
     correlation = pooled / np.outer(scale, scale)

@@ -17,8 +17,9 @@ from interlace.estimation.deviance import ProfiledDeviance
 from interlace.estimation.optimize import Optimum, minimise
 from interlace.estimation.penalized import EXACT_FIT, Solution, System
 from interlace.estimation.rank import independent_columns
+from interlace.kernel import NotPositiveDefiniteError
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +99,8 @@ def fit(encoding: Encoding, design: Design, *, reml: bool = True) -> Fit:
     criterion, kept, dropped = _criterion(encoding, design, reml=reml)
     if dropped:
         warnings.warn(
-            f"the fixed-effects model matrix is rank deficient: dropped {len(dropped)} column(s) that depend on earlier ones: "
-            f"{', '.join(dropped)}",
+            f"the fixed-effects model matrix is rank deficient: dropped {len(dropped)} column(s) that depend "
+            f"on earlier ones: {', '.join(dropped)}",
             RankDeficiencyWarning,
             stacklevel=3,
         )
@@ -137,7 +138,9 @@ def deviance_at(fit: Fit, theta: ArrayLike, *, reml: bool) -> float:
     return criterion.value(criterion.par(_factors(criterion, np.asarray(theta, dtype=np.float64))))
 
 
-def _criterion(encoding: Encoding, design: Design, *, reml: bool) -> tuple[ProfiledDeviance, tuple[int, ...], tuple[str, ...]]:
+def _criterion(
+    encoding: Encoding, design: Design, *, reml: bool
+) -> tuple[ProfiledDeviance, tuple[int, ...], tuple[str, ...]]:
     A = CrossProducts.of(encoding, design)
     # 1) columns of X that depend on earlier ones leave
     kept = independent_columns(A)
@@ -146,7 +149,8 @@ def _criterion(encoding: Encoding, design: Design, *, reml: bool) -> tuple[Profi
         A = A.select_fixed(kept)
     if A.n <= len(kept):
         raise ModelError(
-            f"{A.n} rows cannot tell {len(kept)} fixed effects and a residual variance apart: use more data or fewer terms"
+            f"{A.n} rows cannot tell {len(kept)} fixed effects and a residual variance apart: use more data "
+            "or fewer terms"
         )
     # 2) the pattern of the factor, and whether it fits
     return ProfiledDeviance.of(System.of(encoding, A), reml=reml), kept, dropped
@@ -165,19 +169,25 @@ def _factors(criterion: ProfiledDeviance, theta: Array) -> tuple[Array, ...]:
 
 
 def _minimised(
-    criterion: ProfiledDeviance, design: Design, kept: tuple[int, ...], dropped: tuple[str, ...], *, start: Array | None
+    criterion: ProfiledDeviance,
+    design: Design,
+    kept: tuple[int, ...],
+    dropped: tuple[str, ...],
+    *,
+    start: Array | None,
 ) -> Fit:
     try:
         criterion, optimum = minimise(criterion, start)
-    except ValueError as error:
+    except NotPositiveDefiniteError as error:
         raise ModelError(_EXACT) from error
     solution = criterion.solution(optimum.par)
     if solution.pwrss <= EXACT_FIT * criterion.system.A.products.yy:
         raise ModelError(_EXACT)
     if not optimum.converged:
         warnings.warn(
-            f"the search ended after {optimum.evaluations} evaluations without a proof of a minimum ({optimum.status}); the "
-            f"criterion could still fall by {optimum.decrement:.2g}. Look for random effects that the data cannot tell apart",
+            f"the search ended after {optimum.evaluations} evaluations without a proof of a minimum "
+            f"({optimum.status}); the criterion could still fall by {optimum.decrement:.2g}. Look for random "
+            "effects that the data cannot tell apart",
             ConvergenceWarning,
             stacklevel=4,
         )
@@ -218,7 +228,9 @@ def _select(design: Design, kept: tuple[int, ...]) -> Design:
 def _response(y: ArrayLike, n: int) -> Array:
     values = np.asarray(y, dtype=np.float64)
     if values.shape != (n,):
-        raise DataError(f"the response must have one value for each of the {n} rows used, not shape {values.shape}")
+        raise DataError(
+            f"the response must have one value for each of the {n} rows used, not shape {values.shape}"
+        )
     if not np.isfinite(values).all():
         raise DataError("the response has values that are missing or infinite")
     return values

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from interlace.design.encoding import Encoding
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where one covariance block lies: columns `start` to `start + k` of grouping factor `factor` of the kernel."""
+    """Where one covariance block lies: columns `start` to `start + k` of grouping factor `factor` of the
+    kernel."""
 
     factor: int
     start: int
@@ -23,7 +25,8 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Blocks with the same grouping factor are amalgamated; factors are ordered by number of random effects, largest first.
+    """Blocks with the same grouping factor are amalgamated; factors are ordered by number of random
+    effects, largest first.
 
     Attributes
     ----------
@@ -78,6 +81,6 @@ def term_order(encoding: Encoding) -> tuple[int, ...]:
     """
     n_levels = [len(block.levels) for block in encoding.random]
     indices = range(len(n_levels))
-    if all(a >= b for a, b in zip(n_levels, n_levels[1:], strict=False)):
+    if all(a >= b for a, b in pairwise(n_levels)):
         return tuple(indices)
     return tuple(reversed(sorted(indices, key=lambda i: n_levels[i])))

@@ -13,8 +13,8 @@ SHARE = 0.9
 _CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
-# No factor of a model needs more than a few dense copies of the random effects beyond the first factor; if those are small, the
-# system need not be asked.
+# No factor of a model needs more than a few dense copies of the random effects beyond the first factor; if
+# those are small, the system need not be asked.
 _SMALL = 2.0**28
 
 
@@ -25,7 +25,8 @@ def _limit(A: CrossProducts) -> float:
 
 
 def available_bytes() -> float:
-    """Memory that can still be had, in bytes: the system's own estimate, or the limit of the container if that is less."""
+    """Memory that can still be had, in bytes: the system's own estimate, or the limit of the container if
+    that is less."""
     limits = [_system_bytes()]
     for name in _CGROUP_LIMITS:
         text = _read(name).strip()
@@ -71,11 +72,14 @@ def analyze(A: CrossProducts, group_names: tuple[str, ...], *, limit: float | No
     need = symbolic.bytes(A.products.p)
     if symbolic.complete and need <= limit:
         return symbolic
-    sizes = ", ".join(f"{name} ({levels:,} levels)" for name, levels in zip(group_names, A.layout.levels, strict=True))
+    sizes = ", ".join(
+        f"{name} ({levels:,} levels)" for name, levels in zip(group_names, A.layout.levels, strict=True)
+    )
     raise ModelError(
-        f"the factor of the random effects would need about {_gigabytes(need)}, and {_gigabytes(limit)} can be had: the grouping "
-        f"factors {sizes} are crossed so densely that {symbolic.q_rest:,} random effects must be factorised together. "
-        "Use a machine with more memory, leave out the rarest levels, or drop a random term"
+        f"the factor of the random effects would need about {_gigabytes(need)}, and {_gigabytes(limit)} can "
+        f"be had: the grouping factors {sizes} are crossed so densely that {symbolic.q_rest:,} random "
+        "effects must be factorised together. Use a machine with more memory, leave out the rarest levels, "
+        "or drop a random term"
     )
 
 

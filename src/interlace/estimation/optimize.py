@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from interlace import kernel
 from interlace.estimation.deviance import ProfiledDeviance
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating]
 
 TOLERANCE = 1e-10
 MAX_EVALUATIONS = 2000
@@ -18,8 +18,8 @@ MAX_EVALUATIONS = 2000
 PIVOT_EVERY = 8
 # Diagonal entries below this are tried at exactly zero.
 NEARLY_ZERO = 1e-2
-# The exact Hessian costs two gradients, each about three factorisations, for each parameter: it is computed when that is below
-# this many flops.
+# The exact Hessian costs two gradients, each about three factorisations, for each parameter: it is computed
+# when that is below this many flops.
 CHEAP_FLOPS = 2e9
 
 
@@ -85,7 +85,8 @@ def minimise(criterion: ProfiledDeviance, start: Array | None = None) -> tuple[P
     Returns
     -------
     criterion : ProfiledDeviance
-        The same function in the basis that suited the search best: what the parameters of the optimum refer to.
+        The same function in the basis that suited the search best: what the parameters of the optimum refer
+        to.
     optimum : Optimum
     """
     with kernel.blas_threads(criterion.system.flops):
@@ -111,8 +112,8 @@ class _Search:
     def descend(self) -> None:
         """Newton steps; now and then the columns of the factors are put in order of their variances.
 
-        Then the directions in which a covariance is (nearly) singular come last, where their zeros are columns of zeros and not a
-        curved valley of equivalent factors.
+        Then the directions in which a covariance is (nearly) singular come last, where their zeros are
+        columns of zeros and not a curved valley of equivalent factors.
         """
         pivots = max(s.k for s in self.criterion.structures) > 1
         while True:

@@ -1,4 +1,5 @@
-"""Penalized least squares at given relative covariance factors: beta, u and everything that follows without a search."""
+"""Penalized least squares at given relative covariance factors: beta, u and everything that follows without
+a search."""
 
 from __future__ import annotations
 
@@ -15,15 +16,17 @@ from interlace.estimation.covariance import Unstructured
 from interlace.estimation.crossproducts import CrossProducts
 from interlace.estimation.memory import analyze
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating]
 
-# A residual sum of squares below this share of that of y is rounding error: the model fits the response exactly.
+# A residual sum of squares below this share of that of y is rounding error: the model fits the response
+# exactly.
 EXACT_FIT = 1e-13
 
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """A model in the kernel's terms: products, the pattern of its factor, and the encoding that names things."""
+    """A model in the kernel's terms: products, the pattern of its factor, and the encoding that names
+    things."""
 
     encoding: Encoding
     A: CrossProducts
@@ -63,7 +66,7 @@ class System:
         cholesky = kernel.Cholesky(self.A.products, self.symbolic)
         try:
             cholesky.factorize(self.internal_factors(factors))
-        except ValueError as error:
+        except kernel.NotPositiveDefiniteError as error:
             raise ModelError(
                 "the penalized least-squares problem has no unique solution at these covariance parameters: "
                 "the response is fitted exactly, or values are too large for double precision"
@@ -80,7 +83,8 @@ class Solution:
     theta : ndarray
         Entries of the relative covariance factor Lambda, in lme4's order.
     factors : tuple of ndarray, (k, k)
-        Lower triangular relative covariance factor T of each covariance block, aligned with `Encoding.random`.
+        Lower triangular relative covariance factor T of each covariance block, aligned with
+        `Encoding.random`.
     beta : ndarray, (p,)
         Coefficients of the columns of X that are in the model.
     u, b : tuple of ndarray, (L, k)
@@ -158,7 +162,8 @@ class Solution:
         return tuple(joint[place.factor][:, place.columns, place.columns] for place in places)
 
     def joint_covariances(self) -> tuple[Array, ...]:
-        """The same for all random effects of a level at once: one (L, k, k) per grouping factor of the layout.
+        """The same for all random effects of a level at once: one (L, k, k) per grouping factor of the
+        layout.
 
         The effects of a level stand side by side, block after block, in the order of `Layout.blocks`.
         """

@@ -13,9 +13,9 @@ TOLERANCE = 1e-7
 def independent_columns(A: CrossProducts) -> tuple[int, ...]:
     """Indices of the columns of X that are not (nearly) combinations of earlier ones.
 
-    The rule of R's ``qr(X, tol = 1e-7)``, by which lme4 drops columns: what is left of a column after projection on the kept
-    ones before it must not be shorter than 1e-7 times the column. The projection is done on the cross-products about the
-    origin, where it loses least.
+    The rule of R's ``qr(X, tol = 1e-7)``, by which lme4 drops columns: what is left of a column after
+    projection on the kept ones before it must not be shorter than 1e-7 times the column. The projection is
+    done on the cross-products about the origin, where it loses least.
     """
     xx: NDArray[np.float64] = np.array(A.products.xx)
     length = np.sqrt(np.diagonal(xx) + _total_weight(A, xx) * A.origin.x**2)
