@@ -125,7 +125,7 @@ void Cholesky::factor_lead() {
             const double* a = &pair.val[s_->elem_block[e] * k * kj];
             const double* fj = f_[pair.j].data();
             if (k == 1 && kj == 1) {
-                c[at++] = f[0] * a[0] * fj[0] / l[0];
+                c[at++] = f[0] * a[0] * fj[0];
                 continue;
             }
             std::fill(t.begin(), t.begin() + k * kj, 0.0);
@@ -138,7 +138,7 @@ void Cholesky::factor_lead() {
                 }
             at += kj;
         }
-        if (k > 1) small::solve_l(k, columns, l, c);
+        small::solve_l(k, columns, l, c);
     }
     check_interrupt();
 }

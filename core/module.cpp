@@ -144,6 +144,19 @@ nb::list natural_arrays(const CrossProducts& a, const Blocks& v, index m) {
     return out;
 }
 
+// Blocks from one (levels, k, m) array per grouping factor.
+std::pair<Blocks, index> blocks_of(const CrossProducts& a, const std::vector<nb::ndarray<const double, nb::ndim<3>, nb::c_contig>>& v) {
+    const RandomPart& r = *a.random;
+    Blocks out;
+    if (static_cast<index>(v.size()) != r.factors()) throw std::invalid_argument("one array for each grouping factor");
+    for (size_t f = 0; f < v.size(); ++f) {
+        if (v[f].shape(0) != sz(r.levels[f]) || v[f].shape(1) != sz(r.k[f]) || v[f].shape(2) != v[0].shape(2))
+            throw std::invalid_argument("arrays of shape (levels, k, m)");
+        out.emplace_back(v[f].data(), v[f].data() + v[f].size());
+    }
+    return {std::move(out), static_cast<index>(v[0].shape(2))};
+}
+
 Parametrization parametrization(const std::vector<std::tuple<index, index, index>>& entries, const std::vector<In2>& basis) {
     Parametrization map;
     for (const auto& [factor, row, col] : entries) map.entries.push_back({factor, row, col});
@@ -274,6 +287,20 @@ void bind_factor(nb::module_& m) {
         .def("solve_xy", [](const Cholesky& l) {
             const Blocks u = released([&] { return l.solve_xy(); });
             return natural_arrays(l.products(), u, l.p() + 1);
+        })
+        .def("apply_ztz", [](const Cholesky& l, const std::vector<nb::ndarray<const double, nb::ndim<3>, nb::c_contig>>& v) {
+            const auto [blocks, m] = blocks_of(l.products(), v);
+            const Blocks out = released([&, &b = blocks, &cols = m] { return l.apply_ztz(b, cols); });
+            return natural_arrays(l.products(), out, m);
+        })
+        .def("half_solve", [](const Cholesky& l, const std::vector<nb::ndarray<const double, nb::ndim<3>, nb::c_contig>>& v) {
+            const auto [blocks, m] = blocks_of(l.products(), v);
+            const Blocks out = released([&, &b = blocks, &cols = m] {
+                Rhs r = l.lambda_t(b, cols);
+                l.forward(r);
+                return l.natural(r);
+            });
+            return natural_arrays(l.products(), out, m);
         })
         .def("inverse_diagonal", [](const Cholesky& l) {
             const Blocks d = released([&] { return l.inverse_diagonal(); });

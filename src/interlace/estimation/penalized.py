@@ -56,7 +56,7 @@ class System:
 
     def internal_factors(self, factors: tuple[Array, ...]) -> list[Array]:
         """Factors per covariance block to factors per grouping factor of the kernel, about the origin."""
-        out = [np.zeros((k, k)) for k in self.A.layout.k]
+        out: list[Array] = [np.zeros((k, k)) for k in self.A.layout.k]
         for i, (T, place) in enumerate(zip(factors, self.A.layout.places, strict=True)):
             out[place.factor][place.columns, place.columns] = self.A.origin.shift(self.encoding, i) @ T
         return out
