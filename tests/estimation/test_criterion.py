@@ -1,4 +1,4 @@
-"""The criterion at a given theta, its derivatives, and the three languages of a covariance: parameters, factors, theta."""
+"""The criterion at a given theta, its derivatives, and translations of parameters, factors and theta."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_the_criterion_is_made_of_its_parts(fit: Fit) -> None:
 
 
 def test_the_gradient_vanishes_at_the_optimum_of_the_reference(fit: Fit) -> None:
-    """The criterion could fall by no more than R's own polished optimum leaves: g'H^-1 g / 2 over the parameters off the boundary."""
+    """g'H^-1 g / 2 over the parameters off the boundary: no more than what R's polished optimum leaves."""
     o, c = fit.optimum, fit.criterion
     free = np.ones(c.n_par, dtype=bool)
     at = 0
@@ -89,7 +89,7 @@ def test_the_gradient_vanishes_at_the_optimum_of_the_reference(fit: Fit) -> None
 
 
 def points(fit: Fit) -> list[np.ndarray]:
-    """The optimum, near zero, exactly zero in one diagonal entry, with negative diagonals, and somewhere else."""
+    """The optimum, somewhere else, near zero, with negative diagonals, with a diagonal entry of zero."""
     rng = np.random.default_rng(fit.criterion.n_par)
     par, m = fit.optimum.par, fit.criterion.n_par
     anywhere = rng.normal(size=m) + fit.criterion.diagonal
