@@ -145,7 +145,9 @@ nb::list natural_arrays(const CrossProducts& a, const Blocks& v, index m) {
 }
 
 // Blocks from one (levels, k, m) array per grouping factor.
-std::pair<Blocks, index> blocks_of(const CrossProducts& a, const std::vector<nb::ndarray<const double, nb::ndim<3>, nb::c_contig>>& v) {
+using Natural = std::vector<nb::ndarray<const double, nb::ndim<3>, nb::c_contig, nb::device::cpu>>;
+
+std::pair<Blocks, index> blocks_of(const CrossProducts& a, const Natural& v) {
     const RandomPart& r = *a.random;
     Blocks out;
     if (static_cast<index>(v.size()) != r.factors()) throw std::invalid_argument("one array for each grouping factor");
@@ -288,19 +290,18 @@ void bind_factor(nb::module_& m) {
             const Blocks u = released([&] { return l.solve_xy(); });
             return natural_arrays(l.products(), u, l.p() + 1);
         })
-        .def("apply_ztz", [](const Cholesky& l, const std::vector<nb::ndarray<const double, nb::ndim<3>, nb::c_contig>>& v) {
-            const auto [blocks, m] = blocks_of(l.products(), v);
-            const Blocks out = released([&, &b = blocks, &cols = m] { return l.apply_ztz(b, cols); });
-            return natural_arrays(l.products(), out, m);
+        .def("apply_ztz", [](const Cholesky& l, const Natural& v) {
+            const auto in = blocks_of(l.products(), v);
+            return natural_arrays(l.products(), released([&] { return l.apply_ztz(in.first, in.second); }), in.second);
         })
-        .def("half_solve", [](const Cholesky& l, const std::vector<nb::ndarray<const double, nb::ndim<3>, nb::c_contig>>& v) {
-            const auto [blocks, m] = blocks_of(l.products(), v);
-            const Blocks out = released([&, &b = blocks, &cols = m] {
-                Rhs r = l.lambda_t(b, cols);
+        .def("half_solve", [](const Cholesky& l, const Natural& v) {  // L^-1 Lambda' V
+            const auto in = blocks_of(l.products(), v);
+            const Blocks out = released([&] {
+                Rhs r = l.lambda_t(in.first, in.second);
                 l.forward(r);
                 return l.natural(r);
             });
-            return natural_arrays(l.products(), out, m);
+            return natural_arrays(l.products(), out, in.second);
         })
         .def("inverse_diagonal", [](const Cholesky& l) {
             const Blocks d = released([&] { return l.inverse_diagonal(); });
