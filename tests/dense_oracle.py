@@ -46,8 +46,8 @@ def oracle(
 ) -> Oracle:
     """Density, generalised least squares and best linear unbiased predictions.
 
-    `levels` and `factors` are the number of levels and the relative covariance factor of each term, `kept` the
-    columns of X that are in the model.
+    `levels` and `factors` are the number of levels and the relative covariance factor of each term, `kept`
+    the columns of X that are in the model.
     """
     n, X = len(design.X), design.X[:, list(kept)]
     p = X.shape[1]

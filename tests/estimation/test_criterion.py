@@ -196,6 +196,18 @@ def test_parameters_and_factors_are_translations_of_each_other(fit: Fit) -> None
     np.testing.assert_allclose(c.par(c.factors(par)), par, rtol=1e-7, atol=1e-7)
 
 
+def test_another_order_of_the_basis_is_the_same_criterion(fit: Fit) -> None:
+    """Columns in order of variance: same function, same factors, and then the order is as it should be."""
+    for par in points(fit):
+        pivoted, there = fit.criterion.pivoted(par)
+        np.testing.assert_allclose(pivoted.value(there), fit.criterion.value(par), rtol=1e-11)
+        for T, U in zip(fit.criterion.factors(par), pivoted.factors(there), strict=True):
+            np.testing.assert_allclose(U @ U.T, T @ T.T, rtol=1e-8, atol=1e-9 * np.abs(T @ T.T).max())
+        diagonals = np.split(there, np.cumsum([s.n_par for s in pivoted.structures])[:-1])
+        for s, part in zip(pivoted.structures, diagonals, strict=True):
+            assert np.all(np.diff(np.diagonal(s.factor(part))) <= 1e-12)
+
+
 def test_theta_has_the_order_and_the_names_of_the_reference(fit: Fit, reference: dict[str, Any]) -> None:
     theta = array(reference["theta"]["values"])
     np.testing.assert_allclose(fit.solution.theta, theta, rtol=1e-14, atol=1e-14)
@@ -216,9 +228,9 @@ def _columns(reference: dict[str, Any]) -> set[str]:
     return {name for term in reference["ranef"] for name in term["names"]}
 
 
-def test_bounds_start_and_names_have_one_entry_per_parameter(fit: Fit) -> None:
+def test_bounds_and_start_have_one_entry_per_parameter(fit: Fit) -> None:
     c = fit.criterion
-    assert len(c.names) == len(set(c.names)) == len(c.start) == len(c.bounds) == len(c.diagonal) == c.n_par
+    assert len(c.start) == len(c.bounds) == len(c.diagonal) == c.n_par == len(fit.solution.theta)
     np.testing.assert_array_equal(c.bounds[:, 0], np.where(c.diagonal, 0.0, -np.inf))
     assert np.isfinite(c.value(c.start))
 
