@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy import special
 
 from interlace.errors import DataError
 from interlace.estimation.fit import Fit
+from interlace.inference.wald import Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +82,32 @@ def correlation(vcov: np.ndarray) -> np.ndarray:
         corr = vcov / np.outer(sd, sd)
     corr[np.diag_indices_from(corr)] = np.where(sd > 0, 1.0, np.nan)
     return corr
+
+
+def p_values(statistic: Array, df: Array | float) -> Array:
+    """Two-sided p-values of t statistics; the normal distribution where `df` is infinite."""
+    size = -np.abs(np.asarray(statistic, dtype=np.float64))
+    finite = np.isfinite(df)
+    return np.where(finite, 2 * special.stdtr(np.where(finite, df, 1.0), size), 2 * special.ndtr(size))
+
+
+def f_p_value(F: Array | float, num_df: Array | float, den_df: Array | float) -> Array:
+    """Upper tail of the F distribution; that of chi-square over its df where `den_df` is infinite."""
+    F, num_df = np.asarray(F, dtype=np.float64), np.asarray(num_df, dtype=np.float64)
+    finite = np.isfinite(den_df)
+    tail = special.fdtrc(num_df, np.where(finite, den_df, 1.0), F)
+    return np.where(finite, tail, chi2_p_value(F * num_df, num_df))
+
+
+def chi2_p_value(statistic: Array | float, df: Array | float) -> Array:
+    """Upper tail of the chi-square distribution; 1 for 0 df."""
+    statistic, df = np.asarray(statistic, dtype=np.float64), np.asarray(df, dtype=np.float64)
+    return np.where(df > 0, special.chdtrc(df, statistic), 1.0)
+
+
+def t_quantile(probability: float, df: Array | float) -> Array:
+    """Quantile of the t distribution; the normal one where `df` is infinite."""
+    finite = np.isfinite(df)
+    return np.where(
+        finite, special.stdtrit(np.where(finite, df, 1.0), probability), special.ndtri(probability)
+    )

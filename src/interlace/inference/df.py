@@ -1,0 +1,143 @@
+"""Denominator degrees of freedom: the methods by name, and what each is bound to a fit by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+
+from interlace.errors import DataError
+from interlace.estimation.fit import Fit
+from interlace.inference.wald import Array, Ddf, FTest, scores
+
+__all__ = [
+    "Asymptotic",
+    "Ddf",
+    "DdfLike",
+    "DdfMethod",
+    "FTest",
+    "KenwardRoger",
+    "Satterthwaite",
+    "ddf_method",
+]
+
+INFORMATION = ("expected", "observed")
+
+
+class DdfMethod(Protocol):
+    """A choice of method with its options; `bind` does the work for one fit."""
+
+    @property
+    def name(self) -> str:
+        """The method, as it is printed."""
+        ...
+
+    def bind(self, fit: Fit) -> Ddf:
+        """The method's answers for this fit."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Satterthwaite:
+    """Satterthwaite's approximation as lmerTest defines it; for fits by REML and by maximum likelihood."""
+
+    @property
+    def name(self) -> str:
+        """As printed."""
+        return "Satterthwaite"
+
+    def bind(self, fit: Fit) -> Ddf:
+        """Degrees of freedom from the covariance of the variance parameters."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class KenwardRoger:
+    """Kenward and Roger (1997): adjusted covariance of beta, scaled F, and its degrees of freedom.
+
+    Parameters
+    ----------
+    information : {"expected", "observed"}
+        The information about the variance parameters: "expected" is that of the paper and of pbkrtest,
+        "observed" (the Hessian of the REML criterion) that of SAS and JMP.
+    """
+
+    information: Literal["expected", "observed"] = "expected"
+
+    def __post_init__(self) -> None:
+        if self.information not in INFORMATION:
+            raise DataError(
+                f"information {self.information!r} is not known: choose from {', '.join(INFORMATION)}"
+            )
+
+    @property
+    def name(self) -> str:
+        """As printed."""
+        return "Kenward-Roger"
+
+    def bind(self, fit: Fit) -> Ddf:
+        """Adjusted covariance and what its degrees of freedom follow from."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class Asymptotic:
+    """Infinite degrees of freedom: t is taken as normal, F times its numerator df as chi-square."""
+
+    @property
+    def name(self) -> str:
+        """As printed."""
+        return "asymptotic"
+
+    def bind(self, fit: Fit) -> Ddf:
+        """No work is needed."""
+        return _AsymptoticDdf(fit.solution.beta, fit.sigma**2 * fit.solution.unscaled_vcov)
+
+
+@dataclass(frozen=True, slots=True)
+class _AsymptoticDdf:
+    beta: Array
+    vcov: Array
+    note: str = ""
+
+    def df(self, L: Array) -> Array:
+        return np.full(len(L), np.inf)
+
+    def f_test(self, L: Array, rhs: Array | float = 0.0) -> FTest:
+        rows, t2 = scores(L, self.vcov, L @ self.beta - rhs)
+        return FTest(float(t2.mean()) if t2.size else np.nan, float(len(rows)), np.inf)
+
+
+DdfLike = str | DdfMethod
+
+_WORDS: dict[str, DdfMethod] = {
+    "satterthwaite": Satterthwaite(),
+    "kenward-roger": KenwardRoger(),
+    "asymptotic": Asymptotic(),
+}
+
+
+def ddf_method(ddf: DdfLike) -> DdfMethod:
+    """The method of a word, or the object itself.
+
+    Raises
+    ------
+    DataError
+        The word is not known.
+
+    Examples
+    --------
+    >>> ddf_method("satterthwaite")
+    Satterthwaite()
+    """
+    if not isinstance(ddf, str):
+        if not hasattr(ddf, "bind"):
+            raise DataError(
+                f"ddf must be one of {', '.join(_WORDS)}, or an object such as KenwardRoger(), not {ddf!r}"
+            )
+        return ddf
+    word = ddf.lower().replace("_", "-")
+    if word not in _WORDS:
+        raise DataError(f"ddf {ddf!r} is not known: choose from {', '.join(_WORDS)}")
+    return _WORDS[word]
