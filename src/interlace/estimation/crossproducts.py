@@ -54,6 +54,14 @@ class Origin:
             R[intercept] += self.z[i]
         return R
 
+    def unshift(self, encoding: Encoding, i: int) -> Array:
+        """The inverse of `shift`."""
+        R = np.eye(len(self.z[i]))
+        intercept = encoding.random[i].intercept
+        if intercept is not None:
+            R[intercept] -= self.z[i]
+        return R
+
 
 def _column_origin(columns: Array, intercept: int | None) -> Array:
     if intercept is None or columns.shape[1] == 1:

@@ -113,7 +113,7 @@ class ProfiledDeviance:
         origin, out, at = self.system.A.origin, [], 0
         for i, (s, basis) in enumerate(zip(self.structures, self.basis, strict=True)):
             F = basis @ s.factor(par[at : at + s.n_par])
-            out.append(lower_factor(np.linalg.solve(origin.shift(self.system.encoding, i), F)))
+            out.append(lower_factor(origin.unshift(self.system.encoding, i) @ F))
             at += s.n_par
         return tuple(out)
 
@@ -126,6 +126,8 @@ class ProfiledDeviance:
 
     def zero_components(self, par: Array) -> tuple[str, ...]:
         """Names ``group.column`` of the diagonal entries of Lambda that are zero."""
+        if not np.any(par[self.diagonal] == 0.0):
+            return ()
         out = []
         for block, T in zip(self.system.encoding.random, self.factors(par), strict=True):
             out += [f"{block.group}.{block.columns[j]}" for j in np.flatnonzero(np.diagonal(T) == 0.0)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -14,7 +15,7 @@ from interlace.errors import ConvergenceWarning, DataError, ModelError, RankDefi
 from interlace.estimation.covariance import Unstructured
 from interlace.estimation.crossproducts import CrossProducts
 from interlace.estimation.deviance import ProfiledDeviance
-from interlace.estimation.optimize import Optimum, minimise
+from interlace.estimation.optimize import Optimum, minimise, minimise_from
 from interlace.estimation.penalized import EXACT_FIT, Solution, System
 from interlace.estimation.rank import independent_columns
 from interlace.kernel import NotPositiveDefiniteError
@@ -68,7 +69,8 @@ class Fit:
         A = self.criterion.system.A.with_response(self.encoding, _select(design, self.kept))
         system = replace(self.criterion.system, A=A)
         criterion = replace(self.criterion, system=system)
-        return _minimised(criterion, design, self.kept, self.dropped, start=self.optimum.par)
+        criterion, optimum = _search(lambda: minimise_from(criterion, self.optimum.par))
+        return _checked(criterion, design, optimum, self.kept, self.dropped)
 
 
 def fit(encoding: Encoding, design: Design, *, reml: bool = True) -> Fit:
@@ -104,7 +106,8 @@ def fit(encoding: Encoding, design: Design, *, reml: bool = True) -> Fit:
             RankDeficiencyWarning,
             stacklevel=3,
         )
-    return _minimised(criterion, design, kept, dropped, start=None)
+    criterion, optimum = _search(lambda: minimise(criterion))
+    return _checked(criterion, design, optimum, kept, dropped)
 
 
 def at_theta(encoding: Encoding, design: Design, theta: ArrayLike, *, reml: bool = True) -> Fit:
@@ -168,18 +171,20 @@ def _factors(criterion: ProfiledDeviance, theta: Array) -> tuple[Array, ...]:
     return tuple(blocks[i] for i in range(len(blocks)))
 
 
-def _minimised(
-    criterion: ProfiledDeviance,
-    design: Design,
-    kept: tuple[int, ...],
-    dropped: tuple[str, ...],
-    *,
-    start: Array | None,
-) -> Fit:
+def _search(search: Callable[[], tuple[ProfiledDeviance, Optimum]]) -> tuple[ProfiledDeviance, Optimum]:
     try:
-        criterion, optimum = minimise(criterion, start)
+        return search()
     except NotPositiveDefiniteError as error:
         raise ModelError(_EXACT) from error
+
+
+def _checked(
+    criterion: ProfiledDeviance,
+    design: Design,
+    optimum: Optimum,
+    kept: tuple[int, ...],
+    dropped: tuple[str, ...],
+) -> Fit:
     solution = criterion.solution(optimum.par)
     if solution.pwrss <= EXACT_FIT * criterion.system.A.products.yy:
         raise ModelError(_EXACT)

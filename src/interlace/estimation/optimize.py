@@ -73,14 +73,14 @@ class Optimum:
         return float(np.linalg.eigvalsh(self.hessian)[0]) if self.par.size else 0.0
 
 
-def minimise(criterion: ProfiledDeviance, start: Array | None = None) -> tuple[ProfiledDeviance, Optimum]:
+def minimise(criterion: ProfiledDeviance) -> tuple[ProfiledDeviance, Optimum]:
     """Trust-region Newton steps on the exact gradient, then components near zero are tried at zero.
+
+    The start is computed from the moments of the data. The Hessian at the end is exact if that is cheap.
 
     Parameters
     ----------
     criterion : ProfiledDeviance
-    start : ndarray, optional
-        Parameters to start from; by default they are computed from the moments of the data.
 
     Returns
     -------
@@ -90,24 +90,42 @@ def minimise(criterion: ProfiledDeviance, start: Array | None = None) -> tuple[P
     optimum : Optimum
     """
     with kernel.blas_threads(criterion.system.flops):
-        search = _Search(criterion, start)
-        search.descend()
-        search.try_boundary()
-        return search.criterion, search.proved()
+        compiled = criterion.kernel()
+        search = _Search(criterion, compiled, compiled.moment_start())
+        search.run()
+        search.prove()
+        return search.criterion, search.optimum()
+
+
+def minimise_from(criterion: ProfiledDeviance, start: Array) -> tuple[ProfiledDeviance, Optimum]:
+    """`minimise` from parameters that are thought to be near, for refits by the thousand.
+
+    The Hessian is the one that the search used.
+    """
+    with kernel.blas_threads(criterion.system.flops):
+        search = _Search(criterion, criterion.kernel(), start)
+        search.run()
+        return search.criterion, search.optimum()
 
 
 class _Search:
     """The state of a search: the criterion in its present basis, and the best point in it."""
 
-    def __init__(self, criterion: ProfiledDeviance, start: Array | None) -> None:
+    def __init__(self, criterion: ProfiledDeviance, compiled: kernel.ProfiledDeviance, start: Array) -> None:
         self.criterion = criterion
-        self.compiled = criterion.kernel()
-        self.par = self.compiled.moment_start() if start is None else np.asarray(start, dtype=np.float64)
+        self.compiled = compiled
+        self.par = start
         self.value = np.inf
         self.gradient = np.zeros(0)
         self.hessian = np.zeros((0, 0))
+        self.hessian_kind = "average information"
         self.status = ""
         self.evaluations = self.gradients = 0
+
+    def run(self) -> None:
+        """Down, and to the boundary."""
+        self.descend()
+        self.try_boundary()
 
     def descend(self) -> None:
         """Newton steps; now and then the columns of the factors are put in order of their variances.
@@ -140,18 +158,20 @@ class _Search:
             self.par, self.value, self.gradient = trial, value, self.compiled.gradient(trial)
             self.gradients += 1
 
-    def proved(self) -> Optimum:
-        """The optimum with its exact Hessian, if that is cheap enough."""
-        hessian, kind = self.hessian, "average information"
+    def prove(self) -> None:
+        """Replace the Hessian of the search by the exact one, if that is cheap enough."""
         if 6 * len(self.par) * self.criterion.system.flops < CHEAP_FLOPS:
-            hessian, kind = self.compiled.hessian(self.par), "exact"
+            self.hessian, self.hessian_kind = self.compiled.hessian(self.par), "exact"
             self.gradients += 2 * len(self.par)
+
+    def optimum(self) -> Optimum:
+        """What was found."""
         return Optimum(
             par=self.par,
             value=self.value,
             gradient=self.gradient,
-            hessian=hessian,
-            hessian_kind=kind,
+            hessian=self.hessian,
+            hessian_kind=self.hessian_kind,
             status=self.status,
             evaluations=self.evaluations,
             gradients=self.gradients,
