@@ -9,10 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from interlace import kernel
+from interlace.errors import ModelError
 from interlace.estimation.covariance import Unstructured, lower_factor
 from interlace.estimation.penalized import Solution, System
 
 Array = NDArray[np.floating]
+
+# Smallest eigenvalue of the correlations of the columns of a random term, pooled over its levels.
+DEPENDENT = 1e-12
 
 
 class Criterion(Protocol):
@@ -61,14 +65,21 @@ class ProfiledDeviance:
 
     @classmethod
     def of(cls, system: System, *, reml: bool) -> ProfiledDeviance:
-        """The criterion of a model."""
+        """The criterion of a model.
+
+        Raises
+        ------
+        ModelError
+            The columns of a random term depend on each other.
+        """
         basis, structures = [], []
         for i, place in enumerate(system.A.layout.places):
             pooled = np.asarray(system.A.products.zz_diagonal(place.factor))[
                 :, place.columns, place.columns
             ].mean(axis=0)
-            basis.append(_orthonormal_basis(pooled))
-            structures.append(Unstructured(len(system.encoding.random[i].columns)))
+            block = system.encoding.random[i]
+            basis.append(_orthonormal_basis(pooled, block.columns, block.group))
+            structures.append(Unstructured(len(block.columns)))
         return cls(system, reml, tuple(basis), tuple(structures))
 
     @property
@@ -173,13 +184,18 @@ def _pivots(covariance: Array) -> list[int]:
     return order
 
 
-def _orthonormal_basis(pooled: Array) -> Array:
-    """``S^-1`` for upper triangular S with ``S'S = pooled``; columns that depend on others are only
-    scaled."""
+def _orthonormal_basis(pooled: Array, columns: tuple[str, ...], group: str) -> Array:
+    """``S^-1`` for upper triangular S with ``S'S = pooled``."""
     scale = np.sqrt(np.diagonal(pooled))
-    scale = np.where(scale > 0, scale, 1.0)
+    if not scale.all():
+        zero = ", ".join(name for name, s in zip(columns, scale, strict=True) if s == 0.0)
+        raise ModelError(
+            f"the random effect '{zero}' of '{group}' multiplies a column of zeros: leave it out"
+        )
     correlation = pooled / np.outer(scale, scale)
-    if np.linalg.eigvalsh(correlation)[0] > 1e-12:
-        S = np.linalg.cholesky(correlation).T * scale
-        return np.linalg.inv(S)
-    return np.diag(1.0 / scale)
+    if np.linalg.eigvalsh(correlation)[0] < DEPENDENT:
+        raise ModelError(
+            f"the columns {', '.join(columns)} of a random term of '{group}' depend on each other linearly, so "
+            "the data cannot tell their variances and covariances apart: leave one of them out"
+        )
+    return np.linalg.inv(np.linalg.cholesky(correlation).T * scale)
