@@ -195,7 +195,7 @@ def _orthonormal_basis(pooled: Array, columns: tuple[str, ...], group: str) -> A
     correlation = pooled / np.outer(scale, scale)
     if np.linalg.eigvalsh(correlation)[0] < DEPENDENT:
         raise ModelError(
-            f"the columns {', '.join(columns)} of a random term of '{group}' depend on each other linearly, so "
+            f"the columns {', '.join(columns)} of a random term of '{group}' depend on each other, so "
             "the data cannot tell their variances and covariances apart: leave one of them out"
         )
     return np.linalg.inv(np.linalg.cholesky(correlation).T * scale)
