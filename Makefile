@@ -4,6 +4,7 @@
 #   make test    the quick tests                 make slow    the long proofs
 #   make check   linter, formatter, type checker, rules of the house
 #   make bench   time, memory and agreement beside lme4 and Python peers (BENCH="--quick": the small problems)
+#   make scaling   how time and memory grow with rows and levels (SCALING="--largest 1000000")
 #   make clean   remove everything that was made
 #
 # PYTHON=python3.12 chooses the interpreter, JOBS=4 the number of test processes.
@@ -21,7 +22,7 @@ requirements = $$($(PY) -c "import functools, tomllib; p = tomllib.load(open('py
 SOURCES := pyproject.toml CMakeLists.txt README.md LICENSE \
            $(shell find core src -type f ! -name '*.pyc' ! -name '*.so' 2>/dev/null)
 
-.PHONY: demo test slow check bench clean
+.PHONY: demo test slow check bench scaling clean
 
 demo: .stamp-install
 	$(VENV)/bin/interlace fit "Reaction ~ Days + (Days | Subject)" sleepstudy
@@ -40,6 +41,9 @@ check: .stamp-check .stamp-test .stamp-install
 
 bench: .stamp-install
 	$(PY) benchmarks/run.py $(BENCH)
+
+scaling: .stamp-test .stamp-install
+	$(PY) benchmarks/scaling.py $(SCALING)
 
 clean:
 	rm -rf $(VENV) .bench-venv build dist .stamp-* .pytest_cache .mypy_cache .ruff_cache .hypothesis
