@@ -9,6 +9,7 @@ import numpy as np
 
 from interlace.errors import DataError
 from interlace.estimation.fit import Fit
+from interlace.inference import satterthwaite
 from interlace.inference.wald import Array, Ddf, FTest, scores
 
 __all__ = [
@@ -49,7 +50,7 @@ class Satterthwaite:
 
     def bind(self, fit: Fit) -> Ddf:
         """Degrees of freedom from the covariance of the variance parameters."""
-        raise NotImplementedError
+        return satterthwaite.bind(fit)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,96 @@
+"""Satterthwaite's degrees of freedom, in the definition of lmerTest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from interlace.estimation.fit import Fit
+from interlace.inference.marginal import Marginal
+from interlace.inference.varcorr import is_singular
+from interlace.inference.varpar import VarianceParameters, derivatives
+from interlace.inference.wald import Array, FTest, rowwise, scores
+
+EQUAL_DF = 1e-8
+
+
+@dataclass(frozen=True, slots=True)
+class SatterthwaiteDdf:
+    """``df = 2 v^2 / (g'A g)``: v the variance of a contrast, g its gradient in the variance parameters, A
+    their covariance.
+
+    Attributes
+    ----------
+    beta, vcov : ndarray
+    root : ndarray, (p, p)
+        K with ``vcov = sigma^2 K K'``.
+    gradient : ndarray, (m, p, p)
+        Derivatives of ``K^-1 vcov K^-T / sigma^2``, one per variance parameter.
+    covariance : ndarray, (m, m)
+    note : str
+    """
+
+    beta: Array
+    vcov: Array
+    root: Array
+    gradient: Array
+    covariance: Array
+    note: str
+
+    def df(self, L: Array) -> Array:
+        """Degrees of freedom of each row of L, (m,)."""
+        white = np.asarray(L, dtype=np.float64) @ self.root
+        variance = np.einsum("ij,ij->i", white, white)
+        gradient = np.array([rowwise(white, G) for G in self.gradient])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return 2 * variance**2 / np.einsum("mi,mk,ki->i", gradient, self.covariance, gradient)
+
+    def f_test(self, L: Array, rhs: Array | float = 0.0) -> FTest:
+        """F of all rows at once: t statistics along the eigenvectors of ``L vcov L'``, df from theirs."""
+        rows, t2 = scores(L, self.vcov, L @ self.beta - rhs)
+        if not t2.size:
+            return FTest(np.nan, 0.0, np.nan)
+        return FTest(float(t2.mean()), float(t2.size), _joined(self.df(rows)))
+
+
+def _joined(nu: Array) -> float:
+    """lmerTest's rule: the df whose F has the expectation of the mean of the squared t's."""
+    if np.all(np.abs(np.diff(nu)) < EQUAL_DF):
+        return float(nu.mean())
+    if np.any(nu <= 2):
+        return 2.0
+    expectation = float(np.sum(nu / (nu - 2)))
+    return 2 * expectation / (expectation - nu.size)
+
+
+def bind(fit: Fit) -> SatterthwaiteDdf:
+    """Curvature of the criterion and gradient of ``Var(beta)`` at the fitted variance parameters."""
+    marginal = Marginal.of(fit)
+    parameters = VarianceParameters.of(fit, marginal)
+    half = derivatives(parameters.criterion, parameters.par, marginal.zvx)
+    scale = 2 * np.eye(fit.solution.beta.size)  # log sigma
+    return SatterthwaiteDdf(
+        beta=fit.solution.beta,
+        vcov=fit.sigma**2 * fit.solution.unscaled_vcov,
+        root=marginal.root,
+        gradient=np.concatenate([half + half.transpose(0, 2, 1), scale[None]]),
+        covariance=parameters.covariance,
+        note=_note(fit, parameters.left_out),
+    )
+
+
+def _note(fit: Fit, left_out: Array) -> str:
+    words = []
+    if is_singular(fit):
+        words.append(
+            "the fit is singular: the degrees of freedom take variances at zero as known to be zero "
+            "(as lmerTest does)"
+        )
+    if left_out.size:
+        values = ", ".join(f"{value:.1e}" for value in left_out)
+        words.append(
+            f"the Hessian of the variance parameters is not positive definite: {left_out.size} eigenvalue"
+            f"{'s' * (left_out.size > 1)} ({values}) left out (as lmerTest does)"
+        )
+    return "; ".join(words)

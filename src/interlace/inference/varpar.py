@@ -1,0 +1,128 @@
+"""How well the variance parameters are known: from the exact curvature of the unprofiled criterion."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from interlace import kernel
+from interlace.estimation.deviance import ProfiledDeviance
+from interlace.estimation.fit import Fit
+from interlace.inference.marginal import Marginal
+from interlace.inference.wald import Array
+
+STEP = 1e-3
+WELL_CONDITIONED = 1e-8  # smallest eigenvalue of the Hessian scaled to unit diagonal
+LMERTEST_TOLERANCE = 1e-8  # eigenvalues of the Hessian in (theta, sigma) up to this are left out
+NOISE = 1e-9  # the same relative to the largest: differences do not know the rest
+
+
+@dataclass(frozen=True, slots=True)
+class VarianceParameters:
+    """Parameters of the relative covariance factors and log sigma, with their covariance.
+
+    The parameters are coordinates T of the factors, ``Lambda = basis T``, where the criterion is regular. What
+    follows from them does not depend on the coordinates, unless eigenvalues of the Hessian had to be left out;
+    then the coordinates are theta and sigma, as in lmerTest.
+
+    Attributes
+    ----------
+    criterion : ProfiledDeviance
+        Holds the basis.
+    par : ndarray, (n_par,)
+    covariance : ndarray, (n_par + 1, n_par + 1)
+        Of (par, log sigma): 2 H^-1 for the Hessian H of ``-2 log L(par, log sigma)``.
+    left_out : ndarray
+        Eigenvalues of the Hessian that were left out; empty where it is positive definite.
+    """
+
+    criterion: ProfiledDeviance
+    par: Array
+    covariance: Array
+    left_out: Array
+
+    @classmethod
+    def of(cls, fit: Fit, marginal: Marginal) -> VarianceParameters:
+        """At the fitted theta."""
+        # 1) where the Hessian is positive definite its inverse serves, in the coordinates most regular
+        criterion, par = fit.criterion.pivoted(fit.optimum.par)
+        H = _hessian(criterion, par, fit, marginal)
+        units = 1 / np.sqrt(np.where(np.diagonal(H) > 0, np.diagonal(H), 1.0))
+        scaled = H * np.outer(units, units)
+        if np.linalg.eigvalsh(scaled)[0] > WELL_CONDITIONED:
+            return cls(criterion, par, 2 * np.linalg.inv(scaled) * np.outer(units, units), np.zeros(0))
+        # 2) else lmerTest's generalised inverse, in its coordinates: theta and sigma
+        criterion, par, units = _theta_coordinates(fit)
+        units = np.append(1 / units, 1 / fit.sigma)
+        H = _hessian(criterion, par, fit, marginal) * np.outer(units, units)
+        values, vectors = np.linalg.eigh(H)
+        keep = values > max(LMERTEST_TOLERANCE, NOISE * values[-1])
+        inverse = (vectors[:, keep] / values[keep]) @ vectors[:, keep].T
+        return cls(criterion, par, 2 * inverse * np.outer(units, units), values[~keep])
+
+
+def derivatives(criterion: ProfiledDeviance, par: Array, left: Sequence[Array]) -> Array:
+    """``sum over levels of left' (dLambda) Lambda' left`` for each parameter of the criterion, (n_par, a, a).
+
+    `left` has one array (levels, k, a) per grouping factor of the kernel.
+    """
+    layout, out, at = criterion.system.A.layout, [], 0
+    for s, B, place in zip(criterion.structures, criterion.basis, layout.places, strict=True):
+        T = s.factor(par[at : at + s.n_par])
+        at += s.n_par
+        rows = np.einsum("lkp,kr->rlp", left[place.factor][:, place.columns], B)
+        columns = np.einsum("rlp,rc->clp", rows, T)
+        out += [rows[row].T @ columns[col] for row, col in s.entries]
+    return np.array(out)
+
+
+def _hessian(criterion: ProfiledDeviance, par: Array, fit: Fit, marginal: Marginal) -> Array:
+    """Of ``ld(par) + df log(2 pi sigma^2) + pwrss(par) / sigma^2`` in (par, log sigma) where sigma is the best.
+
+    The profiled criterion is ``ld + df log pwrss`` and a constant; what it lacks of the second derivative in
+    par is ``df (d log pwrss)(d log pwrss)'``.
+    """
+    m = len(par)
+    df = criterion.system.A.n - (fit.solution.beta.size if fit.reml else 0)
+    residuals = [v[:, :, None] for v in marginal.zvr]
+    d_pwrss = -2 * derivatives(criterion, par, residuals)[:, 0, 0] / fit.solution.pwrss
+    H = np.empty((m + 1, m + 1))
+    H[:m, :m] = _profiled_hessian(criterion, par) + df * np.outer(d_pwrss, d_pwrss)
+    H[:m, m] = H[m, :m] = -2 * df * d_pwrss
+    H[m, m] = 4 * df
+    return H
+
+
+def _profiled_hessian(criterion: ProfiledDeviance, par: Array) -> Array:
+    """Central differences of fourth order of the exact gradient: good to about 1e-10."""
+    compiled = criterion.kernel()
+    H = np.empty((len(par), len(par)))
+    with kernel.blas_threads(criterion.system.flops):
+        for i, x in enumerate(par):
+            step = np.zeros(len(par))
+            step[i] = STEP * max(1.0, abs(x))
+            near = compiled.gradient(par + step) - compiled.gradient(par - step)
+            far = compiled.gradient(par + 2 * step) - compiled.gradient(par - 2 * step)
+            H[i] = (8 * near - far) / (12 * step[i])
+    return (H + H.T) / 2
+
+
+def _theta_coordinates(fit: Fit) -> tuple[ProfiledDeviance, Array, Array]:
+    """The criterion with theta, in units of its own, for parameters; and the units."""
+    criterion, system = fit.criterion, fit.criterion.system
+    basis, par, units = [], [], []
+    for i, (s, T, place) in enumerate(
+        zip(criterion.structures, fit.solution.factors, system.A.layout.places, strict=True)
+    ):
+        shift = system.A.origin.shift(system.encoding, i)
+        zz = np.asarray(system.A.products.zz_diagonal(place.factor))[:, place.columns, place.columns].mean(
+            axis=0
+        )
+        length = np.sqrt(np.diagonal(shift.T @ zz @ shift))
+        unit = 1 / np.where(length > 0, length, 1.0)
+        basis.append(shift * unit)
+        par.append(s.par(T / unit[:, None]))
+        units.append([unit[row] for row, _ in s.entries])
+    return replace(criterion, basis=tuple(basis)), np.concatenate(par), np.concatenate(units)
