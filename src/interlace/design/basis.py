@@ -38,11 +38,22 @@ class Basis(Protocol):
         """Terms in order with their columns."""
 
     @property
+    def members(self) -> tuple[tuple[str, ...], ...]:
+        """Per term, the expressions it is the product of; none for the intercept."""
+
+    @property
     def factors(self) -> dict[str, FactorCoding]:
         """The categorical factors by expression."""
 
+    @property
+    def contrasts(self) -> dict[str, Any]:
+        """The contrasts of the categorical factors, as objects that `learn_basis` takes."""
+
     def matrix(self, columns: Mapping[str, Column], nrows: int) -> np.ndarray:
         """float64 array (n, k), C-contiguous."""
+
+    def member_columns(self, columns: Mapping[str, Column], nrows: int) -> dict[str, np.ndarray]:
+        """Columns (n, k) of each member: an indicator per level of a categorical factor, else its values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +95,19 @@ class NumericBasis:
         return tuple((label, slice(j, j + 1)) for j, label in enumerate(labels))
 
     @property
+    def members(self) -> tuple[tuple[str, ...], ...]:
+        return (((),) if self.intercept else ()) + tuple((name,) for name in self.variables)
+
+    @property
     def factors(self) -> dict[str, FactorCoding]:
         return {}
+
+    @property
+    def contrasts(self) -> dict[str, Any]:
+        return {}
+
+    def member_columns(self, columns: Mapping[str, Column], nrows: int) -> dict[str, np.ndarray]:
+        return {n: _numeric(n, columns[n]).astype(np.float64).reshape(-1, 1) for n in self.variables}
 
     def matrix(self, columns: Mapping[str, Column], nrows: int) -> np.ndarray:
         first = int(self.intercept)
@@ -138,8 +160,24 @@ class FormulaicBasis:
     terms: tuple[tuple[str, slice], ...]
     factors: dict[str, FactorCoding] = field(default_factory=dict)
 
+    @property
+    def members(self) -> tuple[tuple[str, ...], ...]:
+        return tuple(
+            tuple(str(f.expr) for f in row.term.factors if f.eval_method.value != "literal")
+            for row in self.spec.structure or []
+        )
+
+    @property
+    def contrasts(self) -> dict[str, Any]:
+        return {expr: self.spec.encoder_state[expr][1]["contrast"] for expr in self.factors}
+
     def matrix(self, columns: Mapping[str, Column], nrows: int) -> np.ndarray:
         return _materialize(Materializer(columns, nrows, self.context), self.spec, self.formula)[0]
+
+    def member_columns(self, columns: Mapping[str, Column], nrows: int) -> dict[str, np.ndarray]:
+        materializer = Materializer(columns, nrows, self.context)
+        with np.errstate(all="ignore"):
+            return materializer.member_columns(self.spec)
 
 
 def _materialize(materializer: Materializer, spec: Any, formula: Formula) -> tuple[np.ndarray, ModelSpec]:

@@ -157,6 +157,18 @@ class Materializer(PandasMaterializer):
         state["contrast"] = own or self.contrasts.get(expr) or default
         return factor
 
+    def member_columns(self, spec: ModelSpec) -> dict[str, np.ndarray]:
+        """Columns (n, k) of every factor of the terms by itself; a categorical one has one per level."""
+        found: dict[str, np.ndarray] = {}
+        for term in spec.formula:
+            for factor in term.factors:
+                if factor.eval_method.value == "literal" or factor.expr in found:
+                    continue
+                evaluated = self._evaluate_factor(factor, spec, set())
+                encoded = self._encode_evaled_factor(evaluated, spec, [], reduced_rank=False)
+                found[str(factor.expr)] = np.column_stack(list(encoded.values())).astype(np.float64)
+        return found
+
     @override
     def _combine_columns(self, cols: Any, spec: Any, drop_rows: Any) -> np.ndarray:
         X = np.empty((self.rows, len(cols)))

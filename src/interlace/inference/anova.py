@@ -1,0 +1,136 @@
+"""Tables with one row per term: F tests of types I, II and III, Wald chi-square tests of types II and III."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from interlace.errors import DataError
+from interlace.estimation.fit import Fit
+from interlace.inference.df import DdfLike, ddf_method
+from interlace.inference.estimates import chi2_p_value, f_p_value
+from interlace.inference.hypotheses import type1, type2, type3
+from interlace.inference.terms import Terms
+from interlace.inference.wald import Array, Ddf, scores
+
+TYPES = (1, 2, 3)
+TESTS = ("F", "chisq")
+_HYPOTHESES = {1: type1, 2: type2, 3: type3}
+
+
+def anova(
+    fit: Fit,
+    *,
+    type: int = 3,
+    ddf: DdfLike | None = None,
+    test: str = "F",
+    terms: Sequence[str] | None = None,
+) -> pd.DataFrame:
+    """The table of `LinearMixedModel.anova`.
+
+    Raises
+    ------
+    DataError
+        An option that is not known, a label that is no term, or options that do not go together.
+    """
+    if isinstance(type, bool) or type not in TYPES:
+        raise DataError(f"type must be 1, 2 or 3, not {type!r}")
+    if test not in TESTS:
+        raise DataError(f"test {test!r} is not known: choose from {', '.join(TESTS)}")
+    wanted = None if terms is None else _labels(terms)
+    if test == "F":
+        return f_anova(fit, type, "satterthwaite" if ddf is None else ddf, wanted)
+    if ddf is not None:
+        raise DataError(
+            "a chi-square test has no denominator degrees of freedom: leave ddf out, or use test='F'"
+        )
+    return chisq_anova(fit, type, wanted)
+
+
+def hypotheses(fit: Fit, type: int, labels: tuple[str, ...] | None = None) -> dict[str, Array]:
+    """For each term the matrix L, (rows, p), whose `L beta = 0` the row of the table tests."""
+    terms = Terms.of(fit)
+    return _HYPOTHESES[type](fit, terms, terms.select(labels))
+
+
+def f_anova(fit: Fit, type: int, ddf: DdfLike, labels: tuple[str, ...] | None = None) -> pd.DataFrame:
+    """F tests of the terms."""
+    method = ddf_method(ddf)
+    roman = "I" * type
+    heading = f"Type {roman} Analysis of Variance Table with {method.name} degrees of freedom"
+    L = hypotheses(fit, type, labels)
+    return f_table(fit, method.bind(fit), L, heading) if L else _f_frame([], [], heading)
+
+
+def f_table(fit: Fit, ddf: Ddf, L: Mapping[str, Array], heading: str) -> pd.DataFrame:
+    """One F test per matrix of L; a row of NaN where nothing is left to test.
+
+    The mean square is ``sigma^2`` times the Wald statistic per degree of freedom: F itself, save for
+    Kenward-Roger's, whose F is scaled.
+    """
+    return _f_frame(list(L), [_f_row(fit, ddf, rows) for rows in L.values()], heading)
+
+
+def _f_row(fit: Fit, ddf: Ddf, L: Array) -> tuple[float, ...]:
+    if not len(L):
+        return (np.nan,) * 6
+    t2 = scores(L, ddf.vcov, L @ fit.solution.beta)[1]
+    if not t2.size:
+        return (np.nan,) * 6
+    result = ddf.f_test(L)
+    mean_sq = fit.sigma**2 * float(t2.mean())
+    p = float(f_p_value(result.F, result.num_df, result.den_df))
+    return mean_sq * result.num_df, mean_sq, result.num_df, result.den_df, result.F, p
+
+
+def _f_frame(labels: list[str], rows: list[tuple[float, ...]], heading: str) -> pd.DataFrame:
+    columns = ["sum_sq", "mean_sq", "num_df", "den_df", "F", "p"]
+    return _frame(labels, rows, columns, heading)
+
+
+def chisq_anova(fit: Fit, type: int, labels: tuple[str, ...] | None = None) -> pd.DataFrame:
+    """Wald chi-square tests of the terms, as car's `Anova` makes them.
+
+    Type II: the term after all others but those it is marginal to. Type III: the coefficients of the term, in
+    the coding of the model.
+    """
+    if type == 1:
+        raise DataError("chi-square tests are of type 2 or 3; use test='F' for type 1")
+    terms = Terms.of(fit)
+    vcov = fit.sigma**2 * fit.solution.unscaled_vcov
+    rows = []
+    for term in terms.select(labels):
+        before = [j for other in terms.relatives(term) for j in other.columns] if type == 2 else []
+        statistic = _wald(fit.solution.beta, vcov, before, list(term.columns))
+        df = len(term.columns)
+        rows.append((statistic, float(df), float(chi2_p_value(statistic, df)) if df else np.nan))
+    heading = f"Analysis of Deviance Table (Type {'I' * type} Wald chi-square tests)"
+    chosen = [term.label for term in terms.select(labels)]
+    return _frame(chosen, rows, ["chisq", "df", "p"], heading)
+
+
+def _wald(beta: Array, vcov: Array, before: list[int], own: list[int]) -> float:
+    """Wald statistic of `before` and `own` together less that of `before`; without cancellation."""
+    if not own:
+        return np.nan
+    order = before + own
+    C = np.linalg.cholesky(vcov[np.ix_(order, order)])
+    z = np.linalg.solve(C, beta[order])[len(before) :]
+    return float(z @ z)
+
+
+def _frame(
+    labels: list[str], rows: Sequence[tuple[float, ...]], columns: list[str], heading: str
+) -> pd.DataFrame:
+    table = pd.DataFrame(np.array(rows).reshape(len(labels), len(columns)), index=labels, columns=columns)
+    table.index.name = "term"
+    table.attrs["heading"] = heading
+    return table
+
+
+def _labels(terms: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(terms, str):
+        raise DataError(f"terms must be a list of terms, such as [{terms!r}]")
+    return tuple(terms)

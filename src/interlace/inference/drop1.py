@@ -1,0 +1,93 @@
+"""Each term that may be left out by itself: an F test, or a likelihood ratio against the model without it."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pandas as pd
+
+from interlace.design.design import Design
+from interlace.design.encoding import Encoding
+from interlace.design.without import without_term
+from interlace.errors import DataError, RankDeficiencyWarning
+from interlace.estimation.fit import Fit
+from interlace.estimation.fit import fit as fit_model
+from interlace.inference import likelihood
+from interlace.inference.anova import f_table
+from interlace.inference.df import DdfLike, ddf_method
+from interlace.inference.estimates import chi2_p_value
+from interlace.inference.hypotheses import difference
+from interlace.inference.terms import Term, Terms
+from interlace.inference.wald import Array
+
+TESTS = ("F", "lrt")
+
+
+def drop1(fit: Fit, *, test: str = "F", ddf: DdfLike | None = None) -> pd.DataFrame:
+    """The table of `LinearMixedModel.drop1`.
+
+    Raises
+    ------
+    DataError
+        An option that is not known, or options that do not go together.
+    """
+    if test not in TESTS:
+        raise DataError(f"test {test!r} is not known: choose from {', '.join(TESTS)}")
+    if test == "F":
+        return drop1_f(fit, "satterthwaite" if ddf is None else ddf)
+    if ddf is not None:
+        raise DataError(
+            "a likelihood ratio has no denominator degrees of freedom: leave ddf out, or use test='F'"
+        )
+    return drop1_lrt(fit)
+
+
+def droppable(terms: Terms) -> tuple[Term, ...]:
+    """The terms that no other term has all members of."""
+    return tuple(term for term in terms.tested if not terms.relatives(term))
+
+
+def drop1_f(fit: Fit, ddf: DdfLike) -> pd.DataFrame:
+    """F tests of the model without the term within the model."""
+    method = ddf_method(ddf)
+    L = {term.label: _hypothesis(fit, term) for term in droppable(Terms.of(fit))}
+    heading = f"Single term deletions with {method.name} degrees of freedom"
+    return f_table(fit, method.bind(fit), L, heading)
+
+
+def _hypothesis(fit: Fit, term: Term) -> Array:
+    """The coefficients of the term, unless other columns of X can stand in for some of them."""
+    encoding, design = without_term(fit.encoding, fit.design, term.label)
+    at = dict(fit.encoding.fixed_terms)[term.label]
+    rest = [name for j, name in enumerate(fit.encoding.fixed_names) if not at.start <= j < at.stop]
+    if not fit.dropped and list(encoding.fixed_names) == rest:
+        return np.eye(fit.solution.beta.size)[list(term.columns)]
+    return difference(fit, design.X)
+
+
+def drop1_lrt(fit: Fit) -> pd.DataFrame:
+    """Likelihood ratios of fits by maximum likelihood; `<none>` is the model itself."""
+    full = _by_ml(fit.encoding, fit.design) if fit.reml else fit
+    p = full.solution.beta.size
+    rows = [(np.nan, likelihood.aic(full), np.nan, np.nan)]
+    labels = ["<none>"]
+    for term in droppable(Terms.of(fit)):
+        encoding, design = without_term(fit.encoding, fit.design, term.label)
+        smaller = _by_ml(encoding, design)
+        df = p - smaller.solution.beta.size
+        chisq = max(smaller.optimum.value - full.optimum.value, 0.0)
+        rows.append(
+            (float(df), likelihood.aic(smaller), chisq, float(chi2_p_value(chisq, df)) if df else np.nan)
+        )
+        labels.append(term.label)
+    table = pd.DataFrame(rows, columns=["df", "aic", "chisq", "p"], index=labels)
+    table.index.name = "term"
+    table.attrs["heading"] = "Single term deletions, likelihood ratios of fits by maximum likelihood"
+    return table
+
+
+def _by_ml(encoding: Encoding, design: Design) -> Fit:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RankDeficiencyWarning)  # it was given when the model was fitted
+        return fit_model(encoding, design, reml=False)

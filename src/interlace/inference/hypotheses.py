@@ -1,0 +1,140 @@
+"""The hypotheses of the three types of ANOVA: for each term a matrix L, of which `L beta = 0` is tested.
+
+The definitions are those of SAS as lmerTest has them. The rows of L matter beyond the space they span:
+Satterthwaite's degrees of freedom of several rows depend on their scale, so rows are scaled as in lmerTest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from interlace.estimation.fit import Fit
+from interlace.inference.terms import Indicators, Term, Terms
+from interlace.inference.wald import Array
+
+TOLERANCE = 1e-7
+ZERO = 1e-8
+
+
+def type1(fit: Fit, terms: Terms, which: Iterable[Term]) -> dict[str, Array]:
+    """Each term after those before it: rows of the unit upper triangular factor of X'X."""
+    U = _unit_upper(_triangle(fit))
+    return {term.label: U[list(term.columns)] for term in which}
+
+
+def type2(fit: Fit, terms: Terms, which: Iterable[Term]) -> dict[str, Array]:
+    """Each term after all terms that do not contain it."""
+    if len(terms.tested) <= 1:
+        return type1(fit, terms, which)
+    R = _triangle(fit)
+    return {term.label: _after_the_others(R, term, terms.containing(term)) for term in which}
+
+
+def _after_the_others(R: Array, term: Term, containing: tuple[Term, ...]) -> Array:
+    p = R.shape[1]
+    if not containing:
+        return np.eye(p)[list(term.columns)]
+    last = [*term.columns, *(j for other in containing for j in other.columns)]
+    order = [j for j in range(p) if j not in set(last)] + last
+    U = _unit_upper(np.linalg.qr(R[:, order], mode="r"))
+    first = p - len(last)
+    L = np.zeros((len(term.columns), p))
+    L[:, order] = U[first : first + len(term.columns)]
+    return L
+
+
+def type3(fit: Fit, terms: Terms, which: Iterable[Term]) -> dict[str, Array]:
+    """Each term about its own effects averaged over the terms that contain it, whatever the coding of X.
+
+    The estimable functions of the model with an indicator for every cell (SAS): their rows for a term are made
+    orthogonal to those of the terms that contain it, larger terms first. They are then written in the
+    coefficients of X.
+    """
+    if len(terms.tested) <= 1:
+        return type1(fit, terms, which)
+    indicators = Indicators.of(fit, terms)
+    k = len(indicators.R[0]) - fit.solution.beta.size
+    cells, X = indicators.R[:, :k], indicators.R[:, k:]
+    length_cells, length_X = indicators.length[:k], indicators.length[k:]
+    taken = [indicators.treatment[j] for j in independent(cells[:, list(indicators.treatment)])]
+    T, length_T = cells[:, taken], length_cells[taken]
+    # beta of the treatment coding = H (effects of the cells) = M (beta of X)
+    H = _cleaned(_solved(T, cells) * length_cells / length_T[:, None])
+    M = _cleaned(_solved(T, X) * length_X / length_T[:, None])
+    functions = _orthogonal(H.T.copy(), terms, _columns_of_terms(taken, indicators.place))
+    return {term.label: functions[term.label][:, taken] @ M for term in which}
+
+
+def _columns_of_terms(taken: list[int], place: dict[str, slice]) -> dict[str, list[int]]:
+    return {
+        label: [j for j, column in enumerate(taken) if at.start <= column < at.stop]
+        for label, at in place.items()
+    }
+
+
+def _orthogonal(G: Array, terms: Terms, columns: dict[str, list[int]]) -> dict[str, Array]:
+    """Estimable functions of each term (rows over the cells); a column of G is one, the largest terms go first."""
+    for term in sorted(terms.terms, key=lambda t: -len(t.members)):
+        own = columns[term.label]
+        others = [j for other in terms.containing(term) for j in columns[other.label]]
+        if own and others:
+            G[:, own] -= G[:, others] @ _solved(G[:, others], G[:, own])
+            G[:, own] = np.where(np.abs(G[:, own]) < ZERO, 0.0, G[:, own])
+    return {label: G[:, own].T for label, own in columns.items()}
+
+
+def difference(fit: Fit, X0: Array) -> Array:
+    """L such that ``X beta`` lies in the span of `X0` if ``L beta = 0``; (rank(X) - rank(X0), p)."""
+    X = fit.design.X[:, list(fit.kept)]
+    p = X.shape[1]
+    R = np.linalg.qr(np.hstack([X0, X]), mode="r")
+    k = X0.shape[1]
+    length = np.sqrt(np.einsum("ij,ij->j", R, R))
+    length[length == 0] = 1.0
+    R /= length
+    smaller = R[:, list(independent(R[:, :k]))]
+    # the smaller space is in the larger one, so its complement there is made of right-most columns of Q
+    Q = np.linalg.qr(smaller)[0] if smaller.shape[1] else np.zeros((len(R), 0))
+    left = R[:, k:] - Q @ (Q.T @ R[:, k:])
+    U, s, _ = np.linalg.svd(left, full_matrices=False)
+    rank = int((s > TOLERANCE * max(s.max(initial=0.0), 1.0)).sum())
+    return (U[:, :rank].T @ R[:, k:]) * length[k:] if p else np.zeros((0, 0))
+
+
+def independent(A: Array) -> tuple[int, ...]:
+    """Columns that are not (nearly) combinations of earlier ones, by the rule of R's ``qr(tol = 1e-7)``."""
+    kept: list[int] = []
+    Q = np.zeros((len(A), min(A.shape)))
+    for j in range(A.shape[1]):
+        if len(kept) == len(A):
+            break
+        left, basis = A[:, j], Q[:, : len(kept)]
+        length = np.linalg.norm(left)
+        for _ in range(2):
+            left = left - basis @ (basis.T @ left)
+        size = np.linalg.norm(left)
+        if size > TOLERANCE * length:
+            Q[:, len(kept)] = left / size
+            kept.append(j)
+    return tuple(kept)
+
+
+def _triangle(fit: Fit) -> Array:
+    return np.linalg.qr(fit.design.X[:, list(fit.kept)], mode="r")
+
+
+def _unit_upper(R: Array) -> Array:
+    return np.triu(R) / np.diagonal(R)[:, None]
+
+
+def _solved(A: Array, B: Array) -> Array:
+    """Least-squares coefficients of B on A."""
+    return np.linalg.lstsq(A, B, rcond=TOLERANCE * 1e-3)[0]
+
+
+def _cleaned(H: Array) -> Array:
+    """Without the rounding error of entries that are whole numbers, as nearly all are."""
+    whole = np.round(H)
+    return np.where(np.abs(H - whole) < ZERO, whole, H)

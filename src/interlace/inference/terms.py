@@ -1,0 +1,183 @@
+"""The terms of the fixed part: what each is a product of, its columns, and which terms contain which."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from interlace.design.values import Column, Factor
+from interlace.errors import DataError
+from interlace.estimation.fit import Fit
+from interlace.inference.wald import Array
+
+INTERCEPT = "1"
+
+#: Functions whose value is a matrix in R, of one column too: no covariates in the sense of `Terms.contains`.
+_MATRIX_FUNCTIONS = ("poly", "ns", "bs", "scale")
+
+_CHUNK = 1 << 14
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One term of the fixed part.
+
+    Attributes
+    ----------
+    label : str
+        As written; the intercept is "1".
+    members : tuple of str
+        The expressions it is the product of.
+    columns : tuple of int
+        Its columns among the columns of X that are in the model (the places of its coefficients in beta).
+    """
+
+    label: str
+    members: tuple[str, ...]
+    columns: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """All terms in order, the intercept among them.
+
+    Attributes
+    ----------
+    terms : tuple of Term
+    categorical : frozenset of str
+        Members with levels.
+    covariates : frozenset of str
+        Numeric members of one column. Those of several columns (`poly`, splines) and `scale()` are neither
+        here nor there: R counts them as matrices.
+    """
+
+    terms: tuple[Term, ...]
+    categorical: frozenset[str]
+    covariates: frozenset[str]
+
+    @classmethod
+    def of(cls, fit: Fit) -> Terms:
+        """The terms of a fit, with the columns that were kept."""
+        place = {column: j for j, column in enumerate(fit.kept)}
+        encoding = fit.encoding
+        terms = tuple(
+            Term(label, members, tuple(place[j] for j in range(at.start, at.stop) if j in place))
+            for (label, at), members in zip(encoding.fixed_terms, encoding.fixed.members, strict=True)
+        )
+        categorical = frozenset(encoding.fixed_factors)
+        few = np.arange(min(2, fit.design.nrows))
+        widths = {e: c.shape[1] for e, c in encoding.fixed.member_columns(_rows(fit, few), len(few)).items()}
+        covariates = {e for e, width in widths.items() if width == 1 and not _is_matrix(e)} - categorical
+        return cls(terms, categorical, frozenset(covariates))
+
+    @property
+    def tested(self) -> tuple[Term, ...]:
+        """All terms but the intercept."""
+        return tuple(term for term in self.terms if term.label != INTERCEPT)
+
+    def contains(self, outer: Term, inner: Term) -> bool:
+        """Is `inner` contained in `outer` (SAS)? `outer` has all its members and more, of the same covariates."""
+        inside, outside = set(inner.members), set(outer.members)
+        return inside < outside and not (outside - inside) & self.covariates
+
+    def containing(self, inner: Term) -> tuple[Term, ...]:
+        """The terms that contain `inner`."""
+        return tuple(term for term in self.terms if self.contains(term, inner))
+
+    def relatives(self, inner: Term) -> tuple[Term, ...]:
+        """The terms that `inner` is marginal to: they have all its members and more, covariates or not."""
+        return tuple(term for term in self.terms if set(inner.members) < set(term.members))
+
+    def select(self, labels: tuple[str, ...] | None) -> tuple[Term, ...]:
+        """The terms of these labels, all but the intercept by default.
+
+        Raises
+        ------
+        DataError
+            A label is not that of a term.
+        """
+        if labels is None:
+            return self.tested
+        known = {term.label: term for term in self.terms}
+        for label in labels:
+            if label not in known:
+                raise DataError(f"'{label}' is not a term of the model; its terms are {', '.join(known)}")
+        return tuple(known[label] for label in labels)
+
+
+@dataclass(frozen=True, slots=True)
+class Indicators:
+    """The terms with one column per cell of their factors, and which of these R's treatment coding takes.
+
+    All that is kept of the columns is a triangular factor `R` of ``[indicators X]`` (same cross-products), with
+    columns of length 1 where they are not zero.
+
+    Attributes
+    ----------
+    R : ndarray, shape (k + p, k + p)
+    length : ndarray, shape (k + p,)
+        What the columns were divided by; 1 for columns of zeros (cells without rows).
+    place : dict of str to slice
+        Columns of each term among the k indicators.
+    treatment : tuple of int
+        Columns, among the k, of the treatment-coded model matrix: the first level of a factor is left out where
+        the term without that factor is in the model.
+    """
+
+    R: Array
+    length: Array
+    place: dict[str, slice]
+    treatment: tuple[int, ...]
+
+    @classmethod
+    def of(cls, fit: Fit, terms: Terms) -> Indicators:
+        """From the rows of a fit, a chunk at a time."""
+        design, basis = fit.design, fit.encoding.fixed
+        kept, R = list(fit.kept), np.zeros((0, 0))
+        for start in range(0, design.nrows, _CHUNK):
+            rows = np.arange(start, min(start + _CHUNK, design.nrows))
+            members = basis.member_columns(_rows(fit, rows), len(rows))
+            blocks = [_product([members[e] for e in term.members], len(rows)) for term in terms.terms]
+            chunk = np.hstack([*blocks, design.X[np.ix_(rows, kept)]])
+            R = np.linalg.qr(np.vstack([R.reshape(-1, chunk.shape[1]), chunk]), mode="r")
+        length = np.sqrt(np.einsum("ij,ij->j", R, R))
+        length[length == 0] = 1.0
+        place, at = {}, 0
+        for term, block in zip(terms.terms, blocks, strict=True):
+            place[term.label] = slice(at, at + block.shape[1])
+            at += block.shape[1]
+        widths = {e: c.shape[1] for e, c in members.items()}
+        taken = [place[term.label].start + j for term in terms.terms for j in _treatment(term, terms, widths)]
+        return cls(R / length, length, place, tuple(taken))
+
+
+def _treatment(term: Term, terms: Terms, widths: Mapping[str, int]) -> list[int]:
+    """The columns of a term that treatment coding takes, by R's rule."""
+    present = {frozenset(other.members) for other in terms.terms}
+    taken = np.ones(1, dtype=bool)
+    for expression in term.members:
+        part = np.ones(widths[expression], dtype=bool)
+        if expression in terms.categorical and frozenset(term.members) - {expression} in present:
+            part[0] = False
+        taken = np.outer(part, taken).ravel()
+    return np.flatnonzero(taken).tolist()
+
+
+def _product(parts: list[Array], nrows: int) -> Array:
+    """All products of a column of each part, those of the first part varying fastest."""
+    columns = np.ones((nrows, 1))
+    for part in parts:
+        columns = (part[:, :, None] * columns[:, None, :]).reshape(nrows, -1)
+    return columns
+
+
+def _rows(fit: Fit, rows: np.ndarray) -> dict[str, Column]:
+    columns = fit.design.frame.columns
+    return {n: c.take(rows) if isinstance(c, Factor) else c[rows] for n, c in columns.items()}
+
+
+def _is_matrix(expression: str) -> bool:
+    function = expression.partition("(")[0]
+    return "(" in expression and function.removeprefix("splines::") in _MATRIX_FUNCTIONS
