@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from interlace.estimation.fit import Fit
-from interlace.inference.terms import Indicators, Term, Terms
+from interlace.inference.terms import Indicators, Term, Terms, triangle
 from interlace.inference.wald import Array
 
 TOLERANCE = 1e-7
@@ -38,7 +38,7 @@ def _after_the_others(R: Array, term: Term, containing: tuple[Term, ...]) -> Arr
         return np.eye(p)[list(term.columns)]
     last = [*term.columns, *(j for other in containing for j in other.columns)]
     order = [j for j in range(p) if j not in set(last)] + last
-    U = _unit_upper(np.linalg.qr(R[:, order], mode="r"))
+    U = _unit_upper(triangle(R[:, order]))
     first = p - len(last)
     L = np.zeros((len(term.columns), p))
     L[:, order] = U[first : first + len(term.columns)]
@@ -48,9 +48,8 @@ def _after_the_others(R: Array, term: Term, containing: tuple[Term, ...]) -> Arr
 def type3(fit: Fit, terms: Terms, which: Iterable[Term]) -> dict[str, Array]:
     """Each term about its own effects averaged over the terms that contain it, whatever the coding of X.
 
-    The estimable functions of the model with an indicator for every cell (SAS): their rows for a term are made
-    orthogonal to those of the terms that contain it, larger terms first. They are then written in the
-    coefficients of X.
+    Of the estimable functions of the model with an indicator for every cell (SAS), those of a term are made
+    orthogonal to those of the terms that contain it, larger terms first, and written in the coefficients of X.
     """
     if len(terms.tested) <= 1:
         return type1(fit, terms, which)
@@ -75,7 +74,7 @@ def _columns_of_terms(taken: list[int], place: dict[str, slice]) -> dict[str, li
 
 
 def _orthogonal(G: Array, terms: Terms, columns: dict[str, list[int]]) -> dict[str, Array]:
-    """Estimable functions of each term (rows over the cells); a column of G is one, the largest terms go first."""
+    """Estimable functions of each term, rows over the cells; G has one in each column. Largest terms go first."""
     for term in sorted(terms.terms, key=lambda t: -len(t.members)):
         own = columns[term.label]
         others = [j for other in terms.containing(term) for j in columns[other.label]]
@@ -89,7 +88,7 @@ def difference(fit: Fit, X0: Array) -> Array:
     """L such that ``X beta`` lies in the span of `X0` if ``L beta = 0``; (rank(X) - rank(X0), p)."""
     X = fit.design.X[:, list(fit.kept)]
     p = X.shape[1]
-    R = np.linalg.qr(np.hstack([X0, X]), mode="r")
+    R = triangle(np.hstack([X0, X]))
     k = X0.shape[1]
     length = np.sqrt(np.einsum("ij,ij->j", R, R))
     length[length == 0] = 1.0
@@ -122,7 +121,7 @@ def independent(A: Array) -> tuple[int, ...]:
 
 
 def _triangle(fit: Fit) -> Array:
-    return np.linalg.qr(fit.design.X[:, list(fit.kept)], mode="r")
+    return triangle(fit.design.X[:, list(fit.kept)])
 
 
 def _unit_upper(R: Array) -> Array:

@@ -78,7 +78,7 @@ class Terms:
         return tuple(term for term in self.terms if term.label != INTERCEPT)
 
     def contains(self, outer: Term, inner: Term) -> bool:
-        """Is `inner` contained in `outer` (SAS)? `outer` has all its members and more, of the same covariates."""
+        """Does `outer` contain `inner` (SAS): has it all its members and more, but no more covariates?"""
         inside, outside = set(inner.members), set(outer.members)
         return inside < outside and not (outside - inside) & self.covariates
 
@@ -111,8 +111,8 @@ class Terms:
 class Indicators:
     """The terms with one column per cell of their factors, and which of these R's treatment coding takes.
 
-    All that is kept of the columns is a triangular factor `R` of ``[indicators X]`` (same cross-products), with
-    columns of length 1 where they are not zero.
+    All that is kept of the columns is a triangular factor `R` of ``[indicators X]`` (same cross-products),
+    with columns of length 1 where they are not zero.
 
     Attributes
     ----------
@@ -122,8 +122,8 @@ class Indicators:
     place : dict of str to slice
         Columns of each term among the k indicators.
     treatment : tuple of int
-        Columns, among the k, of the treatment-coded model matrix: the first level of a factor is left out where
-        the term without that factor is in the model.
+        Columns, among the k, of the treatment-coded model matrix: the first level of a factor is left out
+        where the term without that factor is in the model.
     """
 
     R: Array
@@ -135,13 +135,14 @@ class Indicators:
     def of(cls, fit: Fit, terms: Terms) -> Indicators:
         """From the rows of a fit, a chunk at a time."""
         design, basis = fit.design, fit.encoding.fixed
-        kept, R = list(fit.kept), np.zeros((0, 0))
+        kept = list(fit.kept)
+        R: Array = np.zeros((0, 0))
         for start in range(0, design.nrows, _CHUNK):
             rows = np.arange(start, min(start + _CHUNK, design.nrows))
             members = basis.member_columns(_rows(fit, rows), len(rows))
             blocks = [_product([members[e] for e in term.members], len(rows)) for term in terms.terms]
-            chunk = np.hstack([*blocks, design.X[np.ix_(rows, kept)]])
-            R = np.linalg.qr(np.vstack([R.reshape(-1, chunk.shape[1]), chunk]), mode="r")
+            chunk = np.hstack([*blocks, design.X[rows][:, kept]])
+            R = triangle(np.vstack([R.reshape(-1, chunk.shape[1]), chunk]))
         length = np.sqrt(np.einsum("ij,ij->j", R, R))
         length[length == 0] = 1.0
         place, at = {}, 0
@@ -171,6 +172,12 @@ def _product(parts: list[Array], nrows: int) -> Array:
     for part in parts:
         columns = (part[:, :, None] * columns[:, None, :]).reshape(nrows, -1)
     return columns
+
+
+def triangle(A: Array) -> Array:
+    """The upper triangular R with ``R'R = A'A``."""
+    R: Array = np.asarray(np.linalg.qr(A, mode="r"))
+    return R
 
 
 def _rows(fit: Fit, rows: np.ndarray) -> dict[str, Column]:
