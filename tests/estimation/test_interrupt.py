@@ -1,0 +1,170 @@
+"""Ctrl-C ends a long computation within a second, and threads do not disturb each other."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from threadpoolctl import ThreadpoolController
+
+from interlace import kernel
+from interlace.design.encoding import Encoding
+from interlace.estimation.fit import Fit, at_theta, fit
+from made_data import chain, crossed
+
+# A crossed design with 4,000 x 3,500 levels, hardly any pair twice: some 10^10 operations per evaluation.
+LONG = """
+import os, signal, sys, threading, time
+import numpy as np
+from interlace.design.encoding import Encoding
+from interlace.estimation.fit import fit
+
+rng = np.random.default_rng(1)
+n = 40_000
+data = {"y": rng.normal(size=n), "x": rng.normal(size=n)}
+data |= {"a": rng.integers(0, 4000, n), "b": rng.integers(0, 3500, n)}
+encoding, design = Encoding.learn("y ~ x + (1 | a) + (1 | b)", data)
+sent = []
+
+
+def interrupt():
+    sent.append(time.perf_counter())
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+timer = threading.Timer(float(sys.argv[1]), interrupt)
+timer.start()
+try:
+    fit(encoding, design)
+    print("finished", time.perf_counter() - sent[0] if sent else -1.0)
+except KeyboardInterrupt:
+    print("interrupted", time.perf_counter() - sent[0])
+small = Encoding.learn("y ~ x + (1 | a)", {k: v[:500] % 20 if k == "a" else v[:500] for k, v in data.items()})
+print(fit(*small).optimum.status)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are sent the POSIX way")
+@pytest.mark.parametrize("delay", [0.2, 1.0])
+def test_ctrl_c_ends_a_fit_within_a_second(delay: float) -> None:
+    """Early and late, in the analysis of the pattern and in the factorisations; then all is as before."""
+    command = [sys.executable, "-c", LONG, str(delay)]
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
+    run = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment, check=False)
+    assert run.returncode == 0, run.stderr
+    first, second = run.stdout.splitlines()
+    what, seconds = first.split()
+    assert what == "interrupted", first
+    assert float(seconds) < 1.0
+    assert second == "converged"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are sent the POSIX way")
+def test_a_handler_that_raises_something_else_is_heard() -> None:
+    """Whatever the handler of a signal raises comes out of the compiled code."""
+
+    class AlarmError(Exception):
+        pass
+
+    def handler(number: int, frame: object) -> None:
+        raise AlarmError
+
+    rng = np.random.default_rng(1)
+    n = 30_000
+    a, b = rng.integers(0, 3000, n), rng.integers(0, 2500, n)
+    encoding, design = Encoding.learn("y ~ 1 + (1 | a) + (1 | b)", {"y": rng.normal(size=n), "a": a, "b": b})
+    before = signal.signal(signal.SIGALRM, handler)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.3)
+        start = time.perf_counter()
+        with pytest.raises(AlarmError):
+            fit(encoding, design)
+        assert time.perf_counter() - start < 1.3
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _numbers(f: Fit) -> tuple[np.ndarray, ...]:
+    s = f.solution
+    return np.array([f.optimum.value]), f.optimum.par, s.beta, *s.b, *s.conditional_covariances()
+
+
+def test_threads_give_the_numbers_of_one() -> None:
+    rng = np.random.default_rng(5)
+    formula = "y ~ x + (x | a) + (1 | b)"
+    problems = [Encoding.learn(formula, crossed(rng, 900, (60, 40))) for _ in range(3)]
+    problems += [Encoding.learn(formula, chain(rng, 150, 8)) for _ in range(3)]
+    alone = [_numbers(fit(*p)) for p in problems]
+    with ThreadPoolExecutor(4) as pool:
+        for together in (list(pool.map(lambda p: _numbers(fit(*p)), problems)) for _ in range(5)):
+            for ours, theirs in zip(together, alone, strict=True):
+                for x, y in zip(ours, theirs, strict=True):
+                    np.testing.assert_array_equal(x, y)
+
+
+def test_threads_share_a_fit() -> None:
+    """Refits, values and covariances of one fit from several threads at once: nothing in it is written to."""
+    data = crossed(np.random.default_rng(6), 900, (60, 40))
+    f = fit(*Encoding.learn("y ~ x + (x | a) + (1 | b)", data))
+    responses = [np.random.default_rng(i).permutation(data["y"]) for i in range(8)]
+    alone = [_numbers(f.refit(y)) for y in responses]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda y: _numbers(f.refit(y)), responses))
+        values = list(pool.map(lambda i: f.criterion.value(f.optimum.par + i), range(40)))
+    for ours, theirs in zip(together, alone, strict=True):
+        for x, y in zip(ours, theirs, strict=True):
+            np.testing.assert_array_equal(x, y)
+    assert values == [f.criterion.value(f.optimum.par + i) for i in range(40)]
+
+
+def test_other_threads_run_while_numbers_are_crunched() -> None:
+    """The GIL is released: a thread that counts goes on counting during one long call."""
+    rng = np.random.default_rng(1)
+    n = 20_000
+    data = {"y": rng.normal(size=n), "a": rng.integers(0, 2000, n), "b": rng.integers(0, 1800, n)}
+    encoding, design = Encoding.learn("y ~ 1 + (1 | a) + (1 | b)", data)
+    criterion = at_theta(encoding, design, [1.0, 1.0]).criterion
+    compiled, par = criterion.kernel(), criterion.start
+    ticks: list[float] = []
+    stop = threading.Event()
+
+    def count() -> None:
+        while not stop.wait(0.002):
+            ticks.append(time.perf_counter())
+
+    thread = threading.Thread(target=count)
+    thread.start()
+    start = time.perf_counter()
+    compiled.gradient(par)
+    end = time.perf_counter()
+    stop.set()
+    thread.join()
+    during = [t for t in ticks if start + 0.01 < t < end - 0.01]
+    assert end - start > 0.05  # long enough to tell
+    assert len(during) > (end - start) / 0.05
+
+
+def test_limits_on_threads_of_blas_that_overlap_are_lifted_in_the_end() -> None:
+    """Two fits at once: the first to begin may be the first to end, and BLAS has its threads back."""
+    blas = ThreadpoolController().select(user_api="blas")
+
+    def threads() -> list[int]:
+        return [library["num_threads"] for library in blas.info()]
+
+    with blas.limit(limits=2):
+        before = threads()
+        first, second = kernel.blas_threads(1e7), kernel.blas_threads(1e7)
+        first.__enter__()
+        assert max(threads()) == 1
+        second.__enter__()
+        first.__exit__(None, None, None)
+        second.__exit__(None, None, None)
+        assert threads() == before
