@@ -105,6 +105,11 @@ def chi2_p_value(statistic: Array | float, df: Array | float) -> Array:
     return np.where(df > 0, special.chdtrc(df, statistic), 1.0)
 
 
+def gamma_p_value(statistic: Array | float, mean: float, variance: float) -> Array:
+    """Upper tail of the gamma distribution with this mean and variance."""
+    return np.asarray(special.gammaincc(mean**2 / variance, np.asarray(statistic) * mean / variance))
+
+
 def t_quantile(probability: float, df: Array | float) -> Array:
     """Quantile of the t distribution; the normal one where `df` is infinite."""
     finite = np.isfinite(df)

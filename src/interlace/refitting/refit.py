@@ -9,6 +9,7 @@ import numpy as np
 
 from interlace.design.design import Design
 from interlace.design.frame import read_array
+from interlace.design.reduced import without_columns
 from interlace.design.values import Factor
 from interlace.errors import DataError
 from interlace.estimation.fit import Fit
@@ -31,6 +32,13 @@ def refit(fit: Fit, y: Any = None, *, reml: bool | None = None) -> Fit:
     if reml is not None and reml != fit.reml:
         return fit_model(fit.encoding, design, reml=reml)
     return fit if design.y is None or y is None else fit.refit(design.y)
+
+
+def by_ml(fit: Fit) -> Fit:
+    """The model fitted by maximum likelihood; no second word about columns of X that were dropped."""
+    if not fit.reml:
+        return fit
+    return fit_model(*without_columns(fit.encoding, fit.design, fit.kept), reml=False)
 
 
 def read_response(design: Design, y: Any) -> np.ndarray:

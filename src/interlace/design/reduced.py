@@ -1,0 +1,199 @@
+"""Smaller models made from what was learnt for a larger one: columns leave, no formula is read again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from interlace.design.basis import Basis, FactorCoding
+from interlace.design.design import Design, RandomRows
+from interlace.design.encoding import Encoding
+from interlace.design.learnt import RandomEncoding
+from interlace.design.values import Column
+
+
+@dataclass(frozen=True)
+class SelectedBasis:
+    """Some columns of a basis, after an intercept if one is put in front of them.
+
+    Attributes
+    ----------
+    basis : Basis
+    selected : tuple of int
+        Columns of `basis`, increasing.
+    constant : bool
+        Whether an intercept is put before them.
+    """
+
+    basis: Basis
+    selected: tuple[int, ...]
+    constant: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns."""
+        names = self.basis.names
+        return (("Intercept",) if self.constant else ()) + tuple(names[j] for j in self.selected)
+
+    @property
+    def terms(self) -> tuple[tuple[str, slice], ...]:
+        """Terms that have columns left."""
+        terms, start = [("1", slice(0, 1))] if self.constant else [], int(self.constant)
+        for (label, _), width in zip(self.basis.terms, self._widths, strict=True):
+            if width:
+                terms.append((label, slice(start, start + width)))
+                start += width
+        return tuple(terms)
+
+    @property
+    def members(self) -> tuple[tuple[str, ...], ...]:
+        """Per term, the expressions it is the product of; none for the intercept."""
+        left = [m for m, width in zip(self.basis.members, self._widths, strict=True) if width]
+        return ((),) * self.constant + tuple(left)
+
+    @property
+    def _widths(self) -> list[int]:
+        return [sum(c.start <= j < c.stop for j in self.selected) for _, c in self.basis.terms]
+
+    @property
+    def factors(self) -> dict[str, FactorCoding]:
+        """The categorical factors of the whole basis."""
+        return self.basis.factors
+
+    @property
+    def contrasts(self) -> dict[str, Any]:
+        """The contrasts of the categorical factors."""
+        return self.basis.contrasts
+
+    def member_columns(self, columns: Mapping[str, Column], nrows: int) -> dict[str, np.ndarray]:
+        """Columns of each member of the whole basis."""
+        return self.basis.member_columns(columns, nrows)
+
+    def of(self, matrix: np.ndarray) -> np.ndarray:
+        """The selected columns of a matrix of the whole basis."""
+        ones = np.ones((len(matrix), int(self.constant)))
+        return np.ascontiguousarray(np.hstack([ones, matrix[:, list(self.selected)]]))
+
+    def matrix(self, columns: Mapping[str, Column], nrows: int) -> np.ndarray:
+        """float64 array (n, k), C-contiguous."""
+        return self.of(self.basis.matrix(columns, nrows))
+
+
+@dataclass(frozen=True, slots=True)
+class Reduction:
+    """A model with less in its random part.
+
+    Attributes
+    ----------
+    label : str
+        What was dropped, as lmerTest says it: "(1 | g)" or "x in (x | g)".
+    variances : int
+        How many variances were dropped.
+    encoding, design : Encoding, Design
+        Of the smaller model; `encoding.random` may be empty. `encoding.formula` is still the larger model's.
+    """
+
+    label: str
+    variances: int
+    encoding: Encoding
+    design: Design
+
+
+def without_columns(encoding: Encoding, design: Design, kept: tuple[int, ...]) -> tuple[Encoding, Design]:
+    """The same model with some columns of X only."""
+    if len(kept) == design.X.shape[1]:
+        return encoding, design
+    basis = SelectedBasis(encoding.fixed, kept)
+    return replace(encoding, fixed=basis), replace(design, X=basis.of(design.X))
+
+
+def without_block(encoding: Encoding, design: Design, i: int) -> Reduction:
+    """The model without covariance block i."""
+    width = len(encoding.random[i].columns)
+    return Reduction(_written(encoding.random[i]), width, *_replaced(encoding, design, i, None))
+
+
+def without_slopes(encoding: Encoding, design: Design, i: int) -> list[Reduction]:
+    """Models without one of the slopes of covariance block i, as lmerTest's `ranova` makes them.
+
+    Terms of the block that are not part of a higher one are dropped in turn. When there is only
+    one, an intercept stays (even where there was none); a block that is just an intercept leaves as a whole.
+    """
+    block = encoding.random[i]
+    slopes = [label for label, _ in block.basis.terms if label != "1"]
+    if not slopes:
+        return [without_block(encoding, design, i)]
+    return [_without_slope(encoding, design, i, label) for label in _droppable(block.basis)]
+
+
+def _without_slope(encoding: Encoding, design: Design, i: int, label: str) -> Reduction:
+    block = encoding.random[i]
+    basis = _reduced_basis(block.basis, label, design.random[i].z)
+    name = f"{label} in {_written(block)}"
+    width = len(block.columns)
+    only_intercept = basis.names == ("Intercept",)
+    if only_intercept and any(
+        other.intercept is not None and other.grouping is block.grouping
+        for j, other in enumerate(encoding.random)
+        if j != i
+    ):
+        return Reduction(name, width, *_replaced(encoding, design, i, None))
+    return Reduction(name, width - len(basis.names), *_replaced(encoding, design, i, basis))
+
+
+def _reduced_basis(basis: Basis, label: str, z: np.ndarray) -> SelectedBasis:
+    terms = dict(basis.terms)
+    gone = range(len(basis.names))[terms[label]]
+    rest = tuple(j for j in range(len(basis.names)) if j not in gone)
+    if not rest:
+        return SelectedBasis(basis, (), constant=True)
+    return SelectedBasis(basis, rest, constant=_needs_constant(basis, label, z, rest))
+
+
+def _needs_constant(basis: Basis, label: str, z: np.ndarray, rest: tuple[int, ...]) -> bool:
+    """In `0 + f + g` the levels of f hold the constant and g is coded without one of its levels: without f, g
+    has all levels, and its columns span what the constant and the coded columns do."""
+    is_factor = [name != label and name in basis.factors for name, _ in basis.terms]
+    if not any(is_factor) or "Intercept" in basis.names:
+        return False
+    return _spans_constant(z) and not _spans_constant(z[:, list(rest)])
+
+
+def _spans_constant(z: np.ndarray) -> bool:
+    ones = np.ones(len(z))
+    fitted = z @ np.linalg.lstsq(z, ones, rcond=None)[0]
+    return bool(np.abs(fitted - ones).max() < 1e-8)
+
+
+def _droppable(basis: Basis) -> list[str]:
+    """Terms that are not part of a higher term."""
+    labels = [label for label, _ in basis.terms]
+    factors = {label: set(m) for label, m in zip(labels, basis.members, strict=True)}
+    return [
+        label
+        for label, mine in factors.items()
+        if label != "1" and not any(mine < other for other in factors.values())
+    ]
+
+
+def _replaced(
+    encoding: Encoding, design: Design, i: int, basis: SelectedBasis | None
+) -> tuple[Encoding, Design]:
+    blocks, rows = list(encoding.random), list(design.random)
+    if basis is None:
+        del blocks[i], rows[i]
+    else:
+        blocks[i] = replace(blocks[i], basis=basis)
+        rows[i] = RandomRows(rows[i].codes, basis.of(rows[i].z))
+    return replace(encoding, random=tuple(blocks)), replace(design, random=tuple(rows))
+
+
+def _written(block: RandomEncoding) -> str:
+    """A covariance block as one writes it: "(x | g)", "(0 + x | g)", "(1 | a:b)"."""
+    labels = [label for label, _ in block.basis.terms]
+    slopes = [label for label in labels if label != "1"]
+    left = slopes if "1" in labels else ["0", *slopes]
+    return f"({' + '.join(left) if slopes else '1'} | {block.group})"

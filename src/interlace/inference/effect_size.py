@@ -1,0 +1,111 @@
+"""How much of the variance is explained: Nakagawa's R2 and the intraclass correlation."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+
+from interlace.errors import DataError, InterlaceWarning
+from interlace.estimation.fit import Fit
+
+TOLERANCE = 1e-5  # performance's: a diagonal entry of theta below this counts as zero
+
+
+@dataclass(frozen=True, slots=True)
+class Variances:
+    """The parts of the variance of a response (Nakagawa and Schielzeth 2013, Johnson 2014).
+
+    Attributes
+    ----------
+    fixed : float
+        Sample variance of `X beta` over the rows, the offset left out.
+    random : float
+        Mean over the rows of `z' Sigma z`, summed over the random terms; NaN for a singular fit.
+    intercepts : dict of str to float
+        Variance of the random intercept of each grouping factor that has one.
+    residual : float
+        sigma^2, of an observation of weight 1.
+    """
+
+    fixed: float
+    random: float
+    intercepts: dict[str, float]
+    residual: float
+
+
+def variances(fit: Fit, *, tolerance: float = TOLERANCE) -> Variances:
+    """The parts of the variance; `random` is NaN where a diagonal entry of theta is below `tolerance`.
+
+    Warns
+    -----
+    InterlaceWarning
+        For a singular fit.
+    """
+    if not tolerance >= 0:
+        raise DataError(f"tolerance must not be negative: {tolerance!r}")
+    solution, design = fit.solution, fit.design
+    mean = design.X[:, list(fit.kept)] @ solution.beta
+    random = 0.0
+    intercepts: dict[str, float] = {}
+    for block, rows, T in zip(fit.encoding.random, design.random, solution.factors, strict=True):
+        random += fit.sigma**2 * float(np.square(rows.z @ T).sum()) / design.nrows
+        if block.intercept is not None:
+            variance = fit.sigma**2 * float(np.square(T[block.intercept]).sum())
+            intercepts[block.group] = intercepts.get(block.group, 0.0) + variance
+    zero = _at_zero(fit, tolerance)
+    if zero:
+        warnings.warn(
+            f"the fit is singular ({', '.join(zero)}): the variance of the random effects is not given, "
+            "nor what depends on it; use a simpler random part, or tolerance=0 to take the estimates as "
+            "they are",
+            InterlaceWarning,
+            stacklevel=4,
+        )
+        random = np.nan
+    return Variances(float(mean.var(ddof=1)), random, intercepts, fit.sigma**2)
+
+
+def r2(fit: Fit, *, tolerance: float = TOLERANCE) -> dict[str, float]:
+    """Nakagawa's R2: the share of the variance explained by the fixed part, and by the model as a whole.
+
+    Returns
+    -------
+    dict
+        "marginal": `fixed / (fixed + random + residual)`; "conditional": `(fixed + random) / (the same)`. For
+        a singular fit, as performance has it, the conditional one is NaN and the marginal one leaves
+        `random` out.
+    """
+    v = variances(fit, tolerance=tolerance)
+    if np.isnan(v.random):
+        return {"marginal": v.fixed / (v.fixed + v.residual), "conditional": np.nan}
+    total = v.fixed + v.random + v.residual
+    return {"marginal": v.fixed / total, "conditional": (v.fixed + v.random) / total}
+
+
+def icc(fit: Fit, *, tolerance: float = TOLERANCE) -> dict[str, float | dict[str, float]]:
+    """Intraclass correlation: the share of the random effects in the variance.
+
+    Returns
+    -------
+    dict
+        "adjusted": `random / (random + residual)`; "unadjusted": `random / (fixed + random + residual)`;
+        "by_group": for each grouping factor with a random intercept, its variance over `random + residual`
+        (not a share of the whole where there are slopes). All are NaN for a singular fit.
+    """
+    v = variances(fit, tolerance=tolerance)
+    within = v.random + v.residual
+    return {
+        "adjusted": v.random / within,
+        "unadjusted": v.random / (v.fixed + within),
+        "by_group": {group: variance / within for group, variance in v.intercepts.items()},
+    }
+
+
+def _at_zero(fit: Fit, tolerance: float) -> list[str]:
+    return [
+        f"{block.columns[j]} | {block.group}"
+        for block, T in zip(fit.encoding.random, fit.solution.factors, strict=True)
+        for j in np.flatnonzero(np.diagonal(T) < tolerance)
+    ]

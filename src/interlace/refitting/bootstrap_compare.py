@@ -1,0 +1,146 @@
+"""Likelihood-ratio test with the null distribution drawn from the smaller model: a parametric bootstrap."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from interlace.errors import ConvergenceWarning, ModelError
+from interlace.estimation.fit import Fit
+from interlace.inference.estimates import chi2_p_value, f_p_value, gamma_p_value
+from interlace.inference.likelihood import loglik, n_parameters
+from interlace.prediction.simulate import simulate
+from interlace.refitting.compare import check_same_data
+from interlace.refitting.parallel import replicate
+from interlace.refitting.refit import by_ml
+
+ZERO = 1e-8  # simulated statistics below this are zero: the estimate was on the boundary
+
+
+@dataclass(frozen=True, slots=True)
+class BootstrapComparison:
+    """A likelihood-ratio statistic and draws of it under the smaller model, as pbkrtest's `PBmodcomp`.
+
+    Attributes
+    ----------
+    statistic : float
+        Twice the difference of the log-likelihoods (by maximum likelihood).
+    df : int
+        Difference of the numbers of parameters.
+    reference : ndarray, shape (n,)
+        The statistic for each simulated response.
+    n_failed : int
+        Refits that ended without a proof of a minimum; they are in `reference`.
+    """
+
+    statistic: float
+    df: int
+    reference: np.ndarray
+    n_failed: int = 0
+
+    @property
+    def positive(self) -> np.ndarray:
+        """The draws above zero, the ones that pbkrtest uses."""
+        return self.reference[self.reference > ZERO]
+
+    @property
+    def n_extreme(self) -> int:
+        """How many draws are larger than the statistic."""
+        return int((self.reference > self.statistic).sum())
+
+    @property
+    def p(self) -> float:
+        """`(1 + extreme) / (1 + positive)`, pbkrtest's `PBtest`; for tests of fixed effects."""
+        return (1 + self.n_extreme) / (1 + len(self.positive))
+
+    @property
+    def p_all(self) -> float:
+        """`(1 + extreme) / (1 + n)`: draws at zero count, as they must when a variance is tested."""
+        return (1 + self.n_extreme) / (1 + len(self.reference))
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """Tests by the same statistic: columns `statistic, df, den_df, p`.
+
+        "LRT": chi-square. "PBtest": `p`. "Gamma": a gamma distribution with the mean E and variance V of the
+        positive draws. "Bartlett": the statistic times `df / E` by chi-square. "F": `statistic / df` by F
+        with `2 E' / (E' - 1)` denominator df, where pbkrtest takes E' = E.
+        """
+        draws, t, df = self.positive, self.statistic, self.df
+        mean = float(draws.mean()) if draws.size else np.nan
+        variance = float(draws.var(ddof=1)) if draws.size > 1 else np.nan
+        den_df = 2 * mean / (mean - 1)
+        bartlett = df * t / mean
+        rows = {
+            "LRT": (t, df, np.nan, float(chi2_p_value(t, df))),
+            "PBtest": (t, np.nan, np.nan, self.p),
+            "Gamma": (t, np.nan, np.nan, float(gamma_p_value(t, mean, variance))),
+            "Bartlett": (bartlett, df, np.nan, float(chi2_p_value(bartlett, df))),
+            "F": (t / df, df, den_df, float(f_p_value(t / df, df, den_df)) if den_df > 0 else np.nan),
+        }
+        columns = ["statistic", "df", "den_df", "p"]
+        return pd.DataFrame.from_dict(rows, orient="index", columns=columns, dtype=np.float64)
+
+    def __repr__(self) -> str:
+        n, used = len(self.reference), len(self.positive)
+        head = f"Bootstrap test: {n} samples, {used} above zero, {self.n_extreme} extreme"
+        failed = [f"{self.n_failed} refits did not converge"] if self.n_failed else []
+        return "\n".join([head, *failed, self.table.loc[["LRT", "PBtest"]].to_string(na_rep="")])
+
+
+def bootstrap_compare(
+    large: Fit,
+    small: Fit,
+    *,
+    n: int = 1000,
+    seed: int | None = None,
+    n_jobs: int = 1,
+    progress: bool | None = None,
+) -> BootstrapComparison:
+    """Simulate from the smaller model, fit both models to each draw, and compare the statistics.
+
+    Both models are fitted by maximum likelihood; REML fits are refitted first.
+
+    Parameters
+    ----------
+    large, small : Fit
+        `small` must be nested in `large`.
+    n : int
+        Number of draws.
+    seed : int, optional
+        The same seed gives the same numbers for any `n_jobs`.
+    n_jobs : int
+        Number of threads.
+    progress : bool, optional
+        Show a bar; by default only where a person watches.
+
+    Raises
+    ------
+    DataError
+        The models are of different data.
+    ModelError
+        The larger model has no more parameters than the smaller one.
+    """
+    check_same_data({"the larger model": large, "the smaller one": small})
+    large, small = by_ml(large), by_ml(small)
+    df = n_parameters(large) - n_parameters(small)
+    if df < 1:
+        raise ModelError(
+            f"the larger model has {n_parameters(large)} parameters and the smaller one "
+            f"{n_parameters(small)}: give the larger one first"
+        )
+
+    def draw(rng: np.random.Generator) -> tuple[float, bool]:
+        y = simulate(small, 1, seed=rng)[:, 0]
+        a, b = large.refit(y), small.refit(y)
+        return 2 * (loglik(a) - loglik(b)), a.optimum.converged and b.optimum.converged
+
+    with warnings.catch_warnings():  # counted instead
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        draws = replicate(draw, n, seed=seed, n_jobs=n_jobs, progress=progress, label="bootstrap")
+    reference = np.array([value for value, _ in draws])
+    failed = sum(not converged for _, converged in draws)
+    return BootstrapComparison(2 * (loglik(large) - loglik(small)), df, reference, failed)

@@ -1,0 +1,156 @@
+"""Models of the same data side by side: likelihood-ratio tests and information criteria."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from interlace.errors import DataError, ModelError
+from interlace.estimation.fit import Fit
+from interlace.inference.estimates import chi2_p_value
+from interlace.inference.likelihood import loglik, n_obs, n_parameters
+from interlace.refitting.refit import by_ml
+
+CRITERIA = ("aic", "aicc", "bic")
+REFITTED = "ML (refitted)"
+
+
+def compare(fits: Mapping[str, Fit], *, refit: bool = True) -> pd.DataFrame:
+    """Likelihood-ratio table as lme4's `anova(m1, m2, ...)`: models by number of parameters, each against the
+    one before.
+
+    Parameters
+    ----------
+    fits : mapping of str to Fit
+    refit : bool
+        Fit those that were fitted by REML again by maximum likelihood. Without it all must be fitted by the
+        same criterion, and by REML only models with the same fixed part can be compared.
+
+    Returns
+    -------
+    DataFrame
+        Columns `npar, aic, bic, loglik, deviance, chisq, df, p, criterion, formula`. `deviance` is -2
+        `loglik`; `criterion` says what was compared: "ML", "ML (refitted)" or "REML".
+
+    Raises
+    ------
+    DataError
+        Fewer than two models, or models of different data.
+    ModelError
+        REML fits that cannot be compared.
+    """
+    if len(fits) < 2:
+        raise DataError(f"a comparison needs two models or more, not {len(fits)}")
+    table = _criteria(fits, refit=refit).sort_values("npar", kind="stable")
+    ll, npar = table["loglik"].to_numpy(), table["npar"].to_numpy()
+    df = np.diff(npar).astype(np.float64)
+    chisq = np.maximum(2 * np.diff(ll), 0.0)
+    table["chisq"] = np.r_[np.nan, chisq]
+    table["df"] = np.r_[np.nan, df]
+    table["p"] = np.r_[np.nan, np.where(df > 0, chi2_p_value(chisq, df), np.nan)]
+    columns = ["npar", "aic", "bic", "loglik", "deviance", "chisq", "df", "p", "criterion", "formula"]
+    return table[columns]
+
+
+def aic_table(fits: Mapping[str, Fit], *, by: str = "aic", refit: bool = True) -> pd.DataFrame:
+    """Models by an information criterion, best first.
+
+    Parameters
+    ----------
+    by : {"aic", "aicc", "bic"}
+        `aic = 2 k - 2 loglik` for k parameters, `aicc = aic + 2 k (k + 1) / (n - k - 1)`,
+        `bic = k log(n) - 2 loglik`.
+    refit : bool
+        As for `compare`.
+
+    Returns
+    -------
+    DataFrame
+        Columns `npar, loglik, aic, aicc, bic, delta, weight, criterion, formula`: `delta` is the distance of
+        `by` from the smallest, `weight` is `exp(-delta / 2)`, scaled to sum to one.
+    """
+    if by not in CRITERIA:
+        raise DataError(f"criterion {by!r} is not known: choose from {', '.join(CRITERIA)}")
+    if not fits:
+        raise DataError("a table of models needs a model")
+    table = _criteria(fits, refit=refit).sort_values(by, kind="stable")
+    table["delta"] = table[by] - table[by].min()
+    likelihood = np.exp(-table["delta"] / 2)
+    table["weight"] = likelihood / likelihood.sum()
+    return table[["npar", "loglik", "aic", "aicc", "bic", "delta", "weight", "criterion", "formula"]]
+
+
+def check_same_data(fits: Mapping[str, Fit]) -> None:
+    """Refuse models of different rows, responses or weights, and say what differs."""
+    (first, one), *others = fits.items()
+    for name, other in others:
+        if difference := _difference(one, other):
+            raise DataError(f"{first} and {name} were not fitted to the same data: {difference}")
+
+
+def _difference(a: Fit, b: Fit) -> str:
+    if n_obs(a) != n_obs(b):
+        return f"{n_obs(a)} and {n_obs(b)} rows were used; leave out rows with missing values beforehand"
+    names = sorted({a.encoding.formula.response, b.encoding.formula.response})
+    assert a.design.y is not None and b.design.y is not None
+    unequal = np.flatnonzero(a.design.y != b.design.y)
+    if unequal.size:
+        what = f"the responses {' and '.join(names)} differ" if len(names) > 1 else "the responses differ"
+        return f"{what} in {unequal.size} of {n_obs(a)} rows (first: row {unequal[0]}, counted from 0)"
+    w = [np.ones(n_obs(a)) if f.design.weights is None else f.design.weights for f in (a, b)]
+    unequal = np.flatnonzero(w[0] != w[1])
+    if unequal.size:
+        return f"the weights differ in {unequal.size} of {n_obs(a)} rows (first: row {unequal[0]})"
+    return ""
+
+
+def _criteria(fits: Mapping[str, Fit], *, refit: bool) -> pd.DataFrame:
+    """One row per model, in the order given; REML fits are refitted or checked."""
+    if not isinstance(refit, bool):
+        raise DataError(f"refit must be True or False, not {refit!r}")
+    check_same_data(fits)
+    if not refit:
+        _check_comparable(fits)
+    said = [REFITTED if f.reml and refit else "REML" if f.reml else "ML" for f in fits.values()]
+    used = [by_ml(f) if refit else f for f in fits.values()]
+    k, ll = np.array([n_parameters(f) for f in used]), np.array([loglik(f) for f in used])
+    n = n_obs(used[0])
+    aic = 2 * k - 2 * ll
+    with np.errstate(divide="ignore"):
+        aicc = np.where(n - k - 1 > 0, aic + 2 * k * (k + 1) / np.maximum(n - k - 1, 0), np.nan)
+    return pd.DataFrame(
+        {
+            "npar": k,
+            "loglik": ll,
+            "deviance": -2 * ll,
+            "aic": aic,
+            "aicc": aicc,
+            "bic": np.log(n) * k - 2 * ll,
+            "criterion": said,
+            "formula": [f.encoding.formula.text or str(f.encoding.formula) for f in fits.values()],
+        },
+        index=list(fits),
+    )
+
+
+def _check_comparable(fits: Mapping[str, Fit]) -> None:
+    (first, one), *others = fits.items()
+    for name, other in others:
+        if one.reml != other.reml:
+            kinds = [f"{n} by {'REML' if f.reml else 'ML'}" for n, f in ((first, one), (name, other))]
+            raise ModelError(f"{' and '.join(kinds)} cannot be compared; use refit=True")
+        if one.reml and not _same_fixed(one, other):
+            raise ModelError(
+                f"{first} and {name} were fitted by REML with different fixed parts: their restricted "
+                "likelihoods are of different data; use refit=True"
+            )
+
+
+def _same_fixed(a: Fit, b: Fit) -> bool:
+    names: list[Sequence[str]] = [[f.encoding.fixed_names[j] for j in f.kept] for f in (a, b)]
+    if sorted(names[0]) != sorted(names[1]):
+        return False
+    order = [b.kept[list(names[1]).index(name)] for name in names[0]]
+    return bool(np.allclose(a.design.X[:, list(a.kept)], b.design.X[:, order], rtol=1e-12, atol=0.0))

@@ -1,0 +1,77 @@
+"""Tests of the random part: each term, or each of its slopes, is dropped in turn."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from interlace.design.reduced import Reduction, without_block, without_columns, without_slopes
+from interlace.errors import DataError
+from interlace.estimation.fit import Fit
+from interlace.estimation.fit import fit as fit_model
+from interlace.inference.estimates import chi2_p_value
+from interlace.inference.likelihood import loglik, n_parameters
+
+DROPS = {"slopes": without_slopes, "terms": lambda *model: [without_block(*model)]}
+NOTHING = 1e-6  # a likelihood-ratio statistic below this is rounding error
+
+
+def ranova(fit: Fit, *, drop: str = "slopes") -> pd.DataFrame:
+    """Likelihood-ratio tests of random terms, by the criterion of the fit, as lmerTest's `ranova`.
+
+    Parameters
+    ----------
+    drop : {"slopes", "terms"}
+        "slopes": a term with slopes loses one slope at a time, and an intercept stays when the only slope
+        goes, even in `(0 + x | g)` (lmerTest's `reduce.terms = TRUE`). "terms": each term leaves as a whole.
+
+    Returns
+    -------
+    DataFrame
+        One row for the model, "<none>", and one for each smaller model: `npar, loglik, aic, lrt, df, p,
+        p_mixture`. `p` is the tail of chi-square with `df` degrees of freedom. As a variance cannot be
+        negative, the statistic is smaller than that under the null; where one variance is dropped (with its
+        covariances), `p_mixture` is the tail of the 50:50 mixture of chi-squares with `df - 1` and `df`
+        degrees of freedom. It is NaN where more than one variance is dropped: no simple mixture holds there.
+    """
+    if drop not in DROPS:
+        raise DataError(f"drop {drop!r} is not known: choose from {', '.join(DROPS)}")
+    encoding, design = without_columns(fit.encoding, fit.design, fit.kept)
+    smaller = [r for i in range(len(encoding.random)) for r in DROPS[drop](encoding, design, i)]
+    fits = [_likelihood(fit, r) for r in smaller]
+    npar = np.array([n_parameters(fit), *(n for n, _ in fits)])
+    ll = np.array([loglik(fit), *(value for _, value in fits)])
+    lrt, df = 2 * (ll[0] - ll), npar[0] - npar
+    variances = np.array([0, *(r.variances for r in smaller)])
+    table = pd.DataFrame(
+        {
+            "npar": npar,
+            "loglik": ll,
+            "aic": 2 * npar - 2 * ll,
+            "lrt": lrt,
+            "df": df.astype(np.float64),
+            "p": np.where(df > 0, chi2_p_value(lrt, df), np.nan),
+            "p_mixture": np.where((df > 0) & (variances == 1), mixture_p_value(lrt, df), np.nan),
+        },
+        index=["<none>", *(r.label for r in smaller)],
+    )
+    table.loc["<none>", ["lrt", "df", "p", "p_mixture"]] = np.nan
+    return table
+
+
+def mixture_p_value(lrt: np.ndarray, df: np.ndarray) -> np.ndarray:
+    """Tail of the 50:50 mixture of chi-squares with `df - 1` and `df` degrees of freedom.
+
+    With 0 degrees of freedom a chi-square is a point mass at zero.
+    """
+    lower = np.where(df > 1, chi2_p_value(lrt, np.maximum(df - 1, 1)), 0.0)
+    return np.where(lrt > NOTHING, (lower + chi2_p_value(lrt, df)) / 2, 1.0)
+
+
+def _likelihood(fit: Fit, smaller: Reduction) -> tuple[int, float]:
+    """Number of parameters and (restricted) log-likelihood of a smaller model."""
+    if not smaller.encoding.random:  # the linear model is the mixed model at theta = 0
+        value = fit.criterion.value(np.zeros(fit.criterion.n_par))
+        return len(fit.kept) + 1, -value / 2
+    reduced = fit_model(smaller.encoding, smaller.design, reml=fit.reml)
+    return n_parameters(reduced), loglik(reduced)
