@@ -15,7 +15,7 @@ from interlace.errors import ConvergenceWarning, DataError, ModelError, RankDefi
 from interlace.estimation.covariance import Unstructured
 from interlace.estimation.crossproducts import CrossProducts
 from interlace.estimation.deviance import ProfiledDeviance
-from interlace.estimation.optimize import Optimum, minimise, minimise_from
+from interlace.estimation.optimize import Optimum, minimise, minimise_again
 from interlace.estimation.penalized import EXACT_FIT, Solution, System
 from interlace.estimation.rank import independent_columns
 from interlace.kernel import NotPositiveDefiniteError
@@ -58,7 +58,7 @@ class Fit:
         return self.criterion.reml
 
     def refit(self, y: ArrayLike) -> Fit:
-        """The same model for another response: same rows, same options, started from this optimum.
+        """The same model for another response: same rows, same options.
 
         Parameters
         ----------
@@ -69,7 +69,7 @@ class Fit:
         A = self.criterion.system.A.with_response(self.encoding, _select(design, self.kept))
         system = replace(self.criterion.system, A=A)
         criterion = replace(self.criterion, system=system)
-        criterion, optimum = _search(lambda: minimise_from(criterion, self.optimum.par))
+        criterion, optimum = _search(lambda: minimise_again(criterion))
         return _checked(criterion, design, optimum, self.kept, self.dropped)
 
 

@@ -90,20 +90,20 @@ def minimise(criterion: ProfiledDeviance) -> tuple[ProfiledDeviance, Optimum]:
     optimum : Optimum
     """
     with kernel.blas_threads(criterion.system.flops):
-        compiled = criterion.kernel()
-        search = _Search(criterion, compiled, compiled.moment_start())
+        search = _Search(criterion)
         search.run()
         search.prove()
         return search.criterion, search.optimum()
 
 
-def minimise_from(criterion: ProfiledDeviance, start: Array) -> tuple[ProfiledDeviance, Optimum]:
-    """`minimise` from parameters that are thought to be near, for refits by the thousand.
+def minimise_again(criterion: ProfiledDeviance) -> tuple[ProfiledDeviance, Optimum]:
+    """`minimise` for refits by the thousand: the Hessian at the end is the one that the search used.
 
-    The Hessian is the one that the search used.
+    The moments of a new response are a better start than the parameters of the old one (with balanced
+    data they are the REML estimates).
     """
     with kernel.blas_threads(criterion.system.flops):
-        search = _Search(criterion, criterion.kernel(), start)
+        search = _Search(criterion)
         search.run()
         return search.criterion, search.optimum()
 
@@ -111,10 +111,10 @@ def minimise_from(criterion: ProfiledDeviance, start: Array) -> tuple[ProfiledDe
 class _Search:
     """The state of a search: the criterion in its present basis, and the best point in it."""
 
-    def __init__(self, criterion: ProfiledDeviance, compiled: kernel.ProfiledDeviance, start: Array) -> None:
+    def __init__(self, criterion: ProfiledDeviance) -> None:
         self.criterion = criterion
-        self.compiled = compiled
-        self.par = start
+        self.compiled = criterion.kernel()
+        self.par: Array = self.compiled.moment_start()
         self.value = np.inf
         self.gradient = np.zeros(0)
         self.hessian = np.zeros((0, 0))

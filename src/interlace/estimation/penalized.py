@@ -180,5 +180,5 @@ def _inverse_gram(R: Array) -> Array:
     """``(R'R)^-1`` for upper triangular R."""
     if not R.size:
         return np.zeros(R.shape)
-    inverse = np.linalg.solve(np.triu(R), np.eye(len(R)))
+    inverse = np.linalg.inv(R)
     return inverse @ inverse.T
