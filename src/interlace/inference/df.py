@@ -9,8 +9,8 @@ import numpy as np
 
 from interlace.errors import DataError
 from interlace.estimation.fit import Fit
-from interlace.inference import satterthwaite
-from interlace.inference.wald import Array, Ddf, FTest, scores
+from interlace.inference import kenward_roger, satterthwaite
+from interlace.inference.wald import Array, Ddf, FTest, mean, scores
 
 __all__ = [
     "Asymptotic",
@@ -79,7 +79,7 @@ class KenwardRoger:
 
     def bind(self, fit: Fit) -> Ddf:
         """Adjusted covariance and what its degrees of freedom follow from."""
-        raise NotImplementedError
+        return kenward_roger.bind(fit, self.information)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ class _AsymptoticDdf:
 
     def f_test(self, L: Array, rhs: Array | float = 0.0) -> FTest:
         rows, t2 = scores(L, self.vcov, L @ self.beta - rhs)
-        return FTest(float(t2.mean()) if t2.size else np.nan, float(len(rows)), np.inf)
+        return FTest(mean(t2), float(t2.size), np.inf)
 
 
 DdfLike = str | DdfMethod

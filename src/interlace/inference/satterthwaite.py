@@ -10,7 +10,7 @@ from interlace.estimation.fit import Fit
 from interlace.inference.marginal import Marginal
 from interlace.inference.varcorr import is_singular
 from interlace.inference.varpar import VarianceParameters, derivatives
-from interlace.inference.wald import Array, FTest, rowwise, scores
+from interlace.inference.wald import Array, FTest, mean, rowwise, scores
 
 EQUAL_DF = 1e-8
 
@@ -49,9 +49,7 @@ class SatterthwaiteDdf:
     def f_test(self, L: Array, rhs: Array | float = 0.0) -> FTest:
         """F of all rows at once: t statistics along the eigenvectors of ``L vcov L'``, df from theirs."""
         rows, t2 = scores(L, self.vcov, L @ self.beta - rhs)
-        if not t2.size:
-            return FTest(np.nan, 0.0, np.nan)
-        return FTest(float(t2.mean()), float(t2.size), _joined(self.df(rows)))
+        return FTest(mean(t2), float(t2.size), _joined(self.df(rows)) if t2.size else np.nan)
 
 
 def _joined(nu: Array) -> float:

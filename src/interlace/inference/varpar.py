@@ -23,9 +23,9 @@ NOISE = 1e-9  # the same relative to the largest: differences do not know the re
 class VarianceParameters:
     """Parameters of the relative covariance factors and log sigma, with their covariance.
 
-    The parameters are coordinates T of the factors, ``Lambda = basis T``, where the criterion is regular. What
-    follows from them does not depend on the coordinates, unless eigenvalues of the Hessian had to be left out;
-    then the coordinates are theta and sigma, as in lmerTest.
+    The parameters are coordinates T of the factors, ``Lambda = basis T``, where the criterion is regular.
+    What follows from them does not depend on the coordinates, unless eigenvalues of the Hessian had to be
+    left out; then the coordinates are theta and sigma, as in lmerTest.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ class VarianceParameters:
         # 1) where the Hessian is positive definite its inverse serves, in the coordinates most regular
         criterion, par = fit.criterion.pivoted(fit.optimum.par)
         H = _hessian(criterion, par, fit, marginal)
-        units = 1 / np.sqrt(np.where(np.diagonal(H) > 0, np.diagonal(H), 1.0))
+        units: Array = 1 / np.sqrt(np.where(np.diagonal(H) > 0, np.diagonal(H), 1.0))
         scaled = H * np.outer(units, units)
         if np.linalg.eigvalsh(scaled)[0] > WELL_CONDITIONED:
             return cls(criterion, par, 2 * np.linalg.inv(scaled) * np.outer(units, units), np.zeros(0))
@@ -79,7 +79,7 @@ def derivatives(criterion: ProfiledDeviance, par: Array, left: Sequence[Array]) 
 
 
 def _hessian(criterion: ProfiledDeviance, par: Array, fit: Fit, marginal: Marginal) -> Array:
-    """Of ``ld(par) + df log(2 pi sigma^2) + pwrss(par) / sigma^2`` in (par, log sigma) where sigma is the best.
+    """Of ``ld(par) + df log(2 pi sigma^2) + pwrss(par) / sigma^2`` in (par, log sigma), at the best sigma.
 
     The profiled criterion is ``ld + df log pwrss`` and a constant; what it lacks of the second derivative in
     par is ``df (d log pwrss)(d log pwrss)'``.

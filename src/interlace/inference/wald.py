@@ -50,7 +50,7 @@ class Ddf(Protocol):
 
 
 def scores(L: Array, vcov: Array, distance: Array) -> tuple[Array, Array]:
-    """Independent directions of `L Var(beta) L'` and the squared t statistic along each.
+    """Independent directions of ``L Var(beta) L'``, and the parts of the Wald statistic.
 
     Parameters
     ----------
@@ -62,17 +62,28 @@ def scores(L: Array, vcov: Array, distance: Array) -> tuple[Array, Array]:
     Returns
     -------
     rows : (q, p)
-        `P'L` for the eigenvectors P whose eigenvalue is not zero; q is the rank.
+        ``P'L`` for the eigenvectors P of ``L Var(beta) L'`` with the q largest eigenvalues; q is the rank.
     t2 : (q,)
-        `(P' distance)^2 / eigenvalue`.
+        Independent squared t statistics: their sum is ``distance' (L Var(beta) L')^- distance``.
     """
-    values, vectors = np.linalg.eigh(L @ vcov @ L.T)
-    values, vectors = values[::-1], vectors[:, ::-1]
-    keep = values > max(RANK_TOLERANCE * values[0], 0.0) if values.size else np.zeros(0, dtype=bool)
-    P = vectors[:, keep]
-    return P.T @ L, (P.T @ distance) ** 2 / values[keep]
+    V = L @ vcov @ L.T
+    # 1) rank and statistics in units of standard errors: neither depends on the units of the columns of X
+    se = np.sqrt(np.diagonal(V))
+    unit = 1 / np.where(se > 0, se, 1.0)
+    values, vectors = np.linalg.eigh(V * np.outer(unit, unit))
+    keep = values > RANK_TOLERANCE
+    q = int(keep.sum())
+    z = vectors[:, keep].T @ (unit * distance)
+    # 2) the directions are those of V itself, as in lmerTest
+    P = np.linalg.eigh(V)[1][:, ::-1][:, :q]
+    return P.T @ L, z**2 / values[keep]
 
 
 def rowwise(L: Array, middle: Array) -> Array:
     """`diag(L middle L')`."""
     return np.einsum("ij,jk,ik->i", L, middle, L)
+
+
+def mean(t2: Array) -> float:
+    """F of independent squared t statistics; NaN where there is none."""
+    return float(t2.mean()) if t2.size else float("nan")

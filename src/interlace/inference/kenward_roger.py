@@ -1,0 +1,152 @@
+"""Kenward and Roger (1997): the adjusted covariance of beta, the scaled F statistic, and its df.
+
+The covariance of y is linear in its parameters, ``Sigma = sum of gamma_j V_j``: the variances and covariances
+of each random-effects term (V_j = Z D_j Z' for a small symmetric D_j repeated along the levels) and the
+residual variance (V_0 = W^-1). The letters P, Q, W, Phi, A1, A2 are those of the paper and of pbkrtest.
+
+Everything is computed with sigma = 1, in coordinates where ``Phi = I`` (`Marginal`): A1 and A2 do not depend
+on either.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from interlace.errors import ModelError
+from interlace.estimation.fit import Fit
+from interlace.inference.marginal import Marginal
+from interlace.inference.moments import Moments, moments
+from interlace.inference.varcorr import is_singular
+from interlace.inference.wald import Array, FTest, mean, scores
+
+TINY = 1e-10
+RANK_TOLERANCE = 1e-10
+
+
+@dataclass(frozen=True, slots=True)
+class KenwardRogerDdf:
+    """The adjusted covariance, and P and W from which the degrees of freedom of any L follow.
+
+    Attributes
+    ----------
+    beta : ndarray, (p,)
+    vcov : ndarray, (p, p)
+        Adjusted covariance of beta.
+    root : ndarray, (p, p)
+        K with ``K K'`` the covariance before adjustment.
+    P : ndarray, (m, p, p)
+        Derivatives of the information about beta, in coordinates where its covariance is I.
+    W : ndarray, (m, m)
+        Covariance of the variance parameters, those of theta's terms first, sigma^2 last (sigma = 1).
+    note : str
+    """
+
+    beta: Array
+    vcov: Array
+    root: Array
+    P: Array
+    W: Array
+    note: str
+
+    def df(self, L: Array) -> Array:
+        """Degrees of freedom of each row of L, (m,)."""
+        rows = np.asarray(L, dtype=np.float64) @ self.root
+        return np.array([self._approximation(row[None])[0] for row in rows])
+
+    def f_test(self, L: Array, rhs: Array | float = 0.0) -> FTest:
+        """The scaled F statistic."""
+        L = np.asarray(L, dtype=np.float64)
+        rows, t2 = scores(L, self.vcov, L @ self.beta - rhs)
+        den_df, scaling = self._approximation(rows @ self.root)
+        return FTest(scaling * mean(t2), float(t2.size), den_df)
+
+    def _approximation(self, rows: Array) -> tuple[float, float]:
+        """Denominator df and F scaling for white rows (q, p) of full rank."""
+        q = len(rows)
+        if not np.any(rows):
+            return np.nan, np.nan
+        basis = np.linalg.qr(rows.T)[0]
+        projected = basis.T @ self.P @ basis
+        trace = np.trace(projected, axis1=1, axis2=2)
+        A1 = float(trace @ self.W @ trace)
+        A2 = float(np.einsum("iab,ij,jba->", projected, self.W, projected))
+        return _approximation(q, A1, A2)
+
+
+def _approximation(q: int, A1: float, A2: float) -> tuple[float, float]:
+    """Degrees of freedom and scale that give F the first two moments of the statistic."""
+    if A2 <= 0:  # the statistic does not depend on the variance parameters
+        return np.inf, 1.0
+    B = (A1 + 6 * A2) / (2 * q)
+    g = ((q + 1) * A1 - (q + 4) * A2) / ((q + 2) * A2)
+    d = 3 * q + 2 * (1 - g)
+    c1, c2, c3 = g / d, (q - g) / d, (q + 2 - g) / d
+    V0, V1, V2 = 1 + c1 * B, 1 - c2 * B, 1 - c3 * B
+    V0 = 0.0 if abs(V0) < TINY else V0
+    mean = 1 - A2 / q
+    ratio = 1.0 if abs(mean) < 1e-14 and abs(V1) < 1e-14 else mean / V1
+    rho = ratio**2 * V0 / (V2 * q)
+    df = 4 + (q + 2) / (q * rho - 1)
+    return df, (1.0 if abs(df - 2) < 0.01 else df * mean / (df - 2))
+
+
+def bind(fit: Fit, information: str) -> KenwardRogerDdf:
+    """The adjusted covariance of a fit by REML.
+
+    Raises
+    ------
+    ModelError
+        The fit is by maximum likelihood, the matrices would not fit in memory, or the observed information is
+        not positive definite.
+    """
+    if not fit.reml:
+        raise ModelError(
+            "Kenward-Roger is defined for fits by REML, and this one is by maximum likelihood: refit with "
+            "refit(reml=True), or take ddf='satterthwaite'"
+        )
+    marginal = Marginal.of(fit)
+    found = moments(fit, marginal)
+    W, left_out = _variance(fit, found, information)
+    adjustment = 2 * np.einsum("jk,jkab->ab", W, found.Q - np.einsum("jab,kbc->jkac", found.P, found.P))
+    K = fit.sigma * marginal.root
+    vcov = K @ (np.eye(len(K)) + (adjustment + adjustment.T) / 2) @ K.T
+    return KenwardRogerDdf(
+        beta=fit.solution.beta, vcov=vcov, root=K, P=found.P, W=W, note=_note(fit, left_out)
+    )
+
+
+def _variance(fit: Fit, found: Moments, information: str) -> tuple[Array, int]:
+    """W: twice the inverse of (twice) the information, and the number of directions without information."""
+    twice = found.expected
+    if information == "observed":
+        twice = 2 * found.quadratic / fit.sigma**2 - twice
+    # 1) in units of their own, so that the rank does not depend on those of the data
+    diagonal = np.diagonal(twice)
+    units = 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
+    values, vectors = np.linalg.eigh(twice * np.outer(units, units))
+    keep = values > RANK_TOLERANCE
+    if information == "observed" and not keep.all():
+        raise ModelError(
+            "the observed information about the variances is not positive definite, as happens where a "
+            "variance is estimated as zero: take KenwardRoger(information='expected')"
+        )
+    # 2) directions without information are left out, as pbkrtest does
+    inverse = (vectors[:, keep] / values[keep]) @ vectors[:, keep].T
+    return 2 * inverse * np.outer(units, units), int(np.sum(~keep))
+
+
+def _note(fit: Fit, left_out: int) -> str:
+    words = []
+    if is_singular(fit):
+        words.append(
+            "the fit is singular: Kenward-Roger counts every variance and covariance as estimated, those at "
+            "the boundary too (as pbkrtest does)"
+        )
+    if left_out:
+        words.append(
+            f"the data do not tell all variance parameters apart: {left_out} direction{'s' * (left_out > 1)} "
+            "of them left out"
+        )
+    return "; ".join(words)

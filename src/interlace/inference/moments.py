@@ -1,0 +1,231 @@
+"""Traces and quadratic forms of the derivatives of the marginal covariance, without a matrix over the rows.
+
+With sigma = 1, ``V = I + sum_j gamma_j V_j`` and ``V_j = Z D_j Z'`` everything follows from ``S = Z'V^-1Z``,
+which is dense only within the connected pieces of Z'Z, and from ``Z'V^-1X``. What has the identity in place of
+V_j follows from the rest, as ``I = V - sum_j gamma_j V_j``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import linalg
+
+from interlace import kernel
+from interlace.errors import ModelError
+from interlace.estimation.covariance import Unstructured
+from interlace.estimation.fit import Fit
+from interlace.estimation.memory import SHARE, available_bytes
+from interlace.inference.components import Gram, Pieces, chunks, pieces
+from interlace.inference.marginal import Marginal
+from interlace.inference.wald import Array
+
+COPIES = 4  # dense matrices of the size of the largest piece that are alive at once
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """Per covariance parameter: variances and covariances of the terms in the order of theta, then sigma^2.
+
+    X is white (``X'V^-1X = I``) and ``R = V^-1 - V^-1 X X'V^-1``.
+
+    Attributes
+    ----------
+    P : ndarray, (m, p, p)
+        ``-X'V^-1 V_j V^-1X``.
+    Q : ndarray, (m, m, p, p)
+        ``X'V^-1 V_j V^-1 V_k V^-1X``.
+    expected : ndarray, (m, m)
+        ``tr(R V_j R V_k)``, twice the expected information of the REML criterion.
+    quadratic : ndarray, (m, m)
+        ``y'R V_j R V_k R y``.
+    """
+
+    P: Array
+    Q: Array
+    expected: Array
+    quadratic: Array
+
+
+@dataclass(frozen=True, slots=True)
+class _Parameter:
+    """A variance or covariance of a term: ``D`` within a level of the grouping factor `factor`."""
+
+    factor: int
+    D: Array
+    gamma: float
+
+
+@dataclass(slots=True)
+class _Sums:
+    """Sums over the pieces; i, j, k are parameters, the last ones in P, Q are columns of X."""
+
+    P: Array
+    Q: Array
+    trace: Array  # tr(V^-1 V_j)
+    traces: Array  # tr(V^-1 V_j V^-1 V_k)
+    linear: Array  # y'R V_j R y
+    quadratic: Array  # y'R V_j V^-1 V_k R y
+    mixed: Array  # X'V^-1 V_j R y
+
+
+def moments(fit: Fit, marginal: Marginal) -> Moments:
+    """All of them at the fitted theta.
+
+    Raises
+    ------
+    ModelError
+        The largest connected piece of Z'Z, made dense, would not fit in memory.
+    """
+    A = fit.criterion.system.A
+    batches = pieces(A)
+    _check_memory(fit, max(batch.size(A.layout.k) for batch in batches))
+    parameters = _parameters(fit)
+    m, p = len(parameters), len(marginal.root)
+    sums = _Sums(
+        P=np.zeros((m, p, p)),
+        Q=np.zeros((m, m, p, p)),
+        trace=np.zeros(m),
+        traces=np.zeros((m, m)),
+        linear=np.zeros(m),
+        quadratic=np.zeros((m, m)),
+        mixed=np.zeros((m, p)),
+    )
+    gram = Gram(A)
+    for batch in batches:
+        size = batch.size(A.layout.k)
+        for part in chunks(batch, size * (size + m * p)):
+            with kernel.blas_threads(4.0 * len(part) * size**3):
+                _add(sums, fit, marginal, parameters, part, gram.of(part))
+    return _finished(fit, sums, np.array([parameter.gamma for parameter in parameters]))
+
+
+def _parameters(fit: Fit) -> list[_Parameter]:
+    system, out = fit.criterion.system, []
+    for i in system.A.layout.theta_order:
+        place, T = system.A.layout.places[i], fit.solution.factors[i]
+        shift, G = system.A.origin.shift(system.encoding, i), T @ T.T
+        for row, col in Unstructured(len(T)).entries:
+            E = np.zeros((len(T), len(T)))
+            E[row, col] = E[col, row] = 1.0
+            D = np.zeros((system.A.layout.k[place.factor],) * 2)
+            D[place.columns, place.columns] = shift @ E @ shift.T
+            out.append(_Parameter(place.factor, D, float(G[row, col])))
+    return out
+
+
+def _add(
+    sums: _Sums,
+    fit: Fit,
+    marginal: Marginal,
+    parameters: list[_Parameter],
+    part: Pieces,
+    ZZ: Array,
+) -> None:
+    """The sums over some pieces; b is the piece, a and c levels in it, r, s, t, u effects of a level."""
+    k = fit.criterion.system.A.layout.k
+    at = part.slices(k)
+    S = _marginal_gram(fit, part, ZZ)
+    # 1) Z'V^-1[X, y - X beta], with D_j of it
+    E = [
+        np.concatenate([x[levels], r[levels][..., None]], axis=-1)
+        for x, r, levels in zip(marginal.zvx, marginal.zvr, part.levels, strict=True)
+    ]
+    DE = [parameter.D @ E[parameter.factor] for parameter in parameters]
+    # 2) traces, from sums over pairs of levels
+    blocks = {}
+    for f in range(len(k)):
+        for g in range(f, len(k)):
+            blocks[f, g] = _pair_sums(S[:, at[f], at[g]], k[f], k[g])
+    for j, one in enumerate(parameters):
+        f = one.factor
+        diagonal = _diagonal_sum(S[:, at[f], at[f]], k[f])
+        sums.trace[j] += np.sum(one.D * diagonal)
+        for i, other in enumerate(parameters[: j + 1]):
+            (a, A), (c, C) = sorted([(f, j), (other.factor, i)])
+            value = np.einsum("sr,tu,rtsu->", parameters[A].D, parameters[C].D, blocks[a, c])
+            sums.traces[i, j] += value
+            if i != j:
+                sums.traces[j, i] += value
+    # 3) quadratic forms
+    flat = [v.reshape(len(part), -1, v.shape[-1]) for v in DE]
+    for j, one in enumerate(parameters):
+        f = one.factor
+        direct = np.einsum("bap,baq->pq", E[f].reshape(flat[j].shape), flat[j], optimize=True)
+        sums.P[j] -= direct[:-1, :-1]
+        sums.mixed[j] += direct[:-1, -1]
+        sums.linear[j] += direct[-1, -1]
+        SDE = S[:, :, at[f]] @ flat[j]
+        for i, other in enumerate(parameters[: j + 1]):
+            both = np.einsum("bap,baq->pq", flat[i], SDE[:, at[other.factor]], optimize=True)
+            sums.Q[i, j] += both[:-1, :-1]
+            sums.quadratic[i, j] += both[-1, -1]
+            if i != j:
+                sums.Q[j, i] += both[:-1, :-1].T
+                sums.quadratic[j, i] += both[-1, -1]
+
+
+def _marginal_gram(fit: Fit, part: Pieces, ZZ: Array) -> Array:
+    """``Z'V^-1Z = (I + Z'Z G)^-1 Z'Z`` with ``G = Lambda Lambda'``; (pieces, size, size)."""
+    k = fit.criterion.system.A.layout.k
+    M = np.empty_like(ZZ)
+    F = fit.criterion.system.internal_factors(fit.solution.factors)
+    for f, place in enumerate(part.slices(k)):
+        columns = ZZ[:, :, place].reshape(len(ZZ), -1, k[f])
+        M[:, :, place] = (columns @ (F[f] @ F[f].T)).reshape(len(ZZ), ZZ.shape[1], -1)
+    M[:, np.arange(M.shape[1]), np.arange(M.shape[1])] += 1.0
+    if len(ZZ) == 1:  # in place: one piece may be large
+        S = linalg.solve(M[0], ZZ[0], overwrite_a=True, overwrite_b=True, check_finite=False)[None]
+    else:
+        S = np.linalg.solve(M, ZZ)
+    return (S + S.transpose(0, 2, 1)) / 2
+
+
+def _pair_sums(S: Array, k: int, kk: int) -> Array:
+    """``sum over b, a, c of S[b, a r, c t] S[b, a s, c u]``, indexed by r, t, s, u."""
+    b, rows, cols = S.shape
+    entries = S.reshape(b, rows // k, k, cols // kk, kk).transpose(2, 4, 0, 1, 3).reshape(k * kk, -1)
+    return (entries @ entries.T).reshape(k, kk, k, kk)
+
+
+def _diagonal_sum(S: Array, k: int) -> Array:
+    """Sum of the diagonal blocks (k, k)."""
+    b, size, _ = S.shape
+    return np.einsum("baras->rs", S.reshape(b, size // k, k, size // k, k))
+
+
+def _finished(fit: Fit, sums: _Sums, gamma: Array) -> Moments:
+    """sigma^2 added as the last parameter, and V^-1 made R in the traces."""
+    m, p = len(gamma), sums.P.shape[1]
+    n, solution = fit.criterion.system.A.n, fit.solution
+    P, Q = np.empty((m + 1, p, p)), np.empty((m + 1, m + 1, p, p))
+    traces, quadratic = np.empty((m + 1, m + 1)), np.empty((m + 1, m + 1))
+    # 1) of P, Q and tr(V^-1 V_j V^-1 V_k)
+    P[:m], Q[:m, :m], traces[:m, :m] = sums.P, sums.Q, sums.traces
+    P[m] = -np.eye(p) - np.tensordot(gamma, sums.P, 1)
+    Q[m, :m] = -sums.P - np.tensordot(gamma, sums.Q, 1)
+    Q[:m, m] = Q[m, :m].transpose(0, 2, 1)
+    Q[m, m] = -P[m] - np.tensordot(gamma, Q[:m, m], 1)
+    traces[m, :m] = traces[:m, m] = sums.trace - gamma @ sums.traces
+    traces[m, m] = n - gamma @ sums.trace - gamma @ traces[m, :m]
+    # 2) of y'R V_j R V_k R y, where R V R = R
+    quadratic[:m, :m] = sums.quadratic - sums.mixed @ sums.mixed.T
+    quadratic[m, :m] = quadratic[:m, m] = sums.linear - gamma @ quadratic[:m, :m]
+    quadratic[m, m] = solution.wrss - gamma @ quadratic[m, :m]
+    expected = traces - 2 * np.trace(Q, axis1=2, axis2=3) + np.einsum("iab,jba->ij", P, P)
+    return Moments(P, Q, expected, quadratic)
+
+
+def _check_memory(fit: Fit, size: int) -> None:
+    need = COPIES * 8.0 * size**2
+    if need < 2.0**28:
+        return
+    limit = SHARE * available_bytes()
+    if need > limit:
+        groups = ", ".join(dict.fromkeys(block.group for block in fit.encoding.random))
+        raise ModelError(
+            f"Kenward-Roger needs dense matrices over the {size:,} random effects that {groups} connect: "
+            f"about {need / 2**30:,.1f} GiB, and {limit / 2**30:,.1f} GiB can be had. Take "
+            "ddf='satterthwaite', which needs no such matrix"
+        )
