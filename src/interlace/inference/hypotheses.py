@@ -49,7 +49,7 @@ def type3(fit: Fit, terms: Terms, which: Iterable[Term]) -> dict[str, Array]:
     """Each term about its own effects averaged over the terms that contain it, whatever the coding of X.
 
     Of the estimable functions of the model with an indicator for every cell (SAS), those of a term are made
-    orthogonal to those of the terms that contain it, larger terms first, and written in the coefficients of X.
+    orthogonal to those of the terms that contain it (larger terms first) and written in coefficients of X.
     """
     if len(terms.tested) <= 1:
         return type1(fit, terms, which)
@@ -74,7 +74,7 @@ def _columns_of_terms(taken: list[int], place: dict[str, slice]) -> dict[str, li
 
 
 def _orthogonal(G: Array, terms: Terms, columns: dict[str, list[int]]) -> dict[str, Array]:
-    """Estimable functions of each term, rows over the cells; G has one in each column. Largest terms go first."""
+    """Estimable functions of each term, rows over the cells, from those in the columns of G."""
     for term in sorted(terms.terms, key=lambda t: -len(t.members)):
         own = columns[term.label]
         others = [j for other in terms.containing(term) for j in columns[other.label]]

@@ -123,7 +123,7 @@ class Indicators:
         Columns of each term among the k indicators.
     treatment : tuple of int
         Columns, among the k, of the treatment-coded model matrix: the first level of a factor is left out
-        where the term without that factor is in the model.
+        where the term without that factor is in the model (or is empty).
     """
 
     R: Array
@@ -156,14 +156,26 @@ class Indicators:
 
 def _treatment(term: Term, terms: Terms, widths: Mapping[str, int]) -> list[int]:
     """The columns of a term that treatment coding takes, by R's rule."""
-    present = {frozenset(other.members) for other in terms.terms}
+    present = {frozenset(other.members) for other in terms.terms} | {frozenset()}
     taken = np.ones(1, dtype=bool)
     for expression in term.members:
         part = np.ones(widths[expression], dtype=bool)
-        if expression in terms.categorical and frozenset(term.members) - {expression} in present:
+        if (
+            expression in terms.categorical
+            and frozenset(term.members) - {expression} in present
+            and (term.label, expression) != _in_place_of_intercept(terms)
+        ):
             part[0] = False
         taken = np.outer(part, taken).ravel()
     return np.flatnonzero(taken).tolist()
+
+
+def _in_place_of_intercept(terms: Terms) -> tuple[str, str] | None:
+    """Without an intercept the first factor keeps all its levels: its first term and its expression."""
+    if terms.terms[0].label == INTERCEPT:
+        return None
+    found = ((t.label, e) for t in terms.terms for e in t.members if e in terms.categorical)
+    return next(found, None)
 
 
 def _product(parts: list[Array], nrows: int) -> Array:
