@@ -121,6 +121,14 @@ def test_at_theta_drops_the_same_columns() -> None:
     assert at_theta(encoding, design, [0.5]).dropped == ("I(2 * x)",)
 
 
+@pytest.mark.parametrize("add", ["I(2 * x + 1)", "I(-3 * x)"])
+def test_columns_of_a_random_term_that_depend_on_each_other_are_named(add: str) -> None:
+    with pytest.raises(
+        ModelError, match=r"columns Intercept, x, I\(.*\) of a random term of 'a' depend on each"
+    ):
+        interlace.lmer(f"y ~ x + (x + {add} | a)", one(rng(), 120))
+
+
 # --- theta ------------------------------------------------------------------------------------------------
 
 

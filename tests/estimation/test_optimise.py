@@ -244,7 +244,6 @@ HARD: dict[str, tuple[str, Any]] = {
     "year-squared-raw": ("y ~ year + (year + I((year - 2010) ** 2) | g)", _years),
     "collinear-0.01": ("y ~ x0 + (x0 + near | g)", lambda r: _collinear(r, 1e-2)),
     "collinear-0.0001": ("y ~ x0 + (x0 + near | g)", lambda r: _collinear(r, 1e-4)),
-    "collinear-exactly": ("y ~ x0 + (x0 + I(2 * x0 + 1) | g)", lambda r: _collinear(r, 1e-4)),
     "nothing-there": ("y ~ x + (1 | a) + (1 | b) + (1 | c)", _noise),
     "nothing-there-slopes": ("y ~ x + (x + z | a) + (x | b) + (1 | c)", _noise),
     "outlier": ("y ~ x + (x | a)", lambda r: (d := one(r, 80)) | {"y": d["y"] + 1e4 * (np.arange(80) == 7)}),
