@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +35,7 @@ class Pieces:
     def slices(self, k: tuple[int, ...]) -> list[slice]:
         """Where the effects of each grouping factor lie within a piece."""
         ends = np.cumsum([0, *(levels.shape[1] * size for levels, size in zip(self.levels, k, strict=True))])
-        return [slice(start, end) for start, end in zip(ends[:-1], ends[1:], strict=True)]
+        return [slice(start, end) for start, end in pairwise(ends)]
 
     def size(self, k: tuple[int, ...]) -> int:
         """Number of random effects in a piece."""
@@ -90,14 +91,14 @@ class Gram:
             block[:, np.arange(m), :, np.arange(m), :] = self._diagonal[f][levels].transpose(1, 0, 2, 3)
             out[:, at[f], at[f]] = block.reshape(b, m * k[f], m * k[f])
         for (f, g), pair in self._pairs.items():
-            block = self._between(pair, batch.levels[f], batch.levels[g], self._n_levels[g])
-            out[:, at[f], at[g]] = block
-            out[:, at[g], at[f]] = block.transpose(0, 2, 1)
+            between = self._between(pair, batch.levels[f], batch.levels[g], self._n_levels[g])
+            out[:, at[f], at[g]] = between
+            out[:, at[g], at[f]] = between.transpose(0, 2, 1)
         return out
 
     @staticmethod
-    def _between(pair: tuple[Array, Array, Array], rows: Index, cols: Index, n_cols: int) -> Array:
-        ptr, col, value = (np.asarray(a) for a in pair)
+    def _between(pair: tuple[Index, Index, Array], rows: Index, cols: Index, n_cols: int) -> Array:
+        ptr, col, value = pair
         (b, m), width, (_, k, kk) = rows.shape, cols.shape[1], value.shape
         out = np.zeros((b, m, width, k, kk))
         if not out.size:
@@ -134,4 +135,4 @@ def _components(A: CrossProducts) -> _Labels:
     i, j = np.concatenate(rows), np.concatenate(cols)
     graph = sparse.coo_matrix((np.ones(len(i)), (i, j)), shape=(start[-1], start[-1]))
     n, label = csgraph.connected_components(graph, directed=False)
-    return _Labels(n, [label[a:b] for a, b in zip(start[:-1], start[1:], strict=True)])
+    return _Labels(n, [label[a:b] for a, b in pairwise(start)])

@@ -106,7 +106,7 @@ class _AsymptoticDdf:
         return np.full(len(L), np.inf)
 
     def f_test(self, L: Array, rhs: Array | float = 0.0) -> FTest:
-        rows, t2 = scores(L, self.vcov, L @ self.beta - rhs)
+        _, t2 = scores(L, self.vcov, L @ self.beta - rhs)
         return FTest(mean(t2), float(t2.size), np.inf)
 
 

@@ -1,8 +1,8 @@
 """Traces and quadratic forms of the derivatives of the marginal covariance, without a matrix over the rows.
 
-With sigma = 1, ``V = I + sum_j gamma_j V_j`` and ``V_j = Z D_j Z'`` everything follows from ``S = Z'V^-1Z``,
-which is dense only within the connected pieces of Z'Z, and from ``Z'V^-1X``. What has the identity in place of
-V_j follows from the rest, as ``I = V - sum_j gamma_j V_j``.
+With sigma = 1, ``V = I + sum_j gamma_j V_j`` and ``V_j = Z D_j Z'`` everything follows from
+``S = Z'V^-1Z``, which is dense only within the connected pieces of Z'Z, and from ``Z'V^-1X``. What has the
+identity in place of V_j follows from the rest, as ``I = V - sum_j gamma_j V_j``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from interlace.inference.components import Gram, Pieces, chunks, pieces
 from interlace.inference.marginal import Marginal
 from interlace.inference.wald import Array
 
-COPIES = 4  # dense matrices of the size of the largest piece that are alive at once
+COPIES = 6  # dense matrices of the size of the largest piece that are alive at once
 
 
 @dataclass(frozen=True, slots=True)
