@@ -10,7 +10,8 @@ import pandas as pd
 
 from interlace.errors import DataError
 from interlace.estimation.fit import Fit
-from interlace.inference import likelihood, varcorr
+from interlace.inference import anova, drop1, likelihood, varcorr
+from interlace.inference.df import DdfLike
 from interlace.inference.estimates import fixed_effects
 from interlace.prediction import predict, ranef, residuals, rows, simulate
 from interlace.refitting.refit import refit
@@ -97,6 +98,51 @@ class LinearMixedModel:
     def coef_table(self) -> pd.DataFrame:
         """One row per coefficient: `estimate`, `se`, `t`."""
         return fixed_effects(self._fit).table()
+
+    def anova(
+        self,
+        *,
+        type: int = 3,
+        ddf: DdfLike | None = None,
+        test: str = "F",
+        terms: Sequence[str] | None = None,
+    ) -> pd.DataFrame:
+        """A test of each term of the fixed part.
+
+        Parameters
+        ----------
+        type : {3, 2, 1}
+            1: each term after those before it. 2: after all terms that do not contain it. 3: averaged over the
+            terms that contain it, whatever the coding of the factors. Defined as by SAS and lmerTest.
+        ddf : str or DdfMethod, optional
+            Denominator degrees of freedom of F: "satterthwaite" (as without it), "kenward-roger" or
+            "asymptotic", or an object such as `KenwardRoger(information="observed")`.
+        test : {"F", "chisq"}
+            "F": columns `sum_sq, mean_sq, num_df, den_df, F, p`, as lmerTest defines them. "chisq": Wald tests
+            of type 2 or 3, columns `chisq, df, p`, as by car's `Anova`; type 3 is then about the coefficients
+            in the coding of the model, so code factors by "sum" for it.
+        terms : sequence of str, optional
+            The terms to test, all by default; "1" is the intercept, which is not tested unless it is named.
+
+        Returns
+        -------
+        DataFrame
+            One row per term; NaN for a term of which no column is in the model.
+        """
+        return anova.anova(self._fit, type=type, ddf=ddf, test=test, terms=terms)
+
+    def drop1(self, *, test: str = "F", ddf: DdfLike | None = None) -> pd.DataFrame:
+        """A test of each term that may be left out by itself: those that are no part of another term.
+
+        Parameters
+        ----------
+        test : {"F", "lrt"}
+            "F": columns as those of `anova`. "lrt": the model and each smaller model are fitted by maximum
+            likelihood; columns `df, aic, chisq, p`, and a row `<none>` for the model itself.
+        ddf : str or DdfMethod, optional
+            Denominator degrees of freedom of F, as for `anova`.
+        """
+        return drop1.drop1(self._fit, test=test, ddf=ddf)
 
     # ---- variance components ---
 
