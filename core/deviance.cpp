@@ -36,6 +36,11 @@ double ProfiledDeviance::value(const std::vector<double>& par) {
     return criterion_value(factor_, kind_) - factor_.products().sum_log_w;
 }
 
+double ProfiledDeviance::rounding() const {
+    const CrossProducts& a = factor_.products();
+    return 2.2e-16 * static_cast<double>(a.n) * a.response->yy / factor_.pwrss();
+}
+
 std::vector<double> ProfiledDeviance::reduced_gradient(const Blocks& full) const {
     const auto& k = factor_.products().random->k;
     Blocks t;  // basis' G

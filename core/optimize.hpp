@@ -13,6 +13,8 @@ class Objective {
     // Moves a trial point where the function is the same but better conditioned (may do nothing).
     virtual void adjust(std::vector<double>& x) const = 0;
     virtual double value(const std::vector<double>& x) = 0;
+    // Rounding error of the last value, beyond that of its own size.
+    virtual double rounding() const { return 0.0; }
     // Gradient and approximate Hessian (size x size, symmetric) at the point of the last call of value().
     virtual void derivatives(std::vector<double>& gradient, std::vector<double>& hessian) = 0;
 };
