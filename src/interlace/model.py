@@ -112,15 +112,15 @@ class LinearMixedModel:
         Parameters
         ----------
         type : {3, 2, 1}
-            1: each term after those before it. 2: after all terms that do not contain it. 3: averaged over the
-            terms that contain it, whatever the coding of the factors. Defined as by SAS and lmerTest.
+            1: each term after those before it. 2: after all terms that do not contain it. 3: averaged over
+            the terms that contain it, whatever the coding of the factors. As SAS and lmerTest define them.
         ddf : str or DdfMethod, optional
             Denominator degrees of freedom of F: "satterthwaite" (as without it), "kenward-roger" or
             "asymptotic", or an object such as `KenwardRoger(information="observed")`.
         test : {"F", "chisq"}
-            "F": columns `sum_sq, mean_sq, num_df, den_df, F, p`, as lmerTest defines them. "chisq": Wald tests
-            of type 2 or 3, columns `chisq, df, p`, as by car's `Anova`; type 3 is then about the coefficients
-            in the coding of the model, so code factors by "sum" for it.
+            "F": columns `sum_sq, mean_sq, num_df, den_df, F, p`, as lmerTest defines them. "chisq": Wald
+            tests of type 2 or 3, columns `chisq, df, p`, as by car's `Anova`; type 3 is then about the
+            coefficients in the coding of the model, so code factors by "sum" for it.
         terms : sequence of str, optional
             The terms to test, all by default; "1" is the intercept, which is not tested unless it is named.
 

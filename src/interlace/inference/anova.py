@@ -70,7 +70,10 @@ def f_table(fit: Fit, ddf: Ddf, L: Mapping[str, Array], heading: str) -> pd.Data
     The mean square is ``sigma^2`` times the Wald statistic per degree of freedom: F itself, save for
     Kenward-Roger's, whose F is scaled.
     """
-    return _f_frame(list(L), [_f_row(fit, ddf, rows) for rows in L.values()], heading)
+    table = _f_frame(list(L), [_f_row(fit, ddf, rows) for rows in L.values()], heading)
+    if ddf.note:
+        table.attrs["note"] = ddf.note
+    return table
 
 
 def _f_row(fit: Fit, ddf: Ddf, L: Array) -> tuple[float, ...]:
