@@ -158,6 +158,8 @@ _SMALL: list[tuple[str, str, Callable[[np.random.Generator], Table], dict[str, A
     ("nested", "y ~ x + (1 | a / b)", lambda r: nested(r, (6, 4), 3), {}),
     ("nested-slopes", "y ~ x + (x | a / b)", lambda r: nested(r, (6, 4), 4), {}),
     ("dense-rest-of-40", "y ~ x + (1 | a) + (1 | b)", lambda r: grid(r, 41, 38, 0.5), {}),
+    ("dense-rest-in-batches", "y ~ x + (1 | a) + (1 | b)", lambda r: grid(r, 110, 33, 0.3), {}),
+    ("dense-slopes-in-batches", "y ~ x + (x | a) + (x | b)", lambda r: grid(r, 55, 33, 0.3), {}),
     ("dense-rest-with-slopes", "y ~ x + (x | a) + (x | b)", lambda r: grid(r, 36, 33, 0.5), {}),
 ]
 

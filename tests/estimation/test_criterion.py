@@ -154,6 +154,14 @@ def test_derivatives_of_the_search_are_those_of_the_criterion(fit: Fit) -> None:
     np.testing.assert_allclose(hessian, hessian.T, rtol=1e-9, atol=1e-9 * np.abs(hessian).max())
 
 
+def test_the_hessian_of_the_search_is_exact_where_variances_vanish(fit: Fit) -> None:
+    """There what average information leaves out is all there is: the curvature of T T' in T."""
+    par = 1e-2 * fit.criterion.diagonal
+    _, hessian = fit.criterion.kernel().derivatives(par)
+    exact = fit.criterion.hessian(par)
+    np.testing.assert_allclose(hessian, exact, rtol=0.1, atol=0.02 * np.abs(exact).max())
+
+
 def test_the_criterion_is_even_in_columns_of_the_factor(fit: Fit) -> None:
     """T and T with a column of another sign are the same model."""
     par = points(fit)[0]

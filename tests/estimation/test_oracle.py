@@ -113,8 +113,8 @@ def _neutral(made: Made) -> Fit:
     return at_theta(encoding, design, _identity(encoding))
 
 
-@pytest.mark.parametrize("made", sparse_designs(), ids=str)
-def test_gradient_of_the_multifrontal_path(made: Made) -> None:
+@pytest.mark.parametrize("made", ALL, ids=str)
+def test_gradient(made: Made) -> None:
     criterion = _neutral(made).criterion
     compiled = criterion.kernel()
     rng = np.random.default_rng(3)
