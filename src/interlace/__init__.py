@@ -1,9 +1,11 @@
-"""Linear mixed-effects models by profiled (RE)ML and sparse Cholesky factorisation."""
+"""Linear mixed-effects models by profiled (RE)ML and sparse Cholesky factorisation.
+
+Only the errors are imported with the package; everything else comes when it is first asked for.
+"""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from interlace.api import lmer
 from interlace.errors import (
     ConvergenceError,
     ConvergenceWarning,
@@ -14,10 +16,11 @@ from interlace.errors import (
     ModelError,
     RankDeficiencyWarning,
 )
-from interlace.model import LinearMixedModel
 
 if TYPE_CHECKING:
     from interlace import datasets
+    from interlace.api import lmer
+    from interlace.model import LinearMixedModel
 
 __all__ = [
     "ConvergenceError",
@@ -34,10 +37,24 @@ __all__ = [
     "lmer",
 ]
 
+# Public name -> module that defines it.
+_HOMES = {
+    "LinearMixedModel": "interlace.model",
+    "lmer": "interlace.api",
+}
+
 
 def __getattr__(name: str) -> Any:
     if name == "datasets":
         return import_module("interlace.datasets")
     if name == "__version__":
         return import_module("importlib.metadata").version("interlace")
-    raise AttributeError(f"module 'interlace' has no attribute {name!r}")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'interlace' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
