@@ -20,18 +20,22 @@ from interlace.errors import (
 if TYPE_CHECKING:
     from interlace import datasets
     from interlace.api import lmer
+    from interlace.inference.df import Asymptotic, KenwardRoger, Satterthwaite
     from interlace.model import LinearMixedModel
 
 __all__ = [
+    "Asymptotic",
     "ConvergenceError",
     "ConvergenceWarning",
     "DataError",
     "FormulaError",
     "InterlaceError",
     "InterlaceWarning",
+    "KenwardRoger",
     "LinearMixedModel",
     "ModelError",
     "RankDeficiencyWarning",
+    "Satterthwaite",
     "__version__",
     "datasets",
     "lmer",
@@ -39,7 +43,10 @@ __all__ = [
 
 # Public name -> module that defines it.
 _HOMES = {
+    "Asymptotic": "interlace.inference.df",
+    "KenwardRoger": "interlace.inference.df",
     "LinearMixedModel": "interlace.model",
+    "Satterthwaite": "interlace.inference.df",
     "lmer": "interlace.api",
 }
 

@@ -18,6 +18,7 @@ import pandas as pd
 from interlace import datasets
 from interlace.api import lmer
 from interlace.errors import DataError, InterlaceError, InterlaceWarning
+from interlace.inference.df import WORDS
 from interlace.model import LinearMixedModel
 from interlace.report.results import results
 
@@ -62,6 +63,12 @@ def _parser() -> argparse.ArgumentParser:
         "data", metavar="DATA", help="a CSV (also .gz) or Parquet file, or the name of a shipped data set"
     )
     fit.add_argument("--ml", action="store_true", help="maximum likelihood in place of REML")
+    fit.add_argument(
+        "--ddf",
+        default="satterthwaite",
+        choices=WORDS,
+        help="degrees of freedom of the tests (default: satterthwaite)",
+    )
     fit.add_argument("--weights", metavar="COLUMN", help="column of prior weights")
     fit.add_argument(
         "--json", metavar="FILE", help="write all results as JSON; '-' prints them in place of the summary"
@@ -92,9 +99,12 @@ def _fit(arguments: argparse.Namespace) -> None:
         model = lmer(arguments.formula, data, reml=not arguments.ml, weights=arguments.weights)
     model = LinearMixedModel(model.fit, data_name=arguments.data)
     if arguments.json is not None:
-        _write(arguments.json, json.dumps(results(model.fit), indent=1, allow_nan=False, ensure_ascii=False))
+        _write(
+            arguments.json,
+            json.dumps(results(model.fit, ddf=arguments.ddf), indent=1, allow_nan=False, ensure_ascii=False),
+        )
     if arguments.json != "-":
-        print(model.summary())
+        print(model.summary(ddf=arguments.ddf))
 
 
 def read_data(name: str) -> Any:

@@ -11,8 +11,10 @@ import pandas as pd
 from interlace.errors import DataError
 from interlace.estimation.fit import Fit
 from interlace.inference import anova, drop1, likelihood, varcorr
-from interlace.inference.df import DdfLike
+from interlace.inference.contrast import ContrastTest, contrast_test
+from interlace.inference.df import DdfLike, ddf_method
 from interlace.inference.estimates import fixed_effects
+from interlace.inference.varcorr_se import varcorr_se_table
 from interlace.prediction import predict, ranef, residuals, rows, simulate
 from interlace.refitting.refit import refit
 from interlace.report.convergence import Convergence, convergence
@@ -95,9 +97,40 @@ class LinearMixedModel:
         names = list(estimates.labels)
         return pd.DataFrame(estimates.vcov, index=names, columns=names)
 
-    def coef_table(self) -> pd.DataFrame:
-        """One row per coefficient: `estimate`, `se`, `t`."""
-        return fixed_effects(self._fit).table()
+    def coef_table(self, *, ddf: DdfLike = "satterthwaite") -> pd.DataFrame:
+        """One row per coefficient: `estimate`, `se`, `df`, `t` and its two-sided p-value `p`.
+
+        Parameters
+        ----------
+        ddf : {"satterthwaite", "kenward-roger", "asymptotic"} or an object such as KenwardRoger()
+            Degrees of freedom of the t statistics. Kenward-Roger also adjusts the standard errors, and needs
+            a fit by REML.
+        """
+        return fixed_effects(self._fit, ddf_method(ddf).bind(self._fit)).table()
+
+    def contrast_test(
+        self, L: Any, *, rhs: Any = 0.0, ddf: DdfLike = "satterthwaite", level: float = 0.95
+    ) -> ContrastTest:
+        """Test `L beta = rhs`: a t test of each row of L, and an F test of all of them.
+
+        Parameters
+        ----------
+        L : mapping, Series, DataFrame or array
+            By name, `{"x": 1, "z": -1}`: one row, or a mapping of labels to such mappings, or a DataFrame
+            with coefficients in its columns; coefficients not named weigh 0. As an array: (p,) or (rows, p),
+            in the order of `fixef`.
+        rhs : float or array, (rows,)
+            Hypothetical values.
+        ddf : {"satterthwaite", "kenward-roger", "asymptotic"} or an object such as KenwardRoger()
+        level : float
+            Confidence level of the intervals.
+
+        Returns
+        -------
+        ContrastTest
+            `.rows` has estimate, se, df, t, p, lower, upper; `.F`, `.num_df`, `.den_df`, `.p` are joint.
+        """
+        return contrast_test(self._fit, L, rhs=rhs, ddf=ddf, level=level)
 
     def anova(
         self,
@@ -156,13 +189,19 @@ class LinearMixedModel:
         """Residual standard deviation."""
         return self._fit.sigma
 
-    def varcorr(self) -> pd.DataFrame:
+    def varcorr(self, *, se: bool = False) -> pd.DataFrame:
         """Variances, standard deviations and correlations: columns `group, term1, term2, variance, sd, corr`.
 
         A row without `term2` is a variance; a row with `term2` holds the covariance in `variance` and the
         correlation in `corr`. The last row is the residual. Equal to lme4's `as.data.frame(VarCorr(m))`.
+
+        Parameters
+        ----------
+        se : bool
+            True adds standard errors `variance_se`, `sd_se`, `corr_se`, by the delta method from the Hessian
+            of the criterion that was minimised. A variance at zero has none.
         """
-        return varcorr.varcorr_table(self._fit)
+        return varcorr_se_table(self._fit) if se else varcorr.varcorr_table(self._fit)
 
     @property
     def is_singular(self) -> bool:
@@ -298,9 +337,17 @@ class LinearMixedModel:
 
     # ---- words ---
 
-    def summary(self) -> Summary:
-        """Everything that is printed about a model, as data; its `str` reads like lme4's `summary`."""
-        return summarise(self._fit, data_name=self._data_name)
+    def summary(self, *, ddf: DdfLike = "satterthwaite", stars: bool = False) -> Summary:
+        """Everything that is printed about a model, as data; its `str` reads like lmerTest's `summary`.
+
+        Parameters
+        ----------
+        ddf : {"satterthwaite", "kenward-roger", "asymptotic"} or an object such as KenwardRoger()
+            Degrees of freedom of the t tests.
+        stars : bool
+            Print stars beside small p-values.
+        """
+        return summarise(self._fit, data_name=self._data_name, ddf=ddf, stars=stars)
 
     def __repr__(self) -> str:
         return str(overview(self._fit, data_name=self._data_name))

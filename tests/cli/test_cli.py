@@ -46,10 +46,24 @@ def test_a_csv_file(csv: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["fit", FORMULA, csv]) == 0
     out, err = capsys.readouterr()
     assert err == ""
-    assert out.startswith("Linear mixed model fit by REML\nFormula: Reaction ~ Days + (Days | Subject)\n")
+    assert out.startswith(
+        "Linear mixed model fit by REML. t-tests use Satterthwaite's method\n"
+        "Formula: Reaction ~ Days + (Days | Subject)\n"
+    )
     assert f"   Data: {csv}\n" in out
     assert "REML criterion at convergence: 1743.6" in out
-    assert "Days        10.467      1.546   6.771" in out
+    assert "Days        10.467      1.546  17.000   6.771 3.26e-06" in out
+
+
+def test_the_method_of_degrees_of_freedom(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fit", FORMULA, "sleepstudy", "--ddf", "kenward-roger"]) == 0
+    assert "t-tests use Kenward-Roger's method" in capsys.readouterr().out
+    assert main(["fit", FORMULA, "sleepstudy", "--ddf", "asymptotic", "--json", "-"]) == 0
+    table = json.loads(capsys.readouterr().out)["coefficients"]
+    assert table["ddf"] == "asymptotic" and table["df"] == [None, None] and table["p"][1] < 1e-10
+    _fails(["fit", FORMULA, "sleepstudy", "--ddf", "kenward"], capsys)
+    (line,) = _fails(["fit", FORMULA, "sleepstudy", "--ml", "--ddf", "kenward-roger"], capsys)
+    assert "REML" in line
 
 
 def test_a_shipped_data_set(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,10 +11,10 @@ import pytest
 import interlace
 from reference_data import load_data
 
-# What lme4 1.1-31 prints for this model of sleepstudy, less what differs by intention:
-# names of coefficients ("Intercept"), the name of the class, and the closing line of facts.
-LME4 = """\
-Linear mixed model fit by REML
+# What lmerTest 3.1-3 prints for this model of sleepstudy, less what differs by intention:
+# names of coefficients ("Intercept"), the name of the class, stars, and the closing line of facts.
+LMERTEST = """\
+Linear mixed model fit by REML. t-tests use Satterthwaite's method
 Formula: Reaction ~ Days + (Days | Subject)
    Data: sleepstudy
 
@@ -32,9 +32,9 @@ Random effects:
 Number of obs: 180, groups:  Subject, 18
 
 Fixed effects:
-          Estimate Std. Error t value
-Intercept  251.405      6.825  36.838
-Days        10.467      1.546   6.771
+          Estimate Std. Error      df t value Pr(>|t|)
+Intercept  251.405      6.825  17.000  36.838  < 2e-16
+Days        10.467      1.546  17.000   6.771 3.26e-06
 
 Correlation of fixed effects:
      Intrcp
@@ -71,17 +71,35 @@ def slope() -> interlace.LinearMixedModel:
     return interlace.lmer("Reaction ~ Days + (Days | Subject)", sleepstudy)
 
 
-def test_the_summary_reads_like_lme4(slope: interlace.LinearMixedModel) -> None:
+def test_the_summary_reads_like_lmertest(slope: interlace.LinearMixedModel) -> None:
     text = str(slope.summary())
-    assert text.startswith(LME4)
-    facts = text.removeprefix(LME4).strip().splitlines()
+    assert text.startswith(LMERTEST)
+    facts = text.removeprefix(LMERTEST).strip().splitlines()
     assert facts == [str(slope.convergence)]
     assert repr(slope.summary()) == text
 
 
-def test_no_p_value_without_degrees_of_freedom(slope: interlace.LinearMixedModel) -> None:
-    assert list(slope.summary().coefficients) == ["estimate", "se", "t"]
-    assert "Pr(" not in str(slope.summary())
+def test_the_method_of_the_tests_is_named_and_used(slope: interlace.LinearMixedModel) -> None:
+    kenward_roger, normal = slope.summary(ddf="kenward-roger"), slope.summary(ddf="asymptotic")
+    assert "t-tests use Kenward-Roger's method\n" in str(kenward_roger)
+    assert "t-tests use the normal distribution\n" in str(normal)
+    assert np.isinf(normal.coefficients["df"]).all() and "Inf" in str(normal)
+    for summary in (kenward_roger, normal):
+        assert list(summary.coefficients) == ["estimate", "se", "df", "t", "p"]
+
+
+def test_stars_are_optional(slope: interlace.LinearMixedModel) -> None:
+    assert "*" not in str(slope.summary())
+    text = str(slope.summary(stars=True))
+    assert "3.26e-06 ***\nStars: *** p < 0.001" in text
+    assert "***" in _html_text(slope.summary(stars=True)._repr_html_())
+
+
+def test_a_singular_fit_says_how_its_df_are_made() -> None:
+    model = interlace.lmer("Yield ~ 1 + (1 | Batch)", load_data("Dyestuff2"))
+    note = "note: the fit is singular"
+    assert note in str(model.summary()) and note in _html_text(model.summary()._repr_html_())
+    assert note in str(model.summary(ddf="kenward-roger"))
 
 
 def test_the_short_print(slope: interlace.LinearMixedModel) -> None:
@@ -105,7 +123,7 @@ def test_the_short_print(slope: interlace.LinearMixedModel) -> None:
 def test_maximum_likelihood_shows_its_criteria() -> None:
     model = interlace.lmer("Reaction ~ Days + (Days || Subject)", load_data("sleepstudy"), reml=False)
     lines = str(model.summary()).splitlines()
-    assert lines[0] == "Linear mixed model fit by maximum likelihood"
+    assert lines[0] == "Linear mixed model fit by maximum likelihood. t-tests use Satterthwaite's method"
     assert lines[3].split() == ["AIC", "BIC", "logLik", "deviance", "df.resid"]
     assert lines[4].split() == ["1762.0", "1778.0", "-876.0", "1752.0", "175"]
     assert any(line.startswith(" Subject.1 Days") for line in lines)

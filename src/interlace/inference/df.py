@@ -13,6 +13,7 @@ from interlace.inference import kenward_roger, satterthwaite
 from interlace.inference.wald import Array, Ddf, FTest, mean, scores
 
 __all__ = [
+    "WORDS",
     "Asymptotic",
     "Ddf",
     "DdfLike",
@@ -34,6 +35,11 @@ class DdfMethod(Protocol):
         """The method, as it is printed."""
         ...
 
+    @property
+    def description(self) -> str:
+        """What t tests use, in words."""
+        ...
+
     def bind(self, fit: Fit) -> Ddf:
         """The method's answers for this fit."""
         ...
@@ -47,6 +53,11 @@ class Satterthwaite:
     def name(self) -> str:
         """As printed."""
         return "Satterthwaite"
+
+    @property
+    def description(self) -> str:
+        """In words."""
+        return "Satterthwaite's method"
 
     def bind(self, fit: Fit) -> Ddf:
         """Degrees of freedom from the covariance of the variance parameters."""
@@ -77,6 +88,12 @@ class KenwardRoger:
         """As printed."""
         return "Kenward-Roger"
 
+    @property
+    def description(self) -> str:
+        """In words."""
+        observed = " with observed information" if self.information == "observed" else ""
+        return f"Kenward-Roger's method{observed}"
+
     def bind(self, fit: Fit) -> Ddf:
         """Adjusted covariance and what its degrees of freedom follow from."""
         return kenward_roger.bind(fit, self.information)
@@ -90,6 +107,11 @@ class Asymptotic:
     def name(self) -> str:
         """As printed."""
         return "asymptotic"
+
+    @property
+    def description(self) -> str:
+        """In words."""
+        return "the normal distribution"
 
     def bind(self, fit: Fit) -> Ddf:
         """No work is needed."""
@@ -112,11 +134,12 @@ class _AsymptoticDdf:
 
 DdfLike = str | DdfMethod
 
-_WORDS: dict[str, DdfMethod] = {
+_METHODS: dict[str, DdfMethod] = {
     "satterthwaite": Satterthwaite(),
     "kenward-roger": KenwardRoger(),
     "asymptotic": Asymptotic(),
 }
+WORDS = tuple(_METHODS)
 
 
 def ddf_method(ddf: DdfLike) -> DdfMethod:
@@ -135,10 +158,10 @@ def ddf_method(ddf: DdfLike) -> DdfMethod:
     if not isinstance(ddf, str):
         if not hasattr(ddf, "bind"):
             raise DataError(
-                f"ddf must be one of {', '.join(_WORDS)}, or an object such as KenwardRoger(), not {ddf!r}"
+                f"ddf must be one of {', '.join(WORDS)}, or an object such as KenwardRoger(), not {ddf!r}"
             )
         return ddf
     word = ddf.lower().replace("_", "-")
-    if word not in _WORDS:
-        raise DataError(f"ddf {ddf!r} is not known: choose from {', '.join(_WORDS)}")
-    return _WORDS[word]
+    if word not in _METHODS:
+        raise DataError(f"ddf {ddf!r} is not known: choose from {', '.join(WORDS)}")
+    return _METHODS[word]

@@ -11,12 +11,13 @@ from scipy import special
 
 from interlace.errors import DataError
 from interlace.estimation.fit import Fit
-from interlace.inference.wald import Array
+from interlace.inference.df import Asymptotic
+from interlace.inference.wald import Array, Ddf, rowwise
 
 
 @dataclass(frozen=True, slots=True)
 class LinearEstimates:
-    """Estimates `L beta` with their covariance; closed under taking rows (`contrast`).
+    """Estimates `L beta` with their covariance and degrees of freedom; closed under taking rows (`contrast`).
 
     Attributes
     ----------
@@ -26,19 +27,29 @@ class LinearEstimates:
         The linear functions, over the columns of X that are in the model.
     estimate : ndarray, shape (m,)
         `L beta`.
-    vcov : ndarray, shape (m, m)
-        `L Var(beta) L'`.
+    ddf : Ddf
+        Covariance of beta, and degrees of freedom of any linear function.
     """
 
     labels: tuple[str, ...]
     L: np.ndarray
     estimate: np.ndarray
-    vcov: np.ndarray
+    ddf: Ddf
+
+    @property
+    def vcov(self) -> np.ndarray:
+        """`L Var(beta) L'`, shape (m, m)."""
+        return self.L @ self.ddf.vcov @ self.L.T
+
+    @property
+    def df(self) -> np.ndarray:
+        """Degrees of freedom of each estimate, shape (m,)."""
+        return self.ddf.df(self.L)
 
     @property
     def se(self) -> np.ndarray:
         """Standard errors, the roots of the diagonal of `vcov`."""
-        return np.sqrt(np.diagonal(self.vcov))
+        return np.sqrt(rowwise(self.L, self.ddf.vcov))
 
     @property
     def statistic(self) -> np.ndarray:
@@ -54,34 +65,35 @@ class LinearEstimates:
                 f"a contrast of {len(self.labels)} estimates with {len(labels)} labels needs a matrix "
                 f"of shape ({len(labels)}, {len(self.labels)}), not {C.shape}"
             )
-        return LinearEstimates(tuple(labels), C @ self.L, C @ self.estimate, C @ self.vcov @ C.T)
+        return LinearEstimates(tuple(labels), C @ self.L, C @ self.estimate, self.ddf)
 
     def table(self) -> pd.DataFrame:
-        """One row per estimate: `estimate`, `se`, `t`. No p-value is given without its degrees of freedom."""
-        columns = {"estimate": self.estimate, "se": self.se, "t": self.statistic}
+        """One row per estimate: `estimate`, `se`, `df`, `t`, `p`."""
+        t, df = self.statistic, self.df
+        columns = {"estimate": self.estimate, "se": self.se, "df": df, "t": t, "p": p_values(t, df)}
         return pd.DataFrame(columns, index=list(self.labels))
 
+    def interval(self, level: float) -> tuple[np.ndarray, np.ndarray]:
+        """Lower and upper ends of the confidence intervals, one at a time."""
+        half = t_quantile((1 + level) / 2, self.df) * self.se
+        return self.estimate - half, self.estimate + half
 
-def fixed_effects(fit: Fit) -> LinearEstimates:
-    """The coefficients themselves: `L` is the identity, `Var(beta) = sigma^2 (RX'RX)^-1`."""
+
+def fixed_effects(fit: Fit, ddf: Ddf | None = None) -> LinearEstimates:
+    """The coefficients themselves: `L` is the identity.
+
+    Without `ddf`, `Var(beta) = sigma^2 (RX'RX)^-1` and infinite degrees of freedom.
+    """
     beta = fit.solution.beta
-    vcov = fit.sigma**2 * fit.solution.unscaled_vcov
-    return LinearEstimates(kept_names(fit), np.eye(beta.size), beta, vcov)
+    return LinearEstimates(
+        kept_names(fit), np.eye(beta.size), beta, Asymptotic().bind(fit) if ddf is None else ddf
+    )
 
 
 def kept_names(fit: Fit) -> tuple[str, ...]:
     """Names of the columns of X that are in the model, in the order of beta."""
     names = fit.encoding.fixed_names
     return tuple(names[j] for j in fit.kept)
-
-
-def correlation(vcov: np.ndarray) -> np.ndarray:
-    """The correlation matrix of a covariance matrix; NaN where a variance is zero."""
-    sd = np.sqrt(np.diagonal(vcov))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        corr = vcov / np.outer(sd, sd)
-    corr[np.diag_indices_from(corr)] = np.where(sd > 0, 1.0, np.nan)
-    return corr
 
 
 def p_values(statistic: Array, df: Array | float) -> Array:

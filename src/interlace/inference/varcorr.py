@@ -10,7 +10,7 @@ import pandas as pd
 
 from interlace.estimation.fit import Fit
 from interlace.estimation.layout import Layout
-from interlace.inference.estimates import correlation
+from interlace.inference.wald import correlation
 
 _Row = tuple[str, str | None, str | None, float, float, float]
 

@@ -87,3 +87,12 @@ def rowwise(L: Array, middle: Array) -> Array:
 def mean(t2: Array) -> float:
     """F of independent squared t statistics; NaN where there is none."""
     return float(t2.mean()) if t2.size else float("nan")
+
+
+def correlation(vcov: np.ndarray) -> np.ndarray:
+    """The correlation matrix of a covariance matrix; NaN where a variance is zero."""
+    sd = np.sqrt(np.diagonal(vcov))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        corr = vcov / np.outer(sd, sd)
+    corr[np.diag_indices_from(corr)] = np.where(sd > 0, 1.0, np.nan)
+    return corr

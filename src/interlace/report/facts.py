@@ -57,10 +57,16 @@ class SummaryFacts:
     scaled_residuals : dict of str to float
         Min, 1Q, Median, 3Q, Max of the standardized residuals.
     coefficients : pandas.DataFrame
-        One row per coefficient: `estimate`, `se`, `t`.
+        One row per coefficient: `estimate`, `se`, `df`, `t`, `p`.
     correlation : pandas.DataFrame
         Correlation matrix of the fixed effects.
     convergence : Convergence
+    tests : str
+        What the t tests use.
+    note : str
+        What a reader of their degrees of freedom must know; "" if nothing.
+    stars : bool
+        Whether stars are printed beside the p-values.
     """
 
     overview: OverviewFacts
@@ -68,3 +74,6 @@ class SummaryFacts:
     coefficients: pd.DataFrame
     correlation: pd.DataFrame
     convergence: Convergence
+    tests: str
+    note: str
+    stars: bool

@@ -8,6 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 
 LINE_WIDTH = 80
+SMALLEST_P = 2.220446049250313e-16  # R's .Machine$double.eps: smaller p-values are "< 2e-16"
+STARS = {0.001: "***", 0.01: "**", 0.05: "*", 0.1: "."}
+STARS_LEGEND = "Stars: *** p < 0.001, ** p < 0.01, * p < 0.05, . p < 0.1"
 
 
 def significant_decimals(x: float, digits: int) -> int:
@@ -37,6 +40,31 @@ def format_common(values: Sequence[float] | np.ndarray, digits: int) -> list[str
     chosen = scientific if _longest(scientific) < _longest(fixed) else fixed
     texts = iter(chosen)
     return [_without_minus_zero(next(texts)) if math.isfinite(v) else _special(v) for v in numbers]
+
+
+def format_p(values: Sequence[float] | np.ndarray, digits: int) -> list[str]:
+    """P-values as by R's `format.pval`: small ones in scientific notation, tiny ones as a bound.
+
+    >>> format_p([1.1e-17, 3.2638e-06, 0.04782], 3)
+    ['< 2e-16', '3.26e-06', '0.0478']
+    """
+    p = np.asarray(values, dtype=np.float64)
+    tiny, known = p < SMALLEST_P, ~np.isnan(p)
+    small = known & ~tiny & (p < (1e-4 if digits > 1 else 1e-3))
+    out = np.full(p.shape, "NaN", dtype=object)
+    for group in (small, known & ~tiny & ~small):
+        out[group] = format_common(p[group], digits)
+    out[tiny] = "< 2e-16" if np.any(known & ~tiny) else "<2e-16"
+    return list(out)
+
+
+def significance_stars(p: float) -> str:
+    """R's stars of a p-value.
+
+    >>> [significance_stars(p) for p in (0.0001, 0.04, 0.5)]
+    ['***', '*', '']
+    """
+    return next((stars for bound, stars in STARS.items() if p < bound), "")
 
 
 def zap_small(values: Sequence[float] | np.ndarray, digits: int) -> np.ndarray:

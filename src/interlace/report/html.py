@@ -13,7 +13,7 @@ def overview_html(o: OverviewFacts) -> str:
     """The short form of a model in a notebook."""
     values = text.format_common(o.fixef.to_numpy(), text.DIGITS)
     return _page(
-        _heading(o),
+        _heading(text.heading(o)),
         _criteria(o),
         _table("Random effects", *text.random_effects(o.components, o.sigma, variances=False)),
         _paragraphs(text.size_lines(o)),
@@ -27,13 +27,13 @@ def summary_html(s: SummaryFacts) -> str:
     o = s.overview
     quantiles = text.quantile_cells(s)
     return _page(
-        _heading(o),
+        _heading(text.summary_heading(s)),
         _criteria(o),
         _table("Scaled residuals", list(s.scaled_residuals), [quantiles], "r" * len(quantiles)),
         _table("Random effects", *text.random_effects(o.components, o.sigma, variances=True)),
         _paragraphs(text.size_lines(o)),
         _coefficients(s),
-        _paragraphs(text.dropped_lines(o.dropped)),
+        _paragraphs([*text.dropped_lines(o.dropped), *text.note_lines(s)]),
         _correlation(s),
         _paragraphs([str(s.convergence)]),
     )
@@ -43,8 +43,8 @@ def _page(*pieces: str) -> str:
     return '<div class="interlace">\n' + "\n".join(piece for piece in pieces if piece) + "\n</div>"
 
 
-def _heading(o: OverviewFacts) -> str:
-    title, *rest = text.heading(o)
+def _heading(lines: Sequence[str]) -> str:
+    title, *rest = lines
     return "\n".join([f"<p><strong>{escape(title)}</strong></p>", _paragraphs(rest)])
 
 
@@ -54,7 +54,7 @@ def _criteria(o: OverviewFacts) -> str:
 
 
 def _coefficients(s: SummaryFacts) -> str:
-    cells = text.coefficient_cells(s.coefficients) if len(s.coefficients) else {}
+    cells = text.coefficient_cells(s.coefficients, stars=s.stars) if len(s.coefficients) else {}
     rows = [
         [str(name), *row]
         for name, row in zip(s.coefficients.index, zip(*cells.values(), strict=True), strict=False)
@@ -82,7 +82,7 @@ def _table(caption: str, header: Sequence[str], rows: Sequence[Sequence[str]], a
 def _row(tag: str, cells: Sequence[str], align: str) -> str:
     side = {"l": "left", "r": "right", "n": "right"}
     styled = (
-        f'<{tag} style="text-align: {side[a]}">{escape(str(cell))}</{tag}>'
+        f'<{tag} style="text-align: {side[a]}">{escape(str(cell).strip())}</{tag}>'
         for cell, a in zip(cells, align, strict=True)
     )
     return f"<tr>{''.join(styled)}</tr>"

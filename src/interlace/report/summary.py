@@ -7,8 +7,10 @@ import pandas as pd
 
 from interlace.estimation.fit import Fit
 from interlace.inference import likelihood
-from interlace.inference.estimates import correlation, fixed_effects
+from interlace.inference.df import DdfLike, ddf_method
+from interlace.inference.estimates import fixed_effects
 from interlace.inference.varcorr import components
+from interlace.inference.wald import correlation
 from interlace.prediction.ranef import n_groups
 from interlace.prediction.residuals import residuals
 from interlace.report import html, text
@@ -64,9 +66,13 @@ def overview(fit: Fit, *, data_name: str = "") -> Overview:
     )
 
 
-def summarise(fit: Fit, *, data_name: str = "") -> Summary:
+def summarise(
+    fit: Fit, *, data_name: str = "", ddf: DdfLike = "satterthwaite", stars: bool = False
+) -> Summary:
     """The summary of a fit."""
-    estimates = fixed_effects(fit)
+    method = ddf_method(ddf)
+    bound = method.bind(fit)
+    estimates = fixed_effects(fit, bound)
     names = list(estimates.labels)
     quantiles = np.quantile(residuals(fit, kind="standardized"), list(QUANTILES.values()))
     return Summary(
@@ -75,6 +81,9 @@ def summarise(fit: Fit, *, data_name: str = "") -> Summary:
         coefficients=estimates.table(),
         correlation=pd.DataFrame(correlation(estimates.vcov), index=names, columns=names),
         convergence=convergence(fit),
+        tests=method.description,
+        note=bound.note,
+        stars=stars,
     )
 
 

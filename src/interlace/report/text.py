@@ -10,9 +10,12 @@ import pandas as pd
 from interlace.inference.varcorr import RESIDUAL, Component
 from interlace.report.facts import OverviewFacts, SummaryFacts
 from interlace.report.format import (
+    STARS_LEGEND,
     abbreviate,
     format_common,
+    format_p,
     named_numbers,
+    significance_stars,
     text_table,
     wrapped_columns,
     zap_small,
@@ -39,7 +42,7 @@ def summary_text(s: SummaryFacts) -> str:
     o = s.overview
     quantiles = quantile_cells(s)
     paragraphs = [
-        heading(o),
+        summary_heading(s),
         _criteria_lines(o, decimals=1),
         ["Scaled residuals:", *named_numbers(list(s.scaled_residuals), quantiles)],
         [
@@ -47,7 +50,12 @@ def summary_text(s: SummaryFacts) -> str:
             *_indented(random_effects(o.components, o.sigma, variances=True)),
             *size_lines(o),
         ],
-        ["Fixed effects:", *coefficient_lines(s.coefficients), *dropped_lines(o.dropped)],
+        [
+            "Fixed effects:",
+            *coefficient_lines(s.coefficients, stars=s.stars),
+            *dropped_lines(o.dropped),
+            *note_lines(s),
+        ],
         correlation_lines(s.correlation),
         [str(s.convergence)],
     ]
@@ -62,6 +70,17 @@ def quantile_cells(s: SummaryFacts) -> list[str]:
 def heading(o: OverviewFacts) -> list[str]:
     """Title, formula, and the name of the data if it has one."""
     return [o.title, f"Formula: {o.formula}", *([f"   Data: {o.data}"] if o.data else [])]
+
+
+def summary_heading(s: SummaryFacts) -> list[str]:
+    """The heading, with the method of the tests in its first line."""
+    title, *rest = heading(s.overview)
+    return [f"{title}. t-tests use {s.tests}", *rest]
+
+
+def note_lines(s: SummaryFacts) -> list[str]:
+    """What a reader of the degrees of freedom must know."""
+    return [f"note: {s.note}"] if s.note else []
 
 
 def random_effects(
@@ -102,24 +121,28 @@ def dropped_lines(dropped: Sequence[str]) -> list[str]:
     return [f"fixed effects are rank deficient, so {what} left out: {', '.join(dropped)}"]
 
 
-def coefficient_lines(table: pd.DataFrame) -> list[str]:
+def coefficient_lines(table: pd.DataFrame, *, stars: bool = False) -> list[str]:
     """The table of coefficients."""
     if table.empty:
         return [NO_COEFFICIENTS]
-    cells = coefficient_cells(table)
+    cells = coefficient_cells(table, stars=stars)
     rows = [
         [str(name), *row] for name, row in zip(table.index, zip(*cells.values(), strict=True), strict=True)
     ]
-    return text_table(["", *cells], rows, "l" + "r" * len(cells))
+    align = "l" + "".join("r" if name else "l" for name in cells)
+    return text_table(["", *cells], rows, align) + ([STARS_LEGEND] if "" in cells else [])
 
 
-def coefficient_cells(table: pd.DataFrame) -> dict[str, list[str]]:
+def coefficient_cells(table: pd.DataFrame, *, stars: bool = False) -> dict[str, list[str]]:
     """Printed columns of a coefficient table, by heading; only those columns that the table has."""
-    paired = _rounded_like_r(table[["estimate", "se"]].to_numpy())
-    cells = {"Estimate": paired[: len(table)], "Std. Error": paired[len(table) :]}
+    shown = {name: heading_ for name, heading_ in _SHARED_DIGITS.items() if name in table}
+    shared = iter(_rounded_like_r(table[list(shown)].to_numpy()))
+    cells = {heading_: [next(shared) for _ in range(len(table))] for heading_ in shown.values()}
     for column, (heading_, formatted) in _COLUMNS.items():
         if column in table:
             cells[heading_] = formatted(table[column].to_numpy())
+    if stars and "p" in table:
+        cells[""] = [significance_stars(p) for p in table["p"]]
     return cells
 
 
@@ -150,15 +173,21 @@ def _t_cells(values: np.ndarray) -> list[str]:
     return format_common(np.round(values, DIGITS - 1), DIGITS)
 
 
-_COLUMNS: dict[str, tuple[str, Callable[[np.ndarray], list[str]]]] = {"t": ("t value", _t_cells)}
+_SHARED_DIGITS = {"estimate": "Estimate", "se": "Std. Error", "df": "df"}
+_COLUMNS: dict[str, tuple[str, Callable[[np.ndarray], list[str]]]] = {
+    "t": ("t value", _t_cells),
+    "p": ("Pr(>|t|)", lambda p: format_p(p, DIGITS - 1)),
+}
 
 
 def _rounded_like_r(values: np.ndarray) -> list[str]:
-    """R's `printCoefmat`: round by the range of magnitudes first, then share digits over both columns."""
+    """R's `printCoefmat`: round by the range of magnitudes, then share digits and width over all columns."""
     finite = np.abs(values[np.isfinite(values) & (values != 0)])
     before_point = 1 + np.floor(np.log10([finite.min(), finite.max()])) if finite.size else np.array([1.0])
     decimals = max(1, int(np.max(DIGITS - before_point)))
-    return format_common(np.round(values, decimals).T.ravel(), DIGITS)
+    cells = format_common(np.round(values, decimals).T.ravel(), DIGITS)
+    width = max(map(len, cells))
+    return [cell.rjust(width) for cell in cells]
 
 
 def _criteria_lines(o: OverviewFacts, *, decimals: int) -> list[str]:

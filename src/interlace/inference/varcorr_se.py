@@ -1,0 +1,72 @@
+"""Standard errors of the variance components, by the delta method."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from interlace.estimation.fit import Fit
+from interlace.inference.marginal import Marginal
+from interlace.inference.varcorr import varcorr_table
+from interlace.inference.varpar import VarianceParameters
+from interlace.inference.wald import Array, rowwise
+
+AT_THE_BOUNDARY = 1e-10  # a correlation this near to 1 in size has no standard error
+
+
+def varcorr_se_table(fit: Fit) -> pd.DataFrame:
+    """`varcorr_table` with standard errors `variance_se`, `sd_se` and `corr_se`.
+
+    From the covariance of the parameters of the random effects and log sigma: twice the inverse Hessian of
+    the criterion that was minimised. NaN where a variance is zero or a correlation 1: the criterion is not
+    quadratic in them there.
+    """
+    table = varcorr_table(fit)
+    parameters = VarianceParameters.of(fit, Marginal.of(fit))
+    layout = fit.criterion.system.A.layout
+    n = len(parameters.covariance)
+    variance, sd, corr = [], [], []
+    for i in layout.theta_order:
+        S, dS = _covariance(fit, parameters, i)
+        k = len(S)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            s = np.sqrt(np.diagonal(S))
+            ds = np.diagonal(dS, axis1=1, axis2=2) / (2 * s)
+            R = S / np.outer(s, s)
+            dR = dS / np.outer(s, s) - R * ((ds / s)[:, :, None] + (ds / s)[:, None, :])
+            dR[:, np.abs(R) > 1 - AT_THE_BOUNDARY] = np.nan
+        pairs = list(combinations(range(k), 2))
+        nothing = np.full(n, np.nan)
+        variance += [np.where(s[a] > 0, dS[:, a, a], np.nan) for a in range(k)]
+        variance += [np.where(s[a] * s[b] > 0, dS[:, a, b], np.nan) for a, b in pairs]
+        sd += [*ds.T, *(nothing for _ in pairs)]
+        corr += [*(nothing for _ in range(k)), *(dR[:, a, b] for a, b in pairs)]
+    scale = np.zeros(n)
+    scale[-1] = 1.0
+    variance.append(2 * fit.sigma**2 * scale)
+    sd.append(fit.sigma * scale)
+    corr.append(np.full(n, np.nan))
+    columns = {"variance_se": variance, "sd_se": sd, "corr_se": corr}
+    return table.assign(**{name: _se(rows, parameters.covariance) for name, rows in columns.items()})
+
+
+def _covariance(fit: Fit, parameters: VarianceParameters, i: int) -> tuple[Array, Array]:
+    """Covariance matrix of term i, (k, k), and its derivatives in all parameters, (n, k, k)."""
+    criterion, system = parameters.criterion, fit.criterion.system
+    start = sum(s.n_par for s in criterion.structures[:i])
+    structure = criterion.structures[i]
+    basis = np.linalg.solve(system.A.origin.shift(system.encoding, i), criterion.basis[i])
+    F = basis @ structure.factor(parameters.par[start : start + structure.n_par])
+    S = fit.sigma**2 * (F @ F.T)
+    derivative = np.zeros((len(parameters.covariance), *S.shape))
+    for j, (row, col) in enumerate(structure.entries):
+        half = fit.sigma**2 * np.outer(basis[:, row], F[:, col])
+        derivative[start + j] = half + half.T
+    derivative[-1] = 2 * S
+    return S, derivative
+
+
+def _se(gradients: list[Array], covariance: Array) -> Array:
+    return np.sqrt(rowwise(np.array(gradients), covariance))
