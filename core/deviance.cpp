@@ -37,8 +37,17 @@ double ProfiledDeviance::value(const std::vector<double>& par) {
 }
 
 double ProfiledDeviance::rounding() const {
+    constexpr double epsilon = 2.2e-16;
     const CrossProducts& a = factor_.products();
-    return 2.2e-16 * static_cast<double>(a.n) * a.response->yy / factor_.pwrss();
+    double error = epsilon * static_cast<double>(a.n) * a.response->yy / factor_.pwrss();
+    if (kind_ == Criterion::reml) {
+        const index p = a.fixed->p;
+        for (index j = 0; j < p; ++j) {
+            const double pivot = factor_.rx()[j + j * (p + 1)];
+            error += epsilon * a.fixed->xx[j + j * p] / (pivot * pivot);
+        }
+    }
+    return error;
 }
 
 std::vector<double> ProfiledDeviance::reduced_gradient(const Blocks& full) const {

@@ -27,7 +27,7 @@ class ProfiledDeviance : public Objective {
     // Diagonal entries are kept away from exact zero (where the even criterion has no gradient), too little to be seen.
     void adjust(std::vector<double>& par) const override;
     double value(const std::vector<double>& par) override;
-    // pwrss is what is left of y'y: its relative error is that of y'y times their ratio.
+    // pwrss is what is left of y'y: its relative error is that of y'y times their ratio. Likewise the pivots of RX.
     double rounding() const override;
     // Hessian: average information plus the exact curvature of F F' in the parameters.
     void derivatives(std::vector<double>& gradient, std::vector<double>& hessian) override;

@@ -25,6 +25,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from threading import Lock
+from typing import Any
 
 from threadpoolctl import ThreadpoolController
 
@@ -62,6 +64,30 @@ __all__ = [
 _TINY, _WORTH_SHARING = 1e5, 3e8
 
 
+class _SingleThread:
+    """One thread for BLAS while anybody is inside: the setting is the process's, not the caller's."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._inside = 0
+        self._limit: Any = None
+
+    def enter(self) -> None:
+        with self._lock:
+            if self._inside == 0:
+                self._limit = _blas().limit(limits=1)
+            self._inside += 1
+
+    def leave(self) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._limit.restore_original_limits()
+
+
+_single = _SingleThread()
+
+
 @cache
 def _blas() -> ThreadpoolController:
     return ThreadpoolController().select(user_api="blas")
@@ -73,8 +99,11 @@ def blas_threads(flops: float) -> Iterator[None]:
 
     Never more threads than the process was given (OMP_NUM_THREADS, OPENBLAS_NUM_THREADS, threadpoolctl).
     """
-    if _TINY < flops < _WORTH_SHARING:
-        with _blas().limit(limits=1):
-            yield
-    else:
+    if not _TINY < flops < _WORTH_SHARING:
         yield
+        return
+    _single.enter()
+    try:
+        yield
+    finally:
+        _single.leave()

@@ -14,6 +14,9 @@ from interlace.estimation.layout import Layout
 
 Array = NDArray[np.floating]
 
+# Share of y'y that the fixed effects may explain before their fit is taken from y.
+NEARLY_ALL = 0.999
+
 
 @dataclass(frozen=True, slots=True)
 class Origin:
@@ -30,11 +33,14 @@ class Origin:
         Zero for the intercept itself, and everywhere when there is none.
     z : tuple of ndarray, shape (k,)
         One per covariance block.
+    beta : ndarray, shape (p,)
+        Coefficients of the (moved) columns of X whose product is taken from y as well; mostly zero.
     """
 
     y: float
     x: Array
     z: tuple[Array, ...]
+    beta: Array
 
     @classmethod
     def of(cls, encoding: Encoding, design: Design) -> Origin:
@@ -43,7 +49,7 @@ class Origin:
         for block, rows in zip(encoding.random, design.random, strict=True):
             z.append(_column_origin(rows.z, block.intercept))
         x = _column_origin(design.X, encoding.intercept)
-        return cls(_response_origin(encoding, design), x, tuple(z))
+        return cls(_response_origin(encoding, design), x, tuple(z), np.zeros(len(x)))
 
     def shift(self, encoding: Encoding, i: int) -> Array:
         """(k, k) matrix R of block i with ``Z = (Z - origin) R``, so that the effects about the origin are
@@ -119,14 +125,33 @@ class CrossProducts:
 
     def with_response(self, encoding: Encoding, design: Design) -> CrossProducts:
         """The same rows with the response of `design`: everything but the products with y is shared."""
-        origin = replace(self.origin, y=_response_origin(encoding, design))
+        beta = np.zeros(len(self.origin.x))
+        origin = replace(self.origin, y=_response_origin(encoding, design), beta=beta)
         products = kernel.with_response(self.products, **_rows(self.layout, design, origin))
         return replace(self, products=products, origin=origin)
 
+    def with_small_response(self, design: Design) -> CrossProducts:
+        """The same model with the least-squares fit taken from y, where it explains nearly all of y.
+
+        The sum of squares of y would else drown that of the residuals in its rounding error. The rows are
+        looked at again: the difference of large products would not do. Columns of X must be independent.
+        """
+        A = self
+        for _ in range(3):
+            beta = np.linalg.solve(A.products.xx, A.products.xy) if len(A.origin.x) else A.origin.beta
+            explained = float(beta @ A.products.xy)
+            if explained <= NEARLY_ALL * A.products.yy:
+                break
+            origin = replace(A.origin, beta=A.origin.beta + beta)
+            products = kernel.with_response(A.products, **_rows(A.layout, design, origin))
+            A = replace(A, products=products, origin=origin)
+        return A
+
     def select_fixed(self, keep: tuple[int, ...]) -> CrossProducts:
         """The products for some columns of X, in the order given."""
-        origin = replace(self.origin, x=self.origin.x[list(keep)])
-        return replace(self, products=kernel.select_fixed(self.products, list(keep)), origin=origin)
+        columns = list(keep)
+        origin = replace(self.origin, x=self.origin.x[columns], beta=self.origin.beta[columns])
+        return replace(self, products=kernel.select_fixed(self.products, columns), origin=origin)
 
 
 def _rows(layout: Layout, design: Design, origin: Origin) -> dict[str, object]:
@@ -136,8 +161,11 @@ def _rows(layout: Layout, design: Design, origin: Origin) -> dict[str, object]:
         codes.append(design.random[blocks[0]].codes)
         z.append(columns[0] if len(columns) == 1 else np.ascontiguousarray(np.hstack(columns)))
         z_origin.append(np.concatenate([origin.z[i] for i in blocks]))
+    y = _response(design)
+    if origin.beta.any():
+        y = y - (design.X - origin.x) @ origin.beta
     return {
-        "y": np.ascontiguousarray(_response(design)),
+        "y": np.ascontiguousarray(y),
         "x": design.X,
         "codes": codes,
         "z": z,

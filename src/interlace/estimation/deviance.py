@@ -15,6 +15,8 @@ from interlace.estimation.penalized import Solution, System
 
 Array = NDArray[np.floating]
 
+# Factors with fewer levels than this can have a likelihood with more than one maximum.
+FEW_LEVELS = 12
 # Smallest eigenvalue of the correlations of the columns of a random term, pooled over its levels.
 DEPENDENT = 1e-12
 
@@ -143,6 +145,15 @@ class ProfiledDeviance:
         for block, T in zip(self.system.encoding.random, self.factors(par), strict=True):
             out += [f"{block.group}.{block.columns[j]}" for j in np.flatnonzero(np.diagonal(T) == 0.0)]
         return tuple(out)
+
+    def weak_blocks(self) -> list[slice]:
+        """Parameters of the covariance blocks whose grouping factor has few levels."""
+        out, at = [], 0
+        for place, s in zip(self.system.A.layout.places, self.structures, strict=True):
+            if self.system.A.layout.levels[place.factor] < FEW_LEVELS:
+                out.append(slice(at, at + s.n_par))
+            at += s.n_par
+        return out
 
     def pivoted(self, par: Array) -> tuple[ProfiledDeviance, Array]:
         """The same criterion with the columns of each basis in order of (conditional) variance, and these

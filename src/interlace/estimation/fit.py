@@ -67,6 +67,7 @@ class Fit:
         """
         design = replace(self.design, y=_response(y, self.design.nrows))
         A = self.criterion.system.A.with_response(self.encoding, _select(design, self.kept))
+        A = _conditioned(A, _select(design, self.kept))
         system = replace(self.criterion.system, A=A)
         criterion = replace(self.criterion, system=system)
         criterion, optimum = _search(lambda: minimise_again(criterion))
@@ -155,8 +156,18 @@ def _criterion(
             f"{A.n} rows cannot tell {len(kept)} fixed effects and a residual variance apart: use more data "
             "or fewer terms"
         )
+    A = _conditioned(A, _select(design, kept))
     # 2) the pattern of the factor, and whether it fits
     return ProfiledDeviance.of(System.of(encoding, A), reml=reml), kept, dropped
+
+
+def _conditioned(A: CrossProducts, design: Design) -> CrossProducts:
+    """The fit of the fixed effects taken from y where it is nearly all of y; refused where it is all."""
+    size = A.products.yy + A.n * A.origin.y**2
+    A = A.with_small_response(design)
+    if A.products.yy <= EXACT_FIT**2 * size:
+        raise ModelError(_EXACT)
+    return A
 
 
 def _factors(criterion: ProfiledDeviance, theta: Array) -> tuple[Array, ...]:

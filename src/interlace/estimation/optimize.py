@@ -123,9 +123,12 @@ class _Search:
         self.evaluations = self.gradients = 0
 
     def run(self) -> None:
-        """Down, and to the boundary."""
+        """Down, to the boundary, and down again where a random term is better (nearly) left out."""
         self.descend()
         self.try_boundary()
+        if self.status == "converged":
+            for columns in self.criterion.weak_blocks():
+                self.try_without(columns)
 
     def descend(self) -> None:
         """Newton steps; now and then the columns of the factors are put in order of their variances.
@@ -157,6 +160,19 @@ class _Search:
         if value <= self.value + TOLERANCE + 1e-14 * abs(self.value):
             self.par, self.value, self.gradient = trial, value, self.compiled.gradient(trial)
             self.gradients += 1
+
+    def try_without(self, columns: slice) -> None:
+        """With few levels the criterion may have a second minimum at (or near) a variance of zero."""
+        trial = self.par.copy()
+        trial[columns] = 0.0
+        value = self.compiled.value(trial)
+        self.evaluations += 1
+        if value >= self.value - TOLERANCE - 1e-14 * abs(value):
+            return
+        trial[columns] = NEARLY_ZERO * self.criterion.diagonal[columns]
+        self.par = trial
+        self.descend()
+        self.try_boundary()
 
     def prove(self) -> None:
         """Replace the Hessian of the search by the exact one, if that is cheap enough."""

@@ -124,6 +124,7 @@ class Solution:
         u_factor = [U[:, :, -1] - U[:, :, :-1] @ beta for U in cholesky.solve_xy()]
         u = tuple(np.ascontiguousarray(u_factor[place.factor][:, place.columns]) for place in layout.places)
         ussq = float(sum(np.vdot(v, v) for v in u_factor))
+        beta = beta + origin.beta
         # 2) from the origin back: the intercept takes what the means of the other columns stand for
         vcov = _inverse_gram(cholesky.rx[:-1, :-1])
         intercept = system.encoding.intercept
