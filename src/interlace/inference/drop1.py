@@ -17,7 +17,7 @@ from interlace.inference import likelihood
 from interlace.inference.anova import f_table
 from interlace.inference.df import DdfLike, ddf_method
 from interlace.inference.estimates import chi2_p_value
-from interlace.inference.hypotheses import difference
+from interlace.inference.hypotheses import difference, type1
 from interlace.inference.terms import Term, Terms
 from interlace.inference.wald import Array
 
@@ -51,13 +51,16 @@ def droppable(terms: Terms) -> tuple[Term, ...]:
 def drop1_f(fit: Fit, ddf: DdfLike) -> pd.DataFrame:
     """F tests of the model without the term within the model."""
     method = ddf_method(ddf)
-    L = {term.label: _hypothesis(fit, term) for term in droppable(Terms.of(fit))}
+    terms = Terms.of(fit)
+    L = {term.label: _hypothesis(fit, terms, term) for term in droppable(terms)}
     heading = f"Single term deletions with {method.name} degrees of freedom"
     return f_table(fit, method.bind(fit), L, heading)
 
 
-def _hypothesis(fit: Fit, term: Term) -> Array:
+def _hypothesis(fit: Fit, terms: Terms, term: Term) -> Array:
     """The coefficients of the term, unless other columns of X can stand in for some of them."""
+    if len(terms.tested) == 1 and not fit.dropped:
+        return type1(fit, terms, [term])[term.label]
     encoding, design = without_term(fit.encoding, fit.design, term.label)
     at = dict(fit.encoding.fixed_terms)[term.label]
     rest = [name for j, name in enumerate(fit.encoding.fixed_names) if not at.start <= j < at.stop]

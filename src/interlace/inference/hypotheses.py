@@ -85,7 +85,7 @@ def _orthogonal(G: Array, terms: Terms, columns: dict[str, list[int]]) -> dict[s
 
 
 def difference(fit: Fit, X0: Array) -> Array:
-    """L such that ``X beta`` lies in the span of `X0` if ``L beta = 0``; (rank(X) - rank(X0), p)."""
+    """L such that ``X beta`` lies in the span of `X0` if ``L beta = 0``; rank(X) - rank(X0) orthonormal rows."""
     X = fit.design.X[:, list(fit.kept)]
     p = X.shape[1]
     R = triangle(np.hstack([X0, X]))
@@ -99,7 +99,8 @@ def difference(fit: Fit, X0: Array) -> Array:
     left = R[:, k:] - Q @ (Q.T @ R[:, k:])
     U, s, _ = np.linalg.svd(left, full_matrices=False)
     rank = int((s > TOLERANCE * max(s.max(initial=0.0), 1.0)).sum())
-    return (U[:, :rank].T @ R[:, k:]) * length[k:] if p else np.zeros((0, 0))
+    L = (U[:, :rank].T @ R[:, k:]) * length[k:]
+    return np.linalg.qr(L.T)[0].T if rank else np.zeros((0, p))
 
 
 def independent(A: Array) -> tuple[int, ...]:
