@@ -10,7 +10,11 @@
 namespace interlace {
 namespace {
 
-constexpr index block_size = 256;
+// Columns of a front treated at once. One call of BLAS must not keep an interrupt waiting for long: 5e10 flops at most.
+index block_columns(index n) {
+    const double fits = 2.5e10 / (static_cast<double>(n) * static_cast<double>(n) + 1.0);
+    return std::max<index>(32, std::min<index>(256, static_cast<index>(fits)));
+}
 
 [[noreturn]] void not_positive() { throw NotPositiveDefinite(); }
 
@@ -46,8 +50,9 @@ void factor_front(const FrontMatrix& f) {
             for (index r = c; r < below; ++r) f.update[r + c * below] -= a[1 + r] * a[1 + c];
         return;
     }
-    for (index j0 = 0; j0 < f.pivots; j0 += block_size) {
-        const index nb = std::min(block_size, f.pivots - j0), rows = n - j0 - nb;
+    const index step = block_columns(n);
+    for (index j0 = 0; j0 < f.pivots; j0 += step) {
+        const index nb = std::min(step, f.pivots - j0), rows = n - j0 - nb;
         double* d = a + j0 + j0 * n;
         if (j0 > 0) blas::gemm('N', 'T', n - j0, nb, j0, -1.0, a + j0, n, a + j0, n, 1.0, d, n);
         if (!blas::potrf_lower(nb, d, n)) not_positive();
@@ -296,9 +301,9 @@ void Cholesky::front_inverse(index index_of_front, const Front* parent, const do
         return;
     }
     std::vector<double> w;
-    const index last = (front.pivots - 1) / block_size * block_size;
-    for (index j0 = last; j0 >= 0; j0 -= block_size) {
-        const index nb = std::min(block_size, front.pivots - j0), j1 = j0 + nb, rows = n - j1;
+    const index step = block_columns(n);
+    for (index j0 = (front.pivots - 1) / step * step; j0 >= 0; j0 -= step) {
+        const index nb = std::min(step, front.pivots - j0), j1 = j0 + nb, rows = n - j1;
         const double* ljj = l + j0 + j0 * n;
         double* zjj = z + j0 + j0 * n;
         for (index c = 0; c < nb; ++c) std::copy_n(ljj + c + c * n, nb - c, zjj + c + c * n);
