@@ -85,7 +85,7 @@ def _orthogonal(G: Array, terms: Terms, columns: dict[str, list[int]]) -> dict[s
 
 
 def difference(fit: Fit, X0: Array) -> Array:
-    """L such that ``X beta`` lies in the span of `X0` if ``L beta = 0``; as many orthonormal rows as needed."""
+    """L such that ``X beta`` lies in the span of `X0` if ``L beta = 0``; the rows are orthonormal."""
     X = fit.design.X[:, list(fit.kept)]
     p = X.shape[1]
     R = triangle(np.hstack([X0, X]))

@@ -156,7 +156,7 @@ class Indicators:
 
 def _treatment(term: Term, terms: Terms, widths: Mapping[str, int]) -> list[int]:
     """The columns of a term that treatment coding takes, by R's rule."""
-    present = {frozenset(other.members) for other in terms.terms} | {frozenset()}
+    present: set[frozenset[str]] = {frozenset(), *(frozenset(other.members) for other in terms.terms)}
     taken = np.ones(1, dtype=bool)
     for expression in term.members:
         part = np.ones(widths[expression], dtype=bool)
