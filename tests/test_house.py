@@ -33,6 +33,7 @@ FLOORS = {
     "report": 7,
     "model": 8,
     "api": 9,
+    "comparison": 9,
     "cli": 10,
     "": 11,
 }
@@ -48,7 +49,17 @@ DOORS = {
     "narwhals": ("design",),
     "polars": ("design", "cli"),
     "pyarrow": ("design", "cli"),
-    "pandas": ("datasets", "design", "inference", "prediction", "refitting", "report", "model", "cli"),
+    "pandas": (
+        "datasets",
+        "design",
+        "inference",
+        "prediction",
+        "refitting",
+        "report",
+        "model",
+        "comparison",
+        "cli",
+    ),
     "scipy.stats": ("inference",),
 }
 

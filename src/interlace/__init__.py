@@ -20,11 +20,14 @@ from interlace.errors import (
 if TYPE_CHECKING:
     from interlace import datasets
     from interlace.api import lmer
+    from interlace.comparison import aic_table, bootstrap_compare, compare
     from interlace.inference.df import Asymptotic, KenwardRoger, Satterthwaite
+    from interlace.inference.robust import ClusterRobust
     from interlace.model import LinearMixedModel
 
 __all__ = [
     "Asymptotic",
+    "ClusterRobust",
     "ConvergenceError",
     "ConvergenceWarning",
     "DataError",
@@ -37,6 +40,9 @@ __all__ = [
     "RankDeficiencyWarning",
     "Satterthwaite",
     "__version__",
+    "aic_table",
+    "bootstrap_compare",
+    "compare",
     "datasets",
     "lmer",
 ]
@@ -44,9 +50,13 @@ __all__ = [
 # Public name -> module that defines it.
 _HOMES = {
     "Asymptotic": "interlace.inference.df",
+    "ClusterRobust": "interlace.inference.robust",
     "KenwardRoger": "interlace.inference.df",
     "LinearMixedModel": "interlace.model",
     "Satterthwaite": "interlace.inference.df",
+    "aic_table": "interlace.comparison",
+    "bootstrap_compare": "interlace.comparison",
+    "compare": "interlace.comparison",
     "lmer": "interlace.api",
 }
 

@@ -8,19 +8,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from interlace.errors import DataError
 from interlace.estimation.fit import Fit
 from interlace.inference import anova, drop1, likelihood, varcorr
 from interlace.inference.contrast import ContrastTest, contrast_test
 from interlace.inference.df import DdfLike, ddf_method
-from interlace.inference.estimates import fixed_effects
+from interlace.inference.effect_size import TOLERANCE, icc, r2
+from interlace.inference.estimates import fixed_effects, kept_names
+from interlace.inference.robust import covariance
 from interlace.inference.varcorr_se import varcorr_se_table
 from interlace.prediction import predict, ranef, residuals, rows, simulate
+from interlace.refitting.ranova import ranova
 from interlace.refitting.refit import refit
 from interlace.report.convergence import Convergence, convergence
 from interlace.report.summary import Summary, overview, summarise
-
-VCOV_KINDS = ("model",)
 
 
 class LinearMixedModel:
@@ -83,19 +83,24 @@ class LinearMixedModel:
         estimates = fixed_effects(self._fit)
         return pd.Series(estimates.se, index=list(estimates.labels), name="se")
 
-    def vcov(self, kind: str = "model") -> pd.DataFrame:
+    def vcov(self, kind: str = "model", *, cluster: Any = None) -> pd.DataFrame:
         """Covariance matrix of `fixef`.
 
         Parameters
         ----------
-        kind : {"model"}
-            "model": `sigma^2 (X' V^-1 X)^-1` at the estimated theta.
+        kind : {"model", "CR0", "CR1", "CR1p", "CR1S", "CR2", "CR3"}
+            "model": `sigma^2 (X' V^-1 X)^-1` at the estimated theta. The others are cluster-robust, see
+            `interlace.ClusterRobust`; tables take that too: `coef_table(ddf=ClusterRobust("CR2"))`.
+        cluster : str or array-like, optional
+            A column of the model, or a value per row; by default the grouping factor that holds all others.
+
+        Raises
+        ------
+        ModelError
+            Rows of different clusters share random effects.
         """
-        if kind not in VCOV_KINDS:
-            raise DataError(f"vcov of kind {kind!r} is not known: choose from {', '.join(VCOV_KINDS)}")
-        estimates = fixed_effects(self._fit)
-        names = list(estimates.labels)
-        return pd.DataFrame(estimates.vcov, index=names, columns=names)
+        names = list(kept_names(self._fit))
+        return pd.DataFrame(covariance(self._fit, kind, cluster=cluster), index=names, columns=names)
 
     def coef_table(self, *, ddf: DdfLike = "satterthwaite") -> pd.DataFrame:
         """One row per coefficient: `estimate`, `se`, `df`, `t` and its two-sided p-value `p`.
@@ -207,6 +212,41 @@ class LinearMixedModel:
     def is_singular(self) -> bool:
         """Whether some linear combination of the random effects has (nearly) no variance, by lme4's rule."""
         return varcorr.is_singular(self._fit)
+
+    def ranova(self, *, drop: str = "slopes") -> pd.DataFrame:
+        """Likelihood-ratio tests of the random terms, by the criterion of the fit, as lmerTest's `ranova`.
+
+        Parameters
+        ----------
+        drop : {"slopes", "terms"}
+            "slopes": a term with slopes loses one slope at a time. "terms": each term is dropped as a whole.
+
+        Returns
+        -------
+        DataFrame
+            Columns `npar, loglik, aic, lrt, df, p, p_mixture`; the first row is the model. As a variance
+            cannot be negative, `p` (chi-square) is too large; `p_mixture` is by the 50:50 mixture of
+            chi-squares with `df - 1` and `df` degrees of freedom where one variance is dropped, else NaN.
+        """
+        return ranova(self._fit, drop=drop)
+
+    def r2(self, *, tolerance: float = TOLERANCE) -> dict[str, float]:
+        """Nakagawa's R2: shares of the variance explained by the fixed part (marginal) and all (conditional).
+
+        With slopes the variance of the random effects is the mean of `z' Sigma z` over rows (Johnson 2014).
+        A fit with a diagonal entry of theta below `tolerance` counts as singular: the conditional R2 is NaN,
+        with a warning, and the marginal one is `fixed / (fixed + residual)`; `tolerance=0` takes estimates
+        as they are.
+        """
+        return r2(self._fit, tolerance=tolerance)
+
+    def icc(self, *, tolerance: float = TOLERANCE) -> dict[str, float | dict[str, float]]:
+        """Intraclass correlation: shares of the random effects in the variance; NaN for singular fits.
+
+        "adjusted": of the variance that the fixed part leaves; "unadjusted": of all the variance; "by_group":
+        {grouping factor: share of its intercepts in the variance that the fixed part leaves}.
+        """
+        return icc(self._fit, tolerance=tolerance)
 
     # ---- likelihood ---
 

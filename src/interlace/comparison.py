@@ -1,0 +1,126 @@
+"""`compare`, `aic_table` and `bootstrap_compare`: several models at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from interlace.errors import DataError
+from interlace.estimation.fit import Fit
+from interlace.model import LinearMixedModel
+from interlace.refitting import bootstrap_compare as bootstrap
+from interlace.refitting import compare as tables
+from interlace.refitting.bootstrap_compare import BootstrapComparison
+
+
+def compare(
+    *models: LinearMixedModel, refit: bool = True, names: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """Likelihood-ratio tests of nested models of the same data, as lme4's `anova(m1, m2, ...)`.
+
+    Each model is tested against the one before it, by number of parameters. Whether they are nested is for
+    the caller to know.
+
+    Parameters
+    ----------
+    *models : LinearMixedModel
+    refit : bool
+        True: models fitted by REML are fitted again by maximum likelihood first, and the column `criterion`
+        says so. False: the likelihoods are compared as they are; by REML only with the same fixed part.
+    names : sequence of str, optional
+        Names of the rows; "m1", "m2", ... in the order given otherwise.
+
+    Returns
+    -------
+    DataFrame
+        Columns `npar, aic, bic, loglik, deviance, chisq, df, p, criterion, formula`.
+
+    Raises
+    ------
+    DataError
+        Fewer than two models, or models of different rows, responses or weights.
+    ModelError
+        With `refit=False`: REML beside ML, or REML fits with different fixed parts.
+
+    Examples
+    --------
+    >>> import interlace
+    >>> sleepstudy = interlace.datasets.load("sleepstudy")
+    >>> small = interlace.lmer("Reaction ~ Days + (1 | Subject)", sleepstudy)
+    >>> large = interlace.lmer("Reaction ~ Days + (Days | Subject)", sleepstudy)
+    >>> print(interlace.compare(small, large)[["npar", "deviance", "chisq", "df", "criterion"]].round(2))
+        npar  deviance  chisq   df      criterion
+    m1     4   1794.08    NaN  NaN  ML (refitted)
+    m2     6   1751.94  42.14  2.0  ML (refitted)
+    """
+    return tables.compare(_named(models, names), refit=refit)
+
+
+def aic_table(
+    *models: LinearMixedModel, by: str = "aic", refit: bool = True, names: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """Models of the same data by an information criterion, best first; they need not be nested.
+
+    Parameters
+    ----------
+    *models : LinearMixedModel
+    by : {"aic", "aicc", "bic"}
+        What `delta` and `weight` are made of.
+    refit, names
+        As for `compare`.
+
+    Returns
+    -------
+    DataFrame
+        Columns `npar, loglik, aic, aicc, bic, delta, weight, criterion, formula`; the weights are
+        `exp(-delta / 2)`, scaled to sum to one.
+    """
+    return tables.aic_table(_named(models, names), by=by, refit=refit)
+
+
+def bootstrap_compare(
+    large: LinearMixedModel,
+    small: LinearMixedModel,
+    *,
+    n: int = 1000,
+    seed: int | None = None,
+    n_jobs: int = 1,
+    progress: bool | None = None,
+) -> BootstrapComparison:
+    """Likelihood-ratio test with a null distribution drawn from the smaller model: pbkrtest's `PBmodcomp`.
+
+    Parameters
+    ----------
+    large, small : LinearMixedModel
+        `small` must be nested in `large`. REML fits are refitted by maximum likelihood.
+    n : int
+        Number of simulated responses.
+    seed : int, optional
+        The same seed gives the same numbers for any number of workers.
+    n_jobs : int
+        Number of threads; -1 for one per processor.
+    progress : bool, optional
+        Show a bar; by default only where a person watches.
+
+    Returns
+    -------
+    BootstrapComparison
+        `table` has the chi-square test, the bootstrap test and the approximations of pbkrtest's summary; `p`
+        is the bootstrap p-value, `p_all` the one to use when a variance is tested; `reference` has the draws.
+    """
+    a, b = _fit(large), _fit(small)
+    return bootstrap.bootstrap_compare(a, b, n=n, seed=seed, n_jobs=n_jobs, progress=progress)
+
+
+def _named(models: Sequence[LinearMixedModel], names: Sequence[str] | None) -> dict[str, Fit]:
+    labels = [f"m{i + 1}" for i in range(len(models))] if names is None else [str(name) for name in names]
+    if len(labels) != len(models) or len(set(labels)) != len(labels):
+        raise DataError(f"{len(models)} models need as many different names, not {labels}")
+    return {label: _fit(model) for label, model in zip(labels, models, strict=True)}
+
+
+def _fit(model: LinearMixedModel) -> Fit:
+    if not isinstance(model, LinearMixedModel):
+        raise DataError(f"models fitted by interlace.lmer can be compared, not {type(model).__name__}")
+    return model.fit
