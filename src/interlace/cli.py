@@ -18,9 +18,11 @@ import pandas as pd
 from interlace import datasets
 from interlace.api import lmer
 from interlace.errors import DataError, InterlaceError, InterlaceWarning
+from interlace.inference.anova import TYPES
 from interlace.inference.df import WORDS
 from interlace.model import LinearMixedModel
-from interlace.report.results import results
+from interlace.report.anova_text import anova_text
+from interlace.report.results import plain, results
 
 BAD_INPUT = 2
 INTERRUPTED = 130
@@ -69,6 +71,9 @@ def _parser() -> argparse.ArgumentParser:
         choices=WORDS,
         help="degrees of freedom of the tests (default: satterthwaite)",
     )
+    fit.add_argument(
+        "--anova", type=int, choices=TYPES, help="add the ANOVA table of this type, tests by --ddf"
+    )
     fit.add_argument("--weights", metavar="COLUMN", help="column of prior weights")
     fit.add_argument(
         "--json", metavar="FILE", help="write all results as JSON; '-' prints them in place of the summary"
@@ -98,13 +103,16 @@ def _fit(arguments: argparse.Namespace) -> None:
         warnings.showwarning = _show_warning
         model = lmer(arguments.formula, data, reml=not arguments.ml, weights=arguments.weights)
     model = LinearMixedModel(model.fit, data_name=arguments.data)
+    table = None if arguments.anova is None else model.anova(type=arguments.anova, ddf=arguments.ddf)
     if arguments.json is not None:
-        _write(
-            arguments.json,
-            json.dumps(results(model.fit, ddf=arguments.ddf), indent=1, allow_nan=False, ensure_ascii=False),
-        )
+        found = results(model.fit, ddf=arguments.ddf)
+        if table is not None:
+            found["anova"] = plain({"type": arguments.anova, "terms": table.index, **table.to_dict("list")})
+        _write(arguments.json, json.dumps(found, indent=1, allow_nan=False, ensure_ascii=False))
     if arguments.json != "-":
         print(model.summary(ddf=arguments.ddf))
+        if table is not None:
+            print(f"\n{anova_text(table)}")
 
 
 def read_data(name: str) -> Any:
