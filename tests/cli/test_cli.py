@@ -268,3 +268,23 @@ def test_as_a_program_that_fails(csv: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr.startswith("interlace: error: ") and "Traceback" not in done.stderr
+
+
+def test_an_anova_table(capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["fit", "angle ~ recipe * temperature + (1 | recipe:replicate)", "cake", "--anova", "1"]
+    assert main([*command, "--ddf", "kenward-roger"]) == 0
+    out = capsys.readouterr().out
+    assert out.endswith(
+        """
+Type I Analysis of Variance Table with Kenward-Roger degrees of freedom
+                    Sum Sq Mean Sq NumDF DenDF F value  Pr(>F)
+recipe               10.19    5.09     2    42  0.2488  0.7809
+temperature        2100.30  420.06     5   210 20.5199 < 2e-16
+recipe:temperature  205.98   20.60    10   210  1.0062  0.4393
+"""
+    )
+    assert main([*command, "--json", "-"]) == 0
+    table = json.loads(capsys.readouterr().out)["anova"]
+    assert table["type"] == 1 and table["terms"] == ["recipe", "temperature", "recipe:temperature"]
+    assert table["num_df"] == [2, 5, 10] and len(table["p"]) == 3
+    _fails([*command[:-1], "4"], capsys)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -13,10 +13,11 @@ from interlace.estimation.fit import Fit, at_theta
 from interlace.formula.parser import parse
 from interlace.inference.anova import anova
 from interlace.inference.drop1 import drop1
-from reference_cases import Case, lmer_cases
+from reference_cases import lmer_cases
 from reference_data import array, frame
 
-CASES = [case for case in lmer_cases() if "lmerTest" in case.reference()]
+CASES = {case.name: case for case in lmer_cases()}
+REFERENCE = {name: case.reference() for name, case in CASES.items()}
 METHODS = {"satt": "satterthwaite", "kr": "kenward-roger"}
 F_COLUMNS = {"sum_sq": "Sum Sq", "mean_sq": "Mean Sq", "num_df": "NumDF", "F": "F value"}
 
@@ -24,22 +25,19 @@ F_COLUMNS = {"sum_sq": "Sum Sq", "mean_sq": "Mean Sq", "num_df": "NumDF", "F": "
 RTOL, RTOL_DF = 1e-9, {"satt": 2e-6, "kr": 1e-9}
 
 
-@pytest.fixture(scope="module", params=CASES, ids=str)
-def case(request: pytest.FixtureRequest) -> Case:
-    return request.param
-
-
-@pytest.fixture(scope="module")
-def reference(case: Case) -> dict[str, Any]:
-    return case.reference()
-
-
-@pytest.fixture(scope="module")
-def fit(case: Case, reference: dict[str, Any]) -> Fit:
+@cache
+def fit_of(name: str) -> Fit:
+    """The model at R's theta."""
+    case = CASES[name]
     encoding, design = Encoding.learn(
         parse(case.formula), case.frame(), weights=case.weights, contrasts=case.contrasts
     )
-    return at_theta(encoding, design, array(reference["theta"]["values"]), reml=case.reml)
+    return at_theta(encoding, design, array(REFERENCE[name]["theta"]["values"]), reml=case.reml)
+
+
+def blocks(room: str, *names: str) -> list[tuple[str, str]]:
+    """All pairs of a case and one of these blocks that R has computed."""
+    return [(case, block) for case, r in REFERENCE.items() for block in names if block in r.get(room, {})]
 
 
 def _assert_f_table(table: pd.DataFrame, expected: pd.DataFrame, method: str) -> None:
@@ -56,28 +54,29 @@ def _assert_p(actual: pd.Series, expected: pd.Series, *, rtol: float) -> None:
     np.testing.assert_allclose(*logs, rtol=rtol, atol=1e-9)
 
 
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("type", [1, 2, 3])
-def test_f_tables(fit: Fit, reference: dict[str, Any], type: int, method: str) -> None:
-    block = reference["lmerTest"].get(f"anova_{'I' * type}_{method}")
-    if block is None:
-        pytest.skip("not computed by R: no REML fit, or too large for pbkrtest")
-    table = anova(fit, type=type, ddf=METHODS[method])
+@pytest.mark.parametrize(
+    ("name", "block"),
+    blocks("lmerTest", *(f"anova_{type}_{method}" for type in ("I", "II", "III") for method in METHODS)),
+)
+def test_f_tables(name: str, block: str) -> None:
+    fit, expected = fit_of(name), REFERENCE[name]["lmerTest"][block]
+    _, type, method = block.split("_")
+    table = anova(fit, type=len(type), ddf=METHODS[method])
     labels = [label for label, _ in fit.encoding.fixed_terms if label != "1"]
     assert list(table.index) == labels
-    if "F value" not in block:  # R has an empty table for a model with an intercept only
+    if "F value" not in expected:  # R has an empty table for a model with an intercept only
         assert labels == [] and table.empty
         return
-    _assert_f_table(table, frame(block), method)
+    _assert_f_table(table, frame(expected), method)
 
 
-@pytest.mark.parametrize("type", [2, 3])
-def test_chi_square_tables(fit: Fit, reference: dict[str, Any], type: int) -> None:
-    block = reference["car_Anova"][f"type{type}_chisq"]
-    if "error" in block:  # car fails where there is an intercept only; the table is empty
+@pytest.mark.parametrize(("name", "block"), blocks("car_Anova", "type2_chisq", "type3_chisq"))
+def test_chi_square_tables(name: str, block: str) -> None:
+    fit, type = fit_of(name), int(block[4])
+    if "error" in REFERENCE[name]["car_Anova"][block]:  # car fails where there is an intercept only
         assert anova(fit, type=type, test="chisq").empty
         return
-    expected = frame(block)
+    expected = frame(REFERENCE[name]["car_Anova"][block])
     labels = [label for label, _ in fit.encoding.fixed_terms if label != "1"]
     intercept = ["1"] if "(Intercept)" in expected.index else []
     table = anova(fit, type=type, test="chisq", terms=intercept + labels)
@@ -89,21 +88,16 @@ def test_chi_square_tables(fit: Fit, reference: dict[str, Any], type: int) -> No
         assert list(anova(fit, type=type, test="chisq").index) == labels
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_drop1_by_f(fit: Fit, reference: dict[str, Any], method: str) -> None:
-    block = reference["lmerTest"].get(f"drop1_{method}")
-    if block is None:
-        pytest.skip("not computed by R")
-    table = drop1(fit, ddf=METHODS[method])
-    assert len(table.columns) == 6
-    _assert_f_table(table, frame(block), method)
+@pytest.mark.parametrize(("name", "block"), blocks("lmerTest", "drop1_satt", "drop1_kr"))
+def test_drop1_by_f(name: str, block: str) -> None:
+    method = block.removeprefix("drop1_")
+    table = drop1(fit_of(name), ddf=METHODS[method])
+    _assert_f_table(table, frame(REFERENCE[name]["lmerTest"][block]), method)
 
 
-def test_drop1_by_likelihood_ratio(fit: Fit, reference: dict[str, Any]) -> None:
-    block = reference["lmerTest"].get("drop1_chisq_ml")
-    if block is None:
-        pytest.skip("not computed by R")
-    expected, table = frame(block), drop1(fit, test="lrt")
+@pytest.mark.parametrize(("name", "block"), blocks("lmerTest", "drop1_chisq_ml"))
+def test_drop1_by_likelihood_ratio(name: str, block: str) -> None:
+    expected, table = frame(REFERENCE[name]["lmerTest"][block]), drop1(fit_of(name), test="lrt")
     assert table.index[0] == "<none>" and len(table) == len(expected)
     # both programs search for the optimum of each model
     np.testing.assert_allclose(table["aic"], expected["AIC"], rtol=1e-9)
