@@ -220,6 +220,12 @@ def test_type_1_is_about_the_terms_before() -> None:
         assert abs(one["F"].iloc[0] / two["F"].iloc[0] - 1) > 1e-3
 
 
+def test_chunks_of_rows_are_irrelevant(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = anova(fit_of("missing_cells_sum"))
+    monkeypatch.setattr("interlace.inference.terms._CHUNK", 50)
+    pd.testing.assert_frame_equal(anova(fit_of("missing_cells_sum")), expected, rtol=1e-9)
+
+
 def test_hypotheses_are_estimable_and_of_full_rank() -> None:
     fit = fit_of("missing_cells")
     for type in (1, 2, 3):

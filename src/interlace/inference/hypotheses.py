@@ -49,7 +49,7 @@ def type3(fit: Fit, terms: Terms, which: Iterable[Term]) -> dict[str, Array]:
     """Each term about its own effects averaged over the terms that contain it, whatever the coding of X.
 
     Of the estimable functions of the model with an indicator for every cell (SAS), those of a term are made
-    orthogonal to those of the terms that contain it (larger terms first) and written in coefficients of X.
+    orthogonal to those of the terms that contain it, and written in the coefficients of X.
     """
     if len(terms.tested) <= 1:
         return type1(fit, terms, which)
@@ -62,7 +62,7 @@ def type3(fit: Fit, terms: Terms, which: Iterable[Term]) -> dict[str, Array]:
     # beta of the treatment coding = H (effects of the cells) = M (beta of X)
     H = _cleaned(_solved(T, cells) * length_cells / length_T[:, None])
     M = _cleaned(_solved(T, X) * length_X / length_T[:, None])
-    functions = _orthogonal(H.T.copy(), terms, _columns_of_terms(taken, indicators.place))
+    functions = _orthogonal(H.T, terms, _columns_of_terms(taken, indicators.place))
     return {term.label: functions[term.label][:, taken] @ M for term in which}
 
 
@@ -75,13 +75,15 @@ def _columns_of_terms(taken: list[int], place: dict[str, slice]) -> dict[str, li
 
 def _orthogonal(G: Array, terms: Terms, columns: dict[str, list[int]]) -> dict[str, Array]:
     """Estimable functions of each term, rows over the cells, from those in the columns of G."""
-    for term in sorted(terms.terms, key=lambda t: -len(t.members)):
-        own = columns[term.label]
+    functions = {}
+    for term in terms.terms:
+        own = G[:, columns[term.label]]
         others = [j for other in terms.containing(term) for j in columns[other.label]]
-        if own and others:
-            G[:, own] -= G[:, others] @ _solved(G[:, others], G[:, own])
-            G[:, own] = np.where(np.abs(G[:, own]) < ZERO, 0.0, G[:, own])
-    return {label: G[:, own].T for label, own in columns.items()}
+        if own.size and others:
+            own = own - G[:, others] @ _solved(G[:, others], own)
+            own = np.where(np.abs(own) < ZERO, 0.0, own)
+        functions[term.label] = own.T
+    return functions
 
 
 def difference(fit: Fit, X0: Array) -> Array:
