@@ -63,7 +63,8 @@ def type3(fit: Fit, terms: Terms, which: Iterable[Term]) -> dict[str, Array]:
     H = _cleaned(_solved(T, cells) * length_cells / length_T[:, None])
     M = _cleaned(_solved(T, X) * length_X / length_T[:, None])
     functions = _orthogonal(H.T, terms, _columns_of_terms(taken, indicators.place))
-    return {term.label: functions[term.label][:, taken] @ M for term in which}
+    rows = {term.label: functions[term.label][:, taken] for term in which}
+    return {label: L[np.abs(L).sum(axis=1) > ZERO] @ M for label, L in rows.items()}
 
 
 def _columns_of_terms(taken: list[int], place: dict[str, slice]) -> dict[str, list[int]]:
