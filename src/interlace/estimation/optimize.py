@@ -14,6 +14,10 @@ Array = NDArray[np.floating]
 
 TOLERANCE = 1e-10
 MAX_EVALUATIONS = 2000
+# Parameters beyond this in the start: some random effects may be far larger than the residuals.
+LARGE = 25.0
+# A search that says it has ended although the criterion could fall by this has not.
+NO_MINIMUM = 1e-4
 # Evaluations between two changes of basis.
 PIVOT_EVERY = 8
 # Diagonal entries below this are tried at exactly zero.
@@ -64,7 +68,7 @@ class Optimum:
         """``g'H^-1 g / 2``: how much lower the criterion could still be, whatever the units of the data."""
         if not self.par.size:
             return 0.0
-        step = np.linalg.lstsq(self.hessian, self.gradient, rcond=1e-12)[0]
+        step = np.linalg.lstsq(self.hessian, self.gradient, rcond=1e-8)[0]
         return float(0.5 * self.gradient @ step)
 
     @property
@@ -122,8 +126,23 @@ class _Search:
         self.status = ""
         self.evaluations = self.gradients = 0
 
+    def enlarge_start(self) -> None:
+        """Moments say little of a residual variance that is a millionth of the others: look for the scale."""
+        if not self.par.size or np.abs(self.par).max() < LARGE:
+            return
+        value = self.compiled.value(self.par)
+        self.evaluations += 1
+        while self.evaluations < 30:
+            trial = 4.0 * self.par
+            below = self.compiled.value(trial)
+            self.evaluations += 1
+            if not below < value:
+                return
+            self.par, value = trial, below
+
     def run(self) -> None:
         """Down, to the boundary, and down again where a random term is better (nearly) left out."""
+        self.enlarge_start()
         self.descend()
         self.try_boundary()
         if self.status == "converged":
@@ -179,6 +198,8 @@ class _Search:
         if 6 * len(self.par) * self.criterion.system.flops < CHEAP_FLOPS:
             self.hessian, self.hessian_kind = self.compiled.hessian(self.par), "exact"
             self.gradients += 2 * len(self.par)
+        if self.status == "converged" and self.optimum().decrement > NO_MINIMUM:
+            self.status = "lost in rounding error"
 
     def optimum(self) -> Optimum:
         """What was found."""
