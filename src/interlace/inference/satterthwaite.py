@@ -47,7 +47,10 @@ class SatterthwaiteDdf:
             return 2 * variance**2 / np.einsum("mi,mk,ki->i", gradient, self.covariance, gradient)
 
     def f_test(self, L: Array, rhs: Array | float = 0.0) -> FTest:
-        """F of all rows at once: t statistics along the eigenvectors of ``L vcov L'``, df from theirs."""
+        """F of all rows at once: t statistics along the eigenvectors of ``L vcov L'``, df from theirs.
+
+        F does not depend on the units of the rows of L; the df does a little, by lmerTest's definition.
+        """
         rows, t2 = scores(L, self.vcov, L @ self.beta - rhs)
         return FTest(mean(t2), float(t2.size), _joined(self.df(rows)) if t2.size else np.nan)
 

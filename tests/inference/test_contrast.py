@@ -1,0 +1,111 @@
+"""Linear hypotheses: how they are said, what is tested, and what is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import interlace
+
+FORMULA = "angle ~ recipe + temp + (1 | recipe:replicate)"
+
+
+@pytest.fixture(scope="module")
+def model() -> interlace.LinearMixedModel:
+    return interlace.lmer(FORMULA, interlace.datasets.load("cake"))
+
+
+@pytest.fixture(scope="module")
+def names(model: interlace.LinearMixedModel) -> list[str]:
+    return list(model.fixef.index)
+
+
+def test_the_ways_to_say_it_agree(model: interlace.LinearMixedModel, names: list[str]) -> None:
+    b, c = names[1:3]
+    rows = np.zeros((2, len(names)))
+    rows[0, 1:3], rows[1, -1] = [1, -1], 2
+    ways: list[Any] = [
+        rows,
+        rows.tolist(),
+        pd.DataFrame(rows, columns=names),
+        pd.DataFrame({b: [1, 0], c: [-1, 0], names[-1]: [0, 2]}),  # coefficients not named weigh 0
+        {"b - c": {b: 1, c: -1}, "slope": pd.Series({names[-1]: 2.0})},
+    ]
+    tests = [model.contrast_test(L) for L in ways]
+    for test in tests[1:]:
+        pd.testing.assert_frame_equal(test.rows.reset_index(drop=True), tests[0].rows.reset_index(drop=True))
+        assert (test.F, test.den_df, test.p) == (tests[0].F, tests[0].den_df, tests[0].p)
+    assert list(tests[0].rows.index) == [f"{b} - {c}", f"2 {names[-1]}"]
+    assert list(tests[4].rows.index) == ["b - c", "slope"]
+    single = model.contrast_test({b: 1, c: -1})
+    pd.testing.assert_frame_equal(single.rows, tests[0].rows.iloc[:1])
+    pd.testing.assert_frame_equal(model.contrast_test(rows[0]).rows, single.rows)
+
+
+@pytest.mark.parametrize("ddf", ["satterthwaite", "kenward-roger", "asymptotic"])
+def test_one_row_is_a_t_test(model: interlace.LinearMixedModel, names: list[str], ddf: str) -> None:
+    test = model.contrast_test({names[-1]: 1}, rhs=0.1, ddf=ddf, level=0.9)
+    row, coefficient = test.rows.iloc[0], model.coef_table(ddf=ddf).iloc[-1]
+    assert row["estimate"] == pytest.approx(coefficient["estimate"])
+    assert row["t"] == pytest.approx((coefficient["estimate"] - 0.1) / coefficient["se"])
+    np.testing.assert_allclose([test.F, test.num_df, test.den_df], [row["t"] ** 2, 1, row["df"]], rtol=1e-9)
+    assert test.p == pytest.approx(row["p"])
+    # the interval holds just those values that the test does not reject
+    for end in (row["lower"], row["upper"]):
+        assert model.contrast_test({names[-1]: 1}, rhs=end, ddf=ddf).p == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize("ddf", ["satterthwaite", "kenward-roger"])
+def test_a_hypothesis_that_is_true_of_the_estimates(model: interlace.LinearMixedModel, ddf: str) -> None:
+    test = model.contrast_test(np.eye(4)[1:], rhs=model.fixef.to_numpy()[1:], ddf=ddf)
+    assert abs(test.F) < 1e-20 and test.p == pytest.approx(1.0)
+    assert "F = " in str(test) and "df" in test._repr_html_()
+
+
+def test_rows_that_follow_from_others(model: interlace.LinearMixedModel) -> None:
+    rows = np.array([[0, 1, 0, 0], [0, 0, 1, 0], [0, 1, -1, 0.0]])
+    test = model.contrast_test(rows, rhs=[1, 2, -1])
+    assert test.num_df == 2 and len(test.rows) == 3
+    np.testing.assert_allclose(test.F, model.contrast_test(rows[:2], rhs=[1, 2]).F)
+    with pytest.raises(interlace.DataError, match="contradicts"):
+        model.contrast_test(rows, rhs=[1, 2, 0])
+    nothing = model.contrast_test(np.zeros(4))
+    assert nothing.num_df == 0 and np.isnan(nothing.F) and np.isnan(nothing.p)
+
+
+@pytest.mark.parametrize(
+    ("L", "message"),
+    [
+        ({"recipe": 1}, "there is no coefficient 'recipe'; the model has Intercept"),
+        ({"temp": "a"}, "weight of coefficient 'temp' must be a finite number"),
+        ({"temp": np.nan}, "finite"),
+        (np.eye(3), r"each of the 4 coefficients .*not shape \(3, 3\)"),
+        (np.full(4, np.nan), "missing or infinite"),
+        ("temp", "L must be numbers"),
+    ],
+)
+def test_what_is_refused(model: interlace.LinearMixedModel, L: Any, message: str) -> None:
+    with pytest.raises(interlace.DataError, match=message):
+        model.contrast_test(L)
+
+
+def test_other_refusals(model: interlace.LinearMixedModel) -> None:
+    with pytest.raises(interlace.DataError, match="one for each of the 4 rows"):
+        model.contrast_test(np.eye(4), rhs=[1, 2])
+    with pytest.raises(interlace.DataError, match="missing or infinite"):
+        model.contrast_test(np.eye(4), rhs=np.inf)
+    with pytest.raises(interlace.DataError, match="level"):
+        model.contrast_test(np.eye(4), level=95)
+
+
+def test_columns_left_out_cannot_be_contrasted() -> None:
+    data = pd.DataFrame(interlace.datasets.load("sleepstudy"))
+    data["Days2"] = 2 * data["Days"] + 1
+    with pytest.warns(interlace.RankDeficiencyWarning):
+        model = interlace.lmer("Reaction ~ Days + Days2 + (1 | Subject)", data)
+    with pytest.raises(interlace.DataError, match="cannot be estimated"):
+        model.contrast_test({"Days2": 1})
+    assert model.contrast_test({"Days": 1, "Days2": 0}).p < 1e-10
