@@ -118,7 +118,9 @@ def chi2_p_value(statistic: Array | float, df: Array | float) -> Array:
 
 
 def gamma_p_value(statistic: Array | float, mean: float, variance: float) -> Array:
-    """Upper tail of the gamma distribution with this mean and variance."""
+    """Upper tail of the gamma distribution with this mean and variance; NaN without variance."""
+    if not variance > 0:
+        return np.full(np.shape(statistic), np.nan)
     return np.asarray(special.gammaincc(mean**2 / variance, np.asarray(statistic) * mean / variance))
 
 

@@ -66,20 +66,21 @@ class BootstrapComparison:
         """Tests by the same statistic: columns `statistic, df, den_df, p`.
 
         "LRT": chi-square. "PBtest": `p`. "Gamma": a gamma distribution with the mean E and variance V of the
-        positive draws. "Bartlett": the statistic times `df / E` by chi-square. "F": `statistic / df` by F
-        with `2 E' / (E' - 1)` denominator df, where pbkrtest takes E' = E.
+        positive draws. "Bartlett": the statistic times `df / E`, by chi-square. "F": `statistic / df`, by F
+        with the denominator df that make its mean `E / df`, NaN if
+        there are none (pbkrtest leaves out this `/ df`).
         """
         draws, t, df = self.positive, self.statistic, self.df
         mean = float(draws.mean()) if draws.size else np.nan
         variance = float(draws.var(ddof=1)) if draws.size > 1 else np.nan
-        den_df = 2 * mean / (mean - 1)
+        den_df = 2 * mean / (mean - df) if mean > df else np.nan
         bartlett = df * t / mean
         rows = {
             "LRT": (t, df, np.nan, float(chi2_p_value(t, df))),
             "PBtest": (t, np.nan, np.nan, self.p),
             "Gamma": (t, np.nan, np.nan, float(gamma_p_value(t, mean, variance))),
             "Bartlett": (bartlett, df, np.nan, float(chi2_p_value(bartlett, df))),
-            "F": (t / df, df, den_df, float(f_p_value(t / df, df, den_df)) if den_df > 0 else np.nan),
+            "F": (t / df, df, den_df, float(f_p_value(t / df, df, den_df))),
         }
         columns = ["statistic", "df", "den_df", "p"]
         return pd.DataFrame.from_dict(rows, orient="index", columns=columns, dtype=np.float64)

@@ -1,0 +1,126 @@
+"""`ranova` against lmerTest: the reference cases, and models made to be awkward (refitting.R)."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+import interlace
+from interlace.errors import DataError, InterlaceWarning
+from interlace.refitting.ranova import mixture_p_value
+from reference_cases import Case, lmer_cases
+from reference_data import array, load_data
+
+AWKWARD = json.loads((Path(__file__).parent / "refitting.json").read_text())["ranova"]
+CASES = [case for case in lmer_cases() if "ranova" in case.reference().get("lmerTest", {})]
+
+
+def test_there_are_cases() -> None:
+    assert len(CASES) == 11
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_reference_cases(case: Case) -> None:
+    r = case.reference()["lmerTest"]["ranova"]
+    names = dict(zip(("npar", "loglik", "aic", "lrt", "df", "p"), list(r)[1:], strict=True))
+    expected = {mine: array(r[theirs]) for mine, theirs in names.items()}
+    check(interlace.lmer(case.formula, case.frame(), **case.options).ranova(), r[".rownames"], expected)
+
+
+@pytest.mark.parametrize("name", AWKWARD)
+def test_awkward_models(name: str) -> None:
+    r = AWKWARD[name]
+    data = load_data(r["data"])
+    if r["data"] == "sleepstudy":
+        data["half"] = pd.Categorical(data["Days"].astype(int) % 2)
+        data["Day"] = pd.Categorical(data["Days"].astype(int))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", InterlaceWarning)
+        m = interlace.lmer(r["formula"], data, reml=r["REML"], weights="w" if r["weights"] else None)
+        table = m.ranova(drop="terms" if r["whole"] else "slopes")
+    check(table, r["rows"], {c: array(r[c]) for c in ("npar", "loglik", "aic", "lrt", "df", "p")})
+
+
+def check(table: pd.DataFrame, rows: list[str], expected: dict[str, np.ndarray]) -> None:
+    assert {same_name(row) for row in table.index} == {same_name(row) for row in rows}
+    mine = table.set_axis([same_name(row) for row in table.index]).loc[[same_name(row) for row in rows]]
+    for column in ("npar", "df"):
+        np.testing.assert_array_equal(mine[column], expected[column])
+    for column in ("loglik", "aic"):
+        np.testing.assert_allclose(mine[column], expected[column], rtol=1e-9)
+    np.testing.assert_allclose(mine["lrt"], expected["lrt"], rtol=1e-6, atol=1e-6)
+    assert (mine["p"].isna() == np.isnan(expected["p"])).all()
+    with np.errstate(divide="ignore"):
+        log_p = np.log(mine["p"].to_numpy()), np.log(expected["p"])
+    np.testing.assert_allclose(*log_p, atol=1e-5)
+
+
+def same_name(row: str) -> str:
+    """R writes nested factors the other way round, and products as they stand in the formula."""
+    row = row.replace("(Days * off |", "(Days + off + Days:off |")
+    head, bar, group = row.partition(" | ")
+    return f"{head}{bar}{':'.join(sorted(group.rstrip(')').split(':')))}"
+
+
+def test_what_is_kept_of_the_fit() -> None:
+    """Criterion, weights, offset, contrasts and rows left out are those of the fit, in models written out."""
+    data = load_data("sleepstudy")
+    data.loc[[3, 40], "Reaction"] = np.nan
+    options: dict[str, Any] = {
+        "reml": False,
+        "weights": data["w"].to_numpy(),
+        "offset": "off",
+        "contrasts": {"grp": "sum"},
+    }
+    table = interlace.lmer("Reaction ~ Days * grp + (Days | Subject)", data, **options).ranova()
+    smaller = interlace.lmer("Reaction ~ Days * grp + (1 | Subject)", data, **options)
+    assert table["loglik"].iloc[1] == pytest.approx(smaller.loglik, rel=1e-10)
+    assert table["npar"].iloc[1] == smaller.nobs - smaller.df_resid
+
+
+def test_last_term_leaves_least_squares() -> None:
+    data = load_data("sleepstudy")
+    table = interlace.lmer("Reaction ~ Days + (1 | Subject)", data, reml=False).ranova()
+    residual = np.polyfit(data["Days"], data["Reaction"], 1, full=True)[1].item() / 180
+    assert table.loc["(1 | Subject)", "loglik"] == pytest.approx(-90 * (1 + np.log(2 * np.pi * residual)))
+    assert table.loc["(1 | Subject)", "npar"] == 3
+
+
+def test_deficient_rank_is_said_once() -> None:
+    data = load_data("sleepstudy")
+    with pytest.warns(interlace.RankDeficiencyWarning):
+        m = interlace.lmer("Reaction ~ Days + Days2 + (Days | Subject)", data)
+    same = interlace.lmer("Reaction ~ Days + (Days | Subject)", data)
+    pd.testing.assert_frame_equal(m.ranova(), same.ranova(), rtol=1e-8)  # warnings are errors
+
+
+def test_mixture() -> None:
+    data = load_data("sleepstudy")
+    table = interlace.lmer("Reaction ~ Days + (Days | Subject)", data).ranova()
+    lrt = table["lrt"].iloc[1]
+    assert table["p_mixture"].iloc[1] == pytest.approx((stats.chi2.sf(lrt, 1) + stats.chi2.sf(lrt, 2)) / 2)
+    one = interlace.lmer("Reaction ~ Days + (1 | Subject)", data).ranova()
+    assert one["p_mixture"].iloc[1] == pytest.approx(one["p"].iloc[1] / 2)
+    several = interlace.lmer("Reaction ~ Days + (Days | Subject)", data).ranova(drop="terms")
+    assert np.isnan(several["p_mixture"].iloc[1])  # two variances at once
+
+
+def test_mixture_on_the_boundary() -> None:
+    """A variance estimated as zero: nothing speaks for it."""
+    lrt, df = np.array([0.0, 1e-12, -1e-12, 2.705543]), np.array([1, 1, 2, 1])
+    np.testing.assert_allclose(mixture_p_value(lrt, df), [1, 1, 1, 0.05], atol=1e-4)
+    m = interlace.lmer("Yield ~ 1 + (1 | Batch)", load_data("Dyestuff2"))
+    assert m.ranova().loc["(1 | Batch)", "p_mixture"] == 1.0
+
+
+def test_drop_is_checked() -> None:
+    m = interlace.lmer("Yield ~ 1 + (1 | Batch)", load_data("Dyestuff"))
+    with pytest.raises(DataError, match=r"drop 'all' is not known: choose from slopes, terms"):
+        m.ranova(drop="all")
