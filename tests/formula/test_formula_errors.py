@@ -62,6 +62,7 @@ def place(error: FormulaError) -> str:
         ("y ~ a == 'p' + (1|g)", "put it into I(...)", "== 'p' + (1|g)"),
         ("y ~ x > 0 + (1|g)", "put it into I(...)", "> 0 + (1|g)"),
         ("y ~ exp(x)/2 + (1|g)", "a number cannot be part of a term", "2 + (1|g)"),
+        ("y ~ a %o% b + (1|g)", "'%o%' cannot join terms", "%o% b + (1|g)"),
         ("y ~ () + (1|g)", "parentheses are empty", "() + (1|g)"),
         ("y ~ 2x + (1|g)", "put a column of that name in back-quotes", "2x + (1|g)"),
         ("y ~ x $ z + (1|g)", "no meaning", "$ z + (1|g)"),

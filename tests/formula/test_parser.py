@@ -60,6 +60,8 @@ def test_canonical_text(text: str, canonical: str) -> None:
     ("short", "long"),
     [
         ("y ~ (1|a/b)", "y ~ (1|a) + (1|a:b)"),
+        ("y ~ x %in% f + (1|g)", "y ~ x:f + (1|g)"),
+        ("y ~ (a + b)%in%c*d + (x %in% f|g)", "y ~ (a + b):c * d + (x:f|g)"),
         ("y ~ (x|g)", "y ~ (1 + x|g)"),
         ("y ~ (x|a/b)", "y ~ (x|a) + (x|a:b)"),
         ("y ~ x + (1|g)", "y ~ (1|g) + x"),

@@ -108,6 +108,10 @@ def _check_operators(tokens: Tokens, text: str) -> None:
     for index, token in outside_calls(tokens):
         if token.is_op(*_COMPARISONS):
             raise FormulaError(f"'{token.text}' cannot join terms; put it into I(...)", text, token.position)
+        if token.kind == "operator" and token.text[0] == "%" and token.text != "%in%":
+            raise FormulaError(
+                f"'{token.text}' cannot join terms; compute the column in the data", text, token.position
+            )
         power = index and tokens[index - 1].is_op("**", "^")
         if token.kind == "number" and len(tokens) > 1 and not power:
             raise FormulaError("a number cannot be part of a term; write I(2 * x)", text, token.position)

@@ -168,7 +168,7 @@ def is_call(tokens: Tokens, index: int) -> bool:
 def render(tokens: Tokens) -> str:
     """Canonical text of a piece of a formula: R spellings become Python's, spaces are normal.
 
-    At the level of terms `^` is a power (`**`); inside a call R's `TRUE`, `FALSE`, `^` and `pkg::` go.
+    At the level of terms `^` is a power (`**`) and `%in%` a product (`:`); inside a call R's `TRUE`, `FALSE`, `^` and `pkg::` go.
     """
     words: list[str] = []
     index = 0
@@ -198,6 +198,8 @@ def _spaced(token: Token, before: list[str]) -> str:
         return f"`{token.text}`"
     if token.kind != "operator" or token.text in _TIGHT:
         return token.text
+    if token.text == "%in%":  # R: the same term as a product
+        return ":"
     word = "**" if token.text == "^" else token.text
     unary = word in "+-" and (not before or before[-1][-1] in "( *:/+-")
     return word if unary else f" {word} "
