@@ -9,6 +9,8 @@ import pandas as pd
 import pytest
 
 import interlace
+from interlace.inference.df import ddf_method
+from interlace.inference.estimates import fixed_effects
 
 FORMULA = "angle ~ recipe + temp + (1 | recipe:replicate)"
 
@@ -74,6 +76,19 @@ def test_rows_that_follow_from_others(model: interlace.LinearMixedModel) -> None
         model.contrast_test(rows, rhs=[1, 2, 0])
     nothing = model.contrast_test(np.zeros(4))
     assert nothing.num_df == 0 and np.isnan(nothing.F) and np.isnan(nothing.p)
+
+
+@pytest.mark.parametrize("ddf", ["satterthwaite", "kenward-roger"])
+def test_estimates_are_closed_under_rows(model: interlace.LinearMixedModel, ddf: str) -> None:
+    estimates = fixed_effects(model.fit, ddf_method(ddf).bind(model.fit))
+    C, D = np.array([[0, 1, -1, 0], [1, 0, 0, 60.0]]), np.array([[1.0, 2.0]])
+    found = estimates.contrast(C, ["b - c", "at 60"]).contrast(D, ["both"])
+    expected = model.contrast_test(D @ C, ddf=ddf).rows
+    np.testing.assert_allclose(found.table(), expected[["estimate", "se", "df", "t", "p"]], rtol=1e-10)
+    np.testing.assert_allclose(found.vcov, expected[["se"]] ** 2)
+    np.testing.assert_allclose(np.ravel(found.interval(0.95)), expected[["lower", "upper"]].iloc[0])
+    with pytest.raises(interlace.DataError, match="shape"):
+        estimates.contrast(C, ["one"])
 
 
 @pytest.mark.parametrize(
