@@ -183,6 +183,38 @@ def test_structured_arrays_and_dates_are_read() -> None:
     assert days.columns["d"].dtype.kind == "M" and days.missing["d"].tolist() == [False, True]
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.array([1.5, 2.5, np.nan, 3.5]),
+        np.array([1, 2, 3, 3]),
+        np.array([True, False, True, True]),
+        np.array(["b", "a", "c", "b"]),
+        np.array(["b", None, "c", "b"], dtype=object),
+        np.array(["2020-01-01", "2020-01-02", "NaT", "2020-01-03"], dtype="datetime64[D]"),
+    ],
+    ids=lambda v: v.dtype.kind,
+)
+def test_masked_values_are_missing(values: np.ndarray) -> None:
+    plain, masked = Frame.read({"a": values}), np.ma.MaskedArray(values, mask=[True, False, False, False])
+    frame = Frame.read({"a": masked})
+    gone = plain.missing.get("a", np.zeros(4, dtype=bool)) | [True, False, False, False]
+    np.testing.assert_array_equal(frame.missing["a"], gone)
+    np.testing.assert_array_equal(
+        frame.take(np.flatnonzero(~gone)).to_pandas()["a"].astype(object),
+        plain.take(np.flatnonzero(~gone)).to_pandas()["a"].astype(object),
+    )
+    assert "a" not in Frame.read({"a": np.ma.MaskedArray(values[[0, 3]])}).missing
+
+
+def test_rows_with_a_masked_value_are_dropped() -> None:
+    y = np.ma.masked_greater(np.arange(8.0) ** 2, 40)
+    data = {"y": y, "x": np.ma.masked_equal(np.arange(8), 0), "g": [1, 1, 2, 2, 3, 3, 4, 4]}
+    weights = np.ma.MaskedArray(np.ones(8), mask=np.arange(8) == 2)
+    _, design = Encoding.learn("y ~ x + (1 | g)", data, weights=weights)
+    assert design.kept is not None and design.kept.tolist() == [1, 3, 4, 5, 6]
+
+
 def test_reading_copies_nothing_that_need_not_be_copied() -> None:
     data = pd.DataFrame({"a": np.arange(5.0), "b": np.arange(5)})
     frame = Frame.read(data, ["a", "b"])

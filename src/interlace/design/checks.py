@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -77,6 +77,17 @@ def check_not_constant(name: str, y: np.ndarray) -> None:
         raise DataError(
             f"the response '{name}' is constant (always {y[0]:g}); there is no variation to model"
         )
+
+
+def check_coded(contrasts: Iterable[str], factors: Sequence[str]) -> None:
+    """Contrasts are for categorical factors of the fixed part, by the name they have there."""
+    for name in contrasts:
+        if name not in factors:
+            known = f"its factors are {', '.join(factors)}" if factors else "there is none in it"
+            raise DataError(
+                f"contrasts are given for '{name}', which is not a categorical factor of the fixed part "
+                f"({known}); write factor({name}) in the formula to make it one"
+            )
 
 
 def check_weights(name: str, weights: np.ndarray, kept: np.ndarray | None) -> None:

@@ -70,6 +70,7 @@ class Learner:
         learnt: dict[str, tuple[Basis, np.ndarray]] = {}
         self._check_contrasts(contrasts)
         fixed, X = self._basis(self.formula.fixed, contrasts)
+        checks.check_coded(contrasts, tuple(fixed.factors))
         # 3) Random part: each grouping factor and each set of columns once
         groups: dict[tuple[str, ...], tuple[Grouping, np.ndarray]] = {}
         random: list[RandomEncoding] = []

@@ -102,6 +102,8 @@ def from_numpy(name: str, values: np.ndarray) -> tuple[Column, np.ndarray | None
     """A column and the mask of its missing values (None if nothing is missing) from any NumPy array."""
     if values.ndim != 1:
         raise DataError(f"column '{name}' has {values.ndim} dimensions; give one array of numbers per column")
+    if isinstance(values, np.ma.MaskedArray):
+        return _from_masked(name, values)
     kind = values.dtype.kind
     if kind == "f":
         return _floats(values)
@@ -117,6 +119,20 @@ def from_numpy(name: str, values: np.ndarray) -> tuple[Column, np.ndarray | None
     raise DataError(
         f"column '{name}' has values of type {values.dtype}, which a model cannot use; convert it"
     )
+
+
+def _from_masked(name: str, values: np.ma.MaskedArray) -> tuple[Column, np.ndarray | None]:
+    """Masked values are missing, and so are those that would be without a mask."""
+    mask = np.ma.getmaskarray(values)
+    bare = np.asarray(values.data)
+    if not mask.any():
+        return from_numpy(name, bare)
+    if bare.dtype.kind in "USO":
+        bare = np.where(mask, None, bare.astype(object))
+    elif bare.dtype.kind in "fMm":
+        bare = np.where(mask, np.nan if bare.dtype.kind == "f" else bare.dtype.type("NaT"), bare)
+    column, missing = from_numpy(name, bare)
+    return column, mask if missing is None else mask | missing
 
 
 def _floats(values: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
