@@ -97,16 +97,16 @@ def kept_names(fit: Fit) -> tuple[str, ...]:
 
 
 def p_values(statistic: Array, df: Array | float) -> Array:
-    """Two-sided p-values of t statistics; the normal distribution where `df` is infinite."""
+    """Two-sided p-values of t statistics; the normal distribution where `df` is infinite, NaN where it is."""
     size = -np.abs(np.asarray(statistic, dtype=np.float64))
-    finite = np.isfinite(df)
+    finite = ~np.isinf(df)
     return np.where(finite, 2 * special.stdtr(np.where(finite, df, 1.0), size), 2 * special.ndtr(size))
 
 
 def f_p_value(F: Array | float, num_df: Array | float, den_df: Array | float) -> Array:
-    """Upper tail of the F distribution; that of chi-square over its df where `den_df` is infinite."""
+    """Upper tail of F; that of chi-square over its df where `den_df` is infinite, NaN where it is."""
     F, num_df = np.asarray(F, dtype=np.float64), np.asarray(num_df, dtype=np.float64)
-    finite = np.isfinite(den_df)
+    finite = ~np.isinf(den_df)
     tail = special.fdtrc(num_df, np.where(finite, den_df, 1.0), F)
     return np.where(finite, tail, chi2_p_value(F * num_df, num_df))
 
@@ -125,8 +125,8 @@ def gamma_p_value(statistic: Array | float, mean: float, variance: float) -> Arr
 
 
 def t_quantile(probability: float, df: Array | float) -> Array:
-    """Quantile of the t distribution; the normal one where `df` is infinite."""
-    finite = np.isfinite(df)
+    """Quantile of the t distribution; the normal one where `df` is infinite, NaN where it is."""
+    finite = ~np.isinf(df)
     return np.where(
         finite, special.stdtrit(np.where(finite, df, 1.0), probability), special.ndtri(probability)
     )
