@@ -331,7 +331,12 @@ class LinearMixedModel:
         return rows.row_series(self._fit.design.frame, "residuals", residuals.residuals(self._fit, kind=kind))
 
     def predict(
-        self, newdata: Any = None, *, random: str | Sequence[str] = "all", new_levels: str = "error"
+        self,
+        newdata: Any = None,
+        *,
+        random: str | Sequence[str] = "all",
+        new_levels: str = "error",
+        offset: Any = None,
     ) -> Any:
         """Predicted responses, the offset included; in the library and the row order of the data given.
 
@@ -343,13 +348,14 @@ class LinearMixedModel:
             "all" random effects, "none", or some of them: names of grouping factors or terms like "(1 | g)".
         new_levels : {"error", "population"}
             What to do with levels that the fit has not seen: refuse, or take their random effects as zero.
+        offset : str or array-like, optional
+            In place of `lmer`'s `offset=`; needed where that was an array. `offset(...)` terms are added.
 
         Returns
         -------
-        pandas or polars Series, or ndarray
-            One value per row of `newdata`; NaN where a column that is needed has a missing value.
+        Series of the library of `newdata`, or ndarray: NaN where a column that is needed is missing.
         """
-        return predict.predict(self._fit, newdata, random=random, new_levels=new_levels)
+        return predict.predict(self._fit, newdata, random=random, new_levels=new_levels, offset=offset)
 
     def simulate(self, n: int = 1, seed: simulate.Seed = None) -> Any:
         """Draw `n` new responses for the rows used: a table with columns "sim_1", "sim_2", ...

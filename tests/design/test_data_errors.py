@@ -150,7 +150,7 @@ def test_offset_refused() -> None:
     assert "offset has 2 values" in str(refused("y ~ x + (1|g)", frame(), offset=[1, 2]))
     assert "'offset' is inf at row 1" in str(refused("y ~ x + (1|g)", frame(), offset=[1, np.inf, *[0] * 6]))
     encoding, _ = Encoding.learn("y ~ x + (1|g)", frame(), offset=np.arange(8))
-    with pytest.raises(DataError, match="fitted with an offset array"):
+    with pytest.raises(DataError, match=r"fitted with an offset array.*predict\(newdata, offset="):
         encoding.design(frame())
 
 
@@ -173,6 +173,14 @@ def test_a_series_in_another_order_is_refused() -> None:
 )
 def test_contrasts_refused(contrasts: dict[str, Any], words: str) -> None:
     assert words in str(refused("y ~ a + (1|g)", frame(), contrasts=contrasts))
+
+
+def test_contrasts_of_a_numeric_column_are_refused() -> None:
+    for formula in ("y ~ x + (1|g)", "y ~ x + a + (1|g)"):
+        assert "'x', which is not a categorical factor" in str(refused(formula, frame(), contrasts={"x": "sum"}))
+    assert "its factors are C(a)" in str(refused("y ~ C(a) + (1|g)", frame(), contrasts={"a": "sum"}))
+    coded, _ = Encoding.learn("y ~ C(a) + (1|g)", frame(), contrasts={"C(a)": "sum"})
+    assert coded.fixed_names == ("Intercept", "C(a)[S.u]")
 
 
 def test_the_same_random_effect_twice_is_refused_by_its_columns() -> None:

@@ -225,6 +225,22 @@ def test_offsets_are_part_of_predictions() -> None:
         np.testing.assert_allclose(data["Reaction"] - model.fitted, model.residuals(), atol=1e-9)
 
 
+def test_offsets_of_new_data() -> None:
+    data = load_data("sleepstudy")
+    off, new = data["off"].to_numpy(), data.drop(columns="off").iloc[:20]
+    expected = interlace.lmer("Reaction ~ Days + (1 | Subject)", data, offset="off").fitted[:20]
+    for offset in (off, "off"):
+        model = interlace.lmer("Reaction ~ Days + (1 | Subject)", data, offset=offset)
+        np.testing.assert_allclose(model.predict(new, offset=off[:20]), expected, rtol=1e-12)
+        np.testing.assert_allclose(model.predict(data[:20], offset="off"), expected, rtol=1e-12)
+        gone = model.predict(new, offset=np.where(np.arange(20) == 3, np.nan, off[:20]))
+        assert np.flatnonzero(gone.isna()).tolist() == [3]
+        with pytest.raises(interlace.DataError, match="offset has 19 values"):
+            model.predict(new, offset=off[:19])
+        with pytest.raises(interlace.DataError, match="goes with newdata"):
+            model.predict(offset=off)
+
+
 # ---- residuals ---
 
 

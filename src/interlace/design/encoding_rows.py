@@ -32,7 +32,7 @@ class RowEncoder:
         encoding = self.encoding
         # 1) Columns: the predictors must be there, the response may be
         names = column_names(data)
-        needed = self._needed(names)
+        needed = self._needed(names, replaced=offset is not None)
         answer = [n for n in used_names(encoding.formula.response) if n in names and n not in needed]
         read = Frame.read(data, [*needed, *answer])
         prior = read_extra("weights", self._option(weights, encoding.weights, names), read, data)
@@ -61,7 +61,7 @@ class RowEncoder:
     def _wanted(self, group: str) -> bool:
         return self.groups is None or group in self.groups
 
-    def _needed(self, names: list[str]) -> list[str]:
+    def _needed(self, names: list[str], *, replaced: bool) -> list[str]:
         """Columns that the parts to be encoded use; those that are the caller's objects are left out."""
         encoding = self.encoding
         parts = [encoding.formula.fixed, *encoding.formula.offsets]
@@ -76,7 +76,7 @@ class RowEncoder:
                 root = name if name in names else name.split(".")[0]
                 if root in names or not self._is_object(root):
                     needed[root] = None
-        if encoding.offset is not None and encoding.offset != Extra.ARRAY:
+        if encoding.offset is not None and encoding.offset != Extra.ARRAY and not replaced:
             needed[encoding.offset] = None
         check_columns(names, needed)
         return list(needed)
@@ -93,7 +93,8 @@ class RowEncoder:
         learnt = self.encoding.offset
         if given is None and learnt == Extra.ARRAY:
             raise DataError(
-                "the model was fitted with an offset array; give the offset of these data as well"
+                "the model was fitted with an offset array; give that of these data as well: "
+                "predict(newdata, offset=...)"
             )
         return given if given is not None else learnt
 

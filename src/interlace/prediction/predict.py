@@ -21,7 +21,9 @@ SHOWN = 5  # unseen levels named in an error message
 NAME = "predicted"
 
 
-def predict(fit: Fit, newdata: Any, *, random: str | Sequence[str], new_levels: str) -> Any:
+def predict(
+    fit: Fit, newdata: Any, *, random: str | Sequence[str], new_levels: str, offset: Any = None
+) -> Any:
     """`X beta + offset + Z b` with the chosen random effects, one value per row, in the library of the data.
 
     Rows with a missing value in a column that is needed give NaN. See `LinearMixedModel.predict`.
@@ -30,9 +32,11 @@ def predict(fit: Fit, newdata: Any, *, random: str | Sequence[str], new_levels: 
         raise DataError(f"new_levels {new_levels!r} is not known: choose from {', '.join(NEW_LEVELS)}")
     parts = select(fit.encoding, random)
     if newdata is None:
+        if offset is not None:
+            raise DataError("offset= goes with newdata; predictions for the rows of the fit use its own offset")
         return row_series(fit.design.frame, NAME, linear_predictor(fit, fit.design, parts))
     groups = {fit.encoding.random[part.block].group for part in parts}
-    design = fit.encoding.design(newdata, groups=groups)
+    design = fit.encoding.design(newdata, groups=groups, offset=offset)
     if new_levels == "error":
         _refuse_new_levels(fit, design, parts)
     values = all_rows(design, linear_predictor(fit, design, parts))
