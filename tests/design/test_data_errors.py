@@ -177,7 +177,9 @@ def test_contrasts_refused(contrasts: dict[str, Any], words: str) -> None:
 
 def test_contrasts_of_a_numeric_column_are_refused() -> None:
     for formula in ("y ~ x + (1|g)", "y ~ x + a + (1|g)"):
-        assert "'x', which is not a categorical factor" in str(refused(formula, frame(), contrasts={"x": "sum"}))
+        assert "'x', which is not a categorical factor" in str(
+            refused(formula, frame(), contrasts={"x": "sum"})
+        )
     assert "its factors are C(a)" in str(refused("y ~ C(a) + (1|g)", frame(), contrasts={"a": "sum"}))
     coded, _ = Encoding.learn("y ~ C(a) + (1|g)", frame(), contrasts={"C(a)": "sum"})
     assert coded.fixed_names == ("Intercept", "C(a)[S.u]")
@@ -193,6 +195,15 @@ def test_unseen_level_of_a_fixed_factor() -> None:
     encoding, _ = Encoding.learn("y ~ a + (1|g)", frame())
     with pytest.raises(DataError, match=r"'a' has a level that the fit has not seen: 'w'.*known: u, v"):
         encoding.design({"a": ["u", "w"], "g": [1, 2]})
+
+
+def test_unseen_levels_that_differ_by_type() -> None:
+    encoding, _ = Encoding.learn("y ~ factor(k) + (1|g)", frame(k=[1.0, 2.0] * 4))
+    with pytest.raises(DataError, match="'7'.* known: 1, 2$"):
+        encoding.design({"k": [1, 7], "g": [1, 2]})
+    encoding, _ = Encoding.learn("y ~ factor(k) + (1|g)", frame(k=[1, 2] * 4))
+    with pytest.raises(DataError, match="known: 1, 2; '1' is of type str here and of type int in the fit"):
+        encoding.design({"k": ["1", "2"], "g": [1, 2]})
 
 
 def test_new_data_of_another_kind() -> None:

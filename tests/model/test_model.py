@@ -185,6 +185,27 @@ def test_new_levels_are_refused_by_name(model: interlace.LinearMixedModel) -> No
         model.predict(new, new_levels="ignore")
 
 
+@pytest.mark.parametrize("new_levels", ["error", "population"])
+def test_levels_of_another_type_are_no_new_levels(new_levels: str) -> None:
+    data = load_data("sleepstudy")
+    text, number = data.astype({"Subject": str}), data.astype({"Subject": str}).astype({"Subject": int})
+    for old, new, words in (
+        (text, number, "int here and of type str"),
+        (number, text, "str here and of type int"),
+    ):
+        model = interlace.lmer("Reaction ~ Days + (1 | Subject)", old)
+        with pytest.raises(
+            interlace.DataError, match=f"'Subject' matches.*'308' is of type {words} in the fit"
+        ):
+            model.predict(new, new_levels=new_levels)
+        model.predict(new, random="none")
+    nested = interlace.lmer(
+        "Reaction ~ 1 + (1 | Subject:half)", number.assign(half=(number["Days"] > 4).astype(int))
+    )
+    with pytest.raises(interlace.DataError, match="'half' matches.*'0' is of type str here"):
+        nested.predict(number.assign(half="0"), new_levels=new_levels)
+
+
 def test_levels_need_not_be_given_for_the_population(model: interlace.LinearMixedModel) -> None:
     predicted = model.predict(pd.DataFrame({"Days": [0.0, 1.0]}), random="none")
     np.testing.assert_allclose(

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from interlace.design.values import Column, Factor, factorize
+from interlace.design.values import Column, Factor, factorize, type_difference
 from interlace.errors import DataError
 
 
@@ -63,6 +63,21 @@ class Grouping:
         place[place == len(self.combinations)] = 0
         known &= self.combinations[place] == combined
         return np.where(known, place, -1).astype(np.int32)
+
+    def refuse_other_types(self, columns: Sequence[Column]) -> None:
+        """Levels of new data that are those of the fit in all but their type are no new levels.
+
+        Raises
+        ------
+        DataError
+        """
+        for name, column, part in zip(self.factors, columns, self.parts, strict=True):
+            difference = type_difference(_as_factor(name, column), part)
+            if difference:
+                raise DataError(
+                    f"no level of the grouping factor '{name}' matches one of the fit: {difference}; "
+                    "convert the column"
+                )
 
 
 def learn_grouping(

@@ -15,7 +15,7 @@ from interface_meta import override
 
 from interlace.design.contrasts import CodedFactor, coding
 from interlace.design.evaluation import SeriesView, compute, environment
-from interlace.design.values import Column, Factor, from_anything
+from interlace.design.values import Column, Factor, from_anything, type_difference
 from interlace.errors import DataError
 
 
@@ -177,6 +177,12 @@ class Materializer(PandasMaterializer):
         return X
 
 
+def _shown(levels: np.ndarray) -> str:
+    """Levels for a message; whole numbers as such."""
+    whole = levels.dtype.kind == "f" and (levels == np.round(levels)).all()
+    return ", ".join(f"{level:.0f}" if whole else str(level) for level in levels[:20])
+
+
 def _conform(expr: str, factor: Factor, levels: np.ndarray) -> Factor:
     """Codes into the levels of the fit; a level that was not there is an error."""
     known = factor.recode(levels)
@@ -185,8 +191,9 @@ def _conform(expr: str, factor: Factor, levels: np.ndarray) -> Factor:
         names = list(dict.fromkeys(str(v) for v in factor.levels[factor.codes[unseen]]))
         shown = ", ".join(f"'{n}'" for n in names[:5]) + (" ..." if len(names) > 5 else "")
         what = "a level" if len(names) == 1 else "levels"
+        difference = type_difference(factor, levels)
         raise DataError(
             f"the factor '{expr}' has {what} that the fit has not seen: {shown} (first at row {unseen[0]}); "
-            f"levels known: {', '.join(map(str, levels[:20]))}"
+            f"levels known: {_shown(levels)}{'' if difference is None else '; ' + difference}"
         )
     return known

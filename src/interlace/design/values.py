@@ -70,6 +70,23 @@ def match(values: np.ndarray, levels: np.ndarray) -> np.ndarray:
     return index.get_indexer(pd.Index(values)).astype(np.int32)
 
 
+def type_difference(factor: Factor, levels: np.ndarray) -> str | None:
+    """What differs if no level of `factor` is among `levels` although their text is: 1 against "1"."""
+    found = factor.drop_unused().levels
+    if not len(found) or not len(levels) or (match(found, levels) >= 0).any():
+        return None
+    known = set(map(str, levels))
+    twin = next((level for level in found if str(level) in known), None)
+    if twin is None:
+        return None
+    theirs = next(level for level in levels if str(level) == str(twin))
+    return f"'{twin}' is of type {_type_name(twin)} here and of type {_type_name(theirs)} in the fit"
+
+
+def _type_name(value: Any) -> str:
+    return type(value.item() if isinstance(value, np.generic) else value).__name__
+
+
 def factorize(values: np.ndarray) -> Factor:
     """A factor with sorted levels from an array without missing values (or with codes -1 for None/NaN)."""
     if values.dtype.kind in "iu" and len(values):

@@ -33,12 +33,13 @@ def predict(
     parts = select(fit.encoding, random)
     if newdata is None:
         if offset is not None:
-            raise DataError("offset= goes with newdata; predictions for the rows of the fit use its own offset")
+            raise DataError(
+                "offset= goes with newdata; predictions for the rows of the fit use its own offset"
+            )
         return row_series(fit.design.frame, NAME, linear_predictor(fit, fit.design, parts))
     groups = {fit.encoding.random[part.block].group for part in parts}
     design = fit.encoding.design(newdata, groups=groups, offset=offset)
-    if new_levels == "error":
-        _refuse_new_levels(fit, design, parts)
+    _refuse_new_levels(fit, design, parts, new_levels)
     values = all_rows(design, linear_predictor(fit, design, parts))
     return row_series(Frame.read(newdata, ()), NAME, values)
 
@@ -66,22 +67,26 @@ def contribution(rows: RandomRows, b: np.ndarray, part: Part) -> np.ndarray:
     return effects if seen.all() else np.where(seen, effects, 0.0)
 
 
-def _refuse_new_levels(fit: Fit, design: Design, parts: Sequence[Part]) -> None:
+def _refuse_new_levels(fit: Fit, design: Design, parts: Sequence[Part], new_levels: str) -> None:
+    encoding = fit.encoding
     for part in parts:
         unseen = np.flatnonzero(design.random[part.block].codes < 0)
-        if unseen.size:
-            raise DataError(_new_levels_message(fit, design, part, unseen))
+        if not unseen.size:
+            continue
+        grouping = encoding.random[part.block].grouping
+        columns = grouping_columns(grouping.factors, design.frame, encoding.context, encoding.formula)
+        grouping.refuse_other_types(columns)
+        if new_levels == "error":
+            raise DataError(_new_levels_message(design, grouping.group, columns, unseen))
 
 
-def _new_levels_message(fit: Fit, design: Design, part: Part, unseen: np.ndarray) -> str:
-    encoding, block = fit.encoding, fit.encoding.random[part.block]
-    columns = grouping_columns(block.grouping.factors, design.frame, encoding.context, encoding.formula)
+def _new_levels_message(design: Design, group: str, columns: Sequence[Column], unseen: np.ndarray) -> str:
     names = list(dict.fromkeys(":".join(_label(column, row) for column in columns) for row in unseen))
     shown = ", ".join(f"'{name}'" for name in names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
     first = int(unseen[0] if design.kept is None else design.kept[unseen[0]])
     what = "a level" if len(names) == 1 else "levels"
     return (
-        f"the grouping factor '{block.group}' has {what} that the fit has not seen: {shown} "
+        f"the grouping factor '{group}' has {what} that the fit has not seen: {shown} "
         f"(first at row {first}, counted from 0); new_levels='population' takes their effects as zero"
     )
 
