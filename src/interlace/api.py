@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections import ChainMap
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from interlace.design.encoding import Encoding
 from interlace.errors import DataError
@@ -14,6 +14,7 @@ from interlace.formula.parser import parse
 from interlace.model import LinearMixedModel
 
 NA_ACTIONS = ("drop", "error")
+OPTIONS = ("formula", "data", "reml", "weights", "offset", "contrasts", "na_action")
 
 
 def lmer(
@@ -25,6 +26,7 @@ def lmer(
     offset: Any = None,
     contrasts: Mapping[str, Any] | None = None,
     na_action: str = "drop",
+    **unknown: NoReturn,
 ) -> LinearMixedModel:
     """Fit a linear mixed-effects model.
 
@@ -56,6 +58,8 @@ def lmer(
     ------
     FormulaError, DataError, ModelError, ConvergenceError
         All are `interlace.errors.InterlaceError`; the message says what is wrong and what to do next.
+    TypeError
+        For an option that is not there, with the ones that are.
 
     Examples
     --------
@@ -66,6 +70,7 @@ def lmer(
     Intercept    251.405
     Days          10.467
     """
+    _refuse_unknown(unknown)
     _check(formula, reml, na_action)
     scope = _caller_scope()
     encoding, design = Encoding.learn(
@@ -78,6 +83,15 @@ def lmer(
         context=scope,
     )
     return LinearMixedModel(fit(encoding, design, reml=reml), data_name=_name_of(data, scope))
+
+
+def _refuse_unknown(options: Mapping[str, Any]) -> None:
+    """lme4's spelling of an option is answered with ours."""
+    for name, value in options.items():
+        if name.lower() in OPTIONS:
+            given = f"={value}" if isinstance(value, bool) else "="
+            raise TypeError(f"lmer() takes {name.lower()}{given}, not {name}=")
+        raise TypeError(f"lmer() has no option '{name}'; its options are {', '.join(OPTIONS)}")
 
 
 def _check(formula: object, reml: object, na_action: object) -> None:

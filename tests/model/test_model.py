@@ -153,13 +153,15 @@ def test_parts_of_the_random_effects(model: interlace.LinearMixedModel) -> None:
         "Subject",
         "(Days | Subject)",
         "Days || Subject",
+        "~(Days | Subject)",
+        "~ (1 | Subject) + (0 + Days | Subject)",
         ["Subject", "(1|Subject)"],
     ):
         np.testing.assert_allclose(model.predict(data, random=same), model.predict(data))
     np.testing.assert_array_equal(model.predict(data, random=[]), centre)
 
 
-@pytest.mark.parametrize("random", ["Days", "(1 | Days)", ["(Reaction | Subject)"], "(1 |", [3]])
+@pytest.mark.parametrize("random", ["Days", "(1 | Days)", ["(Reaction | Subject)"], "(1 |", [3], None, 0])
 def test_unknown_parts_are_refused(model: interlace.LinearMixedModel, random: Any) -> None:
     with pytest.raises(interlace.DataError, match=r"random= .*choose 'all', 'none'"):
         model.predict(random=random)
@@ -405,6 +407,19 @@ def test_the_deviance_of_a_weighted_reml_fit_is_that_of_maximum_likelihood_at_it
 )
 def test_options_are_checked_at_the_door(options: dict[str, Any], message: str) -> None:
     with pytest.raises(interlace.DataError, match=message):
+        interlace.lmer(FORMULA, load_data("sleepstudy"), **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"REML": False}, "takes reml=False, not REML="),
+        ({"Weights": "w"}, "takes weights=, not Weights="),
+        ({"control": 1}, "no option 'control'.* formula, data, reml"),
+    ],
+)
+def test_unknown_options_are_answered_with_the_known(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(TypeError, match=message):
         interlace.lmer(FORMULA, load_data("sleepstudy"), **options)
 
 

@@ -39,6 +39,10 @@ def select(encoding: Encoding, random: str | Sequence[str]) -> tuple[Part, ...]:
         if random in ("all", "none"):
             return everything if random == "all" else ()
         random = [random]
+    if not isinstance(random, Sequence):
+        raise DataError(
+            f"random= takes 'all', 'none' or a list of names, not {random!r}; {_choices(encoding)}"
+        )
     chosen = [part for text in random for part in _named(encoding, everything, text)]
     return _united(chosen)
 
@@ -58,7 +62,7 @@ def _named(encoding: Encoding, everything: tuple[Part, ...], text: str) -> list[
 
 
 def _terms(encoding: Encoding, text: str) -> tuple[RandomTerm, ...]:
-    term = text.strip()
+    term = text.strip().removeprefix("~").strip()  # lme4's re.form has a tilde
     term = term if term.startswith("(") else f"({term})"
     try:
         return parse(f"{encoding.formula.response} ~ 1 + {term}").random
