@@ -89,9 +89,13 @@ class _Version(argparse.Action):
         super().__init__(**{**options, "nargs": 0, "help": "print the version"})
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object, **__: object) -> NoReturn:
-        from importlib.metadata import version
+        from importlib.metadata import PackageNotFoundError, version
 
-        print(f"interlace {version('interlace')}")
+        try:
+            found = version("interlace")
+        except PackageNotFoundError:  # a source tree that is not installed
+            found = "unknown"
+        print(f"interlace {found}")
         parser.exit()
 
 
@@ -145,7 +149,11 @@ def _shipped(name: str) -> Any:
 def _read_csv(path: Path) -> pd.DataFrame:
     separator = "\t" if path.name.lower().endswith(TAB_SEPARATED) else ","
     try:
+        header = pd.read_csv(path, sep=separator, header=None, nrows=1, dtype=str)
+        _check_header(path, [] if header.empty else header.iloc[0].dropna().tolist(), separator)
         return pd.read_csv(path, sep=separator, low_memory=False)
+    except DataError:
+        raise
     except pd.errors.EmptyDataError as error:
         raise DataError(f"'{path}' is empty") from error
     except (
@@ -155,6 +163,20 @@ def _read_csv(path: Path) -> pd.DataFrame:
         zlib.error,
     ) as error:  # a parser error and a bad encoding are ValueErrors
         raise DataError(f"'{path}' cannot be read as a CSV file: {_one_line(error)}") from error
+
+
+def _check_header(path: Path, names: list[str], separator: str) -> None:
+    """Columns must have names of their own, and there must be more than one of them."""
+    twice = list(dict.fromkeys(name for name in names if names.count(name) > 1))
+    if twice:
+        raise DataError(f"'{path}' has more than one column named '{twice[0]}'; rename them")
+    other = next((s for s in (",", ";", "\t") if s in names[0]), None) if len(names) == 1 else None
+    if other is not None:
+        words = {",": "commas", ";": "semicolons", "\t": "tabs"}
+        raise DataError(
+            f"the columns of '{path}' seem to be separated by {words[other]}, not {words[separator]}; "
+            f"write it with {words[separator]}, and with decimal points"
+        )
 
 
 def _read_parquet(path: Path) -> Any:

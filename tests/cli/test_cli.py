@@ -6,7 +6,7 @@ import gzip
 import json
 import subprocess
 import sys
-from importlib.metadata import distributions
+from importlib.metadata import PackageNotFoundError, distributions
 from pathlib import Path
 from typing import Any
 
@@ -203,6 +203,30 @@ def test_unreadable_files(
     assert name in line
 
 
+def test_a_column_name_that_is_there_twice(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "twice.csv"
+    path.write_text("y,x,x,g\n1,2,3,a\n")
+    (line,) = _fails(["fit", "y ~ x + (1 | g)", str(path)], capsys)
+    assert "more than one column named 'x'" in line
+
+
+@pytest.mark.parametrize(
+    ("name", "separator", "words"),
+    [
+        ("d.csv", ";", "semicolons, not commas"),
+        ("d.csv", "\t", "tabs, not commas"),
+        ("d.tsv", ",", "commas, not tabs"),
+    ],
+)
+def test_another_separator(
+    name: str, separator: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / name
+    load_data("sleepstudy").to_csv(path, sep=separator, index=False)
+    (line,) = _fails(["fit", FORMULA, str(path)], capsys)
+    assert words in line
+
+
 def test_an_unknown_column(csv: str, capsys: pytest.CaptureFixture[str]) -> None:
     lines = _fails(["fit", "Reaction ~ Dayz + (1 | Subject)", csv], capsys)
     assert "Dayz" in lines[0] and "Days" in lines[0]
@@ -246,6 +270,19 @@ def test_interruption(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
 
 
 # ---- the program ---
+
+
+def test_version_of_a_source_tree(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def absent(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("importlib.metadata.version", absent)
+    with pytest.raises(SystemExit) as exit_:
+        main(["--version"])
+    assert exit_.value.code == 0
+    assert capsys.readouterr().out == "interlace unknown\n"
 
 
 @pytest.mark.skipif(not list(distributions(name="interlace")), reason="used from the source tree")

@@ -199,7 +199,7 @@ def test_unseen_level_of_a_fixed_factor() -> None:
 
 def test_unseen_levels_that_differ_by_type() -> None:
     encoding, _ = Encoding.learn("y ~ factor(k) + (1|g)", frame(k=[1.0, 2.0] * 4))
-    with pytest.raises(DataError, match="'7'.* known: 1, 2$"):
+    with pytest.raises(DataError, match=r"'7'.* known: 1, 2$"):
         encoding.design({"k": [1, 7], "g": [1, 2]})
     encoding, _ = Encoding.learn("y ~ factor(k) + (1|g)", frame(k=[1, 2] * 4))
     with pytest.raises(DataError, match="known: 1, 2; '1' is of type str here and of type int in the fit"):
@@ -214,6 +214,27 @@ def test_new_data_of_another_kind() -> None:
         encoding.design({"g": [1, 2]})
     with pytest.raises(DataError, match="no column 'g'"):
         encoding.design({"x": [1.0, 2]})
+
+
+@pytest.mark.parametrize(
+    "formula", ["y ~ Intercept + (1|g)", "y ~ 0 + Intercept + (1|g)", "y ~ (x * Intercept|g)"]
+)
+def test_a_column_called_intercept_is_refused(formula: str) -> None:
+    error = refused(formula, frame(Intercept=[1.0, 2, 4, 3] * 2))
+    assert isinstance(error, FormulaError) and "could not be told from the intercept" in str(error)
+    assert error.position == formula.index("Intercept")
+    _, design = Encoding.learn("Intercept ~ x + (1|g)", frame(Intercept=[1.0, 2, 4, 3] * 2))
+    assert design.X.shape == (8, 2)
+
+
+def test_a_grouping_factor_called_residual_is_refused() -> None:
+    error = refused("y ~ x + (1|Residual)", frame(Residual=[1, 1, 2, 2] * 2))
+    assert isinstance(error, FormulaError) and error.position == 11
+    assert "residual variance" in str(error)
+
+
+def test_interaction_of_r_gets_a_hint() -> None:
+    assert "write a:b" in str(refused("y ~ x + (1|interaction(a, g))", frame()))
 
 
 def test_unused_columns_may_be_anything() -> None:

@@ -46,6 +46,7 @@ def settle(
         For a name that is nowhere; with the closest ones and a caret.
     """
     formula = _expand_dot(_quote_dotted(formula, names), names, set(reserved))
+    _refuse_reserved(formula)
     known = frozenset(names)
     columns: dict[str, None] = {}
     captured: dict[str, Any] = {}
@@ -59,6 +60,23 @@ def settle(
             elif name.role == "term" or not _is_known(root, context, captured):
                 raise _unknown(name, formula, names)
     return Scope(formula, tuple(columns), captured)
+
+
+def _refuse_reserved(formula: Formula) -> None:
+    """Names that the tables of results have for something else."""
+    for part in (formula.fixed, *(term.columns for term in formula.random)):
+        if any(name.role == "term" and name.name == "Intercept" for name in names_in(part)):
+            raise FormulaError(
+                "a column called 'Intercept' could not be told from the intercept of the model; rename it",
+                formula.text or None,
+                locate(formula, "Intercept"),
+            )
+    if any(term.group == "Residual" for term in formula.random):
+        raise FormulaError(
+            "a grouping factor called 'Residual' could not be told from the residual variance; rename it",
+            formula.text or None,
+            locate(formula, "Residual"),
+        )
 
 
 def _is_known(root: str, context: Mapping[str, Any] | None, captured: dict[str, Any]) -> bool:
@@ -77,6 +95,8 @@ def _unknown(name: Name, formula: Formula, names: list[str]) -> FormulaError:
         hint = (
             near
             if near.startswith("did you")
+            else "write a:b for the combinations of a and b"
+            if name.name == "interaction"
             else "define it before the call, or compute the column in the data"
         )
         return FormulaError(f"there is no function '{name.name}'; {hint}", formula.text or None, position)
