@@ -14,14 +14,15 @@ cases <- list(
  list("machines","Machines","score ~ Machine + (1 | Worker)", FALSE, NULL),
  list("shuffled","sleepstudy_shuffled","Reaction ~ Days + (Days | Subject)", TRUE, NULL),
  list("orthodont_sex_cluster","Orthodont","distance ~ I(age - 11) * Sex + (1 | Subject)", TRUE, NULL),
+ list("saturated","Orthodont","distance ~ age + only + (age | Subject)", TRUE, NULL),  # one cluster determines a coefficient
  list("egsingle","egsingle","math ~ year + size + female + (1 | schoolid/childid)", TRUE, NULL),
  list("cake_replicate","cake","angle ~ recipe + temperature + (1 | recipe:replicate)", TRUE, "replicate"))
 out <- list()
-for (x in cases) { d <- rd(x[[2]]); m <- lmer(as.formula(x[[3]]), d, REML=x[[4]], control=ctl)
+for (x in cases) { d <- rd(x[[2]]); if (x[[1]] == "saturated") d$only <- d$age * (d$Subject == "M01"); m <- lmer(as.formula(x[[3]]), d, REML=x[[4]], control=ctl)
   cl <- if (is.null(x[[5]])) NULL else d[[x[[5]]]]
   vc <- function(t) if (is.null(cl)) vcovCR(m, type=t) else vcovCR(m, cluster=cl, type=t)
   p <- length(fixef(m)); res <- list(data=x[[2]], formula=x[[3]], REML=x[[4]], cluster=x[[5]], theta=as.numeric(getME(m,"theta")), names=names(fixef(m)))
-  for (t in c("CR0","CR1","CR1p","CR1S","CR2","CR3")) { if (t=="CR1p" && nlevels(factor(if(is.null(cl)) getME(m,"flist")[[which.min(getME(m,"l_i"))]] else cl))<=p) next
+  for (t in c("CR0","CR1","CR1p","CR1S","CR2","CR3")) { if (x[[1]] == "saturated" && t == "CR3") next; if (t=="CR1p" && nlevels(factor(if(is.null(cl)) getME(m,"flist")[[which.min(getME(m,"l_i"))]] else cl))<=p) next
     V <- vc(t); ct <- coef_test(m, vcov=V, test="Satterthwaite")
     res[[t]] <- list(vcov=matrix(as.numeric(V),p), df=ct$df_Satt, p=ct$p_Satt)
     if (p>1) { w <- Wald_test(m, constraints=diag(p)[-1,,drop=FALSE], vcov=V, test="HTZ"); res[[t]]$wald <- list(F=w$Fstat, num=w$df_num, den=w$df_denom, p=w$p_val)

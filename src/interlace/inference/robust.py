@@ -15,6 +15,10 @@ from interlace.estimation.memory import available_bytes
 from interlace.inference.clusters import Clusters, clusters
 from interlace.inference.wald import Array, FTest, scores
 
+SATURATED = (
+    1e-10  # a cluster that alone determines a coefficient has an eigenvalue of X'V^-1X within this of one
+)
+
 KINDS = ("CR0", "CR1", "CR1p", "CR1S", "CR2", "CR3")
 
 
@@ -55,6 +59,11 @@ class ClusterRobust:
     def name(self) -> str:
         """As printed."""
         return f"cluster-robust {self.kind}"
+
+    @property
+    def description(self) -> str:
+        """In words."""
+        return f"Satterthwaite's method with a cluster-robust covariance ({self.kind})"
 
     def bind(self, fit: Fit) -> RobustDdf:
         """The covariance and its moments under the model."""
@@ -225,26 +234,33 @@ def _scaled(share: Callable[[int, int, int], float]) -> Callable[[_Parts, Cluste
 def _jackknife(parts: _Parts, chosen: Clusters) -> _Moments:
     """CR3: ``A_j = (I - X_j M X_j'V_j^-1)^-1``; all that is needed of it are p x p matrices."""
     score, S, _ = _plain(parts, chosen)
-    try:
-        B = np.linalg.inv(np.eye(S.shape[1]) - S)
-    except np.linalg.LinAlgError as error:
+    if np.linalg.eigvalsh(S).max() > 1 - SATURATED:
         raise ModelError(
             "without one of the clusters some coefficients cannot be estimated: CR3 does not exist; use CR2"
-        ) from error
+        )
+    B = np.linalg.inv(np.eye(S.shape[1]) - S)
     return np.einsum("jik,jk->ji", B, score), B @ S @ np.swapaxes(B, 1, 2), B @ S
 
 
 def _unbiased(parts: _Parts, chosen: Clusters) -> _Moments:
     """CR2: ``A = D'(D (V - X M X') D')^(-1/2) D`` for any root ``V = D'D``, cluster by cluster."""
-    score, Q, R = [], [], []
-    for j in chosen.rows():
-        X, r, VX, V = _dense(parts, j)
-        D = np.linalg.cholesky(V)
-        E = D @ (_inverse_root(D.T @ (V - X @ X.T) @ D) @ (D.T @ VX))  # (V^-1X)'A, transposed
-        score.append(E.T @ r)
-        Q.append(E.T @ V @ E)
-        R.append(E.T @ X)
+    moments = [_unbiased_cluster(*_dense(parts, rows)) for rows in chosen.rows()]
+    score, Q, R = zip(*moments, strict=True)
     return np.array(score), np.array(Q), np.array(R)
+
+
+def _unbiased_cluster(X: Array, r: Array, VX: Array, V: Array) -> _Moments:
+    D = np.linalg.cholesky(V)
+    S = X.T @ VX
+    lost = int((np.linalg.eigvalsh(S) > 1 - SATURATED).sum())  # directions whose residuals are always zero
+    E = D @ (_inverse_root(D.T @ (V - X @ X.T) @ D, lost) @ (D.T @ VX))  # (V^-1X)'A, transposed
+    Q, R = E.T @ V @ E, E.T @ X
+    if not lost and not np.allclose(Q - R @ R.T, S, rtol=0.0, atol=1e-6):
+        raise ModelError(
+            "the residual variance is so small beside those of the random effects that CR2 has no correct "
+            "digits here; use CR1 or CR3"
+        )
+    return E.T @ r, Q, R
 
 
 def _dense(parts: _Parts, rows: Array) -> tuple[Array, Array, Array, Array]:
@@ -290,12 +306,12 @@ def _check_memory(n: int, q: int) -> None:
         )
 
 
-def _inverse_root(G: Array) -> Array:
-    """``G^(-1/2)`` of a symmetric matrix; zero where an eigenvalue is."""
+def _inverse_root(G: Array, lost: int = 0) -> Array:
+    """``G^(-1/2)`` of a symmetric matrix; zero in the directions of the `lost` smallest eigenvalues."""
     values, vectors = np.linalg.eigh(G)
-    positive = values > 1e-12 * max(1.0, values[-1])
-    scaled = vectors[:, positive] / np.sqrt(values[positive])
-    return scaled @ vectors[:, positive].T
+    tiny = np.finfo(np.float64).tiny
+    scaled = vectors[:, lost:] / np.sqrt(np.maximum(values[lost:], tiny))
+    return scaled @ vectors[:, lost:].T
 
 
 _SANDWICHES: dict[str, Callable[[_Parts, Clusters], _Moments]] = {

@@ -1,0 +1,116 @@
+"""R2 and intraclass correlations against performance 0.10."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+
+import interlace
+from interlace.errors import DataError, InterlaceWarning
+from interlace.inference.effect_size import Variances, variances
+from reference_cases import Case, lmer_cases
+from reference_data import load_data
+
+CASES = [case for case in lmer_cases() if case.reference().get("performance")]
+SINGULAR = ("autism_singular_reml", "dyestuff2_ml", "dyestuff2_reml")
+# performance leaves out parts of the random variance here (see below).
+LEFT_OUT = {
+    "sleepstudy_uncor_reml": "the second term of (x || g)",
+    "sleepstudy_uncor_ml": "the second term of (x || g)",
+    "sleepstudy_poly_reml": "a slope whose column is not in X",
+}
+EQUAL = [case for case in CASES if case.name not in LEFT_OUT and case.name not in SINGULAR]
+
+
+def fitted(case: Case) -> interlace.LinearMixedModel:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", InterlaceWarning)
+        return interlace.lmer(case.formula, case.frame(), **case.options)
+
+
+def check(v: Variances, reference: dict[str, Any]) -> None:
+    total = v.fixed + v.random + v.residual
+    assert v.fixed / total == pytest.approx(reference["r2_nakagawa"]["R2_marginal"], abs=1e-6)
+    assert (v.fixed + v.random) / total == pytest.approx(reference["r2_nakagawa"]["R2_conditional"], abs=1e-6)
+    assert v.random / total == pytest.approx(reference["icc"]["ICC_unadjusted"], abs=1e-6)
+    within = v.random + v.residual
+    assert v.random / within == pytest.approx(reference["icc"]["ICC_adjusted"], abs=1e-6)
+    groups = {":".join(sorted(k.split(":"))): x / within for k, x in v.intercepts.items()}
+    r = reference["icc_by_group"]
+    names = [":".join(sorted(k.split(":"))) for k in r.get("Group", [])]
+    assert groups == pytest.approx(dict(zip(names, r["ICC"], strict=True)), abs=2e-6)
+
+
+def test_there_are_cases() -> None:
+    assert len(EQUAL) == 49
+    assert len(CASES) == 55
+
+
+@pytest.mark.parametrize("case", EQUAL, ids=str)
+def test_reference_cases(case: Case) -> None:
+    m, reference = fitted(case), case.reference()["performance"]
+    v = variances(m.fit)
+    check(v, reference)
+    r2, icc = m.r2(), m.icc()
+    assert r2 == {
+        "marginal": pytest.approx(reference["r2_nakagawa"]["R2_marginal"], abs=1e-6),
+        "conditional": pytest.approx(reference["r2_nakagawa"]["R2_conditional"], abs=1e-6),
+    }
+    assert icc["adjusted"] == pytest.approx(reference["icc"]["ICC_adjusted"], abs=1e-6)
+    assert icc["unadjusted"] == pytest.approx(reference["icc"]["ICC_unadjusted"], abs=1e-6)
+    assert icc["by_group"] == {k: pytest.approx(x / (v.random + v.residual)) for k, x in v.intercepts.items()}
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c.name in LEFT_OUT], ids=str)
+def test_what_performance_leaves_out(case: Case) -> None:
+    """performance takes z from X, and of `(x || g)` the first term: its numbers are the intercept's."""
+    m, reference = fitted(case), case.reference()["performance"]
+    v = variances(m.fit)
+    intercept = v.intercepts["Subject"]
+    assert v.random > 1.5 * intercept
+    check(Variances(v.fixed, intercept, v.intercepts, v.residual), reference)
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c.name in SINGULAR], ids=str)
+def test_singular_fits(case: Case) -> None:
+    m, reference = fitted(case), case.reference()["performance"]
+    with pytest.warns(InterlaceWarning, match="the fit is singular") as said:
+        r2 = m.r2()
+    assert said[0].filename == __file__
+    assert r2["marginal"] == pytest.approx(reference["r2_nakagawa"]["R2_marginal"], abs=1e-6)
+    assert np.isnan(r2["conditional"])
+    with pytest.warns(InterlaceWarning, match="the fit is singular"):
+        icc = m.icc()
+    assert np.isnan([icc["adjusted"], icc["unadjusted"]]).all()
+    assert reference["icc"] == "NA"
+    taken = m.r2(tolerance=0.0)  # warnings are errors
+    assert 0 <= taken["marginal"] <= taken["conditional"] < 1
+
+
+def test_random_variance_is_the_mean_over_rows() -> None:
+    """Johnson (2014): the mean of z' Sigma z, by rows, from the table of variances."""
+    data = load_data("sleepstudy")
+    m = interlace.lmer("Reaction ~ Days + (Days + off || Subject)", data)
+    sd = m.varcorr().set_index("term1").loc[["Intercept", "Days", "off"], "variance"]
+    expected = (
+        sd["Intercept"] + sd["Days"] * (data["Days"] ** 2).mean() + sd["off"] * (data["off"] ** 2).mean()
+    )
+    assert variances(m.fit, tolerance=0).random == pytest.approx(expected)
+
+
+def test_units_do_not_matter() -> None:
+    data = load_data("sleepstudy")
+    moved = data.assign(Days=data["Days"] * 24 + 1000, Reaction=data["Reaction"] / 1000 + 5)
+    formula = "Reaction ~ Days + (Days | Subject)"
+    a, b = interlace.lmer(formula, data), interlace.lmer(formula, moved)
+    assert b.r2() == pytest.approx(a.r2(), rel=1e-6)
+    assert b.icc()["adjusted"] == pytest.approx(a.icc()["adjusted"], rel=1e-6)
+
+
+def test_tolerance_is_checked() -> None:
+    m = interlace.lmer("Yield ~ 1 + (1 | Batch)", load_data("Dyestuff"))
+    with pytest.raises(DataError, match="tolerance must not be negative"):
+        m.r2(tolerance=-1)
