@@ -265,6 +265,8 @@ def test_clusters_of_the_rows_used() -> None:
     m = interlace.lmer("Reaction ~ Days + (Days | Subject)", data)
     assert m.nobs < len(data)
     pd.testing.assert_frame_equal(m.vcov("CR2", cluster=data["Subject"]), m.vcov("CR2"))
+    numbers = data["Subject"].cat.codes.to_numpy()
+    pd.testing.assert_frame_equal(m.vcov("CR2", cluster=numbers), m.vcov("CR2"))
     used = data.dropna()["Subject"]
     pd.testing.assert_frame_equal(m.vcov("CR2", cluster=used), m.vcov("CR2"))
 
