@@ -237,6 +237,15 @@ def test_interaction_of_r_gets_a_hint() -> None:
     assert "write a:b" in str(refused("y ~ x + (1|interaction(a, g))", frame()))
 
 
+@pytest.mark.parametrize(("scale", "word"), [(1e150, "large"), (1e-150, "small")])
+def test_values_whose_powers_overflow_are_refused(scale: float, word: str) -> None:
+    data = frame()
+    for column, formula in (("y", "y ~ x + (1|g)"), ("x", "y ~ a + x + (1|g)"), ("x", "y ~ (0 + x|g)")):
+        scaled = {**data, column: np.array(data[column]) * scale}
+        assert f"'{column}' are too {word}" in str(refused(formula, scaled))
+        Encoding.learn(formula, {**data, column: np.array(data[column]) * scale ** (1 / 3)})
+
+
 def test_unused_columns_may_be_anything() -> None:
     data = frame(junk=[object()] * 8, nothing=[None] * 8)
     _, design = Encoding.learn("y ~ x + (1|g)", data)

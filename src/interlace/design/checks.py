@@ -48,6 +48,26 @@ def check_finite(names: Sequence[str], values: np.ndarray, kept: np.ndarray | No
     )
 
 
+# Powers of these numbers, which the criterion and its derivatives need, are still numbers.
+LARGEST_RESPONSE = 1e70
+LARGEST_PREDICTOR = 1e140
+
+
+def check_size(names: Sequence[str], values: np.ndarray, largest: float) -> None:
+    """The largest absolute value of each column (n, k) must lie between 1 / largest and largest, or be zero."""
+    if not values.size:
+        return
+    sizes = np.maximum(values.max(axis=0), -values.min(axis=0))
+    wrong = np.flatnonzero((sizes > largest) | ((sizes > 0) & (sizes < 1 / largest)))
+    if len(wrong):
+        name, size = names[wrong[0]], sizes[wrong[0]]
+        raise DataError(
+            f"the values of '{name}' are too {'large' if size > 1 else 'small'} for floating-point "
+            f"arithmetic (up to {size:.2g} in size, and their powers are needed): rescale them, for example "
+            f"divide by {size:.0e}"
+        )
+
+
 def numeric_response(name: str, values: Column, nrows: int) -> np.ndarray:
     """The response as float64 (n,)."""
     if isinstance(values, Factor):

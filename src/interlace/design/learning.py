@@ -98,6 +98,7 @@ class Learner:
         values = evaluate(name, self.frame.columns, self.context, state, self.formula)
         y = checks.numeric_response(name, values, self.frame.nrows)
         checks.check_finite((name,), y[:, None], self.kept)
+        checks.check_size((name,), y[:, None], checks.LARGEST_RESPONSE)
         checks.check_not_constant(name, y)
         return y
 
@@ -112,6 +113,7 @@ class Learner:
             evaluated=self.evaluated,
         )
         checks.check_finite(basis.names, matrix, self.kept)
+        checks.check_size(basis.names, matrix, checks.LARGEST_PREDICTOR)
         return basis, matrix
 
     def _grouping(self, term: RandomTerm) -> tuple[Grouping, np.ndarray]:
