@@ -54,7 +54,7 @@ LARGEST_PREDICTOR = 1e140
 
 
 def check_size(names: Sequence[str], values: np.ndarray, largest: float) -> None:
-    """The largest absolute value of each column (n, k) must lie between 1 / largest and largest, or be zero."""
+    """The largest absolute value of a column (n, k) must lie between 1 / largest and largest, or be zero."""
     if not values.size:
         return
     sizes = np.maximum(values.max(axis=0), -values.min(axis=0))
