@@ -197,14 +197,14 @@ def test_levels_of_another_type_are_no_new_levels(new_levels: str) -> None:
     ):
         model = interlace.lmer("Reaction ~ Days + (1 | Subject)", old)
         with pytest.raises(
-            interlace.DataError, match=f"'Subject' matches.*'308' is of type {words} in the fit"
+            interlace.DataError, match=rf"'Subject' matches.*'308' is of type {words} in the fit"
         ):
             model.predict(new, new_levels=new_levels)
         model.predict(new, random="none")
     nested = interlace.lmer(
         "Reaction ~ 1 + (1 | Subject:half)", number.assign(half=(number["Days"] > 4).astype(int))
     )
-    with pytest.raises(interlace.DataError, match="'half' matches.*'0' is of type str here"):
+    with pytest.raises(interlace.DataError, match=r"'half' matches.*'0' is of type str here"):
         nested.predict(number.assign(half="0"), new_levels=new_levels)
 
 

@@ -145,7 +145,8 @@ def _from_masked(name: str, values: np.ma.MaskedArray) -> tuple[Column, np.ndarr
     if not mask.any():
         return from_numpy(name, bare)
     if bare.dtype.kind in "USO":
-        bare = np.where(mask, None, bare.astype(object))
+        bare = bare.astype(object)
+        bare[mask] = None
     elif bare.dtype.kind in "fMm":
         bare = np.where(mask, np.nan if bare.dtype.kind == "f" else bare.dtype.type("NaT"), bare)
     column, missing = from_numpy(name, bare)
