@@ -168,7 +168,8 @@ def is_call(tokens: Tokens, index: int) -> bool:
 def render(tokens: Tokens) -> str:
     """Canonical text of a piece of a formula: R spellings become Python's, spaces are normal.
 
-    At the level of terms `^` is a power (`**`) and `%in%` a product (`:`); inside a call R's `TRUE`, `FALSE`, `^` and `pkg::` go.
+    At the level of terms `^` is a power (`**`) and `%in%` a product (`:`); inside a call R's `TRUE`, `FALSE`,
+    `^` and `pkg::` go.
     """
     words: list[str] = []
     index = 0
