@@ -42,7 +42,7 @@ PEERS = {
 ENGINES = ("interlace", "lme4", *PEERS)
 
 # Reading the data and importing the engine happen before the clock of a fit starts.
-SETUP_SECONDS = 120
+SETUP_SECONDS = 15
 
 
 def main(argv: Sequence[str] | None = None) -> int:
