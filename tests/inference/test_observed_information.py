@@ -28,7 +28,7 @@ CASES = {case["name"]: case for case in json.loads((HERE / "sas.json").read_text
 R = json.loads((HERE / "expected.json").read_text())
 OBSERVED = KenwardRoger(information="observed")
 
-# SAS stops its search where the criterion has been flat to 1e-8, and variances are known to half the digits of
+# SAS stops its search where the criterion is flat to 1e-8, and variances are known to half the digits of
 # the criterion: most of its fits are at the optimum to all digits, these are not. At the theta that its
 # standard errors belong to, its degrees of freedom are ours (`test_where_sas_stopped_early`).
 STOPPED_EARLY = {
