@@ -11,10 +11,11 @@ import pandas as pd
 from interlace.estimation.fit import Fit
 from interlace.inference import anova, drop1, likelihood, varcorr
 from interlace.inference.contrast import ContrastTest, contrast_test
-from interlace.inference.df import DdfLike, ddf_method
+from interlace.inference.df import DdfLike, VcovLike
 from interlace.inference.effect_size import TOLERANCE, icc, r2
 from interlace.inference.estimates import fixed_effects, kept_names
-from interlace.inference.robust import covariance
+from interlace.inference.memory import Memory
+from interlace.inference.robust import MODEL, covariance
 from interlace.inference.varcorr_se import varcorr_se_table
 from interlace.prediction import predict, ranef, residuals, rows, simulate
 from interlace.refitting.ranova import ranova
@@ -36,6 +37,7 @@ class LinearMixedModel:
     def __init__(self, fit: Fit, *, data_name: str = "") -> None:
         self._fit = fit
         self._data_name = data_name
+        self._memory = Memory(fit)
 
     # ---- the fit ---
 
@@ -83,14 +85,14 @@ class LinearMixedModel:
         estimates = fixed_effects(self._fit)
         return pd.Series(estimates.se, index=list(estimates.labels), name="se")
 
-    def vcov(self, kind: str = "model", *, cluster: Any = None) -> pd.DataFrame:
+    def vcov(self, kind: str = MODEL, *, cluster: Any = None) -> pd.DataFrame:
         """Covariance matrix of `fixef`.
 
         Parameters
         ----------
         kind : {"model", "CR0", "CR1", "CR1p", "CR1S", "CR2", "CR3"}
             "model": `sigma^2 (X' V^-1 X)^-1` at the estimated theta. The others are cluster-robust, see
-            `interlace.ClusterRobust`; tables take that too: `coef_table(ddf=ClusterRobust("CR2"))`.
+            `interlace.ClusterRobust`; every table of tests takes them too: `coef_table(vcov="CR2")`.
         cluster : str or array-like, optional
             A column of the model, or a value per row; by default the grouping factor that holds all others.
 
@@ -102,7 +104,7 @@ class LinearMixedModel:
         names = list(kept_names(self._fit))
         return pd.DataFrame(covariance(self._fit, kind, cluster=cluster), index=names, columns=names)
 
-    def coef_table(self, *, ddf: DdfLike = "satterthwaite") -> pd.DataFrame:
+    def coef_table(self, *, ddf: DdfLike = "satterthwaite", vcov: VcovLike = MODEL) -> pd.DataFrame:
         """One row per coefficient: `estimate`, `se`, `df`, `t` and its two-sided p-value `p`.
 
         Parameters
@@ -110,11 +112,20 @@ class LinearMixedModel:
         ddf : {"satterthwaite", "kenward-roger", "asymptotic"} or an object such as KenwardRoger()
             Degrees of freedom of the t statistics. Kenward-Roger also adjusts the standard errors, and needs
             a fit by REML.
+        vcov : {"model", "CR0", "CR1", "CR1p", "CR1S", "CR2", "CR3"} or ClusterRobust(kind, cluster=...)
+            Covariance of the coefficients. A cluster-robust one goes with ddf="satterthwaite" (clubSandwich's
+            degrees of freedom) or "asymptotic".
         """
-        return fixed_effects(self._fit, ddf_method(ddf).bind(self._fit)).table()
+        return fixed_effects(self._fit, self._memory.method(ddf, vcov).bind(self._fit)).table()
 
     def contrast_test(
-        self, L: Any, *, rhs: Any = 0.0, ddf: DdfLike = "satterthwaite", level: float = 0.95
+        self,
+        L: Any,
+        *,
+        rhs: Any = 0.0,
+        ddf: DdfLike = "satterthwaite",
+        vcov: VcovLike = MODEL,
+        level: float = 0.95,
     ) -> ContrastTest:
         """Test `L beta = rhs`: a t test of each row of L, and an F test of all of them.
 
@@ -126,7 +137,8 @@ class LinearMixedModel:
             in the order of `fixef`.
         rhs : float or array, (rows,)
             Hypothetical values.
-        ddf : {"satterthwaite", "kenward-roger", "asymptotic"} or an object such as KenwardRoger()
+        ddf, vcov
+            As for `coef_table`.
         level : float
             Confidence level of the intervals.
 
@@ -135,13 +147,14 @@ class LinearMixedModel:
         ContrastTest
             `.rows` has estimate, se, df, t, p, lower, upper; `.F`, `.num_df`, `.den_df`, `.p` are joint.
         """
-        return contrast_test(self._fit, L, rhs=rhs, ddf=ddf, level=level)
+        return contrast_test(self._fit, L, rhs=rhs, ddf=self._memory.method(ddf, vcov), level=level)
 
     def anova(
         self,
         *,
         type: int = 3,
         ddf: DdfLike | None = None,
+        vcov: VcovLike = MODEL,
         test: str = "F",
         terms: Sequence[str] | None = None,
     ) -> pd.DataFrame:
@@ -155,6 +168,8 @@ class LinearMixedModel:
         ddf : str or DdfMethod, optional
             Denominator degrees of freedom of F: "satterthwaite" (as without it), "kenward-roger" or
             "asymptotic", or an object such as `KenwardRoger(information="observed")`.
+        vcov : {"model", "CR0", "CR1", "CR1p", "CR1S", "CR2", "CR3"} or ClusterRobust(kind, cluster=...)
+            As for `coef_table`; F is then clubSandwich's HTZ test, and chi-square that of car's `vcov.=`.
         test : {"F", "chisq"}
             "F": columns `sum_sq, mean_sq, num_df, den_df, F, p`, as lmerTest defines them. "chisq": Wald
             tests of type 2 or 3, columns `chisq, df, p`, as by car's `Anova`; type 3 is then about the
@@ -167,9 +182,11 @@ class LinearMixedModel:
         DataFrame
             One row per term; NaN for a term of which no column is in the model.
         """
-        return anova.anova(self._fit, type=type, ddf=ddf, test=test, terms=terms)
+        return anova.anova(
+            self._fit, type=type, ddf=ddf, vcov=vcov, test=test, terms=terms, method=self._memory.method
+        )
 
-    def drop1(self, *, test: str = "F", ddf: DdfLike | None = None) -> pd.DataFrame:
+    def drop1(self, *, test: str = "F", ddf: DdfLike | None = None, vcov: VcovLike = MODEL) -> pd.DataFrame:
         """A test of each term that may be left out by itself: those that are no part of another term.
 
         Parameters
@@ -177,10 +194,10 @@ class LinearMixedModel:
         test : {"F", "lrt"}
             "F": columns as those of `anova`. "lrt": the model and each smaller model are fitted by maximum
             likelihood; columns `df, aic, chisq, p`, and a row `<none>` for the model itself.
-        ddf : str or DdfMethod, optional
-            Denominator degrees of freedom of F, as for `anova`.
+        ddf, vcov
+            Of F, as for `anova`.
         """
-        return drop1.drop1(self._fit, test=test, ddf=ddf)
+        return drop1.drop1(self._fit, test=test, ddf=ddf, vcov=vcov, method=self._memory.method)
 
     # ---- variance components ---
 
@@ -383,17 +400,20 @@ class LinearMixedModel:
 
     # ---- words ---
 
-    def summary(self, *, ddf: DdfLike = "satterthwaite", stars: bool = False) -> Summary:
+    def summary(
+        self, *, ddf: DdfLike = "satterthwaite", vcov: VcovLike = MODEL, stars: bool = False
+    ) -> Summary:
         """Everything that is printed about a model, as data; its `str` reads like lmerTest's `summary`.
 
         Parameters
         ----------
-        ddf : {"satterthwaite", "kenward-roger", "asymptotic"} or an object such as KenwardRoger()
-            Degrees of freedom of the t tests.
+        ddf, vcov
+            Degrees of freedom and standard errors of the t tests, as for `coef_table`.
         stars : bool
             Print stars beside small p-values.
         """
-        return summarise(self._fit, data_name=self._data_name, ddf=ddf, stars=stars)
+        method = self._memory.method(ddf, vcov)
+        return summarise(self._fit, data_name=self._data_name, ddf=method, stars=stars)
 
     def __repr__(self) -> str:
         return str(overview(self._fit, data_name=self._data_name))

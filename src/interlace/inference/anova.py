@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from interlace.errors import DataError
 from interlace.estimation.fit import Fit
-from interlace.inference.df import DdfLike, ddf_method
+from interlace.inference.df import DdfLike, DdfMethod, VcovLike, ddf_method
 from interlace.inference.estimates import chi2_p_value, f_p_value
 from interlace.inference.hypotheses import type1, type2, type3
+from interlace.inference.robust import MODEL
 from interlace.inference.terms import Terms
 from interlace.inference.wald import Array, Ddf, scores
 
 TYPES = (1, 2, 3)
 TESTS = ("F", "chisq")
+SINGULAR = 1e-14  # share of a variance that others leave: below it the covariance has no inverse
 _HYPOTHESES = {1: type1, 2: type2, 3: type3}
 
 
@@ -25,10 +27,12 @@ def anova(
     *,
     type: int = 3,
     ddf: DdfLike | None = None,
+    vcov: VcovLike = MODEL,
     test: str = "F",
     terms: Sequence[str] | None = None,
+    method: Callable[[DdfLike, VcovLike], DdfMethod] = ddf_method,
 ) -> pd.DataFrame:
-    """The table of `LinearMixedModel.anova`.
+    """The table of `LinearMixedModel.anova`; `method` says what is meant by `ddf` and `vcov`.
 
     Raises
     ------
@@ -41,12 +45,13 @@ def anova(
         raise DataError(f"test {test!r} is not known: choose from {', '.join(TESTS)}")
     wanted = None if terms is None else _labels(terms)
     if test == "F":
-        return f_anova(fit, type, "satterthwaite" if ddf is None else ddf, wanted)
+        return f_anova(fit, type, method("satterthwaite" if ddf is None else ddf, vcov), wanted)
     if ddf is not None:
         raise DataError(
-            "a chi-square test has no denominator degrees of freedom: leave ddf out, or use test='F'"
+            "a chi-square test has no denominator degrees of freedom: leave ddf out (a robust covariance "
+            "is asked for by vcov), or use test='F'"
         )
-    return chisq_anova(fit, type, wanted)
+    return chisq_anova(fit, type, method("asymptotic", vcov).bind(fit), wanted)
 
 
 def hypotheses(fit: Fit, type: int, labels: tuple[str, ...] | None = None) -> dict[str, Array]:
@@ -55,9 +60,8 @@ def hypotheses(fit: Fit, type: int, labels: tuple[str, ...] | None = None) -> di
     return _HYPOTHESES[type](fit, terms, terms.select(labels))
 
 
-def f_anova(fit: Fit, type: int, ddf: DdfLike, labels: tuple[str, ...] | None = None) -> pd.DataFrame:
+def f_anova(fit: Fit, type: int, method: DdfMethod, labels: tuple[str, ...] | None = None) -> pd.DataFrame:
     """F tests of the terms."""
-    method = ddf_method(ddf)
     roman = "I" * type
     heading = f"Type {roman} Analysis of Variance Table with {method.name} degrees of freedom"
     L = hypotheses(fit, type, labels)
@@ -71,6 +75,10 @@ def f_table(fit: Fit, ddf: Ddf, L: Mapping[str, Array], heading: str) -> pd.Data
     Kenward-Roger's, whose F is scaled.
     """
     table = _f_frame(list(L), [_f_row(fit, ddf, rows) for rows in L.values()], heading)
+    return _noted(table, ddf)
+
+
+def _noted(table: pd.DataFrame, ddf: Ddf) -> pd.DataFrame:
     if ddf.note:
         table.attrs["note"] = ddf.note
     return table
@@ -93,25 +101,24 @@ def _f_frame(labels: list[str], rows: list[tuple[float, ...]], heading: str) -> 
     return _frame(labels, rows, columns, heading)
 
 
-def chisq_anova(fit: Fit, type: int, labels: tuple[str, ...] | None = None) -> pd.DataFrame:
-    """Wald chi-square tests of the terms, as car's `Anova` makes them.
+def chisq_anova(fit: Fit, type: int, ddf: Ddf, labels: tuple[str, ...] | None = None) -> pd.DataFrame:
+    """Wald chi-square tests of the terms by the covariance of `ddf`, as car's `Anova` makes them.
 
     Type II: the term after all others but those it is marginal to. Type III: the coefficients of the term, in
-    the coding of the model.
+    the coding of the model. NaN where the covariance has no inverse: a robust one from too few clusters.
     """
     if type == 1:
         raise DataError("chi-square tests are of type 2 or 3; use test='F' for type 1")
     terms = Terms.of(fit)
-    vcov = fit.sigma**2 * fit.solution.unscaled_vcov
     rows = []
     for term in terms.select(labels):
         before = [j for other in terms.relatives(term) for j in other.columns] if type == 2 else []
-        statistic = _wald(fit.solution.beta, vcov, before, list(term.columns))
+        statistic = _wald(fit.solution.beta, ddf.vcov, before, list(term.columns))
         df = len(term.columns)
         rows.append((statistic, float(df), float(chi2_p_value(statistic, df)) if df else np.nan))
     heading = f"Analysis of Deviance Table (Type {'I' * type} Wald chi-square tests)"
     chosen = [term.label for term in terms.select(labels)]
-    return _frame(chosen, rows, ["chisq", "df", "p"], heading)
+    return _noted(_frame(chosen, rows, ["chisq", "df", "p"], heading), ddf)
 
 
 def _wald(beta: Array, vcov: Array, before: list[int], own: list[int]) -> float:
@@ -119,8 +126,15 @@ def _wald(beta: Array, vcov: Array, before: list[int], own: list[int]) -> float:
     if not own:
         return np.nan
     order = before + own
-    C = np.linalg.cholesky(vcov[np.ix_(order, order)])
-    z = np.linalg.solve(C, beta[order])[len(before) :]
+    V = vcov[np.ix_(order, order)]
+    se = np.sqrt(np.diagonal(V))
+    try:
+        C = np.linalg.cholesky(V / np.outer(se, se))
+    except np.linalg.LinAlgError:
+        return np.nan
+    if np.diagonal(C).min() ** 2 <= SINGULAR:
+        return np.nan
+    z = np.linalg.solve(C, beta[order] / se)[len(before) :]
     return float(z @ z)
 
 

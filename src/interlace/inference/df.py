@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, NoReturn, Protocol
 
 import numpy as np
 
 from interlace.errors import DataError
 from interlace.estimation.fit import Fit
 from interlace.inference import kenward_roger, satterthwaite
+from interlace.inference.robust import MODEL, ClusterRobust, VcovLike, robust_choice
 from interlace.inference.wald import Array, Ddf, FTest, mean, scores
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "FTest",
     "KenwardRoger",
     "Satterthwaite",
+    "VcovLike",
     "ddf_method",
 ]
 
@@ -44,6 +46,10 @@ class DdfMethod(Protocol):
         """The method's answers for this fit."""
         ...
 
+    def robust(self, vcov: ClusterRobust) -> DdfMethod:
+        """The method with a cluster-robust covariance in place of the model's."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Satterthwaite:
@@ -62,6 +68,10 @@ class Satterthwaite:
     def bind(self, fit: Fit) -> Ddf:
         """Degrees of freedom from the covariance of the variance parameters."""
         return satterthwaite.bind(fit)
+
+    def robust(self, vcov: ClusterRobust) -> DdfMethod:
+        """The degrees of freedom of a robust covariance are Satterthwaite's."""
+        return vcov
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +108,13 @@ class KenwardRoger:
         """Adjusted covariance and what its degrees of freedom follow from."""
         return kenward_roger.bind(fit, self.information)
 
+    def robust(self, vcov: ClusterRobust) -> NoReturn:
+        """Refused: the method adjusts the covariance of the model."""
+        raise DataError(
+            f"Kenward-Roger adjusts the covariance of the model and cannot be had with vcov {vcov.kind}: "
+            "take ddf='satterthwaite' or ddf='asymptotic'"
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Asymptotic:
@@ -116,6 +133,30 @@ class Asymptotic:
     def bind(self, fit: Fit) -> Ddf:
         """No work is needed."""
         return _AsymptoticDdf(fit.solution.beta, fit.sigma**2 * fit.solution.unscaled_vcov)
+
+    def robust(self, vcov: ClusterRobust) -> DdfMethod:
+        """Normal and chi-square tests by the robust covariance."""
+        return _RobustAsymptotic(vcov)
+
+
+@dataclass(frozen=True, slots=True)
+class _RobustAsymptotic:
+    vcov: ClusterRobust
+
+    @property
+    def name(self) -> str:
+        return f"asymptotic, {self.vcov.name}"
+
+    @property
+    def description(self) -> str:
+        return f"the normal distribution with a cluster-robust covariance ({self.vcov.kind})"
+
+    def bind(self, fit: Fit) -> Ddf:
+        bound = self.vcov.bind(fit)
+        return _AsymptoticDdf(bound.beta, bound.vcov, bound.note)
+
+    def robust(self, vcov: ClusterRobust) -> NoReturn:
+        self.vcov.robust(vcov)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,19 +183,26 @@ _METHODS: dict[str, DdfMethod] = {
 WORDS = tuple(_METHODS)
 
 
-def ddf_method(ddf: DdfLike) -> DdfMethod:
-    """The method of a word, or the object itself.
+def ddf_method(ddf: DdfLike, vcov: VcovLike = MODEL) -> DdfMethod:
+    """The method of a word, or the object itself; with a robust covariance if one is asked for.
 
     Raises
     ------
     DataError
-        The word is not known.
+        A word is not known, or the method cannot be had with a robust covariance.
 
     Examples
     --------
     >>> ddf_method("satterthwaite")
     Satterthwaite()
+    >>> ddf_method("satterthwaite", "CR2")
+    ClusterRobust(kind='CR2', cluster=None)
     """
+    method, robust = _by_word(ddf), robust_choice(vcov)
+    return method if robust is None else method.robust(robust)
+
+
+def _by_word(ddf: DdfLike) -> DdfMethod:
     if not isinstance(ddf, str):
         if not hasattr(ddf, "bind"):
             raise DataError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -15,17 +16,25 @@ from interlace.estimation.fit import Fit
 from interlace.estimation.fit import fit as fit_model
 from interlace.inference import likelihood
 from interlace.inference.anova import f_table
-from interlace.inference.df import DdfLike, ddf_method
+from interlace.inference.df import DdfLike, DdfMethod, VcovLike, ddf_method
 from interlace.inference.estimates import chi2_p_value
 from interlace.inference.hypotheses import difference, type1
+from interlace.inference.robust import MODEL
 from interlace.inference.terms import Term, Terms
 from interlace.inference.wald import Array
 
 TESTS = ("F", "lrt")
 
 
-def drop1(fit: Fit, *, test: str = "F", ddf: DdfLike | None = None) -> pd.DataFrame:
-    """The table of `LinearMixedModel.drop1`.
+def drop1(
+    fit: Fit,
+    *,
+    test: str = "F",
+    ddf: DdfLike | None = None,
+    vcov: VcovLike = MODEL,
+    method: Callable[[DdfLike, VcovLike], DdfMethod] = ddf_method,
+) -> pd.DataFrame:
+    """The table of `LinearMixedModel.drop1`; `method` says what is meant by `ddf` and `vcov`.
 
     Raises
     ------
@@ -35,10 +44,11 @@ def drop1(fit: Fit, *, test: str = "F", ddf: DdfLike | None = None) -> pd.DataFr
     if test not in TESTS:
         raise DataError(f"test {test!r} is not known: choose from {', '.join(TESTS)}")
     if test == "F":
-        return drop1_f(fit, "satterthwaite" if ddf is None else ddf)
-    if ddf is not None:
+        return drop1_f(fit, method("satterthwaite" if ddf is None else ddf, vcov))
+    if ddf is not None or vcov != MODEL:
         raise DataError(
-            "a likelihood ratio has no denominator degrees of freedom: leave ddf out, or use test='F'"
+            "a likelihood ratio has neither denominator degrees of freedom nor a covariance: leave ddf and "
+            "vcov out, or use test='F'"
         )
     return drop1_lrt(fit)
 
@@ -48,9 +58,8 @@ def droppable(terms: Terms) -> tuple[Term, ...]:
     return tuple(term for term in terms.tested if not terms.relatives(term))
 
 
-def drop1_f(fit: Fit, ddf: DdfLike) -> pd.DataFrame:
+def drop1_f(fit: Fit, method: DdfMethod) -> pd.DataFrame:
     """F tests of the model without the term within the model."""
-    method = ddf_method(ddf)
     terms = Terms.of(fit)
     L = {term.label: _hypothesis(fit, terms, term) for term in droppable(terms)}
     heading = f"Single term deletions with {method.name} degrees of freedom"

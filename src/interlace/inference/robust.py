@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
-from interlace import kernel
 from interlace.errors import DataError, ModelError
 from interlace.estimation.fit import Fit
 from interlace.estimation.memory import available_bytes
@@ -19,10 +18,11 @@ SATURATED = (
     1e-10  # a cluster that alone determines a coefficient has an eigenvalue of X'V^-1X within this of one
 )
 
+MODEL = "model"
 KINDS = ("CR0", "CR1", "CR1p", "CR1S", "CR2", "CR3")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class ClusterRobust:
     """Sandwich covariance of beta: right when the random effects and their covariances are not, as long as
     clusters are independent and there are enough of them.
@@ -45,7 +45,22 @@ class ClusterRobust:
     Notes
     -----
     Tests of one row have the t distribution with Satterthwaite's degrees of freedom; tests of several rows
-    are approximate Hotelling T-squared tests (HTZ, clubSandwich's default).
+    are approximate Hotelling T-squared tests (HTZ, clubSandwich's default). With `ddf="asymptotic"` they are
+    normal and chi-square.
+
+    Examples
+    --------
+    >>> import interlace
+    >>> sleepstudy = interlace.datasets.load("sleepstudy")
+    >>> m = interlace.lmer("Reaction ~ Days + (Days | Subject)", sleepstudy)
+    >>> print(m.coef_table(vcov="CR2")[["estimate", "se", "df"]].round(3))
+               estimate     se    df
+    Intercept   251.405  6.825  17.0
+    Days         10.467  1.546  17.0
+    >>> print(m.anova(test="chisq", vcov=interlace.ClusterRobust("CR1", cluster="Subject")).round(3))
+           chisq   df    p
+    term
+    Days  45.853  1.0  0.0
     """
 
     kind: str = "CR2"
@@ -65,6 +80,12 @@ class ClusterRobust:
         """In words."""
         return f"Satterthwaite's method with a cluster-robust covariance ({self.kind})"
 
+    def robust(self, vcov: ClusterRobust) -> NoReturn:
+        """Refused: it is robust already."""
+        raise DataError(
+            f"ddf ({self.kind}) and vcov ({vcov.kind}) are both robust covariances: leave ddf out"
+        )
+
     def bind(self, fit: Fit) -> RobustDdf:
         """The covariance and its moments under the model."""
         chosen = clusters(fit, self.cluster)
@@ -81,7 +102,7 @@ class ClusterRobust:
         )
 
 
-def covariance(fit: Fit, kind: str = "model", *, cluster: Any = None) -> Array:
+def covariance(fit: Fit, kind: str = MODEL, *, cluster: Any = None) -> Array:
     """Covariance of beta, (p, p): that of the model, or a robust one.
 
     Raises
@@ -89,13 +110,35 @@ def covariance(fit: Fit, kind: str = "model", *, cluster: Any = None) -> Array:
     DataError
         The kind is not known, or a cluster was given for the covariance of the model.
     """
-    if kind == "model":
+    if kind == MODEL:
         if cluster is not None:
             raise DataError(f"the covariance of the model has no clusters; choose from {', '.join(KINDS)}")
         return fit.sigma**2 * fit.solution.unscaled_vcov
     if kind not in KINDS:
         raise DataError(f"vcov of kind {kind!r} is not known: choose from model, {', '.join(KINDS)}")
     return ClusterRobust(kind, cluster).bind(fit).vcov
+
+
+VcovLike = str | ClusterRobust
+
+
+def robust_choice(vcov: VcovLike) -> ClusterRobust | None:
+    """The robust covariance that is meant by a word, or itself; None for that of the model.
+
+    Raises
+    ------
+    DataError
+        The word is not known, or it is something else (such as a matrix, which has no degrees of freedom).
+    """
+    if isinstance(vcov, ClusterRobust):
+        return vcov
+    if not isinstance(vcov, str) or vcov not in (MODEL, *KINDS):
+        shown = repr(vcov) if isinstance(vcov, str) else f"an object of type {type(vcov).__name__}"
+        raise DataError(
+            f"vcov must be one of {MODEL}, {', '.join(KINDS)}, or ClusterRobust(kind, cluster=...), not "
+            f"{shown}"
+        )
+    return None if vcov == MODEL else ClusterRobust(vcov)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +223,7 @@ class _Parts:
     def of(cls, fit: Fit) -> _Parts:
         design, system = fit.design, fit.criterion.system
         origin = system.A.origin
-        with kernel.blas_threads(system.flops):
+        with system.threads():
             cholesky = system.factorize(fit.solution.factors)
             U = cholesky.solve_xy()
         # 1) [X K, r] in terms of [X y] about the origin

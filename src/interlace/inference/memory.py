@@ -1,0 +1,79 @@
+"""What a method of degrees of freedom found for a model, kept so that it is computed once."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+
+from interlace.estimation.fit import Fit
+from interlace.inference.df import Ddf, DdfLike, DdfMethod, VcovLike, ddf_method
+from interlace.inference.robust import MODEL, ClusterRobust
+
+MOST = 8  # bound methods that are kept; the one not used for longest leaves
+
+
+class Memory:
+    """The bound methods of one fit, by method and options.
+
+    Methods are told apart by value: only those that compare and hash by value are kept, so that one whose
+    options can change (a robust covariance with an array of clusters) is bound anew each time. Threads that
+    ask at once wait for the first. A pickle or a copy starts empty.
+    """
+
+    def __init__(self, fit: Fit) -> None:
+        self._fit = fit
+        self._lock = threading.RLock()
+        self._bound: OrderedDict[DdfMethod, Ddf] = OrderedDict()
+
+    def method(self, ddf: DdfLike, vcov: VcovLike = MODEL) -> DdfMethod:
+        """As `ddf_method`; `bind` of this fit looks here first."""
+        return _Remembered(ddf_method(ddf, vcov), self)
+
+    def bind(self, method: DdfMethod, fit: Fit) -> Ddf:
+        """What is kept, or the method's answers, which are then kept."""
+        if fit is not self._fit or not _by_value(method):
+            return method.bind(fit)
+        with self._lock:
+            if method not in self._bound:
+                self._bound[method] = method.bind(fit)
+                while len(self._bound) > MOST:
+                    self._bound.popitem(last=False)
+            self._bound.move_to_end(method)
+            return self._bound[method]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Memory, (self._fit,)
+
+
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    """A method that asks a memory before it works."""
+
+    method: DdfMethod
+    memory: Memory
+
+    @property
+    def name(self) -> str:
+        return self.method.name
+
+    @property
+    def description(self) -> str:
+        return self.method.description
+
+    def bind(self, fit: Fit) -> Ddf:
+        return self.memory.bind(self.method, fit)
+
+    def robust(self, vcov: ClusterRobust) -> DdfMethod:
+        return _Remembered(self.method.robust(vcov), self.memory)
+
+
+def _by_value(method: DdfMethod) -> bool:
+    if type(method).__eq__ is object.__eq__:
+        return False
+    try:
+        hash(method)
+    except TypeError:
+        return False
+    return True

@@ -1,0 +1,178 @@
+"""A method of degrees of freedom is bound to a model once, and never to another one."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from threading import Barrier
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import interlace
+from interlace import ClusterRobust, KenwardRoger, Satterthwaite
+from interlace.errors import ModelError
+from interlace.estimation.fit import Fit
+from interlace.inference import df, kenward_roger, robust, satterthwaite
+from interlace.inference.memory import MOST, Memory
+from interlace.inference.wald import Ddf
+from reference_data import load_data
+
+
+@pytest.fixture
+def model() -> interlace.LinearMixedModel:
+    return interlace.lmer("Reaction ~ Days + (Days | Subject)", load_data("sleepstudy"))
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """What was computed, in order."""
+    found: list[str] = []
+
+    def counted(room: object, name: str, word: str) -> None:
+        original = getattr(room, name)
+
+        def wrapper(*args: object) -> object:
+            found.append(word)
+            return original(*args)
+
+        monkeypatch.setattr(room, name, wrapper)
+
+    counted(satterthwaite, "bind", "satterthwaite")
+    counted(kenward_roger, "bind", "kenward-roger")
+    counted(robust, "clusters", "robust")
+    yield found
+
+
+@pytest.mark.parametrize("ddf", ["satterthwaite", "kenward-roger"])
+def test_once_for_all_tables(model: interlace.LinearMixedModel, calls: list[str], ddf: str) -> None:
+    str(model.summary(ddf=ddf))
+    model.anova(ddf=ddf)
+    model.anova(ddf=ddf, type=1)
+    model.coef_table(ddf=ddf)
+    model.contrast_test({"Days": 1.0}, ddf=ddf)
+    model.drop1(ddf=ddf)
+    model.coef_table(ddf={"satterthwaite": Satterthwaite(), "kenward-roger": KenwardRoger()}[ddf])
+    assert calls == [ddf]
+
+
+def test_options_are_told_apart(calls: list[str]) -> None:
+    unbalanced = load_data("sleepstudy_shuffled")
+    model = interlace.lmer("Reaction ~ Days + (Days | Subject)", unbalanced)
+    expected = model.coef_table(ddf=KenwardRoger("expected"))
+    observed = model.coef_table(ddf=KenwardRoger("observed"))
+    assert not np.allclose(expected["se"], observed["se"], rtol=1e-6)
+    pd.testing.assert_frame_equal(model.coef_table(ddf=KenwardRoger("expected")), expected)
+    assert calls == ["kenward-roger"] * 2
+
+
+def test_robust_covariances(model: interlace.LinearMixedModel, calls: list[str]) -> None:
+    for chosen in ("CR2", ClusterRobust("CR2"), "CR2"):
+        model.coef_table(vcov=chosen)
+    model.coef_table(vcov=ClusterRobust("CR2", "Subject"))
+    assert calls == ["robust"] * 2
+
+
+def test_clusters_in_an_array_may_change(model: interlace.LinearMixedModel) -> None:
+    cluster = np.repeat(np.arange(9), 20)
+    chosen = ClusterRobust("CR1", cluster)
+    before = model.coef_table(vcov=chosen)
+    cluster[:] = np.repeat(np.arange(18), 10)
+    after = model.coef_table(vcov=chosen)
+    assert not np.allclose(before["se"], after["se"], rtol=1e-6)
+    pd.testing.assert_frame_equal(after, model.coef_table(vcov="CR1"))
+
+
+def test_other_models_have_their_own(model: interlace.LinearMixedModel) -> None:
+    before = model.coef_table()
+    doubled = model.refit(2 * load_data("sleepstudy")["Reaction"].to_numpy())
+    np.testing.assert_allclose(doubled.coef_table()["estimate"], 2 * before["estimate"], rtol=1e-6)
+    assert not np.allclose(model.refit(reml=False).coef_table()["se"], before["se"], rtol=1e-4)
+    method = Memory(model.fit).method("satterthwaite")
+    bound = method.bind(doubled.fit)  # bound to another fit than it remembers
+    np.testing.assert_array_equal(bound.vcov, Satterthwaite().bind(doubled.fit).vcov)
+
+
+def test_pickles_and_copies_leave_it_behind(model: interlace.LinearMixedModel, calls: list[str]) -> None:
+    size = len(pickle.dumps(model))
+    expected = model.coef_table(ddf="kenward-roger")
+    assert len(pickle.dumps(model)) == size
+    for again in (pickle.loads(pickle.dumps(model)), copy.deepcopy(model)):
+        calls.clear()
+        pd.testing.assert_frame_equal(again.coef_table(ddf="kenward-roger"), expected)
+        again.coef_table(ddf="kenward-roger")
+        assert calls == ["kenward-roger"]
+
+
+def test_threads_wait_for_the_first(model: interlace.LinearMixedModel, calls: list[str]) -> None:
+    start = Barrier(8)
+
+    def work(_: int) -> pd.DataFrame:
+        start.wait()
+        return model.coef_table(ddf="kenward-roger")
+
+    with ThreadPoolExecutor(8) as pool:
+        tables = list(pool.map(work, range(8)))
+    assert calls == ["kenward-roger"]
+    for table in tables[1:]:
+        pd.testing.assert_frame_equal(table, tables[0])
+
+
+def test_failures_are_not_kept(model: interlace.LinearMixedModel, calls: list[str]) -> None:
+    by_ml = model.refit(reml=False)
+    for _ in range(2):
+        with pytest.raises(ModelError, match="defined for fits by REML"):
+            by_ml.coef_table(ddf="kenward-roger")
+    assert calls == ["kenward-roger"] * 2
+
+
+class _ByIdentity:
+    """A method whose options can change without a sign."""
+
+    name = description = "mine"
+
+    def __init__(self) -> None:
+        self.bound = 0
+
+    def bind(self, fit: Fit) -> Ddf:
+        self.bound += 1
+        return df.Asymptotic().bind(fit)
+
+    def robust(self, vcov: ClusterRobust) -> df.DdfMethod:
+        return self
+
+
+@dataclass(frozen=True)
+class _Numbered:
+    number: int
+    name = description = "mine"
+
+    def bind(self, fit: Fit) -> Ddf:
+        return df.Asymptotic().bind(fit)
+
+    def robust(self, vcov: ClusterRobust) -> df.DdfMethod:
+        return self
+
+
+def test_methods_without_a_value_are_bound_anew(model: interlace.LinearMixedModel) -> None:
+    mine = _ByIdentity()
+    for count in (1, 2):
+        model.coef_table(ddf=mine)
+        assert mine.bound == count
+
+
+def test_the_least_used_leaves(model: interlace.LinearMixedModel) -> None:
+    memory = Memory(model.fit)
+    first = memory.bind(_Numbered(0), model.fit)
+    for number in range(1, MOST):
+        memory.bind(_Numbered(number), model.fit)
+        assert memory.bind(_Numbered(0), model.fit) is first
+    memory.bind(_Numbered(MOST), model.fit)  # in place of number 1
+    assert memory.bind(_Numbered(0), model.fit) is first
+    kept = memory.bind(_Numbered(2), model.fit)
+    memory.bind(_Numbered(1), model.fit)
+    assert memory.bind(_Numbered(2), model.fit) is kept
