@@ -48,6 +48,8 @@ class Cholesky {
     void backward(Rhs& r) const;  // L^-T
     // M^-1 Lambda'Z'[X y], natural, m = p + 1
     Blocks solve_xy() const;
+    Blocks spherical() const;                      // u = M^-1 Lambda'Z'(y - X beta), natural
+    std::vector<double> unscaled_covariance() const;  // (RX'RX)^-1, p x p
     Blocks zxy() const;                              // Z'[X y], natural, m = p + 1
     Blocks apply_ztz(const Blocks& v, index m) const;     // Z'Z V
     Blocks apply_lambda(const Blocks& v, index m) const;  // Lambda V

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <stdexcept>
 
 #include "interrupt.hpp"
@@ -258,6 +259,17 @@ CrossProducts combine(const CrossProducts& a, const CrossProducts& b, double sig
     response->yy += sign * b.response->yy;
     const index n = a.n + (sign > 0 ? b.n : -b.n);
     return {n, a.sum_log_w + sign * b.sum_log_w, std::move(random), std::move(fixed), std::move(response)};
+}
+
+double explained(const CrossProducts& a) {
+    const index p = a.fixed->p;
+    if (p == 0) return 0.0;
+    std::vector<double> r = a.fixed->xx, z = a.response->xy;
+    if (!blas::potrf_lower(p, r.data(), p)) return std::numeric_limits<double>::infinity();
+    blas::trsm_lower('L', 'N', p, 1, r.data(), p, z.data(), p);
+    double sum = 0;
+    for (const double v : z) sum += v * v;
+    return sum;
 }
 
 CrossProducts select_fixed(const CrossProducts& a, const std::vector<index>& keep) {

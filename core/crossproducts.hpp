@@ -74,6 +74,8 @@ CrossProducts accumulate(const Rows& rows);
 CrossProducts with_response(const CrossProducts& base, const Rows& rows);
 // a + sign * b; both about the same origin and with the same levels.
 CrossProducts combine(const CrossProducts& a, const CrossProducts& b, double sign);
+// What X alone explains of y'Wy; infinite where its columns depend on each other.
+double explained(const CrossProducts& a);
 // The same products for some of the columns of X.
 CrossProducts select_fixed(const CrossProducts& a, const std::vector<index>& keep);
 

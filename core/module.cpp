@@ -257,6 +257,7 @@ void bind_products(nb::module_& m) {
     m.def("combine", [](const CrossProducts& a, const CrossProducts& b, double sign) {
         return released([&] { return combine(a, b, sign); });
     });
+    m.def("explained", [](const CrossProducts& a) { return released([&] { return explained(a); }); });
     m.def("select_fixed", [](const CrossProducts& a, std::vector<index> keep) { return select_fixed(a, keep); });
 }
 
@@ -289,6 +290,16 @@ void bind_factor(nb::module_& m) {
         .def("solve_xy", [](const Cholesky& l) {
             const Blocks u = released([&] { return l.solve_xy(); });
             return natural_arrays(l.products(), u, l.p() + 1);
+        })
+        .def("spherical", [](const Cholesky& l) {
+            const Blocks u = released([&] { return l.spherical(); });
+            nb::list out;
+            for (size_t f = 0; f < u.size(); ++f)
+                out.append(to_numpy(u[f], {sz(l.products().random->levels[f]), sz(l.products().random->k[f])}));
+            return out;
+        })
+        .def("unscaled_covariance", [](const Cholesky& l) {
+            return to_numpy(released([&] { return l.unscaled_covariance(); }), {sz(l.p()), sz(l.p())});
         })
         .def("apply_ztz", [](const Cholesky& l, const Natural& v) {
             const auto in = blocks_of(l.products(), v);

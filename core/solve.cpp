@@ -143,6 +143,33 @@ Blocks Cholesky::solve_xy() const {
     return natural(r);
 }
 
+Blocks Cholesky::spherical() const {
+    const index m = r_.m, p = m - 1, q_lead = s_->q_lead, q_rest = s_->q_rest;
+    Rhs u;
+    u.m = 1;
+    u.lead.resize(q_lead);
+    for (index i = 0; i < q_lead; ++i) {
+        const double* r = &r_.lead[i * m];
+        u.lead[i] = r[p];
+        for (index j = 0; j < p; ++j) u.lead[i] -= r[j] * beta_[j];
+    }
+    u.rest.assign(r_.rest.end() - q_rest, r_.rest.end());
+    for (index j = 0; j < p; ++j)
+        for (index i = 0; i < q_rest; ++i) u.rest[i] -= r_.rest[i + j * q_rest] * beta_[j];
+    backward(u);
+    return natural(u);
+}
+
+std::vector<double> Cholesky::unscaled_covariance() const {
+    const index n = p();
+    std::vector<double> v(n * n);
+    for (index c = 0; c < n; ++c) std::copy_n(&sx_[c * (n + 1)], n, &v[c * n]);
+    blas::potri_lower(n, v.data(), std::max<index>(1, n));
+    for (index c = 0; c < n; ++c)
+        for (index r = 0; r < c; ++r) v[r + c * n] = v[c + r * n];
+    return v;
+}
+
 Blocks Cholesky::apply_lambda(const Blocks& v, index m) const {
     Blocks out;
     for (size_t f = 0; f < k_.size(); ++f) {

@@ -5,16 +5,18 @@ from __future__ import annotations
 import sys
 from collections import ChainMap
 from collections.abc import Mapping
+from math import inf
 from typing import Any, NoReturn
 
 from interlace.design.encoding import Encoding
 from interlace.errors import DataError
 from interlace.estimation.fit import fit
 from interlace.formula.parser import parse
+from interlace.kernel import blas_threads, thread_count
 from interlace.model import LinearMixedModel
 
 NA_ACTIONS = ("drop", "error")
-OPTIONS = ("formula", "data", "reml", "weights", "offset", "contrasts", "na_action")
+OPTIONS = ("formula", "data", "reml", "weights", "offset", "contrasts", "na_action", "n_jobs")
 
 
 def lmer(
@@ -26,6 +28,7 @@ def lmer(
     offset: Any = None,
     contrasts: Mapping[str, Any] | None = None,
     na_action: str = "drop",
+    n_jobs: int | None = None,
     **unknown: NoReturn,
 ) -> LinearMixedModel:
     """Fit a linear mixed-effects model.
@@ -49,6 +52,10 @@ def lmer(
         Coding of factors of the fixed part: ``{"a": "sum"}``.
     na_action : {"drop", "error"}
         Leave out rows with missing values (the summary counts them), or refuse them.
+    n_jobs : int, optional
+        Threads at most, here and in all that is computed from the model; -1: one per processor. Without it,
+        as many as the BLAS of the process was given (OMP_NUM_THREADS, OPENBLAS_NUM_THREADS, threadpoolctl);
+        never more than those. Only large factorisations are shared between threads.
 
     Returns
     -------
@@ -72,17 +79,20 @@ def lmer(
     """
     _refuse_unknown(unknown)
     _check(formula, reml, na_action)
+    threads = thread_count(n_jobs)
     scope = _caller_scope()
-    encoding, design = Encoding.learn(
-        parse(formula),
-        data,
-        weights=weights,
-        offset=offset,
-        contrasts=contrasts,
-        na_action=na_action,
-        context=scope,
-    )
-    return LinearMixedModel(fit(encoding, design, reml=reml), data_name=_name_of(data, scope))
+    with blas_threads(inf, threads):
+        encoding, design = Encoding.learn(
+            parse(formula),
+            data,
+            weights=weights,
+            offset=offset,
+            contrasts=contrasts,
+            na_action=na_action,
+            context=scope,
+        )
+        fitted = fit(encoding, design, reml=reml, n_jobs=threads)
+    return LinearMixedModel(fitted, data_name=_name_of(data, scope))
 
 
 def _refuse_unknown(options: Mapping[str, Any]) -> None:

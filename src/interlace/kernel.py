@@ -8,7 +8,8 @@ The core's objects:
 
 `CrossProducts`
     Blocks of ``[Z X y]'W[Z X y]`` about an origin. `accumulate` makes one from rows, `combine` adds or
-    subtracts two, `with_response` swaps y, `select_fixed` takes some columns of X. Immutable; pickles.
+    subtracts two, `with_response` swaps y, `select_fixed` takes some columns of X, `explained` is what X
+    alone explains of y'y. Immutable; pickles.
 `Symbolic`
     What `analyze` finds out about the factor before a number is computed: its pattern, its size, its cost.
 `Cholesky`
@@ -22,13 +23,14 @@ The core's objects:
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from numbers import Integral
 from threading import Lock
-from typing import Any
 
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import LibController, ThreadpoolController
 
 from interlace._core import (
     Cholesky,
@@ -39,10 +41,12 @@ from interlace._core import (
     accumulate,
     analyze,
     combine,
+    explained,
     minimise,
     select_fixed,
     with_response,
 )
+from interlace.errors import DataError
 
 __all__ = [
     "Cholesky",
@@ -54,8 +58,10 @@ __all__ = [
     "analyze",
     "blas_threads",
     "combine",
+    "explained",
     "minimise",
     "select_fixed",
+    "thread_count",
     "with_response",
 ]
 
@@ -64,28 +70,32 @@ __all__ = [
 _TINY, _WORTH_SHARING = 1e5, 3e8
 
 
-class _SingleThread:
-    """One thread for BLAS while anybody is inside: the setting is the process's, not the caller's."""
+class _ThreadLimit:
+    """The fewest BLAS threads that anybody inside asks for: their number is the process's."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._inside = 0
-        self._limit: Any = None
+        self._asked: list[int] = []
+        self._before: list[tuple[LibController, int]] = []
 
-    def enter(self) -> None:
+    def enter(self, threads: int) -> None:
         with self._lock:
-            if self._inside == 0:
-                self._limit = _blas().limit(limits=1)
-            self._inside += 1
+            if not self._asked:
+                self._before = [(lib, lib.num_threads) for lib in _blas().lib_controllers]
+            self._asked.append(threads)
+            self._apply()
 
-    def leave(self) -> None:
+    def leave(self, threads: int) -> None:
         with self._lock:
-            self._inside -= 1
-            if self._inside == 0:
-                self._limit.restore_original_limits()
+            self._asked.remove(threads)
+            self._apply()
+
+    def _apply(self) -> None:
+        for lib, threads in self._before:
+            lib.set_num_threads(min([threads, *self._asked]))
 
 
-_single = _SingleThread()
+_limit = _ThreadLimit()
 
 
 @cache
@@ -93,17 +103,34 @@ def _blas() -> ThreadpoolController:
     return ThreadpoolController().select(user_api="blas")
 
 
+def thread_count(n_jobs: int | None) -> int | None:
+    """The number of threads that `n_jobs` asks for: -1 is one per processor, None no limit of our own.
+
+    Raises
+    ------
+    DataError
+        If it is neither None, -1, nor a positive whole number.
+    """
+    if n_jobs is None:
+        return None
+    if isinstance(n_jobs, bool) or not isinstance(n_jobs, Integral) or not (n_jobs == -1 or n_jobs > 0):
+        raise DataError(f"n_jobs must be a positive number of threads or -1 (all processors), not {n_jobs!r}")
+    return os.cpu_count() or 1 if n_jobs == -1 else int(n_jobs)
+
+
 @contextmanager
-def blas_threads(flops: float) -> Iterator[None]:
+def blas_threads(flops: float, at_most: int | None = None) -> Iterator[None]:
     """Inside, BLAS uses one thread unless a factorisation of this many flops is worth sharing.
 
-    Never more threads than the process was given (OMP_NUM_THREADS, OPENBLAS_NUM_THREADS, threadpoolctl).
+    Never more threads than `at_most`, nor than the process was given (OMP_NUM_THREADS, OPENBLAS_NUM_THREADS,
+    threadpoolctl).
     """
-    if not _TINY < flops < _WORTH_SHARING:
+    if flops <= _TINY or (flops >= _WORTH_SHARING and at_most is None):
         yield
         return
-    _single.enter()
+    threads = 1 if flops < _WORTH_SHARING or at_most is None else at_most
+    _limit.enter(threads)
     try:
         yield
     finally:
-        _single.leave()
+        _limit.leave(threads)

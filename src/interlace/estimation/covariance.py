@@ -6,7 +6,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from functools import cache
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +49,21 @@ class Covariance(Protocol):
         ...
 
 
+class _Triangle(NamedTuple):
+    """The lower triangle of a k x k matrix, column by column."""
+
+    entries: tuple[tuple[int, int], ...]
+    places: tuple[NDArray[np.intp], NDArray[np.intp]]
+    diagonal: NDArray[np.bool_]
+
+
+@cache
+def _triangle(k: int) -> _Triangle:
+    cols, rows = np.triu_indices(k)
+    entries = tuple(zip(rows.tolist(), cols.tolist(), strict=True))
+    return _Triangle(entries, (rows, cols), rows == cols)
+
+
 @dataclass(frozen=True, slots=True)
 class Unstructured:
     """Any covariance: the parameters are the entries of the lower triangle, column by column (lme4's
@@ -56,9 +72,14 @@ class Unstructured:
     k: int
 
     @property
-    def entries(self) -> list[tuple[int, int]]:
+    def entries(self) -> tuple[tuple[int, int], ...]:
         """(row, column) of each parameter."""
-        return [(row, col) for col in range(self.k) for row in range(col, self.k)]
+        return _triangle(self.k).entries
+
+    @property
+    def diagonal(self) -> NDArray[np.bool_]:
+        """Which parameters are diagonal entries, (n_par,)."""
+        return _triangle(self.k).diagonal
 
     @property
     def n_par(self) -> int:
@@ -84,8 +105,7 @@ class Unstructured:
     def factor(self, par: Array) -> Array:
         """Lower triangular T with these entries, (k, k)."""
         T = np.zeros((self.k, self.k))
-        rows, cols = zip(*self.entries, strict=True)
-        T[list(rows), list(cols)] = par
+        T[_triangle(self.k).places] = par
         return T
 
     def derivative(self, par: Array) -> Array:
@@ -97,8 +117,7 @@ class Unstructured:
 
     def par(self, factor: Array) -> Array:
         """The entries of a lower triangular factor."""
-        rows, cols = zip(*self.entries, strict=True)
-        return np.asarray(factor, dtype=np.float64)[list(rows), list(cols)]
+        return np.asarray(factor, dtype=np.float64)[_triangle(self.k).places]
 
 
 def lower_factor(F: Array) -> Array:

@@ -79,7 +79,10 @@ def _column_origin(columns: Array, intercept: int | None) -> Array:
 
 
 def _response_origin(encoding: Encoding, design: Design) -> float:
-    return 0.0 if encoding.intercept is None else float(_response(design).mean())
+    if encoding.intercept is None:
+        return 0.0
+    y = _response(design)
+    return float(np.add.reduce(y)) / len(y)
 
 
 def _response(design: Design) -> Array:
@@ -125,10 +128,9 @@ class CrossProducts:
 
     def with_response(self, encoding: Encoding, design: Design) -> CrossProducts:
         """The same rows with the response of `design`: everything but the products with y is shared."""
-        beta = np.zeros(len(self.origin.x))
-        origin = replace(self.origin, y=_response_origin(encoding, design), beta=beta)
-        products = kernel.with_response(self.products, **_rows(self.layout, design, origin))
-        return replace(self, products=products, origin=origin)
+        o = self.origin
+        origin = Origin(_response_origin(encoding, design), o.x, o.z, np.zeros(len(o.x)))
+        return self._with_origin(origin, design)
 
     def with_small_response(self, design: Design) -> CrossProducts:
         """The same model with the least-squares fit taken from y, where it explains nearly all of y.
@@ -138,14 +140,16 @@ class CrossProducts:
         """
         A = self
         for _ in range(3):
-            beta = np.linalg.solve(A.products.xx, A.products.xy) if len(A.origin.x) else A.origin.beta
-            explained = float(beta @ A.products.xy)
-            if explained <= NEARLY_ALL * A.products.yy:
+            if kernel.explained(A.products) <= NEARLY_ALL * A.products.yy:
                 break
-            origin = replace(A.origin, beta=A.origin.beta + beta)
-            products = kernel.with_response(A.products, **_rows(A.layout, design, origin))
-            A = replace(A, products=products, origin=origin)
+            beta = np.linalg.solve(A.products.xx, A.products.xy)
+            A = A._with_origin(replace(A.origin, beta=A.origin.beta + beta), design)
         return A
+
+    def _with_origin(self, origin: Origin, design: Design) -> CrossProducts:
+        """The response of `design` about another origin of y; those of X and Z are the same."""
+        products = kernel.with_response(self.products, **_rows(self.layout, design, origin))
+        return CrossProducts(products, self.layout, origin)
 
     def select_fixed(self, keep: tuple[int, ...]) -> CrossProducts:
         """The products for some columns of X, in the order given."""

@@ -104,21 +104,21 @@ class ProfiledDeviance:
     @property
     def diagonal(self) -> NDArray[np.bool_]:
         """Which parameters are diagonal entries."""
-        return np.array([row == col for s in self.structures for row, col in s.entries])
+        return np.concatenate([s.diagonal for s in self.structures])
 
     def value(self, par: Array) -> float:
         """The criterion."""
-        with kernel.blas_threads(self.system.flops):
+        with self.system.threads():
             return self.kernel().value(np.asarray(par, dtype=np.float64))
 
     def gradient(self, par: Array) -> Array:
         """Its exact gradient, (n_par,)."""
-        with kernel.blas_threads(self.system.flops):
+        with self.system.threads():
             return self.kernel().gradient(np.asarray(par, dtype=np.float64))
 
     def hessian(self, par: Array) -> Array:
         """Its Hessian, (n_par, n_par), by central differences of the exact gradient."""
-        with kernel.blas_threads(self.system.flops):
+        with self.system.threads():
             return self.kernel().hessian(np.asarray(par, dtype=np.float64))
 
     def factors(self, par: Array) -> tuple[Array, ...]:

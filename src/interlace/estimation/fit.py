@@ -57,6 +57,11 @@ class Fit:
         """Was the REML criterion minimised?"""
         return self.criterion.reml
 
+    @property
+    def n_jobs(self) -> int | None:
+        """Threads at most; None: as many as BLAS was given."""
+        return self.criterion.system.n_jobs
+
     def refit(self, y: ArrayLike) -> Fit:
         """The same model for another response: same rows, same options.
 
@@ -74,7 +79,7 @@ class Fit:
         return _checked(criterion, design, optimum, self.kept, self.dropped)
 
 
-def fit(encoding: Encoding, design: Design, *, reml: bool = True) -> Fit:
+def fit(encoding: Encoding, design: Design, *, reml: bool = True, n_jobs: int | None = None) -> Fit:
     """Fit by REML or maximum likelihood.
 
     Parameters
@@ -82,6 +87,8 @@ def fit(encoding: Encoding, design: Design, *, reml: bool = True) -> Fit:
     encoding, design : Encoding, Design
         From `Encoding.learn`.
     reml : bool
+    n_jobs : int, optional
+        Threads at most; by default as many as BLAS was given.
 
     Returns
     -------
@@ -99,7 +106,7 @@ def fit(encoding: Encoding, design: Design, *, reml: bool = True) -> Fit:
     ConvergenceWarning
         The search ended before it found a minimum.
     """
-    criterion, kept, dropped = _criterion(encoding, design, reml=reml)
+    criterion, kept, dropped = _criterion(encoding, design, reml=reml, n_jobs=n_jobs)
     if dropped:
         warnings.warn(
             f"the fixed-effects model matrix is rank deficient: dropped {len(dropped)} column(s) that depend "
@@ -143,7 +150,7 @@ def deviance_at(fit: Fit, theta: ArrayLike, *, reml: bool) -> float:
 
 
 def _criterion(
-    encoding: Encoding, design: Design, *, reml: bool
+    encoding: Encoding, design: Design, *, reml: bool, n_jobs: int | None = None
 ) -> tuple[ProfiledDeviance, tuple[int, ...], tuple[str, ...]]:
     A = CrossProducts.of(encoding, design)
     # 1) columns of X that depend on earlier ones leave
@@ -158,7 +165,7 @@ def _criterion(
         )
     A = _conditioned(A, _select(design, kept))
     # 2) the pattern of the factor, and whether it fits
-    return ProfiledDeviance.of(System.of(encoding, A), reml=reml), kept, dropped
+    return ProfiledDeviance.of(System.of(encoding, A, n_jobs), reml=reml), kept, dropped
 
 
 def _conditioned(A: CrossProducts, design: Design) -> CrossProducts:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from interlace import kernel
 from interlace.estimation.deviance import ProfiledDeviance
 
 Array = NDArray[np.floating]
@@ -93,7 +92,7 @@ def minimise(criterion: ProfiledDeviance) -> tuple[ProfiledDeviance, Optimum]:
         to.
     optimum : Optimum
     """
-    with kernel.blas_threads(criterion.system.flops):
+    with criterion.system.threads():
         search = _Search(criterion)
         search.run()
         search.prove()
@@ -106,7 +105,7 @@ def minimise_again(criterion: ProfiledDeviance) -> tuple[ProfiledDeviance, Optim
     The moments of a new response are a better start than the parameters of the old one (with balanced
     data they are the REML estimates).
     """
-    with kernel.blas_threads(criterion.system.flops):
+    with criterion.system.threads():
         search = _Search(criterion)
         search.run()
         return search.criterion, search.optimum()

@@ -3,6 +3,7 @@ a search."""
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,9 +32,10 @@ class System:
     encoding: Encoding
     A: CrossProducts
     symbolic: kernel.Symbolic
+    n_jobs: int | None = None  # threads at most; None: as many as BLAS was given
 
     @classmethod
-    def of(cls, encoding: Encoding, A: CrossProducts) -> System:
+    def of(cls, encoding: Encoding, A: CrossProducts, n_jobs: int | None = None) -> System:
         """Analyse the pattern of the factor.
 
         Raises
@@ -42,10 +44,14 @@ class System:
             The factor does not fit in memory.
         """
         names = tuple(encoding.random[blocks[0]].group for blocks in A.layout.blocks)
-        return cls(encoding, A, analyze(A, names))
+        return cls(encoding, A, analyze(A, names), n_jobs)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self).of, (self.encoding, self.A)  # the pattern is cheaper to find than to store
+        return type(self).of, (
+            self.encoding,
+            self.A,
+            self.n_jobs,
+        )  # the pattern is cheap to find
 
     @property
     def flops(self) -> float:
@@ -53,6 +59,10 @@ class System:
         layout, columns = self.A.layout, self.A.products.p + 1
         q = sum(levels * k for levels, k in zip(layout.levels, layout.k, strict=True))
         return self.symbolic.flops + q * columns * (columns + max(layout.k))
+
+    def threads(self, flops: float | None = None) -> AbstractContextManager[None]:
+        """Inside, BLAS has the threads that so many flops (one factorisation) are worth, `n_jobs` at most."""
+        return kernel.blas_threads(self.flops if flops is None else flops, self.n_jobs)
 
     def internal_factors(self, factors: tuple[Array, ...]) -> list[Array]:
         """Factors per covariance block to factors per grouping factor of the kernel, about the origin."""
@@ -113,27 +123,24 @@ class Solution:
     @classmethod
     def at(cls, system: System, factors: tuple[Array, ...]) -> Solution:
         """Solve at relative covariance factors T, one per covariance block."""
-        with kernel.blas_threads(system.flops):
+        with system.threads():
             return cls._from(system, factors, system.factorize(factors))
 
     @classmethod
     def _from(cls, system: System, factors: tuple[Array, ...], cholesky: kernel.Cholesky) -> Solution:
         layout, origin = system.A.layout, system.A.origin
-        beta = cholesky.beta
-        # 1) u = U_y - U_X beta, per block
-        u_factor = [U[:, :, -1] - U[:, :, :-1] @ beta for U in cholesky.solve_xy()]
+        # 1) spherical effects, per block
+        u_factor = cholesky.spherical()
         u = tuple(np.ascontiguousarray(u_factor[place.factor][:, place.columns]) for place in layout.places)
         ussq = float(sum(np.vdot(v, v) for v in u_factor))
-        beta = beta + origin.beta
         # 2) from the origin back: the intercept takes what the means of the other columns stand for
-        vcov = _inverse_gram(cholesky.rx[:-1, :-1])
+        beta = cholesky.beta + origin.beta
+        vcov = cholesky.unscaled_covariance()
         intercept = system.encoding.intercept
         if intercept is not None:
-            J = np.eye(len(beta))
-            J[intercept] -= origin.x
-            beta = J @ beta
-            beta[intercept] += origin.y
-            vcov = J @ vcov @ J.T
+            beta[intercept] += origin.y - origin.x @ beta
+            vcov[intercept] -= origin.x @ vcov
+            vcov[:, intercept] -= vcov @ origin.x
         return cls(
             theta=np.concatenate([Unstructured(len(factors[i])).par(factors[i]) for i in layout.theta_order]),
             factors=factors,
@@ -168,18 +175,10 @@ class Solution:
 
         The effects of a level stand side by side, block after block, in the order of `Layout.blocks`.
         """
-        with kernel.blas_threads(self.system.flops):
+        with self.system.threads():
             diagonal = self.system.factorize(self.factors).inverse_diagonal()
         layout = self.system.A.layout
         T = [np.zeros((k, k)) for k in layout.k]
         for place, factor in zip(layout.places, self.factors, strict=True):
             T[place.factor][place.columns, place.columns] = factor
         return tuple(F @ np.asarray(D) @ F.T for F, D in zip(T, diagonal, strict=True))
-
-
-def _inverse_gram(R: Array) -> Array:
-    """``(R'R)^-1`` for upper triangular R."""
-    if not R.size:
-        return np.zeros(R.shape)
-    inverse = np.linalg.inv(R)
-    return inverse @ inverse.T

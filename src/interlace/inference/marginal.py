@@ -35,7 +35,7 @@ class Marginal:
     def of(cls, fit: Fit) -> Marginal:
         """At the fitted theta: one factorisation."""
         system = fit.criterion.system
-        with kernel.blas_threads(system.flops):
+        with system.threads():
             return cls._from(fit, system.factorize(fit.solution.factors))
 
     @classmethod

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import linalg
 
-from interlace import kernel
 from interlace.errors import ModelError
 from interlace.estimation.covariance import Unstructured
 from interlace.estimation.fit import Fit
@@ -96,7 +95,7 @@ def moments(fit: Fit, marginal: Marginal) -> Moments:
     for batch in batches:
         size = batch.size(A.layout.k)
         for part in chunks(batch, size * (size + m * p)):
-            with kernel.blas_threads(4.0 * len(part) * size**3):
+            with fit.criterion.system.threads(4.0 * len(part) * size**3):
                 _add(sums, fit, marginal, parameters, part, gram.of(part))
     return _finished(fit, sums, np.array([parameter.gamma for parameter in parameters]))
 

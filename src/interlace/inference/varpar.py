@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from interlace import kernel
 from interlace.estimation.deviance import ProfiledDeviance
 from interlace.estimation.fit import Fit
 from interlace.inference.marginal import Marginal
@@ -99,7 +98,7 @@ def _profiled_hessian(criterion: ProfiledDeviance, par: Array) -> Array:
     """Central differences of fourth order of the exact gradient: good to about 1e-10."""
     compiled = criterion.kernel()
     H = np.empty((len(par), len(par)))
-    with kernel.blas_threads(criterion.system.flops):
+    with criterion.system.threads():
         for i, x in enumerate(par):
             step = np.zeros(len(par))
             step[i] = STEP * max(1.0, abs(x))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
+from math import inf
 from typing import TypeVar
 
 import numpy as np
 
 from interlace.errors import DataError
+from interlace.kernel import blas_threads, thread_count
 
 T = TypeVar("T")
 
@@ -42,8 +44,9 @@ def replicate(
     check_count("n", n)
     seeds = np.random.SeedSequence(seed).spawn(n)
     tasks = (delayed(_run)(work, s) for s in seeds)
-    results = Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")(tasks)
-    return list(_watched(results, n, progress, label))
+    with blas_threads(inf, 1):  # the workers are the threads
+        results = Parallel(n_jobs=thread_count(n_jobs), prefer="threads", return_as="generator")(tasks)
+        return list(_watched(results, n, progress, label))
 
 
 def check_count(name: str, n: object) -> None:

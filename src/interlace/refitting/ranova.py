@@ -73,5 +73,5 @@ def _likelihood(fit: Fit, smaller: Reduction) -> tuple[int, float]:
     if not smaller.encoding.random:  # the linear model is the mixed model at theta = 0
         value = fit.criterion.value(np.zeros(fit.criterion.n_par))
         return len(fit.kept) + 1, -value / 2
-    reduced = fit_model(smaller.encoding, smaller.design, reml=fit.reml)
+    reduced = fit_model(smaller.encoding, smaller.design, reml=fit.reml, n_jobs=fit.n_jobs)
     return n_parameters(reduced), loglik(reduced)

@@ -30,7 +30,7 @@ def refit(fit: Fit, y: Any = None, *, reml: bool | None = None) -> Fit:
         raise DataError(f"reml must be True (REML) or False (maximum likelihood), not {reml!r}")
     design = fit.design if y is None else replace(fit.design, y=read_response(fit.design, y))
     if reml is not None and reml != fit.reml:
-        return fit_model(fit.encoding, design, reml=reml)
+        return fit_model(fit.encoding, design, reml=reml, n_jobs=fit.n_jobs)
     return fit if design.y is None or y is None else fit.refit(design.y)
 
 
@@ -38,7 +38,7 @@ def by_ml(fit: Fit) -> Fit:
     """The model fitted by maximum likelihood; no second word about columns of X that were dropped."""
     if not fit.reml:
         return fit
-    return fit_model(*without_columns(fit.encoding, fit.design, fit.kept), reml=False)
+    return fit_model(*without_columns(fit.encoding, fit.design, fit.kept), reml=False, n_jobs=fit.n_jobs)
 
 
 def read_response(design: Design, y: Any) -> np.ndarray:

@@ -1,0 +1,107 @@
+"""Never more threads than were asked for: by `n_jobs`, by the environment, by threadpoolctl."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from threadpoolctl import ThreadpoolController
+
+import interlace
+from interlace import kernel
+from interlace.errors import DataError
+from interlace.refitting.parallel import replicate
+from made_data import one
+
+LARGE = 1e12  # flops that are worth any number of threads
+
+
+def threads() -> int:
+    return max(library["num_threads"] for library in ThreadpoolController().select(user_api="blas").info())
+
+
+@pytest.fixture
+def two_threads():
+    with ThreadpoolController().select(user_api="blas").limit(limits=2):
+        yield
+
+
+@pytest.mark.usefixtures("two_threads")
+class TestLimit:
+    def test_large_factorisations_have_the_threads_of_the_process(self) -> None:
+        with kernel.blas_threads(LARGE):
+            assert threads() == 2
+
+    def test_at_most(self) -> None:
+        with kernel.blas_threads(LARGE, 1):
+            assert threads() == 1
+        assert threads() == 2
+
+    def test_never_raised(self) -> None:
+        with kernel.blas_threads(LARGE, 8):
+            assert threads() == 2
+
+    def test_the_least_of_all_that_are_inside(self) -> None:
+        one, two = kernel.blas_threads(LARGE, 1), kernel.blas_threads(LARGE, 2)
+        two.__enter__()
+        one.__enter__()
+        assert threads() == 1
+        one.__exit__(None, None, None)
+        assert threads() == 2
+        two.__exit__(None, None, None)
+        assert threads() == 2
+
+    def test_workers_of_refits_are_the_threads(self) -> None:
+        seen = replicate(lambda generator: threads(), 3, seed=1, n_jobs=2)
+        assert seen == [1, 1, 1]
+        assert threads() == 2
+
+    def test_the_data_are_read_within_the_limit_too(self) -> None:
+        seen = []
+
+        def spied(v):
+            seen.append(threads())
+            return v
+
+        data = one(np.random.default_rng(1))
+        interlace.lmer("y ~ spied(x) + (1 | a)", data, n_jobs=1)
+        assert set(seen) == {1}
+
+
+def test_of_the_environment() -> None:
+    code = (
+        "import numpy, scipy.linalg\n"
+        "from interlace import kernel\n"
+        "from threadpoolctl import threadpool_info\n"
+        "with kernel.blas_threads(1e12, 2):\n"
+        "    print(max(i['num_threads'] for i in threadpool_info() if i['user_api'] == 'blas'))\n"
+    )
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert done.stdout.strip() == "1", done.stderr
+
+
+def test_a_model_keeps_its_limit() -> None:
+    data = interlace.datasets.load("sleepstudy")
+    m = interlace.lmer("Reaction ~ Days + (Days | Subject)", data, n_jobs=1)
+    y = np.asarray(m.simulate(1, seed=1)).ravel()
+    for other in (m, m.refit(y), m.refit(reml=False), pickle.loads(pickle.dumps(m))):
+        assert other.fit.n_jobs == 1
+
+
+def test_the_number_of_threads_changes_no_number() -> None:
+    data = interlace.datasets.load("Penicillin")
+    fits = [
+        interlace.lmer("diameter ~ 1 + (1 | plate) + (1 | sample)", data, n_jobs=n) for n in (None, 1, 2, -1)
+    ]
+    assert len({m.reml_criterion for m in fits}) == 1
+
+
+@pytest.mark.parametrize("n_jobs", [0, -2, 1.5, "2", True])
+def test_no_number_of_threads(n_jobs) -> None:
+    with pytest.raises(DataError, match="n_jobs must be"):
+        interlace.lmer("y ~ (1 | g)", {"y": [1.0], "g": [1]}, n_jobs=n_jobs)
