@@ -4,6 +4,7 @@
 #   make test    the quick tests                 make slow    the long proofs
 #   make check   linter, formatter, type checker, rules of the house
 #   make bench   time, memory and agreement beside lme4 and Python peers (BENCH="--quick": the small problems)
+#   make bench-inference   time and memory of tests beside lmerTest and pbkrtest (BENCH="--resume": go on)
 #   make scaling   how time and memory grow with rows and levels (SCALING="--largest 1000000")
 #   make clean   remove everything that was made
 #
@@ -22,7 +23,7 @@ requirements = $$($(PY) -c "import functools, tomllib; p = tomllib.load(open('py
 SOURCES := pyproject.toml CMakeLists.txt README.md LICENSE \
            $(shell find core src -type f ! -name '*.pyc' ! -name '*.so' 2>/dev/null)
 
-.PHONY: demo test slow check bench scaling clean
+.PHONY: demo test slow check bench bench-inference scaling clean
 
 demo: .stamp-install
 	$(VENV)/bin/interlace fit "Reaction ~ Days + (Days | Subject)" sleepstudy
@@ -41,6 +42,9 @@ check: .stamp-check .stamp-test .stamp-install
 
 bench: .stamp-install
 	$(PY) benchmarks/run.py $(BENCH)
+
+bench-inference: .stamp-install
+	$(PY) benchmarks/inference.py $(BENCH)
 
 scaling: .stamp-test .stamp-install
 	$(PY) benchmarks/scaling.py $(SCALING)

@@ -7,14 +7,7 @@ formula <- as.formula(args[1]); out <- args[4]; seconds <- as.numeric(args[5])
 factors <- strsplit(args[3], ",")[[1]]
 data <- read.csv(args[2], colClasses = setNames(rep("factor", length(factors)), factors))
 
-memory <- function(field) {
-  if (!file.exists("/proc/self/status")) return(NA)
-  line <- grep(paste0("^", field), readLines("/proc/self/status"), value = TRUE)
-  as.numeric(gsub("[^0-9]", "", line)) / 1024
-}
-numbers <- function(x) paste0("[", paste(ifelse(is.finite(x), sprintf("%.15g", x), "null"), collapse = ", "), "]")
-number <- function(x) if (is.finite(x)) sprintf("%.15g", x) else "null"
-now <- function() proc.time()[["elapsed"]]
+source(file.path(dirname(sub("--file=", "", grep("--file=", commandArgs(), value = TRUE))), "measure.R"))
 report <- function() writeLines(sprintf(
   '{"version": "%s (R %s)", "cold": %s, "warm": %s, "peak": %s, "growth": %s, "answer": {"criterion": %s, "sigma": %s, "beta": %s, "se": %s}}',
   packageVersion("lme4"), getRversion(), number(cold), numbers(warm), number(peak), number(growth),

@@ -60,7 +60,7 @@ class Cell:
     @property
     def time_text(self) -> str:
         if self.status == "ok":
-            return _seconds(self.warm)
+            return seconds(self.warm)
         return self.status.partition(":")[0]
 
     @property
@@ -108,7 +108,7 @@ def document(
     parts = [
         _INTRODUCTION,
         note,
-        _machine(),
+        machine(),
         _versions(cells),
         "## Whole-call time",
         _times(cells, problems, engines),
@@ -127,7 +127,7 @@ only if its criterion is within 0.01 of that and its sigma and coefficients agre
 are in `benchmarks/problems.py`."""
 
 
-def _machine() -> str:
+def machine() -> str:
     today = datetime.date.today().isoformat()
     return (
         f"{today}; {_cpu()}, {os.cpu_count()} cores; {platform.system()}, Python {platform.python_version()}."
@@ -154,7 +154,7 @@ def _times(cells: Sequence[Cell], problems: Sequence[Problem], engines: Sequence
     rows = [["problem", *engines]]
     for problem in problems:
         rows.append([problem.title, *(found[problem.name, engine].time_text for engine in engines)])
-    return _table(rows)
+    return table(rows)
 
 
 def _details(cells: Sequence[Cell], problems: Sequence[Problem]) -> str:
@@ -173,29 +173,29 @@ def _details(cells: Sequence[Cell], problems: Sequence[Problem]) -> str:
             "",
         ]
         rows = [header, *(_detail(cell, ours) for cell in mine)]
-        parts.append(f"### {problem.title}\n\n`{problem.formula}`\n\n{_table(rows)}")
+        parts.append(f"### {problem.title}\n\n`{problem.formula}`\n\n{table(rows)}")
     return "\n\n".join(parts)
 
 
 def _detail(cell: Cell, ours: float) -> list[str]:
     if cell.status == "ok":
-        ratio = _shown(cell.warm / ours, "{:.3g}")
-        times = [_seconds(cell.warm), _seconds(cell.cold), ratio]
+        ratio = shown(cell.warm / ours, "{:.3g}")
+        times = [seconds(cell.warm), seconds(cell.cold), ratio]
     else:
         times = [cell.time_text, "", ""]
-    memory = [_shown(cell.growth, "{:.0f} MB"), _shown(cell.peak, "{:.0f} MB")]
-    return [cell.engine, *times, _shown(cell.difference, "{:+.1e}"), *memory, cell.remark]
+    memory = [shown(cell.growth, "{:.0f} MB"), shown(cell.peak, "{:.0f} MB")]
+    return [cell.engine, *times, shown(cell.difference, "{:+.1e}"), *memory, cell.remark]
 
 
-def _shown(value: float, pattern: str) -> str:
+def shown(value: float, pattern: str) -> str:
     return "" if math.isnan(value) else pattern.format(value)
 
 
-def _seconds(value: float) -> str:
+def seconds(value: float) -> str:
     return f"{1000 * value:.3g} ms" if value < 1 else f"{value:.3g} s"
 
 
-def _table(rows: Sequence[Sequence[str]]) -> str:
+def table(rows: Sequence[Sequence[str]]) -> str:
     lines = ["| " + " | ".join(text.replace("|", "\\|") for text in row) + " |" for row in rows]
     rule = "|---" + "|--:" * (len(rows[0]) - 1) + "|"
     return "\n".join([lines[0], rule, *lines[1:]])

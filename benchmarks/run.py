@@ -11,10 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import resource
-import shutil
-import signal
 import subprocess
 import sys
 import venv
@@ -23,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from problems import BY_NAME, PROBLEMS, Problem
+from process import failure, has_r_packages, most_of_the_machine, run
 
 from report import Cell, document, judge
 
@@ -73,8 +70,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--problems", type=_some_of(BY_NAME), metavar="A,B")
-    parser.add_argument("--engines", type=_some_of(ENGINES), default=list(ENGINES), metavar="X,Y")
+    parser.add_argument("--problems", type=some_of(BY_NAME), metavar="A,B")
+    parser.add_argument("--engines", type=some_of(ENGINES), default=list(ENGINES), metavar="X,Y")
     parser.add_argument(
         "--quick", action="store_true", help="few warm calls; the small problems, if none are named"
     )
@@ -90,7 +87,9 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     return options
 
 
-def _some_of(known: Sequence[str] | dict[str, Any]) -> Callable[[str], list[str]]:
+def some_of(known: Sequence[str] | dict[str, Any]) -> Callable[[str], list[str]]:
+    """A reader of names divided by commas, each of which must be known."""
+
     def names(text: str) -> list[str]:
         unknown = set(text.split(",")) - set(known)
         if unknown:
@@ -133,11 +132,12 @@ def _fit(engine: str, problem: Problem, python: Path, options: argparse.Namespac
     command = _command(engine, problem, python, out, options.warm_seconds)
     if command is None:
         return Cell(problem.name, engine, status="not installed")
-    finished, log = _run(
-        command, options.limit + options.warm_seconds + SETUP_SECONDS, out.with_suffix(".log")
-    )
+    log = out.with_suffix(".log")
+    seconds = options.limit + options.warm_seconds + SETUP_SECONDS
+    finished = run(command, log, seconds=seconds, bound=most_of_the_machine)
     if not out.exists():
-        return Cell(problem.name, engine, status=_failure(log) if finished else f"> {options.limit:.0f} s")
+        words = failure(log.read_text(errors="replace")) if finished else f"> {options.limit:.0f} s"
+        return Cell(problem.name, engine, status=words)
     found = json.loads(out.read_text())
     if found.get("cold", 0.0) > options.limit:
         return Cell(problem.name, engine, status=f"> {options.limit:.0f} s", version=found["version"])
@@ -146,7 +146,7 @@ def _fit(engine: str, problem: Problem, python: Path, options: argparse.Namespac
 
 def _command(engine: str, problem: Problem, python: Path, out: Path, warm: float) -> list[str] | None:
     if engine == "lme4":
-        if not _has_lme4():
+        if not has_r_packages("lme4"):
             return None
         factors = ",".join(problem.factors)
         csv = SCRATCH / f"{problem.name}.csv"
@@ -161,47 +161,6 @@ def _command(engine: str, problem: Problem, python: Path, out: Path, warm: float
         str(out),
         str(warm),
     ]
-
-
-def _has_lme4() -> bool:
-    if shutil.which("Rscript") is None:
-        return False
-    probe = ["Rscript", "-e", "if (!requireNamespace('lme4', quietly = TRUE)) quit(status = 1)"]
-    return subprocess.run(probe, capture_output=True).returncode == 0
-
-
-def _run(command: list[str], seconds: float, log: Path) -> tuple[bool, str]:
-    """Whether it ran to its end before the limit came, and what it printed."""
-    with log.open("w") as printed:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=printed,
-            stderr=printed,
-            start_new_session=True,
-            preexec_fn=_bound_memory,
-        )
-        try:
-            process.wait(seconds)
-            finished = True
-        except subprocess.TimeoutExpired:
-            finished = False
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-    return finished, log.read_text(errors="replace")
-
-
-def _bound_memory() -> None:
-    """An engine may take nine tenths of the machine: then it fails by itself, not by the system's choice."""
-    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    resource.setrlimit(resource.RLIMIT_DATA, (int(0.9 * total), resource.RLIM_INFINITY))
-
-
-def _failure(log: str) -> str:
-    lines = [line.strip() for line in log.splitlines() if line.strip()]
-    return f"fails: {lines[-1][:100]}" if lines else "fails: process ended without a word"
 
 
 if __name__ == "__main__":

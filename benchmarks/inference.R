@@ -1,0 +1,46 @@
+# One table of coefficients by lmerTest (Satterthwaite) or pbkrtest (Kenward-Roger), as JSON:
+#   Rscript inference.R FORMULA CSV FACTORS METHOD OUT SECONDS
+# The model is fitted by lme4::lmer; what lmerTest adds to a fit (its Hessian) is part of the table, as it is in interlace.
+suppressPackageStartupMessages({ library(lme4); library(lmerTest); library(pbkrtest) })
+args <- commandArgs(TRUE)
+formula <- as.formula(args[1]); method <- args[4]; out <- args[5]; seconds <- as.numeric(args[6])
+factors <- strsplit(args[3], ",")[[1]]
+data <- read.csv(args[2], colClasses = setNames(rep("factor", length(factors)), factors))
+
+source(file.path(dirname(sub("--file=", "", grep("--file=", commandArgs(), value = TRUE))), "measure.R"))
+report <- function(fields) {
+  writeLines(paste0("{", paste(sprintf('"%s": %s', names(fields), fields), collapse = ", "), "}"), paste0(out, ".new"))
+  file.rename(paste0(out, ".new"), out)
+}
+
+package <- if (method == "satterthwaite") "lmerTest" else "pbkrtest"
+start <- now()
+model <- suppressMessages(suppressWarnings(lme4::lmer(formula, data)))
+found <- list(version = sprintf('"%s (lme4 %s, R %s)"', packageVersion(package), packageVersion("lme4"), getRversion()),
+              fit = number(now() - start))
+report(found)
+
+satterthwaite <- function() coef(summary(as_lmerModLmerTest(model), ddf = "Satterthwaite"))
+kenward_roger <- function() {  # as summary(ddf = "Kenward-Roger") of lmerTest has it, without lmerTest's Hessian
+  plain <- vcov(model); adjusted <- vcovAdj(model); p <- length(fixef(model))
+  cbind(`Std. Error` = sqrt(diag(as.matrix(adjusted))),
+        df = vapply(seq_len(p), function(i) Lb_ddf(as.numeric(seq_len(p) == i), plain, adjusted), 0))
+}
+table <- if (method == "satterthwaite") satterthwaite else kenward_roger
+
+invisible(gc())
+if (file.exists("/proc/self/clear_refs")) cat("5", file = "/proc/self/clear_refs")
+before <- memory("VmRSS"); start <- now()
+answer <- suppressMessages(suppressWarnings(table()))
+cold <- now() - start; peak <- memory("VmHWM"); warm <- numeric(0)
+found <- c(found, cold = number(cold), peak = number(peak), growth = number(peak - before),
+           df = numbers(answer[, "df"]), se = numbers(answer[, "Std. Error"]))
+report(c(found, warm = numbers(warm)))
+deadline <- now() + seconds
+while (length(warm) < 30 && now() + (if (length(warm)) min(warm) else cold) < deadline) {
+  # proc.time() ticks in milliseconds: a short call is repeated until the ticks do not matter.
+  times <- max(1, ceiling(0.2 / max(cold, 1e-3))); start <- now()
+  for (i in seq_len(times)) suppressMessages(suppressWarnings(table()))
+  warm <- c(warm, (now() - start) / times)
+}
+report(c(found, warm = numbers(warm)))
