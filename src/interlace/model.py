@@ -170,10 +170,12 @@ class LinearMixedModel:
             "asymptotic", or an object such as `KenwardRoger(information="observed")`.
         vcov : {"model", "CR0", "CR1", "CR1p", "CR1S", "CR2", "CR3"} or ClusterRobust(kind, cluster=...)
             As for `coef_table`; F is then clubSandwich's HTZ test, and chi-square that of car's `vcov.=`.
-        test : {"F", "chisq"}
-            "F": columns `sum_sq, mean_sq, num_df, den_df, F, p`, as lmerTest defines them. "chisq": Wald
-            tests of type 2 or 3, columns `chisq, df, p`, as by car's `Anova`; type 3 is then about the
-            coefficients in the coding of the model, so code factors by "sum" for it.
+        test : {"F", "wald", "chisq"}
+            "F": columns `sum_sq, mean_sq, num_df, den_df, F, p`, as lmerTest defines them. "wald" and
+            "chisq": type 2 or 3 of car's `Anova`, columns `num_df, den_df, F, p` and `chisq, df, p`. There
+            type 2 leaves out an interaction with a covariate too, and weighs by the covariance of the
+            coefficients instead of X'X; type 3 is about the coefficients in the coding of the model, so code
+            factors by "sum" for it.
         terms : sequence of str, optional
             The terms to test, all by default; "1" is the intercept, which is not tested unless it is named.
 

@@ -88,6 +88,51 @@ def test_chi_square_tables(name: str, block: str) -> None:
         assert list(anova(fit, type=type, test="chisq").index) == labels
 
 
+CAR_F = blocks("car_Anova", "type2_F", "type3_F")
+
+# Type II of car and of lmerTest (SAS) are different hypotheses in these rows.
+COVARIATE = "for car the term is part of its interaction with a covariate, for SAS it is not"
+WEIGHING = "unbalanced: car weighs the rows of the interaction by the covariance of beta, SAS by X'X"
+OTHER_TYPE_2 = {
+    ("ahd_slope_reml", "week"): WEIGHING,
+    ("ahd_slope_reml", "treatment"): COVARIATE,
+    ("autism_singular_reml", "age2"): WEIGHING,
+    ("autism_singular_reml", "sicdegp"): COVARIATE,
+    ("sleepstudy_grp_reml", "grp"): COVARIATE,
+    ("sleepstudy_grpsum_reml", "grp"): COVARIATE,
+}
+
+
+@pytest.mark.parametrize(("name", "block"), CAR_F)
+def test_wald_f_tables_of_car(name: str, block: str) -> None:
+    """With Kenward-Roger's degrees of freedom, as in car."""
+    fit, type = fit_of(name), int(block[4])
+    if "error" in REFERENCE[name]["car_Anova"][block]:  # car fails where there is an intercept only
+        assert anova(fit, type=type, test="wald", ddf="kenward-roger").empty
+        return
+    expected = frame(REFERENCE[name]["car_Anova"][block])
+    labels = [label for label, _ in fit.encoding.fixed_terms if label != "1"]
+    intercept = ["1"] if "(Intercept)" in expected.index else []
+    table = anova(fit, type=type, test="wald", ddf="kenward-roger", terms=intercept + labels)
+    assert len(table) == len(expected)
+    np.testing.assert_allclose(table["F"], expected["F"], rtol=RTOL)
+    np.testing.assert_array_equal(table["num_df"].fillna(0), expected["Df"])  # NaN: nothing left to test
+    den_df = expected["Df.res"].where(expected["Df"] > 0)
+    np.testing.assert_allclose(table["den_df"], den_df, rtol=RTOL)
+    _assert_p(table["p"], expected["Pr(>F)"], rtol=1e-8)
+    assert table.attrs["heading"].endswith(f"(Type {'I' * type} Wald F tests with Kenward-Roger df)")
+
+
+@pytest.mark.parametrize("name", [name for name, block in CAR_F if block == "type2_F"])
+def test_where_type_2_of_car_is_that_of_lmertest(name: str) -> None:
+    fit = fit_of(name)
+    ours, car = (anova(fit, type=2, test=test, ddf="kenward-roger") for test in ("F", "wald"))
+    for term in ours.index.drop(list(fit.dropped)):
+        same = [np.isclose(ours.loc[term, c], car.loc[term, c], rtol=1e-8) for c in ("F", "den_df")]
+        assert all(same) == ((name, term) not in OTHER_TYPE_2), term
+        assert ours.loc[term, "num_df"] == car.loc[term, "num_df"]
+
+
 @pytest.mark.parametrize(("name", "block"), blocks("lmerTest", "drop1_satt", "drop1_kr"))
 def test_drop1_by_f(name: str, block: str) -> None:
     method = block.removeprefix("drop1_")

@@ -269,6 +269,7 @@ def test_wrong_options_are_refused() -> None:
         {"type": True},
         {"test": "LR"},
         {"test": "chisq", "type": 1},
+        {"test": "wald", "type": 1},
         {"test": "chisq", "ddf": "satterthwaite"},
         {"terms": "a"},
         {"terms": ["b"]},

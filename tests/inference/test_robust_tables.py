@@ -91,6 +91,15 @@ def test_f_tables(name: str, kind: str, type: int) -> None:
 
 
 @both
+def test_wald_f_of_the_interaction_is_that_of_its_coefficients(name: str, kind: str) -> None:
+    expected = REFERENCE[name][kind]["drop1"]
+    for type in (2, 3):
+        table = model(name).anova(type=type, test="wald", vcov=kind).loc[expected[".rownames"]]
+        close(table["F"], expected["F"], rtol=1e-6)
+        close(table["den_df"], expected["den_df"], rtol=1e-6)
+
+
+@both
 def test_drop1(name: str, kind: str) -> None:
     _assert_f(model(name).drop1(vcov=kind), REFERENCE[name][kind]["drop1"])
 
@@ -141,6 +150,7 @@ def test_too_few_clusters_leave_no_number() -> None:
     table = m.anova(test="chisq", type=2, vcov="CR0")
     assert np.isfinite(table.loc["x:f", "chisq"]) == (table.loc["x:f", "df"] < 3)
     assert np.isnan(table.loc["f", "chisq"]) and np.isnan(table.loc["f", "p"])
+    assert m.anova(test="wald", type=2, vcov="CR0").loc["f", ["F", "den_df", "p"]].isna().all()
     assert m.anova(test="chisq", type=2).notna().all(axis=None)
 
 

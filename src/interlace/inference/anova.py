@@ -1,4 +1,4 @@
-"""Tables with one row per term: F tests of types I, II and III, Wald chi-square tests of types II and III."""
+"""Tables with one row per term: F tests of types I, II and III; car's Wald tests of types II and III."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from interlace.inference.terms import Terms
 from interlace.inference.wald import Array, Ddf, scores
 
 TYPES = (1, 2, 3)
-TESTS = ("F", "chisq")
+TESTS = ("F", "wald", "chisq")
 SINGULAR = 1e-14  # share of a variance that others leave: below it the covariance has no inverse
 _HYPOTHESES = {1: type1, 2: type2, 3: type3}
 
@@ -44,12 +44,15 @@ def anova(
     if test not in TESTS:
         raise DataError(f"test {test!r} is not known: choose from {', '.join(TESTS)}")
     wanted = None if terms is None else _labels(terms)
-    if test == "F":
-        return f_anova(fit, type, method("satterthwaite" if ddf is None else ddf, vcov), wanted)
+    if test != "F" and type == 1:
+        raise DataError("Wald tests are of type 2 or 3; use test='F' for type 1")
+    if test != "chisq":
+        chosen = method("satterthwaite" if ddf is None else ddf, vcov)
+        return (f_anova if test == "F" else wald_anova)(fit, type, chosen, wanted)
     if ddf is not None:
         raise DataError(
             "a chi-square test has no denominator degrees of freedom: leave ddf out (a robust covariance "
-            "is asked for by vcov), or use test='F'"
+            "is asked for by vcov), or use test='F' or 'wald'"
         )
     return chisq_anova(fit, type, method("asymptotic", vcov).bind(fit), wanted)
 
@@ -85,7 +88,7 @@ def _noted(table: pd.DataFrame, ddf: Ddf) -> pd.DataFrame:
 
 
 def _f_row(fit: Fit, ddf: Ddf, L: Array) -> tuple[float, ...]:
-    if not len(L):
+    if not len(L) or np.isnan(L).any():
         return (np.nan,) * 6
     t2 = scores(L, ddf.vcov, L @ fit.solution.beta)[1]
     if not t2.size:
@@ -101,40 +104,72 @@ def _f_frame(labels: list[str], rows: list[tuple[float, ...]], heading: str) -> 
     return _frame(labels, rows, columns, heading)
 
 
-def chisq_anova(fit: Fit, type: int, ddf: Ddf, labels: tuple[str, ...] | None = None) -> pd.DataFrame:
-    """Wald chi-square tests of the terms by the covariance of `ddf`, as car's `Anova` makes them.
+def wald_anova(fit: Fit, type: int, method: DdfMethod, labels: tuple[str, ...] | None = None) -> pd.DataFrame:
+    """F tests of the hypotheses of car's `Anova`; columns `num_df, den_df, F, p`."""
+    heading = f"Analysis of Deviance Table (Type {'I' * type} Wald F tests with {method.name} df)"
+    bound = method.bind(fit)
+    L = wald_hypotheses(fit, type, bound.vcov, labels)
+    return f_table(fit, bound, L, heading).drop(columns=["sum_sq", "mean_sq"])
 
-    Type II: the term after all others but those it is marginal to. Type III: the coefficients of the term, in
-    the coding of the model. NaN where the covariance has no inverse: a robust one from too few clusters.
+
+def chisq_anova(fit: Fit, type: int, ddf: Ddf, labels: tuple[str, ...] | None = None) -> pd.DataFrame:
+    """Wald chi-square tests of the hypotheses of car's `Anova`, by the covariance of `ddf`.
+
+    NaN where that has no inverse, as a robust one from too few clusters.
     """
-    if type == 1:
-        raise DataError("chi-square tests are of type 2 or 3; use test='F' for type 1")
-    terms = Terms.of(fit)
     rows = []
-    for term in terms.select(labels):
-        before = [j for other in terms.relatives(term) for j in other.columns] if type == 2 else []
-        statistic = _wald(fit.solution.beta, ddf.vcov, before, list(term.columns))
-        df = len(term.columns)
+    found = wald_hypotheses(fit, type, ddf.vcov, labels)
+    for L in found.values():
+        df, statistic = len(L), _wald(L, ddf.vcov, fit.solution.beta)
         rows.append((statistic, float(df), float(chi2_p_value(statistic, df)) if df else np.nan))
     heading = f"Analysis of Deviance Table (Type {'I' * type} Wald chi-square tests)"
-    chosen = [term.label for term in terms.select(labels)]
-    return _noted(_frame(chosen, rows, ["chisq", "df", "p"], heading), ddf)
+    return _noted(_frame(list(found), rows, ["chisq", "df", "p"], heading), ddf)
 
 
-def _wald(beta: Array, vcov: Array, before: list[int], own: list[int]) -> float:
-    """Wald statistic of `before` and `own` together less that of `before`; without cancellation."""
-    if not own:
-        return np.nan
-    order = before + own
-    V = vcov[np.ix_(order, order)]
+def wald_hypotheses(
+    fit: Fit, type: int, vcov: Array, labels: tuple[str, ...] | None = None
+) -> dict[str, Array]:
+    """For each term the matrix L of car's `Anova`, (rows, p).
+
+    Type II: the term after all others but those it is marginal to (covariates count as any other variable):
+    its coefficients, uncorrelated with theirs (NaN where `vcov` has no inverse). Type III: the coefficients
+    of the term, in the coding of the model.
+    """
+    terms, eye = Terms.of(fit), np.eye(fit.solution.beta.size)
+    found: dict[str, Array] = {}
+    for term in terms.select(labels):
+        own = eye[list(term.columns)]
+        others = [j for other in terms.relatives(term) for j in other.columns] if type == 2 else []
+        found[term.label] = own - _predicted(vcov, list(term.columns), others) @ eye[others]
+    return found
+
+
+def _predicted(vcov: Array, own: list[int], others: list[int]) -> Array:
+    """Coefficients of the regression of the estimates `own` on the estimates `others`; NaN if their
+    covariance has no inverse."""
+    order = others + own
+    C = _correlation_root(vcov[np.ix_(order, order)])
+    se, k = np.sqrt(np.diagonal(vcov)), len(others)
+    slopes = np.linalg.solve(C[:k, :k].T, C[k:, :k].T).T
+    return slopes * se[own][:, None] / se[others]
+
+
+def _correlation_root(V: Array) -> Array:
+    """Lower triangular root of the correlations of V; NaN if V has no inverse."""
     se = np.sqrt(np.diagonal(V))
     try:
         C = np.linalg.cholesky(V / np.outer(se, se))
     except np.linalg.LinAlgError:
+        return np.full(V.shape, np.nan)
+    return C if np.diagonal(C).min(initial=1.0) ** 2 > SINGULAR else np.full(V.shape, np.nan)
+
+
+def _wald(L: Array, vcov: Array, beta: Array) -> float:
+    """``(L beta)' (L vcov L')^-1 L beta``; NaN where nothing is left to test or there is no inverse."""
+    if not len(L):
         return np.nan
-    if np.diagonal(C).min() ** 2 <= SINGULAR:
-        return np.nan
-    z = np.linalg.solve(C, beta[order] / se)[len(before) :]
+    V = L @ vcov @ L.T
+    z = np.linalg.solve(_correlation_root(V), L @ beta / np.sqrt(np.diagonal(V)))
     return float(z @ z)
 
 
