@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +18,9 @@ from reference_data import load_data
 
 CASES = [case for case in lmer_cases() if case.reference().get("performance")]
 SINGULAR = ("autism_singular_reml", "dyestuff2_ml", "dyestuff2_reml")
-# performance leaves out parts of the random variance here (see below).
+# By the definition, by MuMIn's function and by performance (r/effect_size.R).
+DEFINED = json.loads((Path(__file__).parent / "r" / "effect_size.json").read_text())
+# performance 0.10.2 leaves out parts of the random variance here (see below).
 LEFT_OUT = {
     "sleepstudy_uncor_reml": "the second term of (x || g)",
     "sleepstudy_uncor_ml": "the second term of (x || g)",
@@ -72,6 +76,27 @@ def test_what_performance_leaves_out(case: Case) -> None:
     intercept = v.intercepts["Subject"]
     assert v.random > 1.5 * intercept
     check(Variances(v.fixed, intercept, v.intercepts, v.residual), reference)
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c.name in DEFINED], ids=str)
+def test_definition(case: Case) -> None:
+    """By lme4's own Z and Sigma, and by MuMIn, where performance leaves something out and where it does not."""
+    r, m = DEFINED[case.name], fitted(case)
+    v, r2, icc = variances(m.fit), m.r2(), m.icc()
+    assert (v.fixed, v.random, v.residual) == pytest.approx(
+        (r["fixed"], r["random"], r["residual"]), rel=1e-6
+    )
+    assert (r2["marginal"], r2["conditional"]) == pytest.approx((r["marginal"], r["conditional"]), abs=1e-6)
+    assert (r2["marginal"], r2["conditional"]) == pytest.approx(tuple(r["mumin"].values()), abs=1e-6)
+    assert (icc["adjusted"], icc["unadjusted"]) == pytest.approx((r["adjusted"], r["unadjusted"]), abs=1e-6)
+    theirs, reference = r["performance"], case.reference()["performance"]["r2_nakagawa"]
+    assert theirs["marginal"] == pytest.approx(reference["R2_marginal"], abs=1e-6)
+    assert (abs(theirs["marginal"] / r["marginal"] - 1) > 0.4) == (case.name in LEFT_OUT)
+    assert (abs(theirs["conditional"] / r["conditional"] - 1) > 0.1) == (case.name in LEFT_OUT)
+
+
+def test_all_that_is_left_out_is_defined() -> None:
+    assert set(LEFT_OUT) < set(DEFINED)
 
 
 @pytest.mark.parametrize("case", [c for c in CASES if c.name in SINGULAR], ids=str)
