@@ -80,7 +80,7 @@ def test_what_performance_leaves_out(case: Case) -> None:
 
 @pytest.mark.parametrize("case", [c for c in CASES if c.name in DEFINED], ids=str)
 def test_definition(case: Case) -> None:
-    """By lme4's own Z and Sigma, and by MuMIn, where performance leaves something out and where it does not."""
+    """By lme4's own Z and Sigma and by MuMIn, where performance leaves something out and where not."""
     r, m = DEFINED[case.name], fitted(case)
     v, r2, icc = variances(m.fit), m.r2(), m.icc()
     assert (v.fixed, v.random, v.residual) == pytest.approx(
