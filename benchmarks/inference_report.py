@@ -115,9 +115,9 @@ table has a process of its own, which may take {limit} s and {memory} GB of addr
 the process grew by during the first table, and its peak with interpreter, data and fit. A time counts
 only if all degrees of freedom agree within {df:g} and all standard errors within {se:g}, relative (R's
 derivatives are numerical and both engines search for theta on their own); "no other answer" says that
-there was nothing to compare with. lmerTest's Hessian, which it computes when it fits, counts as part of
-its table; pbkrtest is called without lmerTest. Problems and seeds are in
-`benchmarks/inference_problems.py`."""
+there was nothing to compare with (the tests hold the same code against dense matrices and R at smaller
+sizes). lmerTest's Hessian, which it computes when it fits, counts as part of its table; pbkrtest is
+called without lmerTest. Problems and seeds are in `benchmarks/inference_problems.py`."""
 
 
 def _times(cells: Sequence[Cell], problems: Sequence[Problem], methods: Sequence[str]) -> str:
