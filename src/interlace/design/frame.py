@@ -53,11 +53,12 @@ class Frame:
         if isinstance(data, Frame):
             return data
         source = _source(data)
-        wanted = source.names if columns is None else list(columns)
+        present = source.names
+        wanted = present if columns is None else list(columns)
         read: dict[str, Column] = {}
         missing: dict[str, np.ndarray] = {}
         for name in wanted:
-            _check_present(name, source.names)
+            _check_present(name, present)
             read[name], mask = source.column(name)
             if mask is not None:
                 missing[name] = mask
@@ -139,7 +140,7 @@ class _PandasSource:
 
     @property
     def names(self) -> list[str]:
-        return [name for name in self.data.columns if isinstance(name, str)]
+        return [name for name in self.data.columns.tolist() if isinstance(name, str)]
 
     @property
     def nrows(self) -> int:

@@ -67,8 +67,10 @@ class Optimum:
         """``g'H^-1 g / 2``: how much lower the criterion could still be, whatever the units of the data."""
         if not self.par.size:
             return 0.0
-        step = np.linalg.lstsq(self.hessian, self.gradient, rcond=1e-8)[0]
-        return float(0.5 * self.gradient @ step)
+        scale, vectors = np.linalg.eigh(self.hessian)
+        share = vectors.T @ self.gradient
+        seen = np.abs(scale) > 1e-8 * np.abs(scale).max()
+        return float(0.5 * np.sum(share[seen] ** 2 / scale[seen]))
 
     @property
     def smallest_eigenvalue(self) -> float:
