@@ -75,7 +75,9 @@ def most_of_the_machine() -> None:
 def failure(log: str) -> str:
     """The last words of a command that gave no answer."""
     lines = [line.strip() for line in log.splitlines() if line.strip()]
-    return f"fails: {lines[-1][:100]}" if lines else "fails: process ended without a word"
+    # R ends with words that say nothing.
+    lines = [line for line in lines if line != "Execution halted" and not line.startswith("Calls: ")]
+    return f"fails: {lines[-1][:120]}" if lines else "fails: process ended without a word"
 
 
 def has_r_packages(*names: str) -> bool:
