@@ -12,6 +12,7 @@ from interlace.model import LinearMixedModel
 from interlace.refitting import bootstrap_compare as bootstrap
 from interlace.refitting import compare as tables
 from interlace.refitting.bootstrap_compare import BootstrapComparison
+from interlace.report.table import Table
 
 
 def compare(
@@ -39,7 +40,8 @@ def compare(
     Raises
     ------
     DataError
-        Fewer than two models, or models of different rows, responses or weights.
+        Fewer than two models, or models of different rows, responses or weights, or of offsets whose
+        difference the larger model does not explain.
     ModelError
         With `refit=False`: REML beside ML, or REML fits with different fixed parts.
 
@@ -49,12 +51,16 @@ def compare(
     >>> sleepstudy = interlace.datasets.load("sleepstudy")
     >>> small = interlace.lmer("Reaction ~ Days + (1 | Subject)", sleepstudy)
     >>> large = interlace.lmer("Reaction ~ Days + (Days | Subject)", sleepstudy)
-    >>> print(interlace.compare(small, large)[["npar", "deviance", "chisq", "df", "criterion"]].round(2))
-        npar  deviance  chisq   df      criterion
-    m1     4   1794.08    NaN  NaN  ML (refitted)
-    m2     6   1751.94  42.14  2.0  ML (refitted)
+    >>> interlace.compare(small, large)
+    Likelihood-ratio tests, each model against the one before
+    m1: Reaction ~ Days + (1 | Subject)
+    m2: Reaction ~ Days + (Days | Subject)
+       npar    AIC    BIC  logLik deviance  Chisq Df Pr(>Chisq)
+    m1    4 1802.1 1814.8 -897.04   1794.1
+    m2    6 1763.9 1783.1 -875.97   1751.9 42.139  2  7.072e-10
+    fitted by REML, and refitted by maximum likelihood for this table: m1, m2
     """
-    return tables.compare(_named(models, names), refit=refit)
+    return Table.of(tables.compare(_named(models, names), refit=refit))
 
 
 def aic_table(
@@ -76,7 +82,7 @@ def aic_table(
         Columns `npar, loglik, aic, aicc, bic, delta, weight, criterion, formula`; the weights are
         `exp(-delta / 2)`, scaled to sum to one.
     """
-    return tables.aic_table(_named(models, names), by=by, refit=refit)
+    return Table.of(tables.aic_table(_named(models, names), by=by, refit=refit))
 
 
 def bootstrap_compare(

@@ -22,6 +22,7 @@ from interlace.refitting.ranova import ranova
 from interlace.refitting.refit import refit
 from interlace.report.convergence import Convergence, convergence
 from interlace.report.summary import Summary, overview, summarise
+from interlace.report.table import Table
 
 
 class LinearMixedModel:
@@ -184,8 +185,9 @@ class LinearMixedModel:
         DataFrame
             One row per term; NaN for a term of which no column is in the model.
         """
-        return anova.anova(
-            self._fit, type=type, ddf=ddf, vcov=vcov, test=test, terms=terms, method=self._memory.method
+        method = self._memory.method
+        return Table.of(
+            anova.anova(self._fit, type=type, ddf=ddf, vcov=vcov, test=test, terms=terms, method=method)
         )
 
     def drop1(self, *, test: str = "F", ddf: DdfLike | None = None, vcov: VcovLike = MODEL) -> pd.DataFrame:
@@ -199,7 +201,8 @@ class LinearMixedModel:
         ddf, vcov
             Of F, as for `anova`.
         """
-        return drop1.drop1(self._fit, test=test, ddf=ddf, vcov=vcov, method=self._memory.method)
+        method = self._memory.method
+        return Table.of(drop1.drop1(self._fit, test=test, ddf=ddf, vcov=vcov, method=method))
 
     # ---- variance components ---
 
@@ -247,7 +250,7 @@ class LinearMixedModel:
             cannot be negative, `p` (chi-square) is too large; `p_mixture` is by the 50:50 mixture of
             chi-squares with `df - 1` and `df` degrees of freedom where one variance is dropped, else NaN.
         """
-        return ranova(self._fit, drop=drop)
+        return Table.of(ranova(self._fit, drop=drop))
 
     def r2(self, *, tolerance: float = TOLERANCE) -> dict[str, float]:
         """Nakagawa's R2: shares of the variance explained by the fixed part (marginal) and all (conditional).

@@ -96,6 +96,10 @@ def drop1_lrt(fit: Fit) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=["df", "aic", "chisq", "p"], index=labels)
     table.index.name = "term"
     table.attrs["heading"] = "Single term deletions, likelihood ratios of fits by maximum likelihood"
+    if fit.reml:
+        table.attrs["note"] = (
+            "the model was fitted by REML, and refitted by maximum likelihood for this table"
+        )
     return table
 
 

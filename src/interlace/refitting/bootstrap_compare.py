@@ -13,7 +13,7 @@ from interlace.estimation.fit import Fit
 from interlace.inference.estimates import chi2_p_value, f_p_value, gamma_p_value
 from interlace.inference.likelihood import loglik, n_parameters
 from interlace.prediction.simulate import simulate
-from interlace.refitting.compare import check_same_data
+from interlace.refitting.compare import check_offsets, check_same_data
 from interlace.refitting.parallel import replicate
 from interlace.refitting.refit import by_ml
 
@@ -125,7 +125,9 @@ def bootstrap_compare(
     ModelError
         The larger model has no more parameters than the smaller one.
     """
-    check_same_data({"the larger model": large, "the smaller one": small})
+    named = {"the larger model": large, "the smaller one": small}
+    check_same_data(named)
+    check_offsets(named)
     large, small = by_ml(large), by_ml(small)
     df = n_parameters(large) - n_parameters(small)
     if df < 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from interlace.refitting.refit import by_ml
 
 CRITERIA = ("aic", "aicc", "bic")
 REFITTED = "ML (refitted)"
+UNEXPLAINED = 1e-8  # share of an offset that the columns of X leave: above it they do not explain it
 
 
 def compare(fits: Mapping[str, Fit], *, refit: bool = True) -> pd.DataFrame:
@@ -45,13 +47,17 @@ def compare(fits: Mapping[str, Fit], *, refit: bool = True) -> pd.DataFrame:
         raise DataError(f"a comparison needs two models or more, not {len(fits)}")
     table = _criteria(fits, refit=refit).sort_values("npar", kind="stable")
     ll, npar = table["loglik"].to_numpy(), table["npar"].to_numpy()
+    for one, other in pairwise(table.index):
+        check_offsets({one: fits[one], other: fits[other]})
     df = np.diff(npar).astype(np.float64)
     chisq = np.maximum(2 * np.diff(ll), 0.0)
     table["chisq"] = np.r_[np.nan, chisq]
     table["df"] = np.r_[np.nan, df]
     table["p"] = np.r_[np.nan, np.where(df > 0, chi2_p_value(chisq, df), np.nan)]
     columns = ["npar", "aic", "bic", "loglik", "deviance", "chisq", "df", "p", "criterion", "formula"]
-    return table[columns]
+    table = table[columns]
+    table.attrs["heading"] = "Likelihood-ratio tests, each model against the one before"
+    return table
 
 
 def aic_table(fits: Mapping[str, Fit], *, by: str = "aic", refit: bool = True) -> pd.DataFrame:
@@ -79,7 +85,9 @@ def aic_table(fits: Mapping[str, Fit], *, by: str = "aic", refit: bool = True) -
     table["delta"] = table[by] - table[by].min()
     likelihood = np.exp(-table["delta"] / 2)
     table["weight"] = likelihood / likelihood.sum()
-    return table[["npar", "loglik", "aic", "aicc", "bic", "delta", "weight", "criterion", "formula"]]
+    table = table[["npar", "loglik", "aic", "aicc", "bic", "delta", "weight", "criterion", "formula"]]
+    table.attrs["heading"] = f"Models by {by.upper().replace('AICC', 'AICc')}, best first"
+    return table
 
 
 def check_same_data(fits: Mapping[str, Fit]) -> None:
@@ -90,9 +98,30 @@ def check_same_data(fits: Mapping[str, Fit]) -> None:
             raise DataError(f"{first} and {name} were not fitted to the same data: {difference}")
 
 
+def check_offsets(fits: Mapping[str, Fit]) -> None:
+    """Refuse two models with offsets whose difference the larger does not explain: they are not nested."""
+    (one, a), (other, b) = sorted(fits.items(), key=lambda item: n_parameters(item[1]))
+    offsets = [np.zeros(n_obs(f)) if f.design.offset is None else f.design.offset for f in (a, b)]
+    difference = offsets[0] - offsets[1]
+    if not difference.any():
+        return
+    X = b.design.X[:, list(b.kept)]
+    X = X / np.linalg.norm(X, axis=0)
+    left = difference - X @ np.linalg.lstsq(X, difference, rcond=None)[0]
+    if np.linalg.norm(left) > UNEXPLAINED * np.linalg.norm(difference):
+        raise DataError(
+            f"{one} and {other} have different offsets, and the fixed part of {other} does not make up for "
+            "it: neither model is nested in the other. Give both the same offset, or use aic_table"
+        )
+
+
 def _difference(a: Fit, b: Fit) -> str:
+    advice = "leave out rows with missing values beforehand"
     if n_obs(a) != n_obs(b):
-        return f"{n_obs(a)} and {n_obs(b)} rows were used; leave out rows with missing values beforehand"
+        return f"{n_obs(a)} and {n_obs(b)} rows were used; {advice}"
+    if a.design.n_rows_read == b.design.n_rows_read and not np.array_equal(_rows(a), _rows(b)):
+        rows = np.setdiff1d(_rows(a), _rows(b))
+        return f"{len(rows)} of {n_obs(a)} rows are others (first: row {rows[0]}, counted from 0); {advice}"
     names = sorted({a.encoding.formula.response, b.encoding.formula.response})
     assert a.design.y is not None and b.design.y is not None
     unequal = np.flatnonzero(a.design.y != b.design.y)
@@ -104,6 +133,11 @@ def _difference(a: Fit, b: Fit) -> str:
     if unequal.size:
         return f"the weights differ in {unequal.size} of {n_obs(a)} rows (first: row {unequal[0]})"
     return ""
+
+
+def _rows(fit: Fit) -> np.ndarray:
+    """Which rows of the data were used."""
+    return np.arange(fit.design.n_rows_read) if fit.design.kept is None else fit.design.kept
 
 
 def _criteria(fits: Mapping[str, Fit], *, refit: bool) -> pd.DataFrame:
@@ -120,7 +154,7 @@ def _criteria(fits: Mapping[str, Fit], *, refit: bool) -> pd.DataFrame:
     aic = 2 * k - 2 * ll
     with np.errstate(divide="ignore"):
         aicc = np.where(n - k - 1 > 0, aic + 2 * k * (k + 1) / np.maximum(n - k - 1, 0), np.nan)
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             "npar": k,
             "loglik": ll,
@@ -133,6 +167,16 @@ def _criteria(fits: Mapping[str, Fit], *, refit: bool) -> pd.DataFrame:
         },
         index=list(fits),
     )
+    table.attrs["note"] = _note(dict(zip(fits, said, strict=True)))
+    return table
+
+
+def _note(said: Mapping[str, str]) -> str:
+    """By what the models were fitted."""
+    refitted = [name for name, criterion in said.items() if criterion == REFITTED]
+    if refitted:
+        return f"fitted by REML, and refitted by maximum likelihood for this table: {', '.join(refitted)}"
+    return "all fitted by REML" if "REML" in said.values() else "all fitted by maximum likelihood"
 
 
 def _check_comparable(fits: Mapping[str, Fit]) -> None:

@@ -13,6 +13,10 @@ from interlace.inference.estimates import chi2_p_value
 from interlace.inference.likelihood import loglik, n_parameters
 
 DROPS = {"slopes": without_slopes, "terms": lambda *model: [without_block(*model)]}
+NOTE = (
+    "a variance is not negative, so that the chi-square p is too large; p mixture is of chi-squares with "
+    "df - 1 and df, 50:50, where one variance is dropped"
+)
 NOTHING = 1e-6  # a likelihood-ratio statistic below this is rounding error
 
 
@@ -56,6 +60,9 @@ def ranova(fit: Fit, *, drop: str = "slopes") -> pd.DataFrame:
         index=["<none>", *(r.label for r in smaller)],
     )
     table.loc["<none>", ["lrt", "df", "p", "p_mixture"]] = np.nan
+    criterion = "REML" if fit.reml else "maximum likelihood"
+    table.attrs["heading"] = f"Single random term deletions, likelihood ratios by {criterion}"
+    table.attrs["note"] = NOTE
     return table
 
 
