@@ -11,6 +11,7 @@ import pandas as pd
 from interlace.report.format import LINE_WIDTH, format_common, format_p, text_table
 
 DIGITS = 5
+NO_ROWS = "(no term to test)"
 
 _HEADINGS = {
     "sum_sq": "Sum Sq",
@@ -49,7 +50,7 @@ def anova_text(table: pd.DataFrame) -> str:
     lines = text_table(["", *(headings[name] for name in names)], rows, "l" + "r" * len(names))
     heading, note = (textwrap.wrap(table.attrs.get(part, ""), LINE_WIDTH) for part in ("heading", "note"))
     formulas = [f"{label}: {formula}" for label, formula in table.get("formula", pd.Series()).items()]
-    return "\n".join([*heading, *formulas, *lines, *note])
+    return "\n".join([*heading, *formulas, *(lines if rows else [NO_ROWS]), *note])
 
 
 def _cells(name: str, values: np.ndarray) -> list[str]:

@@ -80,7 +80,7 @@ def text_table(header: Sequence[str], rows: Sequence[Sequence[str]], align: str)
 
     "n" is for numbers that share their decimals: right-justified among themselves, left under the heading.
     """
-    columns = [list(column) for column in zip(*rows, strict=True)]
+    columns = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in header]
     padded = [_padded(column) if side == "n" else column for column, side in zip(columns, align, strict=True)]
     everything = [list(header), *(list(row) for row in zip(*padded, strict=True))]
     widths = [max(len(row[j]) for row in everything) for j in range(len(header))]
