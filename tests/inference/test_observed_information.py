@@ -166,3 +166,30 @@ def test_where_sas_stopped_early(name: str) -> None:
     assert np.abs(se).max() < 1e-6
     assert np.abs(df).max() < 2e-5
     assert model_at(name, theta).loglik <= model.loglik
+
+
+def test_a_variance_at_zero_is_no_parameter() -> None:
+    """As in SAS: the answers are those of the model without the term, down to a linear model."""
+    dyestuff2 = interlace.datasets.load("dyestuff2")
+    model = interlace.lmer("Yield ~ 1 + (1 | Batch)", dyestuff2)
+    assert model.is_singular
+    row = model.coef_table(ddf=OBSERVED).loc["Intercept"]
+    np.testing.assert_allclose(row["df"], 29, rtol=1e-9)
+    np.testing.assert_allclose(row["se"], dyestuff2["Yield"].std() / np.sqrt(30), rtol=1e-9)
+    assert "known to be zero" in str(model.summary(ddf=OBSERVED))
+    # beside a variance that is not zero
+    table = data_of("pastry_dough")
+    table = table.assign(useless=np.tile([1, 2, 3, 4], 7))
+    formula = CASES["pastry_dough"]["formula"]
+    more = interlace.lmer(f"{formula} + (1 | useless)", table)
+    assert more.theta[1] == 0 < more.theta[0]
+    expected = model_of("pastry_dough").coef_table(ddf=OBSERVED)
+    pd.testing.assert_frame_equal(more.coef_table(ddf=OBSERVED), expected, rtol=1e-5)
+    assert not np.allclose(more.coef_table(ddf="kenward-roger")["df"], expected["df"], rtol=1e-2)
+
+
+def test_a_singular_covariance_matrix_has_no_observed_information() -> None:
+    autism = interlace.datasets.load("autism")
+    model = interlace.lmer("vsae ~ age2 * sicdegp + (age2 | childid)", autism)
+    with pytest.raises(interlace.ModelError, match=r"\(Intercept \+ age2 \| childid\) is singular"):
+        model.coef_table(ddf=OBSERVED)

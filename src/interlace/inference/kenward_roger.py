@@ -13,8 +13,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from interlace.errors import ModelError
+from interlace.estimation.covariance import Unstructured
 from interlace.estimation.fit import Fit
 from interlace.inference.marginal import Marginal
 from interlace.inference.moments import Moments, moments
@@ -23,6 +25,7 @@ from interlace.inference.wald import Array, FTest, mean, scores
 
 TINY = 1e-10
 RANK_TOLERANCE = 1e-10
+BOUNDARY = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +101,8 @@ def bind(fit: Fit, information: str) -> KenwardRogerDdf:
     Raises
     ------
     ModelError
-        The fit is by maximum likelihood, the matrices would not fit in memory, or the observed information is
-        not positive definite.
+        The fit is by maximum likelihood, the matrices would not fit in memory, or there is no observed
+        information: at a singular covariance matrix, or where it is not positive definite.
     """
     if not fit.reml:
         raise ModelError(
@@ -108,20 +111,47 @@ def bind(fit: Fit, information: str) -> KenwardRogerDdf:
         )
     marginal = Marginal.of(fit)
     found = moments(fit, marginal)
-    W, left_out = _variance(fit, found, information)
+    known = _known_to_be_zero(fit) if information == "observed" else np.zeros(len(found.P), dtype=np.bool_)
+    W, left_out = _variance(fit, found, information, known)
     adjustment = 2 * np.einsum("jk,jkab->ab", W, found.Q - np.einsum("jab,kbc->jkac", found.P, found.P))
     K = fit.sigma * marginal.root
     vcov = K @ (np.eye(len(K)) + (adjustment + adjustment.T) / 2) @ K.T
     return KenwardRogerDdf(
-        beta=fit.solution.beta, vcov=vcov, root=K, P=found.P, W=W, note=_note(fit, left_out)
+        beta=fit.solution.beta, vcov=vcov, root=K, P=found.P, W=W, note=_note(fit, left_out, known)
     )
 
 
-def _variance(fit: Fit, found: Moments, information: str) -> tuple[Array, int]:
-    """W: twice the inverse of (twice) the information, and the number of directions without information."""
+def _known_to_be_zero(fit: Fit) -> NDArray[np.bool_]:
+    """Per covariance parameter: is it a variance on the boundary, without covariances?
+
+    The observed information says nothing there, as the criterion still falls towards negative values. SAS
+    takes such a variance out of the parameters.
+    """
+    known: list[bool] = []
+    for i in fit.criterion.system.A.layout.theta_order:
+        T = fit.solution.factors[i]
+        # Beside the standard deviation of its row: whatever the units.
+        singular = bool(np.any(np.diagonal(T) <= BOUNDARY * np.linalg.norm(T, axis=1)))
+        if singular and len(T) > 1:
+            raise ModelError(
+                f"the estimated covariance matrix of ({' + '.join(fit.encoding.random[i].columns)} | "
+                f"{fit.encoding.random[i].group}) is singular, where the observed information about it means "
+                "nothing: take KenwardRoger(information='expected'), or a simpler random part"
+            )
+        known += [singular] * len(Unstructured(len(T)).entries)
+    return np.array([*known, False])
+
+
+def _variance(fit: Fit, found: Moments, information: str, known: NDArray[np.bool_]) -> tuple[Array, int]:
+    """W, zero for parameters that are known, and the number of directions without information.
+
+    W is twice the inverse of (twice) the information about the others.
+    """
     twice = found.expected
     if information == "observed":
         twice = 2 * found.quadratic / fit.sigma**2 - twice
+    free = np.ix_(~known, ~known)
+    twice = twice[free]
     # 1) in units of their own, so that the rank does not depend on those of the data
     diagonal = np.diagonal(twice)
     units = 1 / np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
@@ -129,17 +159,24 @@ def _variance(fit: Fit, found: Moments, information: str) -> tuple[Array, int]:
     keep = values > RANK_TOLERANCE
     if information == "observed" and not keep.all():
         raise ModelError(
-            "the observed information about the variances is not positive definite, as happens where a "
-            "variance is estimated as zero: take KenwardRoger(information='expected')"
+            "the observed information about the variances is not positive definite: take "
+            "KenwardRoger(information='expected')"
         )
     # 2) directions without information are left out, as pbkrtest does
     inverse = (vectors[:, keep] / values[keep]) @ vectors[:, keep].T
-    return 2 * inverse * np.outer(units, units), int(np.sum(~keep))
+    W = np.zeros_like(found.expected)
+    W[free] = 2 * inverse * np.outer(units, units)
+    return W, int(np.sum(~keep))
 
 
-def _note(fit: Fit, left_out: int) -> str:
+def _note(fit: Fit, left_out: int, known: NDArray[np.bool_]) -> str:
     words = []
-    if is_singular(fit):
+    if known.any():
+        words.append(
+            "the fit is singular: Kenward-Roger with observed information takes variances at zero as known "
+            "to be zero (as SAS does)"
+        )
+    elif is_singular(fit):
         words.append(
             "the fit is singular: Kenward-Roger counts every variance and covariance as estimated, those at "
             "the boundary too (as pbkrtest does)"
