@@ -20,6 +20,7 @@ from interlace.api import lmer
 from interlace.errors import DataError, InterlaceError, InterlaceWarning
 from interlace.inference.anova import TYPES
 from interlace.inference.df import WORDS
+from interlace.inference.memory import Memory
 from interlace.model import LinearMixedModel
 from interlace.report.anova_text import anova_text
 from interlace.report.results import plain, results
@@ -107,14 +108,15 @@ def _fit(arguments: argparse.Namespace) -> None:
         warnings.showwarning = _show_warning
         model = lmer(arguments.formula, data, reml=not arguments.ml, weights=arguments.weights)
     model = LinearMixedModel(model.fit, data_name=arguments.data)
-    table = None if arguments.anova is None else model.anova(type=arguments.anova, ddf=arguments.ddf)
+    ddf = Memory(model.fit).method(arguments.ddf)  # bound once for all tables
+    table = None if arguments.anova is None else model.anova(type=arguments.anova, ddf=ddf)
     if arguments.json is not None:
-        found = results(model.fit, ddf=arguments.ddf)
+        found = results(model.fit, ddf=ddf)
         if table is not None:
             found["anova"] = plain({"type": arguments.anova, "terms": table.index, **table.to_dict("list")})
         _write(arguments.json, json.dumps(found, indent=1, allow_nan=False, ensure_ascii=False))
     if arguments.json != "-":
-        print(model.summary(ddf=arguments.ddf))
+        print(model.summary(ddf=ddf))
         if table is not None:
             print(f"\n{anova_text(table)}")
 

@@ -7,6 +7,7 @@ import pickle
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Barrier
 
 import numpy as np
@@ -15,6 +16,7 @@ import pytest
 
 import interlace
 from interlace import ClusterRobust, KenwardRoger, Satterthwaite
+from interlace.cli import main
 from interlace.errors import ModelError
 from interlace.estimation.fit import Fit
 from interlace.inference import df, kenward_roger, robust, satterthwaite
@@ -176,3 +178,12 @@ def test_the_least_used_leaves(model: interlace.LinearMixedModel) -> None:
     kept = memory.bind(_Numbered(2), model.fit)
     memory.bind(_Numbered(1), model.fit)
     assert memory.bind(_Numbered(2), model.fit) is kept
+
+
+def test_once_for_all_that_the_command_line_shows(
+    calls: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["fit", "Reaction ~ Days + (Days | Subject)", "sleepstudy", "--ddf", "kenward-roger"]
+    assert main([*arguments, "--anova", "3", "--json", str(tmp_path / "results.json")]) == 0
+    assert calls == ["kenward-roger"]
+    assert "Kenward-Roger" in capsys.readouterr().out
