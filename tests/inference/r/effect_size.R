@@ -1,7 +1,7 @@
 # R2 and ICC from their definition (Nakagawa and Schielzeth 2013, Johnson 2014): the variance of the random effects is the
 # mean over the rows of the diagonal of Z Sigma Z', with all of Z and Sigma as lme4 has them; and R2 by r.squaredGLMM of
-# MuMIn, or by r.squaredGLMM.merMod and its helpers sourced from files of that package (R/r.squaredGLMM2.R,
-# R/r.squaredGLMM-helper-fn.R).
+# MuMIn. Where MuMIn is not installed, r.squaredGLMM.merMod comes from files named on the command line: the numbers in
+# effect_size.json are by the functions that a gaussian fit calls of R/r.squaredGLMM2.R and R/r.squaredGLMM-helper-fn.R.
 # Run: Rscript effect_size.R [file.R ...]    (R with lme4, jsonlite, performance); writes effect_size.json beside it
 suppressPackageStartupMessages({ library(lme4); library(jsonlite) })
 here <- dirname(sub("--file=", "", grep("--file=", commandArgs(), value = TRUE)))
