@@ -154,7 +154,7 @@ def _criterion(
 ) -> tuple[ProfiledDeviance, tuple[int, ...], tuple[str, ...]]:
     A = CrossProducts.of(encoding, design)
     # 1) columns of X that depend on earlier ones leave
-    kept = independent_columns(A)
+    kept = independent_columns(A, design)
     dropped = tuple(name for j, name in enumerate(encoding.fixed_names) if j not in kept)
     if dropped:
         A = A.select_fixed(kept)

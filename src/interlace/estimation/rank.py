@@ -1,35 +1,84 @@
-"""Which columns of X carry information of their own."""
+"""Which columns of a matrix carry information of their own."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from interlace.design.design import Design
 from interlace.estimation.crossproducts import CrossProducts
 
+Array = NDArray[np.floating]
+
 TOLERANCE = 1e-7
+# Share of the square of a column that is left after projection: above this, cross-products can tell it from
+# rounding error.
+CERTAIN = 1e-6
+ROWS_AT_ONCE = 16384
 
 
-def independent_columns(A: CrossProducts) -> tuple[int, ...]:
-    """Indices of the columns of X that are not (nearly) combinations of earlier ones.
+def independent_columns(A: CrossProducts, design: Design) -> tuple[int, ...]:
+    """Indices of the columns of X that are not (nearly) combinations of earlier ones, as `independent`.
 
-    The rule of R's ``qr(X, tol = 1e-7)``, by which lme4 drops columns: what is left of a column after
-    projection on the kept ones before it must not be shorter than 1e-7 times the column. The projection is
-    done on the cross-products about the origin, where it loses least.
+    Cross-products show lengths down to about 1e-3 of a column reliably: where less than that is left of one,
+    the rows are factored.
+
+    Parameters
+    ----------
+    A : CrossProducts
+    design : Design
+        The rows that `A` was made from.
     """
-    xx: NDArray[np.float64] = np.array(A.products.xx)
-    length = np.sqrt(np.diagonal(xx) + _total_weight(A, xx) * A.origin.x**2)
-    kept = []
-    for j in range(len(xx)):
-        if np.sqrt(max(xx[j, j], 0.0)) <= TOLERANCE * length[j]:
-            continue
-        kept.append(j)
-        row = xx[j, j + 1 :] / xx[j, j]
-        xx[j + 1 :, j + 1 :] -= np.outer(xx[j + 1 :, j], row)
+    xx = A.products.xx
+    if _all_certain(xx, np.sqrt(np.diagonal(xx) + _total_weight(A, xx) * A.origin.x**2)):
+        return tuple(range(len(xx)))
+    return independent(triangle(design.X, design.weights))
+
+
+def independent(A: Array) -> tuple[int, ...]:
+    """Columns that are not (nearly) combinations of earlier ones, by the rule of R's ``qr(tol = 1e-7)``.
+
+    lme4 drops columns of X by it: what is left of a column after projection on the kept ones before it must
+    not be shorter than 1e-7 times the column.
+    """
+    kept: list[int] = []
+    Q = np.zeros((len(A), min(A.shape)))
+    for j in range(A.shape[1]):
+        if len(kept) == len(A):
+            break
+        left, basis = A[:, j], Q[:, : len(kept)]
+        length = np.linalg.norm(left)
+        for _ in range(2):
+            left = left - basis @ (basis.T @ left)
+        size = np.linalg.norm(left)
+        if size > TOLERANCE * length:
+            Q[:, len(kept)] = left / size
+            kept.append(j)
     return tuple(kept)
 
 
-def _total_weight(A: CrossProducts, xx: NDArray[np.float64]) -> float:
+def triangle(A: Array, weights: Array | None = None) -> Array:
+    """An upper triangular R with ``R'R = A'WA``, to rounding in A itself; some rows at a time."""
+    R = np.zeros((0, A.shape[1]))
+    for start in range(0, len(A), ROWS_AT_ONCE):
+        part = slice(start, start + ROWS_AT_ONCE)
+        rows = A[part] if weights is None else A[part] * np.sqrt(weights[part, None])
+        R = np.asarray(np.linalg.qr(np.vstack([R, rows]), mode="r"))
+    return R
+
+
+def _all_certain(xx: Array, length: Array) -> bool:
+    """Is as much left of every column as in nearly all designs? One Cholesky factorisation."""
+    if not length.all():
+        return False
+    try:
+        L = np.linalg.cholesky(xx / np.outer(length, length))
+    except np.linalg.LinAlgError:
+        return False
+    return bool((np.diagonal(L) ** 2 > CERTAIN).all())
+
+
+def _total_weight(A: CrossProducts, xx: Array) -> float:
     """Sum of weights; any positive number does where no column is moved."""
     moved = np.flatnonzero(A.origin.x)
     if not moved.size:

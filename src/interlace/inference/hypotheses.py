@@ -11,10 +11,10 @@ from collections.abc import Iterable
 import numpy as np
 
 from interlace.estimation.fit import Fit
-from interlace.inference.terms import Indicators, Term, Terms, triangle
+from interlace.estimation.rank import TOLERANCE, independent, triangle
+from interlace.inference.terms import Indicators, Term, Terms
 from interlace.inference.wald import Array
 
-TOLERANCE = 1e-7
 ZERO = 1e-8
 
 
@@ -104,24 +104,6 @@ def difference(fit: Fit, X0: Array) -> Array:
     rank = int((s > TOLERANCE * max(s.max(initial=0.0), 1.0)).sum())
     L = (U[:, :rank].T @ R[:, k:]) * length[k:]
     return np.linalg.qr(L.T)[0].T if rank else np.zeros((0, p))
-
-
-def independent(A: Array) -> tuple[int, ...]:
-    """Columns that are not (nearly) combinations of earlier ones, by the rule of R's ``qr(tol = 1e-7)``."""
-    kept: list[int] = []
-    Q = np.zeros((len(A), min(A.shape)))
-    for j in range(A.shape[1]):
-        if len(kept) == len(A):
-            break
-        left, basis = A[:, j], Q[:, : len(kept)]
-        length = np.linalg.norm(left)
-        for _ in range(2):
-            left = left - basis @ (basis.T @ left)
-        size = np.linalg.norm(left)
-        if size > TOLERANCE * length:
-            Q[:, len(kept)] = left / size
-            kept.append(j)
-    return tuple(kept)
 
 
 def _triangle(fit: Fit) -> Array:

@@ -10,6 +10,7 @@ import numpy as np
 from interlace.design.values import Column, Factor
 from interlace.errors import DataError
 from interlace.estimation.fit import Fit
+from interlace.estimation.rank import triangle
 from interlace.inference.wald import Array
 
 INTERCEPT = "1"
@@ -184,12 +185,6 @@ def _product(parts: list[Array], nrows: int) -> Array:
     for part in parts:
         columns = (part[:, :, None] * columns[:, None, :]).reshape(nrows, -1)
     return columns
-
-
-def triangle(A: Array) -> Array:
-    """The upper triangular R with ``R'R = A'A``."""
-    R: Array = np.asarray(np.linalg.qr(A, mode="r"))
-    return R
 
 
 def _rows(fit: Fit, rows: np.ndarray) -> dict[str, Column]:
