@@ -1,15 +1,18 @@
 """Time, memory and agreement of `interlace`, lme4 and Python peers on the problems of `problems.py`.
 
-    python benchmarks/run.py [--problems a,b] [--engines x,y] [--quick] [--limit SECONDS] [--output FILE]
+    python benchmarks/run.py [--problems a,b] [--engines x,y] [--quick] [--limit SECONDS] [--resume]
+                             [--output FILE]
 
 Every fit runs in a process of its own: an engine that crashes, runs out of memory or takes too long gives a
 cell of the table, not an end of the run. Peers are installed into `.bench-venv`; lme4 takes part when Rscript
-finds it. A run over all problems and engines writes `docs/benchmarks.md`; any other prints its tables.
+finds it. A run over all problems and engines writes `docs/benchmarks.md`; any other prints its tables. Cells
+are kept as they come: `--resume` goes on where a run was ended.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import subprocess
 import sys
@@ -50,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     cells: list[Cell] = []
     for problem in problems:
         if _write_data(problem, options.shrink):
-            found = [_fit(engine, problem, python, options) for engine in engines]
+            found = [_cell(engine, problem, python, options) for engine in engines]
         else:
             found = [Cell(problem.name, engine, status="fails: no data") for engine in engines]
         cells += judge(found)
@@ -79,6 +82,7 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--shrink", type=int, default=1, metavar="N", help="divide simulated data by N: a trial run"
     )
+    parser.add_argument("--resume", action="store_true", help="keep the cells that are there already")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write the tables to FILE")
     options = parser.parse_args(argv)
     chosen = options.problems or [p.name for p in PROBLEMS if p.quick or not options.quick]
@@ -123,6 +127,15 @@ def _peer_python(engines: Sequence[str]) -> Path:
 def _write_data(problem: Problem, shrink: int) -> bool:
     command = [sys.executable, HERE / "problems.py", problem.name, SCRATCH, str(shrink)]
     return subprocess.run(command).returncode == 0
+
+
+def _cell(engine: str, problem: Problem, python: Path, options: argparse.Namespace) -> Cell:
+    """What there is already, or what a process finds."""
+    kept = SCRATCH / "cells" / f"{problem.name}.{engine}.cell"
+    if not (options.resume and kept.exists()):
+        kept.unlink(missing_ok=True)
+        kept.write_text(json.dumps(dataclasses.asdict(_fit(engine, problem, python, options))))
+    return Cell(**json.loads(kept.read_text()))
 
 
 def _fit(engine: str, problem: Problem, python: Path, options: argparse.Namespace) -> Cell:
