@@ -65,17 +65,22 @@ class Optimum:
     @property
     def decrement(self) -> float:
         """``g'H^-1 g / 2``: how much lower the criterion could still be, whatever the units of the data."""
-        if not self.par.size:
-            return 0.0
-        scale, vectors = np.linalg.eigh(self.hessian)
-        share = vectors.T @ self.gradient
-        seen = np.abs(scale) > 1e-8 * np.abs(scale).max()
-        return float(0.5 * np.sum(share[seen] ** 2 / scale[seen]))
+        return _decrement(self.gradient, self.hessian)
 
     @property
     def smallest_eigenvalue(self) -> float:
         """Of the Hessian: positive at a minimum (zero where a direction does not matter)."""
         return float(np.linalg.eigvalsh(self.hessian)[0]) if self.par.size else 0.0
+
+
+def _decrement(gradient: Array, hessian: Array) -> float:
+    """``g'H^-1 g / 2`` without the directions that do not matter."""
+    if not gradient.size:
+        return 0.0
+    scale, vectors = np.linalg.eigh(hessian)
+    share = vectors.T @ gradient
+    seen = np.abs(scale) > 1e-8 * np.abs(scale).max()
+    return float(0.5 * np.sum(share[seen] ** 2 / scale[seen]))
 
 
 def minimise(criterion: ProfiledDeviance) -> tuple[ProfiledDeviance, Optimum]:
@@ -199,7 +204,7 @@ class _Search:
         if 6 * len(self.par) * self.criterion.system.flops < CHEAP_FLOPS:
             self.hessian, self.hessian_kind = self.compiled.hessian(self.par), "exact"
             self.gradients += 2 * len(self.par)
-        if self.status == "converged" and self.optimum().decrement > NO_MINIMUM:
+        if self.status == "converged" and _decrement(self.gradient, self.hessian) > NO_MINIMUM:
             self.status = "lost in rounding error"
 
     def optimum(self) -> Optimum:
