@@ -114,6 +114,7 @@ def test_same_number_of_parameters(sleep: dict[str, LinearMixedModel]) -> None:
     table = interlace.compare(sleep["small"], sleep["small"])
     assert table["df"].iloc[1] == 0.0
     assert np.isnan(table["p"].iloc[1])
+    assert "m1 and m2 have as many parameters" in " ".join(str(table).split())
 
 
 def test_models_that_are_no_better_have_chisq_zero() -> None:
@@ -123,6 +124,8 @@ def test_models_that_are_no_better_have_chisq_zero() -> None:
     b = interlace.lmer("Reaction ~ grp + (1 | Subject)", data)
     assert interlace.compare(a, b)["chisq"].iloc[1] == 0.0
     assert interlace.compare(a, b)["p"].iloc[1] == 1.0
+    text = " ".join(str(interlace.compare(a, b)).split())
+    assert "m2 has more parameters than m1 and a lower likelihood: m1 is not nested in it" in text
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from scipy import stats
 
 import interlace
 from interlace.errors import DataError, InterlaceWarning
+from interlace.estimation.fit import at_theta
 from interlace.refitting.ranova import mixture_p_value
 from reference_cases import Case, lmer_cases
 from reference_data import array, load_data
@@ -124,3 +125,26 @@ def test_drop_is_checked() -> None:
     m = interlace.lmer("Yield ~ 1 + (1 | Batch)", load_data("Dyestuff"))
     with pytest.raises(DataError, match=r"drop 'all' is not known: choose from slopes, terms"):
         m.ranova(drop="all")
+
+
+def test_statistics_do_not_fall_below_zero_by_rounding() -> None:
+    """Without random effects in the data the smaller model is the same one, and comes out 1e-11 higher."""
+    for seed in range(12):
+        r = np.random.default_rng(seed)
+        data = pd.DataFrame(
+            {"x": r.normal(size=60), "g": np.repeat(np.arange(10), 6), "y": r.normal(size=60)}
+        )
+        m = interlace.lmer("y ~ x + (x | g)", data)
+        for drop in ("slopes", "terms"):
+            table = m.ranova(drop=drop).iloc[1:]
+            assert (table["lrt"] >= 0).all()
+            assert table["p"].between(0, 1).all()
+
+
+@pytest.mark.parametrize("name", ["ranova", "drop1"])
+def test_a_model_that_is_not_at_its_maximum_is_said(name: str) -> None:
+    best = interlace.lmer("Reaction ~ Days + (1 | Subject)", load_data("sleepstudy"), reml=False).fit
+    m = interlace.LinearMixedModel(at_theta(best.encoding, best.design, [1e3], reml=False))
+    with pytest.warns(interlace.ConvergenceWarning, match=r"is lower than without .*search ended early"):
+        table = m.ranova() if name == "ranova" else m.drop1(test="lrt")
+    assert (table.iloc[1, table.columns.get_indexer(["lrt", "chisq"]).max()]) == 0.0

@@ -80,19 +80,22 @@ def _hypothesis(fit: Fit, terms: Terms, term: Term) -> Array:
 
 def drop1_lrt(fit: Fit) -> pd.DataFrame:
     """Likelihood ratios of fits by maximum likelihood; `<none>` is the model itself."""
-    full = _by_ml(fit.encoding, fit.design) if fit.reml else fit
-    p = full.solution.beta.size
+    full = _by_ml(fit, fit.encoding, fit.design) if fit.reml else fit
+    p, ll = full.solution.beta.size, likelihood.loglik(full)
+    without: dict[str, float] = {}
     rows = [(np.nan, likelihood.aic(full), np.nan, np.nan)]
     labels = ["<none>"]
     for term in droppable(Terms.of(fit)):
         encoding, design = without_term(fit.encoding, fit.design, term.label)
-        smaller = _by_ml(encoding, design)
+        smaller = _by_ml(fit, encoding, design)
+        without[term.label] = likelihood.loglik(smaller)
         df = p - smaller.solution.beta.size
-        chisq = max(smaller.optimum.value - full.optimum.value, 0.0)
+        chisq = float(likelihood.likelihood_ratio(ll, without[term.label]))
         rows.append(
             (float(df), likelihood.aic(smaller), chisq, float(chi2_p_value(chisq, df)) if df else np.nan)
         )
         labels.append(term.label)
+    likelihood.warn_if_lower(ll, without, stacklevel=5)
     table = pd.DataFrame(rows, columns=["df", "aic", "chisq", "p"], index=labels)
     table.index.name = "term"
     table.attrs["heading"] = "Single term deletions, likelihood ratios of fits by maximum likelihood"
@@ -103,7 +106,7 @@ def drop1_lrt(fit: Fit) -> pd.DataFrame:
     return table
 
 
-def _by_ml(encoding: Encoding, design: Design) -> Fit:
+def _by_ml(fit: Fit, encoding: Encoding, design: Design) -> Fit:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RankDeficiencyWarning)  # it was given when the model was fitted
-        return fit_model(encoding, design, reml=False)
+        return fit_model(encoding, design, reml=False, n_jobs=fit.n_jobs)

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import math
+import warnings
+from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
-from interlace.errors import ModelError
+from interlace.errors import ConvergenceWarning, ModelError
 from interlace.estimation.fit import Fit
+from interlace.inference.wald import Array
+
+# A likelihood-ratio statistic this far below zero, and this share of the log-likelihood, is rounding error.
+ROUNDING = 1e-6, 1e-10
 
 
 def n_obs(fit: Fit) -> int:
@@ -50,6 +57,31 @@ def deviance(fit: Fit) -> float:
     n, w = n_obs(fit), fit.design.weights
     log_weights = 0.0 if w is None else float(np.log(w).sum())
     return fit.solution.ldL2 + n * (1 + math.log(2 * math.pi * fit.solution.pwrss / n)) - log_weights
+
+
+def likelihood_ratio(larger: Array | float, smaller: Array | float) -> Array:
+    """Twice the difference of two log-likelihoods, zero where the smaller model has the higher one."""
+    return np.maximum(2 * (np.asarray(larger) - smaller), 0.0)
+
+
+def is_lower(larger: Array | float, smaller: Array | float) -> NDArray[np.bool_]:
+    """Whether the log-likelihood of the larger model is lower, by more than rounding error."""
+    absolute, share = ROUNDING
+    return np.asarray(2 * (np.asarray(smaller) - larger) > absolute + share * np.abs(larger))
+
+
+def warn_if_lower(larger: float, smaller: Mapping[str, float], *, stacklevel: int) -> None:
+    """Of models nested in the larger one, by the name of what was left out: none should fit better."""
+    better = [name for name, value in smaller.items() if is_lower(larger, value)]
+    if better:
+        warnings.warn(
+            f"the log-likelihood of the model ({larger:.6g}) is lower than without {', '.join(better)} "
+            f"({max(smaller[name] for name in better):.6g}), so it is not the model's maximum: the search "
+            "ended early or at a local one. Their statistics are shown as zero; look for effects that the "
+            "data cannot tell apart",
+            ConvergenceWarning,
+            stacklevel=stacklevel,
+        )
 
 
 def aic(fit: Fit) -> float:

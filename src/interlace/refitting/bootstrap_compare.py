@@ -11,7 +11,7 @@ import pandas as pd
 from interlace.errors import ConvergenceWarning, ModelError
 from interlace.estimation.fit import Fit
 from interlace.inference.estimates import chi2_p_value, f_p_value, gamma_p_value
-from interlace.inference.likelihood import loglik, n_parameters
+from interlace.inference.likelihood import likelihood_ratio, loglik, n_parameters
 from interlace.prediction.simulate import simulate
 from interlace.refitting.compare import check_offsets, check_same_data
 from interlace.refitting.parallel import replicate
@@ -146,4 +146,5 @@ def bootstrap_compare(
         draws = replicate(draw, n, seed=seed, n_jobs=n_jobs, progress=progress, label="bootstrap")
     reference = np.array([value for value, _ in draws])
     failed = sum(not converged for _, converged in draws)
-    return BootstrapComparison(2 * (loglik(large) - loglik(small)), df, reference, failed)
+    statistic = float(likelihood_ratio(loglik(large), loglik(small)))
+    return BootstrapComparison(statistic, df, reference, failed)

@@ -11,7 +11,7 @@ import pandas as pd
 from interlace.errors import DataError, ModelError
 from interlace.estimation.fit import Fit
 from interlace.inference.estimates import chi2_p_value
-from interlace.inference.likelihood import loglik, n_obs, n_parameters
+from interlace.inference.likelihood import is_lower, likelihood_ratio, loglik, n_obs, n_parameters
 from interlace.refitting.refit import by_ml
 
 CRITERIA = ("aic", "aicc", "bic")
@@ -50,12 +50,13 @@ def compare(fits: Mapping[str, Fit], *, refit: bool = True) -> pd.DataFrame:
     for one, other in pairwise(table.index):
         check_offsets({one: fits[one], other: fits[other]})
     df = np.diff(npar).astype(np.float64)
-    chisq = np.maximum(2 * np.diff(ll), 0.0)
+    chisq = likelihood_ratio(ll[1:], ll[:-1])
     table["chisq"] = np.r_[np.nan, chisq]
     table["df"] = np.r_[np.nan, df]
     table["p"] = np.r_[np.nan, np.where(df > 0, chi2_p_value(chisq, df), np.nan)]
     columns = ["npar", "aic", "bic", "loglik", "deviance", "chisq", "df", "p", "criterion", "formula"]
     table = table[columns]
+    table.attrs["note"] = "; ".join([table.attrs["note"], *_not_nested(table)])
     table.attrs["heading"] = "Likelihood-ratio tests, each model against the one before"
     return table
 
@@ -177,6 +178,23 @@ def _note(said: Mapping[str, str]) -> str:
     if refitted:
         return f"fitted by REML, and refitted by maximum likelihood for this table: {', '.join(refitted)}"
     return "all fitted by REML" if "REML" in said.values() else "all fitted by maximum likelihood"
+
+
+def _not_nested(table: pd.DataFrame) -> list[str]:
+    """Which rows cannot be read as tests of a model within a larger one."""
+    words = []
+    for (one, small), (other, large) in pairwise(table.iterrows()):
+        if small["npar"] == large["npar"]:
+            words.append(
+                f"{one} and {other} have as many parameters: neither is a part of the other, and there is no "
+                "test between them; aic_table puts them side by side"
+            )
+        elif is_lower(large["loglik"], small["loglik"]):
+            words.append(
+                f"{other} has more parameters than {one} and a lower likelihood: {one} is not nested in it, "
+                "or its search did not find the maximum"
+            )
+    return words
 
 
 def _check_comparable(fits: Mapping[str, Fit]) -> None:

@@ -10,7 +10,7 @@ from interlace.errors import DataError
 from interlace.estimation.fit import Fit
 from interlace.estimation.fit import fit as fit_model
 from interlace.inference.estimates import chi2_p_value
-from interlace.inference.likelihood import loglik, n_parameters
+from interlace.inference.likelihood import likelihood_ratio, loglik, n_parameters, warn_if_lower
 
 DROPS = {"slopes": without_slopes, "terms": lambda *model: [without_block(*model)]}
 NOTE = (
@@ -45,7 +45,9 @@ def ranova(fit: Fit, *, drop: str = "slopes") -> pd.DataFrame:
     fits = [_likelihood(fit, r) for r in smaller]
     npar = np.array([n_parameters(fit), *(n for n, _ in fits)])
     ll = np.array([loglik(fit), *(value for _, value in fits)])
-    lrt, df = 2 * (ll[0] - ll), npar[0] - npar
+    labels = ["<none>", *(r.label for r in smaller)]
+    warn_if_lower(ll[0], dict(zip(labels[1:], ll[1:].tolist(), strict=True)), stacklevel=4)
+    lrt, df = likelihood_ratio(ll[0], ll), npar[0] - npar
     variances = np.array([0, *(r.variances for r in smaller)])
     table = pd.DataFrame(
         {
@@ -57,7 +59,7 @@ def ranova(fit: Fit, *, drop: str = "slopes") -> pd.DataFrame:
             "p": np.where(df > 0, chi2_p_value(lrt, df), np.nan),
             "p_mixture": np.where((df > 0) & (variances == 1), mixture_p_value(lrt, df), np.nan),
         },
-        index=["<none>", *(r.label for r in smaller)],
+        index=labels,
     )
     table.loc["<none>", ["lrt", "df", "p", "p_mixture"]] = np.nan
     criterion = "REML" if fit.reml else "maximum likelihood"
