@@ -9,33 +9,12 @@ import numpy as np
 import pytest
 
 from interlace import kernel
-from interlace.design.encoding import Encoding
 from interlace.estimation.covariance import Unstructured, lower_factor
-from interlace.estimation.fit import Fit, at_theta, deviance_at
-from interlace.formula.parser import parse
-from reference_cases import lmer_cases
+from interlace.estimation.fit import Fit, deviance_at
 from reference_data import array
 
 RTOL = 1e-9
 LARGE = 20_000  # rows: derivatives of these are checked in fewer points
-
-
-@pytest.fixture(scope="module", params=lmer_cases(), ids=str)
-def case(request: pytest.FixtureRequest) -> Any:
-    return request.param
-
-
-@pytest.fixture(scope="module")
-def reference(case: Any) -> dict[str, Any]:
-    return case.reference()
-
-
-@pytest.fixture(scope="module")
-def fit(case: Any, reference: dict[str, Any]) -> Fit:
-    encoding, design = Encoding.learn(
-        parse(case.formula), case.frame(), weights=case.weights, contrasts=case.contrasts
-    )
-    return at_theta(encoding, design, array(reference["theta"]["values"]), reml=case.reml)
 
 
 # --- at the reference's theta -------------------------------------------------------------------------

@@ -9,21 +9,10 @@ import pytest
 
 import interlace
 from comparison import assert_long_close, our_group, rows_at_levels
-from reference_cases import lmer_cases
 from reference_data import array, frame, named
 
 OF_A_STANDARD_ERROR = 1e-4
 RELATIVE = 2e-5  # of variances, which are flat where they are barely determined
-
-
-@pytest.fixture(scope="module", params=lmer_cases(), ids=str)
-def case(request: pytest.FixtureRequest) -> Any:
-    return request.param
-
-
-@pytest.fixture(scope="module")
-def reference(case: Any) -> dict[str, Any]:
-    return case.reference()
 
 
 @pytest.fixture(scope="module")

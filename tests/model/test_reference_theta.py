@@ -8,32 +8,16 @@ import numpy as np
 import pytest
 
 from comparison import assert_close, assert_long_close, new_rows, our_group, rows_at_levels
-from interlace.design.encoding import Encoding
-from interlace.estimation.fit import at_theta
-from interlace.formula.parser import parse
+from interlace.estimation.fit import Fit
 from interlace.model import LinearMixedModel
-from reference_cases import lmer_cases
 from reference_data import array, frame, load_data, named
 
 RTOL = 1e-9
 
 
-@pytest.fixture(scope="module", params=lmer_cases(), ids=str)
-def case(request: pytest.FixtureRequest) -> Any:
-    return request.param
-
-
 @pytest.fixture(scope="module")
-def reference(case: Any) -> dict[str, Any]:
-    return case.reference()
-
-
-@pytest.fixture(scope="module")
-def model(case: Any, reference: dict[str, Any]) -> LinearMixedModel:
-    encoding, design = Encoding.learn(
-        parse(case.formula), case.frame(), weights=case.weights, contrasts=case.contrasts
-    )
-    return LinearMixedModel(at_theta(encoding, design, array(reference["theta"]["values"]), reml=case.reml))
+def model(fit: Fit) -> LinearMixedModel:
+    return LinearMixedModel(fit)
 
 
 def test_likelihood(model: LinearMixedModel, reference: dict[str, Any]) -> None:
