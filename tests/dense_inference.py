@@ -10,9 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg import block_diag
 
 from dense_oracle import dense_z
 from interlace.estimation.fit import Fit
+from interlace.inference.kenward_roger import KenwardRogerDdf
 
 Array = np.ndarray
 
@@ -115,3 +117,20 @@ class DenseInference:
         Phi, W = self.Phi, self.W("observed", reml=reml)
         gradient = np.array([-row @ Phi @ P @ Phi @ row for P in self.P()])
         return float(2 * (row @ Phi @ row) ** 2 / (gradient @ W @ gradient))
+
+
+def covariance_of_variances(fit: Fit, bound: KenwardRogerDdf) -> Array:
+    """W of the variances and covariances as they are reported, terms in the order of theta, sigma^2 last."""
+    A, blocks = fit.criterion.system.A, []
+    for i in A.layout.theta_order:
+        C = np.linalg.solve(A.origin.shift(fit.encoding, i), fit.criterion.basis[i])
+        k, columns = len(C), []
+        entries = [(row, col) for col in range(k) for row in range(col, k)]
+        for row, col in entries:
+            E = np.zeros((k, k))
+            E[row, col] = E[col, row] = 1.0
+            D = C @ E @ C.T
+            columns.append([D[place] for place in entries])
+        blocks.append(np.array(columns).T)
+    J = block_diag(*blocks, np.ones((1, 1)))
+    return np.asarray(fit.sigma**4 * J @ bound.W @ J.T)

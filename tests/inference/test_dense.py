@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 import interlace
-from dense_inference import DenseInference
+from dense_inference import DenseInference, covariance_of_variances
 from interlace.estimation.fit import Fit
 from interlace.inference.df import KenwardRoger, Satterthwaite
+from interlace.inference.kenward_roger import bind
 from made_data import crossed, islands, nested, one, table
 
 DESIGNS = {
@@ -66,7 +67,7 @@ def test_covariance_of_the_variance_parameters(fit: Fit, information: str) -> No
     start = np.cumsum([0, *sizes])
     places = [*(j for i in order for j in range(start[i], start[i + 1])), start[-1]]
     expected = DenseInference.of(fit).W(information)[np.ix_(places, places)]
-    W = KenwardRoger(information).bind(fit).W * fit.sigma**4
+    W = covariance_of_variances(fit, bind(fit, information))
     sd = np.sqrt(np.diagonal(expected))
     np.testing.assert_allclose(W / np.outer(sd, sd), expected / np.outer(sd, sd), atol=1e-8)
 

@@ -179,3 +179,30 @@ def test_unidentified_variances_are_left_out_and_this_is_said() -> None:
         assert one_.note == "" and words in two.note
         np.testing.assert_allclose(two.df(np.eye(2)), one_.df(np.eye(2)), rtol=1e-5)
         np.testing.assert_allclose(two.vcov, one_.vcov, rtol=1e-7)
+
+
+@pytest.mark.parametrize("origin", [0.0, 6.5, 2000.0])
+def test_variances_seen_in_the_fixed_effects_only_are_refused(origin: float) -> None:
+    """A slope over six groups of a predictor constant within them, its mean free in either half of them."""
+    r = np.random.default_rng(16)
+    g = np.arange(36) // 6
+    data = pd.DataFrame({"g": g, "half": pd.Categorical(g % 2), "x": r.integers(3, 10, 6)[g] - origin})
+    data["y"] = r.normal(size=36) + r.normal(size=6)[g]
+    model = interlace.lmer("y ~ half * x + (x | g)", data)
+    assert np.isfinite(model.coef_table()["se"]).all()
+    for method in (model.coef_table, model.anova, model.drop1, model.summary):
+        with pytest.raises(
+            interlace.ModelError, match=r"variances and covariances of \(Intercept \+ x \| g\)"
+        ):
+            method(ddf="kenward-roger")
+
+
+def test_the_origin_of_a_predictor_does_not_matter() -> None:
+    data = pd.DataFrame(interlace.datasets.load("sleepstudy"))
+    tables = []
+    for origin in (0.0, 2e4):
+        data["day"] = data["Days"] + origin
+        model = interlace.lmer("Reaction ~ day + (day | Subject)", data)
+        assert "left out" not in KenwardRoger().bind(model.fit).note
+        tables.append(model.coef_table(ddf="kenward-roger").loc["day"])
+    pd.testing.assert_series_equal(*tables, rtol=1e-6)

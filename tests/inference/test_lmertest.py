@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 import interlace
+from dense_inference import covariance_of_variances
 from interlace.design.encoding import Encoding
 from interlace.estimation.fit import Fit, at_theta
 from interlace.formula.parser import parse
@@ -110,7 +111,7 @@ def test_kenward_roger_covariances(case: Case) -> None:
     assert isinstance(bound, KenwardRogerDdf)
     for actual, expected in (
         (bound.vcov, matrix(blocks["kr_vcovAdj"]).to_numpy()),
-        (bound.W * fit.sigma**4, array(blocks["kr_varpar_cov_W"])),
+        (covariance_of_variances(fit, bound), array(blocks["kr_varpar_cov_W"])),
     ):
         sd = np.sqrt(np.diagonal(expected))
         np.testing.assert_allclose(actual / np.outer(sd, sd), expected / np.outer(sd, sd), atol=1e-9)

@@ -26,6 +26,8 @@ from interlace.inference.wald import Array, FTest, mean, scores
 TINY = 1e-10
 RANK_TOLERANCE = 1e-10
 BOUNDARY = 1e-6
+CONSTANT = 1e-8  # share of the derivative of the covariance of y that is rounding error
+SHARE = 1e-3  # of the largest part in a direction: parameters below it are not named
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +103,9 @@ def bind(fit: Fit, information: str) -> KenwardRogerDdf:
     Raises
     ------
     ModelError
-        The fit is by maximum likelihood, the matrices would not fit in memory, or there is no observed
-        information: at a singular covariance matrix, or where it is not positive definite.
+        The fit is by maximum likelihood, the matrices would not fit in memory, the data do not tell the
+        parameters apart, or there is no observed information: at a singular covariance matrix, or where it is
+        not positive definite.
     """
     if not fit.reml:
         raise ModelError(
@@ -134,9 +137,9 @@ def _known_to_be_zero(fit: Fit) -> NDArray[np.bool_]:
         singular = bool(np.any(np.diagonal(T) <= BOUNDARY * np.linalg.norm(T, axis=1)))
         if singular and len(T) > 1:
             raise ModelError(
-                f"the estimated covariance matrix of ({' + '.join(fit.encoding.random[i].columns)} | "
-                f"{fit.encoding.random[i].group}) is singular, where the observed information about it means "
-                "nothing: take KenwardRoger(information='expected'), or a simpler random part"
+                f"the estimated covariance matrix of {_term(fit, i)} is singular, where the observed "
+                "information about it means nothing: take KenwardRoger(information='expected'), or a simpler "
+                "random part"
             )
         known += [singular] * len(Unstructured(len(T)).entries)
     return np.array([*known, False])
@@ -162,11 +165,50 @@ def _variance(fit: Fit, found: Moments, information: str, known: NDArray[np.bool
             "the observed information about the variances is not positive definite: take "
             "KenwardRoger(information='expected')"
         )
-    # 2) directions without information are left out, as pbkrtest does
+    # 2) directions without information are left out if the covariance of y does not change along them: then
+    # nothing depends on them
+    if not keep.all():
+        _refuse_confounded(fit, found, units[:, None] * vectors[:, ~keep])
     inverse = (vectors[:, keep] / values[keep]) @ vectors[:, keep].T
     W = np.zeros_like(found.expected)
     W[free] = 2 * inverse * np.outer(units, units)
     return W, int(np.sum(~keep))
+
+
+def _refuse_confounded(fit: Fit, found: Moments, directions: Array) -> None:
+    """Refuse directions along which the covariance of y changes, but within the columns of X alone.
+
+    The restricted likelihood is the same along them and the covariance of beta is not: there is no adjusted
+    covariance to be had. ``tr(Q_dd) = 0`` only if the covariance of y is constant along d.
+    """
+    lengths = np.einsum("iiaa->i", found.Q)
+    change = np.einsum("id,ijaa,jd->d", directions, found.Q, directions)
+    confounded = directions[:, change > CONSTANT * (np.abs(directions).T ** 2 @ lengths)]
+    if not confounded.size:
+        return
+    share = np.abs(confounded) * np.sqrt(np.diagonal(found.expected))[:, None]
+    involved = np.flatnonzero((share > SHARE * share.max(axis=0)).any(axis=1))
+    labels = [*_labels(fit), "the residuals"]
+    names = list(dict.fromkeys(labels[j] for j in involved))
+    raise ModelError(
+        f"the data do not tell the variances and covariances of {' and '.join(names)} apart: a part of them "
+        "is seen in the fixed effects only, as where the predictor of a random slope is constant within the "
+        "groups. The adjustment of Kenward and Roger would depend on the origin of the predictors. Take "
+        "ddf='satterthwaite', or a simpler random part"
+    )
+
+
+def _labels(fit: Fit) -> list[str]:
+    """The term of each covariance parameter, in the order of theta."""
+    found: list[str] = []
+    for i in fit.criterion.system.A.layout.theta_order:
+        found += [_term(fit, i)] * len(Unstructured(len(fit.solution.factors[i])).entries)
+    return found
+
+
+def _term(fit: Fit, i: int) -> str:
+    block = fit.encoding.random[i]
+    return f"({' + '.join(block.columns)} | {block.group})"
 
 
 def _note(fit: Fit, left_out: int, known: NDArray[np.bool_]) -> str:

@@ -25,7 +25,8 @@ COPIES = 6  # dense matrices of the size of the largest piece that are alive at 
 
 @dataclass(frozen=True, slots=True)
 class Moments:
-    """Per covariance parameter: variances and covariances of the terms in the order of theta, then sigma^2.
+    """Per covariance parameter: variances and covariances of the terms in the order of theta, in coordinates
+    where the columns of a term are orthonormal; then sigma^2.
 
     X is white (``X'V^-1X = I``) and ``R = V^-1 - V^-1 X X'V^-1``.
 
@@ -101,15 +102,18 @@ def moments(fit: Fit, marginal: Marginal) -> Moments:
 
 
 def _parameters(fit: Fit) -> list[_Parameter]:
-    system, out = fit.criterion.system, []
+    """In the coordinates of the criterion, where columns of Z are orthonormal on average: the rank of the
+    information is seen there whatever the origin and units of the data."""
+    system, basis, out = fit.criterion.system, fit.criterion.basis, []
     for i in system.A.layout.theta_order:
         place, T = system.A.layout.places[i], fit.solution.factors[i]
-        shift, G = system.A.origin.shift(system.encoding, i), T @ T.T
+        F = np.linalg.solve(basis[i], system.A.origin.shift(system.encoding, i) @ T)
+        G = F @ F.T
         for row, col in Unstructured(len(T)).entries:
             E = np.zeros((len(T), len(T)))
             E[row, col] = E[col, row] = 1.0
             D = np.zeros((system.A.layout.k[place.factor],) * 2)
-            D[place.columns, place.columns] = shift @ E @ shift.T
+            D[place.columns, place.columns] = basis[i] @ E @ basis[i].T
             out.append(_Parameter(place.factor, D, float(G[row, col])))
     return out
 
