@@ -8,7 +8,7 @@ import os
 import sys
 import warnings
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
@@ -18,9 +18,10 @@ import pandas as pd
 from interlace import datasets
 from interlace.api import lmer
 from interlace.errors import DataError, InterlaceError, InterlaceWarning
-from interlace.inference.anova import TYPES
 from interlace.inference.df import WORDS
 from interlace.inference.memory import Memory
+from interlace.inference.robust import KINDS, MODEL
+from interlace.inference.words import TYPES
 from interlace.model import LinearMixedModel
 from interlace.report.anova_text import anova_text
 from interlace.report.results import plain, results
@@ -69,8 +70,16 @@ def _parser() -> argparse.ArgumentParser:
     fit.add_argument(
         "--ddf",
         default="satterthwaite",
+        type=_any_case(*WORDS),
         choices=WORDS,
         help="degrees of freedom of the tests (default: satterthwaite)",
+    )
+    fit.add_argument(
+        "--vcov",
+        default=MODEL,
+        type=_any_case(MODEL, *KINDS),
+        choices=(MODEL, *KINDS),
+        help="covariance of the coefficients: the model's, or a cluster-robust one (default: model)",
     )
     fit.add_argument(
         "--anova", type=int, choices=TYPES, help="add the ANOVA table of this type, tests by --ddf"
@@ -81,6 +90,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     fit.set_defaults(run=_fit)
     return parser
+
+
+def _any_case(*known: str) -> Callable[[str], str]:
+    """The word that is meant, whatever its capitals; other words as they are, for the parser to refuse."""
+    lowered = {one.lower(): one for one in known}
+    return lambda given: lowered.get(given.lower(), given)
 
 
 class _Version(argparse.Action):
@@ -108,7 +123,7 @@ def _fit(arguments: argparse.Namespace) -> None:
         warnings.showwarning = _show_warning
         model = lmer(arguments.formula, data, reml=not arguments.ml, weights=arguments.weights)
     model = LinearMixedModel(model.fit, data_name=arguments.data)
-    ddf = Memory(model.fit).method(arguments.ddf)  # bound once for all tables
+    ddf = Memory(model.fit).method(arguments.ddf, arguments.vcov)  # bound once for all tables
     table = None if arguments.anova is None else model.anova(type=arguments.anova, ddf=ddf)
     if arguments.json is not None:
         found = results(model.fit, ddf=ddf)

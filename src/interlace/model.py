@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pandas as pd
 
+from interlace.errors import DataError
 from interlace.estimation.fit import Fit
 from interlace.inference import anova, drop1, likelihood, varcorr
 from interlace.inference.contrast import ContrastTest, contrast_test
@@ -152,8 +153,8 @@ class LinearMixedModel:
 
     def anova(
         self,
-        *,
-        type: int = 3,
+        *others: NoReturn,
+        type: int | str = 3,
         ddf: DdfLike | None = None,
         vcov: VcovLike = MODEL,
         test: str = "F",
@@ -163,7 +164,7 @@ class LinearMixedModel:
 
         Parameters
         ----------
-        type : {3, 2, 1}
+        type : {3, 2, 1} or {"III", "II", "I"}
             1: each term after those before it. 2: after all terms that do not contain it. 3: averaged over
             the terms that contain it, whatever the coding of the factors. As SAS and lmerTest define them.
         ddf : str or DdfMethod, optional
@@ -185,6 +186,11 @@ class LinearMixedModel:
         DataFrame
             One row per term; NaN for a term of which no column is in the model.
         """
+        if others:
+            raise DataError(
+                "anova tests the terms of one model, and takes its options by name, such as type=3; models "
+                "are compared by interlace.compare(m1, m2)"
+            )
         method = self._memory.method
         return Table.of(
             anova.anova(self._fit, type=type, ddf=ddf, vcov=vcov, test=test, terms=terms, method=method)
@@ -228,7 +234,9 @@ class LinearMixedModel:
             True adds standard errors `variance_se`, `sd_se`, `corr_se`, by the delta method from the Hessian
             of the criterion that was minimised. A variance at zero has none.
         """
-        return varcorr_se_table(self._fit) if se else varcorr.varcorr_table(self._fit)
+        if se:
+            return varcorr_se_table(self._fit, self._memory.variance_parameters())
+        return varcorr.varcorr_table(self._fit)
 
     @property
     def is_singular(self) -> bool:

@@ -66,6 +66,21 @@ def test_the_method_of_degrees_of_freedom(capsys: pytest.CaptureFixture[str]) ->
     assert "REML" in line
 
 
+def test_a_robust_covariance(capsys: pytest.CaptureFixture[str]) -> None:
+    model = interlace.lmer(FORMULA, interlace.datasets.load("sleepstudy"))
+    command = ["fit", FORMULA, "sleepstudy", "--vcov", "cr1", "--anova", "3"]
+    assert main([*command, "--json", "-"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["coefficients"]["se"] == model.coef_table(vcov="CR1")["se"].tolist()
+    assert found["anova"]["den_df"] == model.anova(vcov="CR1")["den_df"].tolist()
+    assert main(command) == 0
+    assert "CR1 covariance from 18 clusters (Subject)" in capsys.readouterr().out
+    (line,) = _fails(["fit", FORMULA, "sleepstudy", "--vcov", "HC3"], capsys)
+    assert "invalid choice: 'HC3'" in line
+    (line,) = _fails([*command, "--ddf", "Kenward-Roger"], capsys)
+    assert "Kenward-Roger adjusts the covariance of the model" in line
+
+
 def test_a_shipped_data_set(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["fit", FORMULA, "sleepstudy"]) == 0
     assert "Number of obs: 180, groups:  Subject, 18" in capsys.readouterr().out

@@ -65,6 +65,7 @@ def test_a_hypothesis_that_is_true_of_the_estimates(model: interlace.LinearMixed
     test = model.contrast_test(np.eye(4)[1:], rhs=model.fixef.to_numpy()[1:], ddf=ddf)
     assert abs(test.F) < 1e-20 and test.p == pytest.approx(1.0)
     assert "F = " in str(test) and "df" in test._repr_html_()
+    assert repr(test) == str(test)
 
 
 def test_rows_that_follow_from_others(model: interlace.LinearMixedModel) -> None:

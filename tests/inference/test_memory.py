@@ -20,7 +20,9 @@ from interlace.cli import main
 from interlace.errors import ModelError
 from interlace.estimation.fit import Fit
 from interlace.inference import df, kenward_roger, robust, satterthwaite
+from interlace.inference.marginal import Marginal
 from interlace.inference.memory import MOST, Memory
+from interlace.inference.varpar import VarianceParameters
 from interlace.inference.wald import Ddf
 from reference_data import load_data
 
@@ -60,6 +62,23 @@ def test_once_for_all_tables(model: interlace.LinearMixedModel, calls: list[str]
     model.drop1(ddf=ddf)
     model.coef_table(ddf={"satterthwaite": Satterthwaite(), "kenward-roger": KenwardRoger()}[ddf])
     assert calls == [ddf]
+
+
+def test_standard_errors_of_variances_share_it(
+    model: interlace.LinearMixedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[VarianceParameters] = []
+    of = VarianceParameters.of
+
+    def counted(fit: Fit, marginal: Marginal) -> VarianceParameters:
+        found.append(of(fit, marginal))
+        return found[-1]
+
+    monkeypatch.setattr(VarianceParameters, "of", counted)
+    expected = model.varcorr(se=True)
+    model.coef_table()
+    pd.testing.assert_frame_equal(model.varcorr(se=True), expected)
+    assert len(found) == 1
 
 
 def test_options_are_told_apart(calls: list[str]) -> None:

@@ -293,7 +293,7 @@ def test_clusters_that_are_refused(sleep: interlace.LinearMixedModel) -> None:
 
 
 def test_kinds_are_checked(sleep: interlace.LinearMixedModel) -> None:
-    with pytest.raises(DataError, match="vcov of kind 'HC3' is not known: choose from model, CR0"):
+    with pytest.raises(DataError, match="vcov 'HC3' is not known: choose from model, CR0"):
         sleep.vcov("HC3")
     with pytest.raises(DataError, match="the covariance of the model has no clusters"):
         sleep.vcov(cluster="Subject")

@@ -15,8 +15,8 @@ from interlace.inference.hypotheses import type1, type2, type3
 from interlace.inference.robust import MODEL
 from interlace.inference.terms import Terms
 from interlace.inference.wald import Array, Ddf, scores
+from interlace.inference.words import type_number, word
 
-TYPES = (1, 2, 3)
 TESTS = ("F", "wald", "chisq")
 SINGULAR = 1e-14  # share of a variance that others leave: below it the covariance has no inverse
 _HYPOTHESES = {1: type1, 2: type2, 3: type3}
@@ -25,7 +25,7 @@ _HYPOTHESES = {1: type1, 2: type2, 3: type3}
 def anova(
     fit: Fit,
     *,
-    type: int = 3,
+    type: int | str = 3,
     ddf: DdfLike | None = None,
     vcov: VcovLike = MODEL,
     test: str = "F",
@@ -39,10 +39,7 @@ def anova(
     DataError
         An option that is not known, a label that is no term, or options that do not go together.
     """
-    if isinstance(type, bool) or type not in TYPES:
-        raise DataError(f"type must be 1, 2 or 3, not {type!r}")
-    if test not in TESTS:
-        raise DataError(f"test {test!r} is not known: choose from {', '.join(TESTS)}")
+    type, test = type_number(type), word("test", test, TESTS)
     wanted = None if terms is None else _labels(terms)
     if test != "F" and type == 1:
         raise DataError("Wald tests are of type 2 or 3; use test='F' for type 1")

@@ -19,7 +19,7 @@ from interlace.inference.wald import Array
 LONGEST_LABEL = 3  # coefficients spelt out in the label of a row
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ContrastTest:
     """Tests of the rows of `L beta = rhs`, one at a time and all at once.
 
@@ -44,7 +44,7 @@ class ContrastTest:
     ddf: str
     note: str
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         joint = f"F = {self.F:.4g} on {self.num_df:g} and {self.den_df:.4g} df, p = {self.p:.3g} ({self.ddf})"
         return "\n".join([self.rows.to_string(), joint, *([f"note: {self.note}"] if self.note else [])])
 

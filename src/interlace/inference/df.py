@@ -12,6 +12,7 @@ from interlace.estimation.fit import Fit
 from interlace.inference import kenward_roger, satterthwaite
 from interlace.inference.robust import MODEL, ClusterRobust, VcovLike, robust_choice
 from interlace.inference.wald import Array, Ddf, FTest, mean, scores
+from interlace.inference.words import word
 
 __all__ = [
     "WORDS",
@@ -88,10 +89,7 @@ class KenwardRoger:
     information: Literal["expected", "observed"] = "expected"
 
     def __post_init__(self) -> None:
-        if self.information not in INFORMATION:
-            raise DataError(
-                f"information {self.information!r} is not known: choose from {', '.join(INFORMATION)}"
-            )
+        object.__setattr__(self, "information", word("information", self.information, INFORMATION))
 
     @property
     def name(self) -> str:
@@ -173,7 +171,7 @@ class _AsymptoticDdf:
         return FTest(mean(t2), float(t2.size), np.inf)
 
 
-DdfLike = str | DdfMethod
+DdfLike = str | DdfMethod | type[DdfMethod]
 
 _METHODS: dict[str, DdfMethod] = {
     "satterthwaite": Satterthwaite(),
@@ -208,8 +206,5 @@ def _by_word(ddf: DdfLike) -> DdfMethod:
             raise DataError(
                 f"ddf must be one of {', '.join(WORDS)}, or an object such as KenwardRoger(), not {ddf!r}"
             )
-        return ddf
-    word = ddf.lower().replace("_", "-")
-    if word not in _METHODS:
-        raise DataError(f"ddf {ddf!r} is not known: choose from {', '.join(WORDS)}")
-    return _METHODS[word]
+        return ddf() if isinstance(ddf, type) else ddf  # the class in place of an object
+    return _METHODS[word("ddf", ddf, WORDS)]

@@ -19,9 +19,10 @@ from interlace.inference.anova import f_table
 from interlace.inference.df import DdfLike, DdfMethod, VcovLike, ddf_method
 from interlace.inference.estimates import chi2_p_value
 from interlace.inference.hypotheses import difference, type1
-from interlace.inference.robust import MODEL
+from interlace.inference.robust import MODEL, robust_choice
 from interlace.inference.terms import Term, Terms
 from interlace.inference.wald import Array
+from interlace.inference.words import word
 
 TESTS = ("F", "lrt")
 
@@ -41,11 +42,10 @@ def drop1(
     DataError
         An option that is not known, or options that do not go together.
     """
-    if test not in TESTS:
-        raise DataError(f"test {test!r} is not known: choose from {', '.join(TESTS)}")
+    test = word("test", test, TESTS)
     if test == "F":
         return drop1_f(fit, method("satterthwaite" if ddf is None else ddf, vcov))
-    if ddf is not None or vcov != MODEL:
+    if ddf is not None or robust_choice(vcov) is not None:
         raise DataError(
             "a likelihood ratio has neither denominator degrees of freedom nor a covariance: leave ddf and "
             "vcov out, or use test='F'"

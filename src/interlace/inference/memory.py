@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from interlace.estimation.fit import Fit
-from interlace.inference.df import Ddf, DdfLike, DdfMethod, VcovLike, ddf_method
+from interlace.inference.df import Ddf, DdfLike, DdfMethod, Satterthwaite, VcovLike, ddf_method
 from interlace.inference.robust import MODEL, ClusterRobust
+from interlace.inference.satterthwaite import SatterthwaiteDdf
+from interlace.inference.varpar import VarianceParameters
 
 MOST = 8  # bound methods that are kept; the one not used for longest leaves
 
@@ -42,6 +44,12 @@ class Memory:
                     self._bound.popitem(last=False)
             self._bound.move_to_end(method)
             return self._bound[method]
+
+    def variance_parameters(self) -> VarianceParameters:
+        """Those that Satterthwaite's method rests on."""
+        bound = self.bind(Satterthwaite(), self._fit)
+        assert isinstance(bound, SatterthwaiteDdf)
+        return bound.parameters
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Memory, (self._fit,)

@@ -13,6 +13,7 @@ from interlace.estimation.fit import Fit
 from interlace.estimation.memory import available_bytes
 from interlace.inference.clusters import Clusters, clusters
 from interlace.inference.wald import Array, FTest, scores
+from interlace.inference.words import word
 
 SATURATED = (
     1e-10  # a cluster that alone determines a coefficient has an eigenvalue of X'V^-1X within this of one
@@ -22,7 +23,7 @@ MODEL = "model"
 KINDS = ("CR0", "CR1", "CR1p", "CR1S", "CR2", "CR3")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ClusterRobust:
     """Sandwich covariance of beta: right when the random effects and their covariances are not, as long as
     clusters are independent and there are enough of them.
@@ -67,8 +68,17 @@ class ClusterRobust:
     cluster: Any = None
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise DataError(f"robust covariance {self.kind!r} is not known: choose from {', '.join(KINDS)}")
+        object.__setattr__(self, "kind", word("robust covariance", self.kind, KINDS))
+
+    def __eq__(self, other: object) -> bool:
+        """Same kind and same clusters, arrays by their values."""
+        if not isinstance(other, ClusterRobust):
+            return NotImplemented
+        return self.kind == other.kind and np.array_equal(self.cluster, other.cluster)
+
+    def __hash__(self) -> int:
+        """By value; there is none of clusters in an array, as of the array."""
+        return hash((self.kind, self.cluster))
 
     @property
     def name(self) -> str:
@@ -110,16 +120,14 @@ def covariance(fit: Fit, kind: str = MODEL, *, cluster: Any = None) -> Array:
     DataError
         The kind is not known, or a cluster was given for the covariance of the model.
     """
-    if kind == MODEL:
+    if word("vcov", kind, (MODEL, *KINDS)) == MODEL:
         if cluster is not None:
             raise DataError(f"the covariance of the model has no clusters; choose from {', '.join(KINDS)}")
         return fit.sigma**2 * fit.solution.unscaled_vcov
-    if kind not in KINDS:
-        raise DataError(f"vcov of kind {kind!r} is not known: choose from model, {', '.join(KINDS)}")
     return ClusterRobust(kind, cluster).bind(fit).vcov
 
 
-VcovLike = str | ClusterRobust
+VcovLike = str | ClusterRobust | type[ClusterRobust]
 
 
 def robust_choice(vcov: VcovLike) -> ClusterRobust | None:
@@ -132,13 +140,15 @@ def robust_choice(vcov: VcovLike) -> ClusterRobust | None:
     """
     if isinstance(vcov, ClusterRobust):
         return vcov
-    if not isinstance(vcov, str) or vcov not in (MODEL, *KINDS):
-        shown = repr(vcov) if isinstance(vcov, str) else f"an object of type {type(vcov).__name__}"
+    if vcov is ClusterRobust:
+        return ClusterRobust()
+    if not isinstance(vcov, str):
         raise DataError(
-            f"vcov must be one of {MODEL}, {', '.join(KINDS)}, or ClusterRobust(kind, cluster=...), not "
-            f"{shown}"
+            f"vcov must be one of {MODEL}, {', '.join(KINDS)}, or ClusterRobust(kind, cluster=...), not an "
+            f"object of type {type(vcov).__name__}"
         )
-    return None if vcov == MODEL else ClusterRobust(vcov)
+    kind = word("vcov", vcov, (MODEL, *KINDS))
+    return None if kind == MODEL else ClusterRobust(kind)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,8 @@ class SatterthwaiteDdf:
         K with ``vcov = sigma^2 K K'``.
     gradient : ndarray, (m, p, p)
         Derivatives of ``K^-1 vcov K^-T / sigma^2``, one per variance parameter.
-    covariance : ndarray, (m, m)
+    parameters : VarianceParameters
+        With their covariance A, (m, m).
     note : str
     """
 
@@ -35,7 +36,7 @@ class SatterthwaiteDdf:
     vcov: Array
     root: Array
     gradient: Array
-    covariance: Array
+    parameters: VarianceParameters
     note: str
 
     def df(self, L: Array) -> Array:
@@ -44,7 +45,7 @@ class SatterthwaiteDdf:
         variance = np.einsum("ij,ij->i", white, white)
         gradient = np.array([rowwise(white, G) for G in self.gradient])
         with np.errstate(divide="ignore", invalid="ignore"):
-            return 2 * variance**2 / np.einsum("mi,mk,ki->i", gradient, self.covariance, gradient)
+            return 2 * variance**2 / np.einsum("mi,mk,ki->i", gradient, self.parameters.covariance, gradient)
 
     def f_test(self, L: Array, rhs: Array | float = 0.0) -> FTest:
         """F of all rows at once: t statistics along the eigenvectors of ``L vcov L'``, df from theirs.
@@ -76,7 +77,7 @@ def bind(fit: Fit) -> SatterthwaiteDdf:
         vcov=fit.sigma**2 * fit.solution.unscaled_vcov,
         root=marginal.root,
         gradient=np.concatenate([half + half.transpose(0, 2, 1), scale[None]]),
-        covariance=parameters.covariance,
+        parameters=parameters,
         note=_note(fit, parameters.left_out),
     )
 

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from interlace.estimation.fit import Fit
-from interlace.inference.marginal import Marginal
 from interlace.inference.varcorr import varcorr_table
 from interlace.inference.varpar import VarianceParameters
 from interlace.inference.wald import Array, rowwise
@@ -16,7 +15,7 @@ from interlace.inference.wald import Array, rowwise
 AT_THE_BOUNDARY = 1e-10  # a correlation this near to 1 in size has no standard error
 
 
-def varcorr_se_table(fit: Fit) -> pd.DataFrame:
+def varcorr_se_table(fit: Fit, parameters: VarianceParameters) -> pd.DataFrame:
     """`varcorr_table` with standard errors `variance_se`, `sd_se` and `corr_se`.
 
     From the covariance of the parameters of the random effects and log sigma: twice the inverse Hessian of
@@ -24,7 +23,6 @@ def varcorr_se_table(fit: Fit) -> pd.DataFrame:
     quadratic in them there.
     """
     table = varcorr_table(fit)
-    parameters = VarianceParameters.of(fit, Marginal.of(fit))
     layout = fit.criterion.system.A.layout
     n = len(parameters.covariance)
     variance, sd, corr = [], [], []

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from interlace.errors import DataError
 from interlace.estimation.fit import Fit
+from interlace.inference.words import word
 from interlace.prediction.predict import linear_predictor
 from interlace.prediction.selection import select
 
@@ -27,8 +27,7 @@ def residuals(fit: Fit, *, kind: str = "response") -> np.ndarray:
         "standardized": the Pearson residual divided by sigma, so that it has no unit; lme4's
         `type = "pearson", scaled = TRUE`.
     """
-    if kind not in RESIDUAL_KINDS:
-        raise DataError(f"residuals of kind {kind!r} are not known: choose from {', '.join(RESIDUAL_KINDS)}")
+    kind = word("kind of residuals", kind, RESIDUAL_KINDS)
     y = fit.design.y
     if y is None:
         raise AssertionError("a fit has a response")

@@ -12,6 +12,7 @@ from interlace.errors import DataError, ModelError
 from interlace.estimation.fit import Fit
 from interlace.inference.estimates import chi2_p_value
 from interlace.inference.likelihood import is_lower, likelihood_ratio, loglik, n_obs, n_parameters
+from interlace.inference.words import word
 from interlace.refitting.refit import by_ml
 
 CRITERIA = ("aic", "aicc", "bic")
@@ -78,8 +79,7 @@ def aic_table(fits: Mapping[str, Fit], *, by: str = "aic", refit: bool = True) -
         Columns `npar, loglik, aic, aicc, bic, delta, weight, criterion, formula`: `delta` is the distance of
         `by` from the smallest, `weight` is `exp(-delta / 2)`, scaled to sum to one.
     """
-    if by not in CRITERIA:
-        raise DataError(f"criterion {by!r} is not known: choose from {', '.join(CRITERIA)}")
+    by = word("criterion", by, CRITERIA)
     if not fits:
         raise DataError("a table of models needs a model")
     table = _criteria(fits, refit=refit).sort_values(by, kind="stable")

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 
 from interlace.design.reduced import Reduction, without_block, without_columns, without_slopes
-from interlace.errors import DataError
 from interlace.estimation.fit import Fit
 from interlace.estimation.fit import fit as fit_model
 from interlace.inference.estimates import chi2_p_value
 from interlace.inference.likelihood import likelihood_ratio, loglik, n_parameters, warn_if_lower
+from interlace.inference.words import word
 
 DROPS = {"slopes": without_slopes, "terms": lambda *model: [without_block(*model)]}
 NOTE = (
@@ -38,10 +38,9 @@ def ranova(fit: Fit, *, drop: str = "slopes") -> pd.DataFrame:
         covariances), `p_mixture` is the tail of the 50:50 mixture of chi-squares with `df - 1` and `df`
         degrees of freedom. It is NaN where more than one variance is dropped: no simple mixture holds there.
     """
-    if drop not in DROPS:
-        raise DataError(f"drop {drop!r} is not known: choose from {', '.join(DROPS)}")
+    reduced = DROPS[word("drop", drop, DROPS)]
     encoding, design = without_columns(fit.encoding, fit.design, fit.kept)
-    smaller = [r for i in range(len(encoding.random)) for r in DROPS[drop](encoding, design, i)]
+    smaller = [r for i in range(len(encoding.random)) for r in reduced(encoding, design, i)]
     fits = [_likelihood(fit, r) for r in smaller]
     npar = np.array([n_parameters(fit), *(n for n, _ in fits)])
     ll = np.array([loglik(fit), *(value for _, value in fits)])

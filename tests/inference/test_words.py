@@ -1,0 +1,90 @@
+"""Options that are words: whatever their capitals, everywhere; classes in place of objects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import interlace
+from interlace import Asymptotic, ClusterRobust, DataError, KenwardRoger, LinearMixedModel, Satterthwaite
+
+
+@pytest.fixture(scope="module")
+def model() -> LinearMixedModel:
+    return interlace.lmer("Reaction ~ Days + (Days | Subject)", interlace.datasets.load("sleepstudy"))
+
+
+SAME: list[tuple[Callable[[LinearMixedModel], Any], Callable[[LinearMixedModel], Any]]] = [
+    *(
+        (lambda m, t=t: m.anova(type=t), lambda m: m.anova(type=3))
+        for t in (3.0, np.int64(3), "3", "III", "iii")
+    ),
+    (lambda m: m.anova(type="II", test="CHISQ"), lambda m: m.anova(type=2, test="chisq")),
+    (lambda m: m.anova(test="f"), lambda m: m.anova()),
+    (lambda m: m.drop1(test="LRT"), lambda m: m.drop1(test="lrt")),
+    (lambda m: m.coef_table(ddf="Kenward_Roger"), lambda m: m.coef_table(ddf="kenward-roger")),
+    (lambda m: m.coef_table(vcov="cr2"), lambda m: m.coef_table(vcov="CR2")),
+    (lambda m: m.vcov("cr1s"), lambda m: m.vcov("CR1S")),
+    (lambda m: m.vcov("Model"), lambda m: m.vcov()),
+    (lambda m: m.ranova(drop="Terms"), lambda m: m.ranova(drop="terms")),
+    (lambda m: m.residuals("Pearson"), lambda m: m.residuals("pearson")),
+    (lambda m: interlace.aic_table(m, by="AICc"), lambda m: interlace.aic_table(m, by="aicc")),
+    (
+        lambda m: m.coef_table(ddf=KenwardRoger("Observed")),
+        lambda m: m.coef_table(ddf=KenwardRoger("observed")),
+    ),
+    (lambda m: m.coef_table(vcov=ClusterRobust("cr3")), lambda m: m.coef_table(vcov="CR3")),
+    (lambda m: m.anova(ddf=KenwardRoger), lambda m: m.anova(ddf="kenward-roger")),
+    (lambda m: m.anova(ddf=Satterthwaite), lambda m: m.anova()),
+    (lambda m: m.coef_table(ddf=Asymptotic), lambda m: m.coef_table(ddf="asymptotic")),
+    (lambda m: m.coef_table(vcov=ClusterRobust), lambda m: m.coef_table(vcov="CR2")),
+]
+
+
+@pytest.mark.parametrize("pair", SAME)
+def test_what_is_meant(model: LinearMixedModel, pair: Any) -> None:
+    asked, meant = (ask(model) for ask in pair)
+    assert asked.equals(meant)
+    assert asked.attrs == meant.attrs
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (lambda m: m.anova(type="IV"), "type must be 1, 2 or 3, not 'IV'"),
+        (lambda m: m.anova(type=True), "type must be 1, 2 or 3, not True"),
+        (lambda m: m.anova(type=[3]), r"type must be 1, 2 or 3, not \[3\]"),
+        (lambda m: m.anova(ddf="KR"), "ddf 'KR' is not known: choose from satterthwaite, kenward-roger"),
+        (lambda m: m.anova(test="LRT"), "test 'LRT' is not known: choose from F, wald, chisq"),
+        (lambda m: m.anova(test=None), "test None is not known"),
+        (lambda m: m.coef_table(vcov="HC3"), "vcov 'HC3' is not known: choose from model, CR0"),
+        (
+            lambda m: m.coef_table(vcov=np.eye(2)),
+            "vcov must be one of model, .* not an object of type ndarray",
+        ),
+        (lambda m: m.drop1(test="lrt", vcov="CR2"), "a likelihood ratio has neither"),
+        (lambda m: m.anova(m), r"compared by interlace\.compare\(m1, m2\)"),
+        (lambda m: m.anova(2), "takes its options by name, such as type=3"),
+    ],
+)
+def test_what_is_refused(
+    model: LinearMixedModel, ask: Callable[[LinearMixedModel], Any], message: str
+) -> None:
+    with pytest.raises(DataError, match=message):
+        ask(model)
+
+
+def test_robust_covariances_are_compared_by_value() -> None:
+    a, b = np.arange(6) // 2, np.arange(6) // 3
+    assert ClusterRobust("CR2", a) == ClusterRobust("cr2", a.copy())
+    assert ClusterRobust("CR2", a) != ClusterRobust("CR2", b)
+    assert ClusterRobust("CR2", a) != ClusterRobust("CR1", a)
+    assert ClusterRobust("CR2", pd.Series(a)) != ClusterRobust("CR2", "a")
+    assert ClusterRobust("CR2", a) != "CR2"
+    assert hash(ClusterRobust("CR2", "g")) == hash(ClusterRobust("CR2", "g"))
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(ClusterRobust("CR2", a))
