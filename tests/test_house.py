@@ -23,6 +23,7 @@ PACKAGE = ROOT / "src" / "interlace"
 FLOORS = {
     "errors": 1,
     "kernel": 1,
+    "version": 1,
     "datasets": 2,
     "formula": 2,
     "design": 3,

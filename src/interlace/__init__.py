@@ -65,7 +65,7 @@ def __getattr__(name: str) -> Any:
     if name == "datasets":
         return import_module("interlace.datasets")
     if name == "__version__":
-        return import_module("importlib.metadata").version("interlace")
+        return import_module("interlace.version").installed_version()
     if name not in _HOMES:
         raise AttributeError(f"module 'interlace' has no attribute {name!r}")
     value = getattr(import_module(_HOMES[name]), name)

@@ -118,6 +118,20 @@ def test_refused_with_a_caret(formula: str, words: str, rest: str) -> None:
     assert formula[error.position :] == rest
 
 
+@pytest.mark.parametrize("columns", ["1 + one | g", "x + one | g", "1 + one || g"])
+def test_a_constant_column_beside_a_random_intercept(columns: str) -> None:
+    data = frame(g=[1, 1, 1, 1, 2, 2, 2, 2], one=[3.0] * 8)
+    error = refused(f"y ~ x + ({columns})", data)
+    assert isinstance(error, ModelError)
+    assert "'one'" in str(error) and "for 'g' is constant (always 3)" in str(error)
+    assert "repeats the intercept; leave it out" in str(error)
+
+
+def test_a_constant_column_alone_is_a_random_intercept() -> None:
+    _, design = Encoding.learn("y ~ x + (0 + one | g)", frame(one=[3.0] * 8))
+    assert (design.random[0].z == 3.0).all()
+
+
 def test_missing_values_can_be_refused() -> None:
     error = refused("y ~ x + (1|g)", frame(x=[1, None, 3, 4, 5, 6, None, 8]), na_action="raise")
     assert "'x' 2" in str(error) and "na_action='drop'" in str(error)
@@ -169,6 +183,8 @@ def test_a_series_in_another_order_is_refused() -> None:
         ({"b": "sum"}, "contrasts are given for 'b'"),
         ({"a": np.eye(3)}, "has 3 rows; the factor has 2 levels"),
         ({"a": 3}, "neither a name nor a matrix"),
+        ("sum", "contrasts={'a': 'sum'}, not 'sum'"),
+        (["sum"], "contrasts={'a': 'sum'}, not ['sum']"),
     ],
 )
 def test_contrasts_refused(contrasts: dict[str, Any], words: str) -> None:

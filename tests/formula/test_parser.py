@@ -150,3 +150,20 @@ def test_any_text_is_a_formula_or_a_formula_error(text: str) -> None:
 def test_sums_inside_calls_are_not_columns_of_their_own() -> None:
     formula = parse("y ~ (0 + I(x + z)|g) + (0 + I(w + z)|g)")
     assert [term.columns for term in formula.random] == ["0 + I(x + z)", "0 + I(w + z)"]
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("as.factor(x)", "factor(x)"),
+        ("log(as.numeric(x))", "log(as_numeric(x))"),
+        ("relevel(as.ordered(a), ref = 'b')", "relevel(ordered(a), ref='b')"),
+        ("cut(x, 3, include.lowest = TRUE)", "cut(x, 3, include_lowest=True)"),
+        ("ns(x, Boundary.knots = c(0, 1))", "ns(x, boundary_knots=c(0, 1))"),
+        ("I(`as.factor` + as.factor)", "I(`as.factor` + as.factor)"),
+    ],
+)
+def test_dots_of_r_in_functions_and_arguments(written: str, read: str) -> None:
+    formula = parse(f"y ~ {written} + (1 | g)")
+    assert formula.fixed == f"1 + {read}"
+    assert parse(str(formula)) == formula

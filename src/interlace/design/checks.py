@@ -104,6 +104,15 @@ def check_not_constant(name: str, y: np.ndarray) -> None:
         )
 
 
+def check_mapping(contrasts: object) -> None:
+    """Contrasts are given by factor."""
+    if contrasts is not None and not isinstance(contrasts, Mapping):
+        raise DataError(
+            "contrasts must be a mapping from factors to their codings, for example "
+            f"contrasts={{'a': 'sum'}}, not {contrasts!r}"
+        )
+
+
 def check_coded(contrasts: Iterable[str], factors: Sequence[str]) -> None:
     """Contrasts are for categorical factors of the fixed part, by the name they have there."""
     for name in contrasts:
@@ -144,3 +153,14 @@ def check_effects(group: str, n_columns: int, n_levels: int, n_rows: int) -> Non
             f"the random term for '{group}' has {count} random effects for {n_rows} rows: its covariances "
             "cannot be told from the residuals; use fewer columns in it"
         )
+
+
+def check_varying(group: str, names: Sequence[str], z: np.ndarray) -> None:
+    """Beside a random intercept no column (n, k) may be constant; columns of zeros are refused later."""
+    likely = np.flatnonzero((z[0] == z[-1]) & (z[0] != 0.0))
+    for j in map(int, likely):
+        if names[j] != "Intercept" and (z[:, j] == z[0, j]).all():
+            raise ModelError(
+                f"the column '{names[j]}' of the random term for '{group}' is constant (always "
+                f"{z[0, j]:g}) and repeats the intercept; leave it out of this term"
+            )

@@ -1,4 +1,4 @@
-"""Factors to columns: codings by name or matrix, and the functions `C()` and `factor()` of formulas.
+"""Factors to columns: codings by name, by matrix, or as an object.
 
 Conventions (R's): an unordered factor has treatment coding, an ordered one orthogonal polynomials; a factor
 whose coding needs all its levels (because no intercept or margin spans it) has one 0/1 column per level.
@@ -8,15 +8,13 @@ differences, ``a[.L]`` polynomial, ``a[b]`` full coding.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from formulaic.materializers.types import FactorValues
 from formulaic.transforms.contrasts import (
     Contrasts,
     CustomContrasts,
@@ -27,8 +25,8 @@ from formulaic.transforms.contrasts import (
     SumContrasts,
     TreatmentContrasts,
 )
+from formulaic.utils.sentinels import UNSET
 
-from interlace.design.values import Factor, factorize, from_anything
 from interlace.errors import DataError
 
 _NAMED: dict[str, type[Contrasts]] = {
@@ -41,8 +39,48 @@ _NAMED: dict[str, type[Contrasts]] = {
     "sas": SASContrasts,
 }
 
-#: What formulas find as `contr`: `C(a, contr.sum)`.
-contr = SimpleNamespace(**_NAMED, SAS=SASContrasts, custom=CustomContrasts)
+_CODINGS = ", ".join(key for key in _NAMED if key != "diff")
+
+
+class NumberedTreatment(TreatmentContrasts):
+    """Treatment coding whose base is a level or, as in R, the number of one."""
+
+
+def treatment(*first: Any, base: Any = UNSET) -> Contrasts:
+    """`contr.treatment` of formulas: `contr.treatment("b")`, `contr.treatment(base=2)`.
+
+    The number of levels, which R wants before `base`, may stand there. Alone, the first argument is a level.
+    """
+    return TreatmentContrasts(*first) if base is UNSET else NumberedTreatment(base)
+
+
+class Codings:
+    """What formulas find as `contr`: `C(a, contr.sum)`. A name that is no coding stays text.
+
+    `resolve` refuses it, where the factor is known.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return _IN_FORMULAS.get(name, name)
+
+
+_IN_FORMULAS = {**_NAMED, "SAS": SASContrasts, "custom": CustomContrasts, "treatment": treatment}
+contr = Codings()
+
+
+def reference_level(name: str, wanted: Any, levels: Sequence[Any]) -> Any:
+    """The level of the factor `name` that is meant: an integer that is none counts them from 1, as in R."""
+    if wanted in levels:
+        return wanted
+    number = isinstance(wanted, (int, np.integer)) and not isinstance(wanted, bool)
+    if number and 1 <= wanted <= len(levels):
+        return levels[int(wanted) - 1]
+    raise DataError(
+        f"the reference level {wanted!r} of '{name}' does not occur; give one of {list(levels)}"
+        f"{f', or its number from 1 to {len(levels)}' if number else ''}"
+    )
 
 
 def resolve(name: str, contrast: Any) -> Contrasts:
@@ -58,11 +96,12 @@ def resolve(name: str, contrast: Any) -> Contrasts:
     if isinstance(contrast, str):
         key = contrast.removeprefix("contr.").lower()
         if key not in _NAMED:
-            known = ", ".join(k for k in _NAMED if k != "diff")
             raise DataError(
-                f"there is no contrast named '{contrast}' (for '{name}'); use one of {known}, or a matrix"
+                f"there is no contrast named '{contrast}' (for '{name}'); use one of {_CODINGS}, or a matrix"
             )
         return _NAMED[key]()
+    if contrast is treatment:
+        return TreatmentContrasts()
     if isinstance(contrast, type) and issubclass(contrast, Contrasts):
         return contrast()
     if isinstance(contrast, Contrasts):
@@ -74,9 +113,15 @@ def resolve(name: str, contrast: Any) -> Contrasts:
     matrix = np.asarray(contrast)
     if matrix.ndim != 2 or matrix.dtype.kind not in "iuf":
         raise DataError(
-            f"the contrast for '{name}' is neither a name nor a matrix of numbers (levels x columns)"
+            f"the contrast for '{name}' is neither a name nor a matrix of numbers (levels x columns) but "
+            f"{_described(contrast)}; use one of {_CODINGS}, for example C({name}, contr.sum)"
         )
     return CustomContrasts(matrix.astype(np.float64))
+
+
+def _described(value: Any) -> str:
+    called = getattr(value, "__name__", None)
+    return f"the function {called}" if called else f"of type {type(value).__name__}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +136,11 @@ class Coding:
 def coding(name: str, contrast: Contrasts, levels: np.ndarray, reduced: bool) -> Coding:
     """The columns of a factor: `reduced` ones beside an intercept, otherwise one per level."""
     key = tuple(levels.tolist())
-    if (
-        type(contrast) is TreatmentContrasts
-        and contrast.base not in key
-        and "UNSET" not in repr(contrast.base)
-    ):
+    if isinstance(contrast, NumberedTreatment):
+        contrast = TreatmentContrasts(reference_level(name, contrast.base, key))
+    elif type(contrast) is TreatmentContrasts and contrast.base is not UNSET and contrast.base not in key:
         raise DataError(
-            f"the reference level {contrast.base!r} of '{name}' does not occur; levels: {list(key)}"
+            f"the reference level {contrast.base!r} of '{name}' does not occur; give one of {list(key)}"
         )
     if isinstance(contrast, CustomContrasts):
         _check_custom(name, contrast, len(key))
@@ -136,36 +179,3 @@ def _check_custom(name: str, contrast: CustomContrasts, n_levels: int) -> None:
     rows = np.asarray(contrast.contrasts).shape[0]
     if rows != n_levels:
         raise DataError(f"the contrast matrix for '{name}' has {rows} rows; the factor has {n_levels} levels")
-
-
-# Functions of formulas
-
-
-def to_factor(values: Any, levels: Any = None, ordered: bool | None = None) -> Factor:
-    """Anything as a factor: levels sorted, or those given in the order given."""
-    column = from_anything("factor()", values)
-    if not isinstance(column, Factor):
-        column = factorize(column)
-    if levels is not None:
-        column = column.recode(np.asarray(levels, dtype=object))
-    return Factor(column.codes, column.levels, column.ordered if ordered is None else ordered)
-
-
-def factor(x: Any, levels: Any = None, ordered: bool | None = None) -> FactorValues:
-    """R's `factor()`: `factor(x)`, `factor(x, levels=["lo", "hi"])`."""
-    return FactorValues(to_factor(x, levels, ordered), kind="categorical", spans_intercept=True)
-
-
-def C(x: Any, contrasts: Any = None, *, levels: Any = None) -> FactorValues:
-    """R's and formulaic's `C()`: a factor, with a coding of its own if one is given."""
-    values = to_factor(x, levels)
-    if contrasts is not None:
-        values = CodedFactor(values.codes, values.levels, values.ordered, resolve("C()", contrasts))
-    return FactorValues(values, kind="categorical", spans_intercept=True)
-
-
-@dataclass(frozen=True, slots=True)
-class CodedFactor(Factor):
-    """A factor that brings its contrasts along."""
-
-    contrast: Contrasts | None = None

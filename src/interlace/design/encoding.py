@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from interlace.design.checks import check_mapping
 from interlace.design.design import Design, RandomRows
 from interlace.design.encoding_rows import RowEncoder
 from interlace.design.extras import read_extra
@@ -70,6 +71,7 @@ class Encoding(Learnt):
         """
         if na_action not in _NA_ACTIONS:
             raise DataError(f"na_action {na_action!r} is not known; use 'drop' or 'raise'")
+        check_mapping(contrasts)
         parsed = parse(formula) if isinstance(formula, str) else formula
         names = column_names(data)
         options = [option for option in (weights, offset) if isinstance(option, str)]

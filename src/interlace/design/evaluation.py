@@ -12,7 +12,8 @@ from formulaic.transforms import TRANSFORMS
 from formulaic.utils.layered_mapping import LayeredMapping
 from formulaic.utils.stateful_transforms import stateful_eval
 
-from interlace.design.contrasts import C, contr, factor
+from interlace.design.contrasts import contr
+from interlace.design.factors import C, as_numeric, cut, factor, ordered, relevel
 from interlace.design.splines import bs, ns, poly
 from interlace.design.values import Column, Factor, from_anything
 from interlace.errors import FormulaError, InterlaceError
@@ -24,7 +25,12 @@ LIBRARY: dict[str, Any] = {
     **{name: function for name, function in TRANSFORMS.items() if name != "Q"},
     "C": C,
     "factor": factor,
+    "ordered": ordered,
+    "relevel": relevel,
+    "cut": cut,
+    "as_numeric": as_numeric,
     "contr": contr,
+    "Inf": np.inf,
     "ns": ns,
     "bs": bs,
     "poly": poly,
@@ -57,7 +63,7 @@ class SeriesView(Mapping[str, Any]):
         name = self._aliases.get(name, name)
         if name not in self._made:
             values = self._columns[name]
-            self._made[name] = _series(values)
+            self._made[name] = _series(name, values)
         return self._made[name]
 
     def __contains__(self, name: object) -> bool:
@@ -70,8 +76,10 @@ class SeriesView(Mapping[str, Any]):
         return len(self._columns)
 
 
-def _series(values: Column) -> pd.Series:
-    return values.to_series() if isinstance(values, Factor) else pd.Series(values, copy=False)
+def _series(name: str, values: Column) -> pd.Series:
+    """The name is for messages of functions."""
+    series = values.to_series() if isinstance(values, Factor) else pd.Series(values, copy=False)
+    return series.rename(name)
 
 
 _FUNCTION = "_function_"

@@ -87,11 +87,18 @@ class Learner:
                 random.append(RandomEncoding(grouping, basis, index))
                 rows.append(RandomRows(codes, z))
         check_unique_columns(random)
+        self._check_varying(random, rows)
         learnt_all = Learnt(
             self.formula, fixed, tuple(random), weights.source, offset.source, self.context, state
         )
         counts = tuple((name, int(mask.sum())) for name, mask in missing.items())
         return learnt_all, Design(y, X, tuple(rows), prior, shift, read.nrows, self.kept, counts, self.frame)
+
+    def _check_varying(self, random: list[RandomEncoding], rows: list[RandomRows]) -> None:
+        intercepts = {frozenset(block.grouping.factors) for block in random if block.intercept is not None}
+        for block, row in zip(random, rows, strict=True):
+            if frozenset(block.grouping.factors) in intercepts:
+                checks.check_varying(block.group, block.columns, row.z)
 
     def _response(self, state: dict[str, Any]) -> np.ndarray:
         name = self.formula.response

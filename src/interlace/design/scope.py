@@ -91,17 +91,47 @@ def _is_known(root: str, context: Mapping[str, Any] | None, captured: dict[str, 
 def _unknown(name: Name, formula: Formula, names: list[str]) -> FormulaError:
     position = locate(formula, name.name)
     if name.role == "function":
-        near = closest(name.name, sorted(LIBRARY))
-        hint = (
-            near
-            if near.startswith("did you")
-            else "write a:b for the combinations of a and b"
-            if name.name == "interaction"
-            else "define it before the call, or compute the column in the data"
-        )
-        return FormulaError(f"there is no function '{name.name}'; {hint}", formula.text or None, position)
+        message = f"there is no function '{name.name}'; {_instead(name.name)}"
+        return FormulaError(message, formula.text or None, position)
     message = f"the data have no column '{name.name}'; {closest(name.name, names)}"
     return FormulaError(message, formula.text or None, position)
+
+
+_IN_THE_DATA = "compute the column in the data: "
+
+# What to write in place of functions of R.
+_INSTEAD = {
+    "interaction": "write a:b for the combinations of a and b",
+    "paste": "write a:b for the combinations of a and b",
+    "droplevels": "leave it out, levels that do not occur are dropped",
+    "as.character": "leave it out for text, or write factor(x) for numbers",
+    "as.integer": "write as.numeric(x), or floor(x) for the whole part",
+    "as.logical": "write I(x != 0)",
+    "ifelse": _IN_THE_DATA + "np.where(data['x'] > 0, 1, 0), or write I(x > 0)",
+    "is.na": _IN_THE_DATA + "data['x'].isna()",
+    "pmin": "write x.clip(upper=1)",
+    "pmax": "write x.clip(lower=1)",
+    "recode": _IN_THE_DATA + "data['x'].replace({'old': 'new'})",
+    "reorder": "give the levels in order: factor(x, levels=['b', 'a'])",
+    "fct_relevel": "write relevel(x, ref='b')",
+    "rev": "give the levels in order: factor(x, levels=['b', 'a'])",
+    "s": "write ns(x, df=4) or bs(x, df=4); there are no penalised smooths",
+    "te": "write ns(x, df=4) * ns(z, df=4); there are no penalised smooths",
+    "rcs": "write ns(x, df=4)",
+    "cumsum": _IN_THE_DATA + "data['x'].cumsum()",
+    "lag": _IN_THE_DATA + "data.groupby('g')['x'].shift()",
+    "ave": _IN_THE_DATA + "data.groupby('g')['x'].transform('mean')",
+    "mean": _IN_THE_DATA + "data['x'].mean(), or write center(x)",
+}
+
+
+def _instead(function: str) -> str:
+    if function in _INSTEAD:
+        return _INSTEAD[function]
+    near = closest(function, sorted(LIBRARY))
+    if near.startswith("did you"):
+        return near
+    return "define it before the call, or compute the column in the data"
 
 
 def check_columns(names: list[str], wanted: Iterable[str]) -> None:

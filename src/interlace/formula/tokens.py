@@ -177,6 +177,7 @@ def render(tokens: Tokens) -> str:
         token = tokens[index]
         if token.is_op("(", "[") and is_call(tokens, index):
             end = closing(tokens, index)
+            words[-1:] = [_FUNCTIONS.get(words[-1], words[-1])]
             words.append(token.text + _render_code(tokens[index + 1 : end]) + tokens[end].text)
             index = end + 1
             continue
@@ -206,6 +207,8 @@ def _spaced(token: Token, before: list[str]) -> str:
     return word if unary else f" {word} "
 
 
+# Names that are none in Python, because of their dots, and what stands for them.
+_FUNCTIONS = {"as.factor": "factor", "as.ordered": "ordered", "as.numeric": "as_numeric"}
 _CODE_WORDS = {"TRUE": "True", "FALSE": "False", "NULL": "None", "T": "T", "F": "F"}
 
 
@@ -221,7 +224,7 @@ def _render_code(tokens: Tokens) -> str:
         if token.is_op("::"):
             words.pop()
         elif token.kind == "name":
-            words.append(_CODE_WORDS.get(token.text, token.text))
+            words.append(_name_in_code(token, tokens[index + 1] if index + 1 < len(tokens) else None))
         elif token.kind != "operator" or token.text in _TIGHT - {":"}:
             words.append(token.text)
         elif token.text == ",":
@@ -231,6 +234,15 @@ def _render_code(tokens: Tokens) -> str:
         else:
             words.append(_operator_in_code(token, tokens, index))
     return "".join(words).strip()
+
+
+def _name_in_code(token: Token, following: Token | None) -> str:
+    """A name inside a call; the dots in names of functions and arguments go."""
+    if following is not None and following.is_op("("):
+        return _FUNCTIONS.get(token.text, token.text)
+    if following is not None and following.is_op("="):
+        return token.text.replace(".", "_").lower() if "." in token.text else token.text
+    return _CODE_WORDS.get(token.text, token.text)
 
 
 def _operator_in_code(token: Token, tokens: Tokens, index: int) -> str:
