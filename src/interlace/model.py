@@ -133,9 +133,10 @@ class LinearMixedModel:
 
         Parameters
         ----------
-        L : mapping, Series, DataFrame or array
-            By name, `{"x": 1, "z": -1}`: one row, or a mapping of labels to such mappings, or a DataFrame
-            with coefficients in its columns; coefficients not named weigh 0. As an array: (p,) or (rows, p),
+        L : mapping, Series, data frame, text or array
+            By name, `{"x": 1, "z": -1}`: one row, or a mapping of labels to such mappings, or a data frame
+            with coefficients in its columns; coefficients not named weigh 0. As text, "x", "x - 2 * z = 1",
+            or a list of such. As an array: (p,) or (rows, p),
             in the order of `fixef`.
         rhs : float or array, (rows,)
             Hypothetical values.

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 
 import interlace
@@ -75,8 +77,6 @@ def test_rows_that_follow_from_others(model: interlace.LinearMixedModel) -> None
     np.testing.assert_allclose(test.F, model.contrast_test(rows[:2], rhs=[1, 2]).F)
     with pytest.raises(interlace.DataError, match="contradicts"):
         model.contrast_test(rows, rhs=[1, 2, 0])
-    nothing = model.contrast_test(np.zeros(4))
-    assert nothing.num_df == 0 and np.isnan(nothing.F) and np.isnan(nothing.p)
 
 
 @pytest.mark.parametrize("ddf", ["satterthwaite", "kenward-roger"])
@@ -95,12 +95,27 @@ def test_estimates_are_closed_under_rows(model: interlace.LinearMixedModel, ddf:
 @pytest.mark.parametrize(
     ("L", "message"),
     [
-        ({"recipe": 1}, "there is no coefficient 'recipe'; the model has Intercept"),
+        ({"recipe": 1}, "there is no coefficient 'recipe' .*; the model has Intercept"),
         ({"temp": "a"}, "weight of coefficient 'temp' must be a finite number"),
         ({"temp": np.nan}, "finite"),
         (np.eye(3), r"each of the 4 coefficients .*not shape \(3, 3\)"),
         (np.full(4, np.nan), "missing or infinite"),
-        ("temp", "L must be numbers"),
+        (object(), "L cannot be understood; give weights by name such as"),
+        ({}, "weighs every coefficient 0, so that nothing is tested"),
+        (np.zeros(4), "'row 1' of L weighs every coefficient 0"),
+        ({"temp": 0}, "weighs every coefficient 0"),
+        ({"a": {"temp": 1}, "b": {"temp": 0}}, "'b' of L weighs every coefficient 0"),
+        ("temp - temp", "weighs every coefficient 0"),
+        (pd.DataFrame({"temp": []}), "L has no rows"),
+        ({"recipeB": 1}, r"no coefficient 'recipeB' \(did you mean 'recipe\[T.B\]'\?\)"),
+        ({"(Intercept)": 1}, r"did you mean 'Intercept'\?"),
+        ({"tmep": 1}, r"did you mean 'temp'\?"),
+        ("tmep = 1", r"no coefficient 'tmep' \(did you mean 'temp'\?\)"),
+        ("temp = 1 = 2", "more than one '='"),
+        ("temp -", "something is missing in 'temp -'"),
+        ("temp =", "something is missing"),
+        ("temp / 2", "there is no coefficient 'temp / 2'"),
+        ("", "something is missing"),
     ],
 )
 def test_what_is_refused(model: interlace.LinearMixedModel, L: Any, message: str) -> None:
@@ -125,3 +140,61 @@ def test_columns_left_out_cannot_be_contrasted() -> None:
     with pytest.raises(interlace.DataError, match="cannot be estimated"):
         model.contrast_test({"Days2": 1})
     assert model.contrast_test({"Days": 1, "Days2": 0}).p < 1e-10
+
+
+def test_tables_of_other_libraries(model: interlace.LinearMixedModel, names: list[str]) -> None:
+    weights = {names[1]: [1, 0], names[2]: [-1, 0], names[3]: [0.0, 2.5]}
+    expected = model.contrast_test(pd.DataFrame(weights))
+    for table in (pl.DataFrame(weights), pa.table(weights)):
+        found = model.contrast_test(table)
+        pd.testing.assert_frame_equal(found.rows, expected.rows)
+        assert (found.F, found.p) == (expected.F, expected.p)
+    with pytest.raises(interlace.DataError, match="weights of coefficient 'temp' are missing"):
+        model.contrast_test(pl.DataFrame({"temp": [1, None]}))
+
+
+@pytest.mark.parametrize(
+    ("text", "weights", "rhs", "label"),
+    [
+        ("temp", {"temp": 1}, 0, "temp"),
+        ("temp = 0.2", {"temp": 1}, 0.2, "temp = 0.2"),
+        ("recipe[T.B] - recipe[T.C]", {"recipe[T.B]": 1, "recipe[T.C]": -1}, 0, "recipe[T.B] - recipe[T.C]"),
+        ("recipe[T.B]==recipe[T.C]", {"recipe[T.B]": 1, "recipe[T.C]": -1}, 0, "recipe[T.B]==recipe[T.C]"),
+        ("-2 temp + 1.5 * Intercept - 1 = 3", {"temp": -2, "Intercept": 1.5}, 4, None),
+        ("0.5 = - -temp", {"temp": -1}, -0.5, None),
+    ],
+)
+def test_text(
+    model: interlace.LinearMixedModel, text: str, weights: dict[str, float], rhs: float, label: str | None
+) -> None:
+    found, expected = model.contrast_test(text), model.contrast_test(weights, rhs=rhs)
+    pd.testing.assert_frame_equal(found.rows.reset_index(drop=True), expected.rows.reset_index(drop=True))
+    assert label is None or list(found.rows.index) == [label]
+
+
+def test_texts_together(model: interlace.LinearMixedModel) -> None:
+    found = model.contrast_test(["temp = 0.1", "recipe[T.B]"])
+    expected = model.contrast_test([[0, 0, 0, 1], [0, 1, 0, 0]], rhs=[0.1, 0])
+    assert (found.F, found.den_df, found.num_df) == (expected.F, expected.den_df, 2)
+    assert model.contrast_test("temp", rhs=0.1).p == model.contrast_test("temp = 0.1").p
+    with pytest.raises(interlace.DataError, match="leave rhs out"):
+        model.contrast_test("temp = 0.1", rhs=0.2)
+
+
+def test_names_as_they_were_typed() -> None:
+    data = interlace.datasets.load("cake")
+    m = interlace.lmer("angle ~ recipe * poly(temp,2) + I(temp^3) + (1 | replicate)", data, reml=False)
+    for typed, ours in (
+        ("I(temp^3)", "I(temp ** 3)"),
+        ("poly(temp,2)[1]", "poly(temp, 2)[1]"),
+        ("poly(temp,2)[1]:recipe[T.B]", "recipe[T.B]:poly(temp, 2)[1]"),
+        (" recipe[T.B] : poly( temp, 2)[1] ", "recipe[T.B]:poly(temp, 2)[1]"),
+    ):
+        assert list(m.contrast_test({typed: 1}).rows.index) == [ours]
+        assert list(m.contrast_test(typed).rows.index) == [ours]
+    table = m.anova(type=2, terms=["poly(temp,2)", "poly(temp,2):recipe"])
+    assert list(table.index) == ["poly(temp, 2)", "recipe:poly(temp, 2)"]
+    with pytest.raises(interlace.DataError, match=r"'recpie' is not a term .* \(did you mean 'recipe'\?\)"):
+        m.anova(terms=["recpie"])
+    with pytest.raises(interlace.DataError, match=r"did you mean '1'\?"):
+        m.anova(terms=["(Intercept)"])

@@ -11,6 +11,7 @@ from interlace.design.values import Column, Factor
 from interlace.errors import DataError
 from interlace.estimation.fit import Fit
 from interlace.estimation.rank import triangle
+from interlace.inference.names import hint, resolve
 from interlace.inference.wald import Array
 
 INTERCEPT = "1"
@@ -102,10 +103,16 @@ class Terms:
         if labels is None:
             return self.tested
         known = {term.label: term for term in self.terms}
+        found = []
         for label in labels:
-            if label not in known:
-                raise DataError(f"'{label}' is not a term of the model; its terms are {', '.join(known)}")
-        return tuple(known[label] for label in labels)
+            name = resolve(label, known)
+            if name is None:
+                raise DataError(
+                    f"'{label}' is not a term of the model{hint(label, known)}; its terms are "
+                    f"{', '.join(known)}"
+                )
+            found.append(known[name])
+        return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,70 @@
+"""Names of coefficients and terms as a person types them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from difflib import get_close_matches
+
+from interlace.errors import FormulaError
+from interlace.formula.sums import outside_calls
+from interlace.formula.tokens import render, tokenize
+
+INTERCEPT_IN_R = "(Intercept)"
+_INTERCEPT = ("Intercept", "1")  # among the coefficients, and among the terms
+
+
+def resolve(name: str, known: Iterable[str]) -> str | None:
+    """The known name that is meant; None if there is none, or more than one.
+
+    Blanks, back-quotes, the order of a product and R's spelling of operators make no difference.
+
+    Examples
+    --------
+    >>> resolve("z:I(x^2)", ["Intercept", "I(x ** 2):z"])
+    'I(x ** 2):z'
+    """
+    known = list(known)
+    if name in known:
+        return name
+    key = _key(name)
+    meant = [one for one in known if _key(one) == key]
+    return meant[0] if len(meant) == 1 else None
+
+
+def hint(name: str, known: Iterable[str]) -> str:
+    """A question with the names most like one that is not known; "" if there are none.
+
+    Examples
+    --------
+    >>> hint("recipeB", ["Intercept", "recipe[T.B]", "recipe[T.C]"])
+    " (did you mean 'recipe[T.B]'?)"
+    """
+    known = list(known)
+    in_r = [one for one in known if _key(_as_in_r(one)) == _key(name)]
+    near = in_r or get_close_matches(name, known, n=3)
+    return f" (did you mean {' or '.join(repr(one) for one in near)}?)" if near else ""
+
+
+def _key(name: str) -> tuple[str, ...]:
+    """The factors of a product in an order of their own, without blanks and back-quotes."""
+    try:
+        parts: Sequence[str] = list(_factors(name))
+    except FormulaError:  # a level with characters that formulas do not have
+        parts = [name]
+    return tuple(sorted("".join(part.split()).replace("`", "") for part in parts))
+
+
+def _factors(name: str) -> Iterator[str]:
+    tokens = tokenize(name)
+    start = 0
+    for index, token in outside_calls(tokens):
+        if token.is_op(":", "%in%"):
+            yield render(tokens[start:index])
+            start = index + 1
+    yield render(tokens[start:])
+
+
+def _as_in_r(name: str) -> str:
+    """What R calls a coefficient: `fB` for `f[T.B]`."""
+    return INTERCEPT_IN_R if name in _INTERCEPT else re.sub(r"\[(?:[A-Z]\.)?([^\]]*)\]", r"\1", name)
