@@ -14,7 +14,7 @@ from scipy import stats
 
 import interlace
 from interlace.errors import DataError, InterlaceWarning
-from interlace.estimation.fit import at_theta
+from interlace.estimation.fit import Fit, at_theta, fit
 from interlace.refitting.ranova import mixture_p_value
 from reference_cases import Case, lmer_cases
 from reference_data import array, load_data
@@ -148,3 +148,18 @@ def test_a_model_that_is_not_at_its_maximum_is_said(name: str) -> None:
     with pytest.warns(interlace.ConvergenceWarning, match=r"is lower than without .*search ended early"):
         table = m.ranova() if name == "ranova" else m.drop1(test="lrt")
     assert (table.iloc[1, table.columns.get_indexer(["lrt", "chisq"]).max()]) == 0.0
+
+
+def test_smaller_models_use_no_more_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    m = interlace.lmer("Reaction ~ Days + (Days | Subject)", load_data("sleepstudy"), n_jobs=1)
+    asked: list[int | None] = []
+
+    def counted(*model: Any, n_jobs: int | None = None, **options: Any) -> Fit:
+        asked.append(n_jobs)
+        return fit(*model, n_jobs=n_jobs, **options)
+
+    for room in ("inference.drop1", "refitting.ranova"):
+        monkeypatch.setattr(f"interlace.{room}.fit_model", counted)
+    m.ranova()
+    m.drop1(test="lrt")
+    assert asked == [1, 1, 1]

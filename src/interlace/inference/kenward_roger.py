@@ -226,6 +226,6 @@ def _note(fit: Fit, left_out: int, known: NDArray[np.bool_]) -> str:
     if left_out:
         words.append(
             f"the data do not tell all variance parameters apart: {left_out} direction{'s' * (left_out > 1)} "
-            "of them left out"
+            "of them left out, on which nothing depends"
         )
     return "; ".join(words)
