@@ -196,5 +196,6 @@ def test_names_as_they_were_typed() -> None:
     assert list(table.index) == ["poly(temp, 2)", "recipe:poly(temp, 2)"]
     with pytest.raises(interlace.DataError, match=r"'recpie' is not a term .* \(did you mean 'recipe'\?\)"):
         m.anova(terms=["recpie"])
-    with pytest.raises(interlace.DataError, match=r"did you mean '1'\?"):
-        m.anova(terms=["(Intercept)"])
+    for typed in ("(Intercept)", "Intercept"):
+        with pytest.raises(interlace.DataError, match=r"did you mean '1'\?"):
+            m.anova(terms=[typed])

@@ -10,8 +10,7 @@ from interlace.errors import FormulaError
 from interlace.formula.sums import outside_calls
 from interlace.formula.tokens import render, tokenize
 
-INTERCEPT_IN_R = "(Intercept)"
-_INTERCEPT = ("Intercept", "1")  # among the coefficients, and among the terms
+_INTERCEPT = ("Intercept", "1", "(Intercept)")  # among the coefficients, among the terms, in R
 
 
 def resolve(name: str, known: Iterable[str]) -> str | None:
@@ -41,8 +40,8 @@ def hint(name: str, known: Iterable[str]) -> str:
     " (did you mean 'recipe[T.B]'?)"
     """
     known = list(known)
-    in_r = [one for one in known if _key(_as_in_r(one)) == _key(name)]
-    near = in_r or get_close_matches(name, known, n=3)
+    same = [one for one in known if _key(_as_in_r(one)) == _key(_as_in_r(name))]
+    near = same or get_close_matches(name, known, n=3)
     return f" (did you mean {' or '.join(repr(one) for one in near)}?)" if near else ""
 
 
@@ -67,4 +66,4 @@ def _factors(name: str) -> Iterator[str]:
 
 def _as_in_r(name: str) -> str:
     """What R calls a coefficient: `fB` for `f[T.B]`."""
-    return INTERCEPT_IN_R if name in _INTERCEPT else re.sub(r"\[(?:[A-Z]\.)?([^\]]*)\]", r"\1", name)
+    return _INTERCEPT[-1] if name in _INTERCEPT else re.sub(r"\[(?:[A-Z]\.)?([^\]]*)\]", r"\1", name)
