@@ -255,3 +255,11 @@ def test_functions_are_found_beside_columns_of_their_name() -> None:
 def test_powers_are_named_from_one(data: pd.DataFrame) -> None:
     encoding, _ = Encoding.learn("y ~ poly(x, 2, raw=TRUE) + (1 | g)", data)
     assert encoding.fixed_names[1:] == ("poly(x, 2, raw=True)[1]", "poly(x, 2, raw=True)[2]")
+
+
+def test_the_same_columns_are_learnt_once() -> None:
+    data = {"y": [1.0, 2, 4, 3, 5, 7], "x": [1, 2, 3, 4, 5, 6], "f": ["u", "v"] * 3, "g": [1, 1, 1, 2, 2, 2]}
+    encoding, design = Encoding.learn("y ~ x + (x | g)", data)
+    assert encoding.fixed is encoding.random[0].basis and design.X is design.random[0].z
+    encoding, design = Encoding.learn("y ~ f + (f | g)", data, contrasts={"f": "sum"})
+    assert encoding.fixed_names[1:] == ("f[S.u]",) and encoding.random[0].columns[1:] == ("f[T.v]",)

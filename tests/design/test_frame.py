@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from interlace.design.encoding import Encoding
-from interlace.design.frame import Frame, closest, column_names
+from interlace.design.frame import Frame, closest, open_table
 from interlace.design.values import Factor
 from interlace.errors import DataError
 
@@ -178,7 +178,7 @@ def test_duplicate_names_matter_only_if_used() -> None:
 
 def test_structured_arrays_and_dates_are_read() -> None:
     data = np.array([(1.0, 2), (3.0, 4)], dtype=[("a", float), ("b", int)])
-    assert column_names(data) == ["a", "b"]
+    assert open_table(data).names == ["a", "b"]
     days = Frame.read({"d": [dt.date(2020, 1, 2), None]})
     assert days.columns["d"].dtype.kind == "M" and days.missing["d"].tolist() == [False, True]
 
@@ -225,3 +225,10 @@ def test_reading_copies_nothing_that_need_not_be_copied() -> None:
 def test_closest_names() -> None:
     assert closest("dyas", ["Days", "Subject"]) == "did you mean 'Days'?"
     assert "Days, Subject" in closest("zzz", ["Days", "Subject"])
+
+
+def test_an_open_table_stays_open() -> None:
+    table = open_table(pd.DataFrame({"a": [1, 2]}))
+    assert open_table(table) is table
+    frame = Frame.read(table)
+    assert open_table(frame) is frame and frame.names == ["a"]

@@ -53,15 +53,22 @@ LARGEST_RESPONSE = 1e70
 LARGEST_PREDICTOR = 1e140
 
 
-def check_size(names: Sequence[str], values: np.ndarray, largest: float) -> None:
-    """The largest absolute value of a column (n, k) must lie between 1 / largest and largest, or be zero."""
-    if not values.size:
-        return
+def check_values(names: Sequence[str], values: np.ndarray, largest: float, kept: np.ndarray | None) -> None:
+    """The entries of an (n, k) matrix must be finite, and of a size whose powers are numbers still.
+
+    The largest absolute value of a column must lie between 1 / largest and largest, or be zero.
+    """
     # A sum of squares is several times cheaper than a largest value, and nearly always says enough.
-    with np.errstate(over="ignore", under="ignore"):
-        squares = np.einsum("ij,ij->j", values, values)
-    if np.all((squares < largest) & (squares > len(values) / largest)):
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        squares = np.einsum("ij,ij->j", values, values).tolist()
+    smallest = len(values) / largest
+    if all(smallest < square < largest for square in squares):
         return
+    check_finite(names, values, kept)
+    _check_size(names, values, largest)
+
+
+def _check_size(names: Sequence[str], values: np.ndarray, largest: float) -> None:
     sizes = np.maximum(values.max(axis=0), -values.min(axis=0))
     wrong = np.flatnonzero((sizes > largest) | ((sizes > 0) & (sizes < 1 / largest)))
     if len(wrong):
@@ -157,10 +164,10 @@ def check_effects(group: str, n_columns: int, n_levels: int, n_rows: int) -> Non
 
 def check_varying(group: str, names: Sequence[str], z: np.ndarray) -> None:
     """Beside a random intercept no column (n, k) may be constant; columns of zeros are refused later."""
-    likely = np.flatnonzero((z[0] == z[-1]) & (z[0] != 0.0))
-    for j in map(int, likely):
-        if names[j] != "Intercept" and (z[:, j] == z[0, j]).all():
+    for j, name in enumerate(names):
+        first = z[0, j]
+        if name != "Intercept" and first == z[-1, j] != 0.0 and (z[:, j] == first).all():
             raise ModelError(
-                f"the column '{names[j]}' of the random term for '{group}' is constant (always "
-                f"{z[0, j]:g}) and repeats the intercept; leave it out of this term"
+                f"the column '{name}' of the random term for '{group}' is constant (always {first:g}) and "
+                "repeats the intercept; leave it out of this term"
             )

@@ -10,7 +10,7 @@ from interlace.design.checks import check_mapping
 from interlace.design.design import Design, RandomRows
 from interlace.design.encoding_rows import RowEncoder
 from interlace.design.extras import read_extra
-from interlace.design.frame import Frame, column_names
+from interlace.design.frame import Frame, open_table
 from interlace.design.learning import Learner, complete
 from interlace.design.learnt import Learnt, RandomEncoding
 from interlace.design.scope import check_columns, settle
@@ -73,11 +73,12 @@ class Encoding(Learnt):
             raise DataError(f"na_action {na_action!r} is not known; use 'drop' or 'raise'")
         check_mapping(contrasts)
         parsed = parse(formula) if isinstance(formula, str) else formula
-        names = column_names(data)
+        table = open_table(data)
+        names = table.names
         options = [option for option in (weights, offset) if isinstance(option, str)]
         check_columns(names, options)
         scope = settle(parsed, names, context, options)
-        read = Frame.read(data, dict.fromkeys([*scope.columns, *options]))
+        read = Frame.read(table, dict.fromkeys([*scope.columns, *options]))
         prior = read_extra("weights", weights, read, data)
         shift = read_extra("offset", offset, read, data)
         frame, kept = complete(read, (prior, shift), na_action)

@@ -13,7 +13,7 @@ from interlace.design.basis import used_names
 from interlace.design.design import Design, RandomRows
 from interlace.design.evaluation import LIBRARY, evaluate
 from interlace.design.extras import Extra, read_extra
-from interlace.design.frame import Frame, column_names
+from interlace.design.frame import Frame, open_table
 from interlace.design.learnt import Learnt, grouping_columns, sum_offsets
 from interlace.design.scope import check_columns
 from interlace.errors import DataError
@@ -31,10 +31,11 @@ class RowEncoder:
     def run(self, data: Any, weights: Any, offset: Any) -> Design:
         encoding = self.encoding
         # 1) Columns: the predictors must be there, the response may be
-        names = column_names(data)
+        table = open_table(data)
+        names = table.names
         needed = self._needed(names, replaced=offset is not None)
         answer = [n for n in used_names(encoding.formula.response) if n in names and n not in needed]
-        read = Frame.read(data, [*needed, *answer])
+        read = Frame.read(table, [*needed, *answer])
         prior = read_extra("weights", self._option(weights, encoding.weights, names), read, data)
         shift = read_extra("offset", self._offset(offset), read, data)
         # 2) Rows: complete in what must be there

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -50,9 +51,9 @@ class Frame:
         DataError
             No table, a column that is not there or is there twice, unequal lengths, unusable types.
         """
-        if isinstance(data, Frame):
-            return data
-        source = _source(data)
+        source = open_table(data)
+        if isinstance(source, Frame):
+            return source
         present = source.names
         wanted = present if columns is None else list(columns)
         read: dict[str, Column] = {}
@@ -67,6 +68,11 @@ class Frame:
             if len(values) != nrows:
                 raise DataError(f"column '{name}' has {len(values)} values, others have {nrows}")
         return cls(read, missing, nrows, source.library, source.index)
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the columns."""
+        return list(self.columns)
 
     def complete_rows(self, names: Iterable[str]) -> np.ndarray | None:
         """Indices of the rows without a missing value in these columns; None if that is every row."""
@@ -98,13 +104,6 @@ class Frame:
         return pd.DataFrame(table, index=self.index)
 
 
-def column_names(data: Any) -> list[str]:
-    """Names of the columns of a table, in order; those that are not strings are left out."""
-    if isinstance(data, Frame):
-        return list(data.columns)
-    return _source(data).names
-
-
 def closest(name: str, names: Sequence[str]) -> str:
     """A hint with the names most like `name`.
 
@@ -132,13 +131,13 @@ def _check_present(name: str, names: Sequence[str]) -> None:
 # The kinds of tables
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _PandasSource:
     data: pd.DataFrame
 
     library = "pandas"
 
-    @property
+    @cached_property
     def names(self) -> list[str]:
         return [name for name in self.data.columns.tolist() if isinstance(name, str)]
 
@@ -207,7 +206,16 @@ class _NarwhalsSource:
 _Source = _PandasSource | _MappingSource | _NarwhalsSource
 
 
-def _source(data: Any) -> _Source:
+def open_table(data: Any) -> _Source | Frame:
+    """A table of any kind, ready to be asked for its columns; one that is open already stays as it is.
+
+    Raises
+    ------
+    DataError
+        The data are no table.
+    """
+    if isinstance(data, (Frame, _PandasSource, _MappingSource, _NarwhalsSource)):
+        return data
     if isinstance(data, pd.DataFrame):
         return _PandasSource(data)
     if isinstance(data, Mapping):

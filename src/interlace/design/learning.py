@@ -67,11 +67,12 @@ class Learner:
             checks.check_weights(weights.label, prior, self.kept)
         shift = sum_offsets(self.formula, self.frame, self.context, state, offset, self.kept)
         # 2) Fixed part
-        learnt: dict[str, tuple[Basis, np.ndarray]] = {}
         self._check_contrasts(contrasts)
         fixed, X = self._basis(self.formula.fixed, contrasts)
         checks.check_coded(contrasts, tuple(fixed.factors))
         # 3) Random part: each grouping factor and each set of columns once
+        # (contrasts are for the fixed part alone)
+        learnt: dict[str, tuple[Basis, np.ndarray]] = {} if contrasts else {self.formula.fixed: (fixed, X)}
         groups: dict[tuple[str, ...], tuple[Grouping, np.ndarray]] = {}
         random: list[RandomEncoding] = []
         rows: list[RandomRows] = []
@@ -104,8 +105,7 @@ class Learner:
         name = self.formula.response
         values = evaluate(name, self.frame.columns, self.context, state, self.formula)
         y = checks.numeric_response(name, values, self.frame.nrows)
-        checks.check_finite((name,), y[:, None], self.kept)
-        checks.check_size((name,), y[:, None], checks.LARGEST_RESPONSE)
+        checks.check_values((name,), y[:, None], checks.LARGEST_RESPONSE, self.kept)
         checks.check_not_constant(name, y)
         return y
 
@@ -119,8 +119,7 @@ class Learner:
             formula=self.formula,
             evaluated=self.evaluated,
         )
-        checks.check_finite(basis.names, matrix, self.kept)
-        checks.check_size(basis.names, matrix, checks.LARGEST_PREDICTOR)
+        checks.check_values(basis.names, matrix, checks.LARGEST_PREDICTOR, self.kept)
         return basis, matrix
 
     def _grouping(self, term: RandomTerm) -> tuple[Grouping, np.ndarray]:

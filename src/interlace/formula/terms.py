@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from interlace.formula.tokens import tokenize
 
@@ -73,6 +74,7 @@ class Formula:
         return f"{self.response} ~ {' + '.join(parts)}"
 
 
+@lru_cache(maxsize=1024)
 def plain_name(expression: str) -> str | None:
     """The column name if an expression is just one (back-quotes removed), else None.
 
