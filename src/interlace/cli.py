@@ -105,13 +105,9 @@ class _Version(argparse.Action):
         super().__init__(**{**options, "nargs": 0, "help": "print the version"})
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object, **__: object) -> NoReturn:
-        from importlib.metadata import PackageNotFoundError, version
+        from interlace.version import installed_version
 
-        try:
-            found = version("interlace")
-        except PackageNotFoundError:  # a source tree that is not installed
-            found = "unknown"
-        print(f"interlace {found}")
+        print(f"interlace {installed_version()}")
         parser.exit()
 
 

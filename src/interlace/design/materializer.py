@@ -19,6 +19,8 @@ from interlace.design.factors import CodedFactor
 from interlace.design.values import Column, Factor, from_anything, type_difference
 from interlace.errors import DataError
 
+ROWS_AT_ONCE = 4096
+
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
@@ -125,9 +127,9 @@ class Materializer(PandasMaterializer):
             row = int(np.argmin(factor.codes))
             raise DataError(f"the factor '{expr}' has no level at row {row} of the rows used; drop such rows")
         code = coding(expr, encoder_state["contrast"], encoder_state["levels"], reduced_rank)
-        encoded = code.matrix[factor.codes]
+        encoded = np.take(code.matrix.T, factor.codes, axis=1)
         return FactorValues(
-            {name: encoded[:, j] for j, name in enumerate(code.fields)},
+            dict(zip(code.fields, encoded, strict=True)),
             kind="categorical",
             spans_intercept=not reduced_rank,
             drop_field=None,
@@ -173,8 +175,11 @@ class Materializer(PandasMaterializer):
     @override
     def _combine_columns(self, cols: Any, spec: Any, drop_rows: Any) -> np.ndarray:
         X = np.empty((self.rows, len(cols)))
-        for j, (_, values) in enumerate(cols):
-            X[:, j] = values
+        # Some rows at a time: whole columns of a wide matrix would each walk through all of memory.
+        for start in range(0, self.rows, ROWS_AT_ONCE):
+            part = slice(start, start + ROWS_AT_ONCE)
+            for j, (_, values) in enumerate(cols):
+                X[part, j] = values[part] if np.ndim(values) else values
         return X
 
 
