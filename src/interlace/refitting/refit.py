@@ -28,10 +28,11 @@ def refit(fit: Fit, y: Any = None, *, reml: bool | None = None) -> Fit:
     """
     if reml is not None and not isinstance(reml, bool):
         raise DataError(f"reml must be True (REML) or False (maximum likelihood), not {reml!r}")
-    design = fit.design if y is None else replace(fit.design, y=read_response(fit.design, y))
-    if reml is not None and reml != fit.reml:
-        return fit_model(fit.encoding, design, reml=reml, n_jobs=fit.n_jobs)
-    return fit if design.y is None or y is None else fit.refit(design.y)
+    response = None if y is None else read_response(fit.design, y)
+    if reml is None or reml == fit.reml:
+        return fit if response is None else fit.refit(response)
+    design = fit.design if response is None else replace(fit.design, y=response)
+    return fit_model(fit.encoding, design, reml=reml, n_jobs=fit.n_jobs)
 
 
 def by_ml(fit: Fit) -> Fit:
@@ -63,8 +64,8 @@ def read_response(design: Design, y: Any) -> np.ndarray:
         raise DataError(f"the response has {values.size} values, not {wanted}")
     if values.size != n:
         values = values[design.kept]
-    bad = np.flatnonzero(~np.isfinite(values))
-    if bad.size:
+    if not np.isfinite(values).all():
+        bad = np.flatnonzero(~np.isfinite(values))
         raise DataError(
             f"the response is missing or not finite at {bad.size} of the rows used (first: {bad[0]})"
         )
