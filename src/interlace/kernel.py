@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from numbers import Integral
 from threading import Lock
@@ -118,17 +118,22 @@ def thread_count(n_jobs: int | None) -> int | None:
     return os.cpu_count() or 1 if n_jobs == -1 else int(n_jobs)
 
 
-@contextmanager
-def blas_threads(flops: float, at_most: int | None = None) -> Iterator[None]:
+def blas_threads(flops: float, at_most: int | None = None) -> AbstractContextManager[None]:
     """Inside, BLAS uses one thread unless a factorisation of this many flops is worth sharing.
 
     Never more threads than `at_most`, nor than the process was given (OMP_NUM_THREADS, OPENBLAS_NUM_THREADS,
     threadpoolctl).
     """
     if flops <= _TINY or (flops >= _WORTH_SHARING and at_most is None):
-        yield
-        return
-    threads = 1 if flops < _WORTH_SHARING or at_most is None else at_most
+        return _AS_IT_IS
+    return _limited(1 if flops < _WORTH_SHARING or at_most is None else at_most)
+
+
+_AS_IT_IS = nullcontext()
+
+
+@contextmanager
+def _limited(threads: int) -> Iterator[None]:
     _limit.enter(threads)
     try:
         yield

@@ -54,19 +54,18 @@ class Origin:
     def shift(self, encoding: Encoding, i: int) -> Array:
         """(k, k) matrix R of block i with ``Z = (Z - origin) R``, so that the effects about the origin are
         ``R b``."""
-        R = np.eye(len(self.z[i]))
-        intercept = encoding.random[i].intercept
-        if intercept is not None:
-            R[intercept] += self.z[i]
-        return R
+        return _moved(self.z[i], encoding.random[i].intercept)
 
     def unshift(self, encoding: Encoding, i: int) -> Array:
         """The inverse of `shift`."""
-        R = np.eye(len(self.z[i]))
-        intercept = encoding.random[i].intercept
-        if intercept is not None:
-            R[intercept] -= self.z[i]
-        return R
+        return _moved(-self.z[i], encoding.random[i].intercept)
+
+
+def _moved(z: Array, intercept: int | None) -> Array:
+    R = np.identity(len(z))
+    if intercept is not None:
+        R[intercept] += z
+    return R
 
 
 def _column_origin(columns: Array, intercept: int | None) -> Array:

@@ -139,7 +139,7 @@ class ProfiledDeviance:
 
     def zero_components(self, par: Array) -> tuple[str, ...]:
         """Names ``group.column`` of the diagonal entries of Lambda that are zero."""
-        if not np.any(par[self.diagonal] == 0.0):
+        if par.all() or not np.any(par[self.diagonal] == 0.0):
             return ()
         out = []
         for block, T in zip(self.system.encoding.random, self.factors(par), strict=True):

@@ -71,10 +71,9 @@ class Fit:
             One value per row used in the fit.
         """
         design = replace(self.design, y=_response(y, self.design.nrows))
-        A = self.criterion.system.A.with_response(self.encoding, _select(design, self.kept))
-        A = _conditioned(A, _select(design, self.kept))
-        system = replace(self.criterion.system, A=A)
-        criterion = replace(self.criterion, system=system)
+        rows, system = _select(design, self.kept), self.criterion.system
+        A = _conditioned(system.A.with_response(self.encoding, rows), rows)
+        criterion = replace(self.criterion, system=System(system.encoding, A, system.symbolic, system.n_jobs))
         criterion, optimum = _search(lambda: minimise_again(criterion))
         return _checked(criterion, design, optimum, self.kept, self.dropped)
 
