@@ -13,6 +13,8 @@
 PYTHON ?= python3
 JOBS   ?= 2
 VENV   := .venv
+# The test processes share the processors: BLAS threads of each would wait for those of the others.
+ONE_THREAD := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
 PY     := $(VENV)/bin/python
 PIP    := $(PY) -m pip --disable-pip-version-check --quiet install
 
@@ -29,16 +31,16 @@ demo: .stamp-install
 	$(VENV)/bin/interlace fit "Reaction ~ Days + (Days | Subject)" sleepstudy
 
 test: .stamp-test .stamp-install
-	$(PY) -m pytest -q -n $(JOBS)
+	$(ONE_THREAD) $(PY) -m pytest -q -n $(JOBS)
 
 slow: .stamp-test .stamp-install
-	$(PY) -m pytest -q -n $(JOBS) -m slow
+	$(ONE_THREAD) $(PY) -m pytest -q -n $(JOBS) -m slow
 
 check: .stamp-check .stamp-test .stamp-install
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
-	$(PY) -m pytest -q tests/test_house.py
+	$(ONE_THREAD) $(PY) -m pytest -q tests/test_house.py
 
 bench: .stamp-install
 	$(PY) benchmarks/run.py $(BENCH)
