@@ -8,10 +8,12 @@ writes NAME.parquet and NAME.csv with the same rows.
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.random import Generator
+from problems import BY_NAME as FITS
 from problems import Columns, Problem, nested, shipped, write
 
 
@@ -52,15 +54,7 @@ def reading(subjects: int, items: int):
 
 
 PROBLEMS = [
-    Problem(
-        "sleepstudy",
-        "sleepstudy, random slope",
-        "Reaction ~ Days",
-        (("Days", "Subject"),),
-        shipped("sleepstudy", "Reaction", "Days", "Subject"),
-        factors=("Subject",),
-        quick=True,
-    ),
+    replace(FITS["sleepstudy"], title="sleepstudy, random slope"),
     Problem(
         "machines",
         "Machines, 3 x 3 covariance",

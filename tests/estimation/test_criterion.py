@@ -105,8 +105,6 @@ def _noise(value: float) -> float:
 
 
 def test_hessian_is_the_slope_of_the_gradient(fit: Fit) -> None:
-    if fit.criterion.system.A.n > LARGE:
-        pytest.skip("differences of a large problem say no more than those of a small one")
     compiled = fit.criterion.kernel()
     for par in points(fit)[:2]:
         hessian = fit.criterion.hessian(par)

@@ -141,9 +141,9 @@ def test_a_method_is_checked_at_the_door() -> None:
     with pytest.raises(interlace.DataError, match="satterthwaite, kenward-roger, asymptotic"):
         ddf_method("kr")
     with pytest.raises(interlace.DataError, match="KenwardRoger"):
-        ddf_method(3)  # type: ignore[arg-type]
+        ddf_method(3)
     with pytest.raises(interlace.DataError, match="expected, observed"):
-        KenwardRoger("exact")  # type: ignore[arg-type]
+        KenwardRoger("exact")
 
 
 def test_asymptotic_tests_are_normal() -> None:

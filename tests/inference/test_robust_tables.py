@@ -169,4 +169,4 @@ def test_what_does_not_go_together() -> None:
     with pytest.raises(DataError, match=r"vcov 'HC3' is not known: choose from model, CR0"):
         m.summary(vcov="HC3")
     with pytest.raises(DataError, match="not an object of type DataFrame"):
-        m.coef_table(vcov=m.vcov("CR2"))  # type: ignore[arg-type]
+        m.coef_table(vcov=m.vcov("CR2"))

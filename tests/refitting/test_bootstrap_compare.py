@@ -131,4 +131,4 @@ def test_arguments_are_checked() -> None:
         interlace.bootstrap_compare(small, large, n=3)
     for n in (0, -1, 2.5, True):
         with pytest.raises(DataError, match="n must be a positive whole number"):
-            interlace.bootstrap_compare(large, small, n=n)  # type: ignore[arg-type]
+            interlace.bootstrap_compare(large, small, n=n)

@@ -188,9 +188,9 @@ def test_arguments_are_checked(sleep: dict[str, LinearMixedModel]) -> None:
     with pytest.raises(DataError, match="2 models need as many different names"):
         interlace.compare(m, m, names=["a", "a"])
     with pytest.raises(DataError, match="not str"):
-        interlace.compare(m, "model")  # type: ignore[arg-type]
+        interlace.compare(m, "model")
     with pytest.raises(DataError, match="refit must be True or False"):
-        interlace.compare(m, m, refit="no")  # type: ignore[arg-type]
+        interlace.compare(m, m, refit="no")
     with pytest.raises(DataError, match="criterion 'dic' is not known"):
         interlace.aic_table(m, by="dic")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import pickle
-import warnings
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ import pandas as pd
 import pytest
 
 import interlace
-from interlace.errors import DataError, InterlaceWarning
+from interlace.errors import DataError
 from interlace.estimation.fit import at_theta
 from interlace.model import LinearMixedModel
 from interlace.refitting.ranova import NOTE
@@ -140,9 +139,7 @@ def test_other_rows_are_refused_though_the_responses_are_equal() -> None:
     table = pd.DataFrame({"y": [1.0, 2.0, 2.0, 3.0, 5.0, 4.0, 6.0, 3.0], "g": list("aabbccdd")})
     table["a"], table["b"] = np.arange(8.0) ** 2, np.sin(np.arange(8.0))
     table.loc[1, "a"] = table.loc[2, "b"] = np.nan
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", InterlaceWarning)
-        one, two = (interlace.lmer(f"y ~ {x} + (1 | g)", table, reml=False) for x in "ab")
+    one, two = (interlace.lmer(f"y ~ {x} + (1 | g)", table, reml=False) for x in "ab")
     assert (one.fit.design.y == two.fit.design.y).all()
     for compared in (interlace.compare, interlace.aic_table):
         with pytest.raises(DataError, match=r"1 of 7 rows are others \(first: row 2, counted from 0\)"):

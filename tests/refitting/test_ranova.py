@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import pytest
 from scipy import stats
 
 import interlace
-from interlace.errors import DataError, InterlaceWarning
+from interlace.errors import DataError
 from interlace.estimation.fit import Fit, at_theta, fit
 from interlace.refitting.ranova import mixture_p_value
 from reference_cases import Case, lmer_cases
@@ -42,10 +41,8 @@ def test_awkward_models(name: str) -> None:
     if r["data"] == "sleepstudy":
         data["half"] = pd.Categorical(data["Days"].astype(int) % 2)
         data["Day"] = pd.Categorical(data["Days"].astype(int))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", InterlaceWarning)
-        m = interlace.lmer(r["formula"], data, reml=r["REML"], weights="w" if r["weights"] else None)
-        table = m.ranova(drop="terms" if r["whole"] else "slopes")
+    m = interlace.lmer(r["formula"], data, reml=r["REML"], weights="w" if r["weights"] else None)
+    table = m.ranova(drop="terms" if r["whole"] else "slopes")
     check(table, r["rows"], {c: array(r[c]) for c in ("npar", "loglik", "aic", "lrt", "df", "p")})
 
 
