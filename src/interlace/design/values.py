@@ -59,7 +59,40 @@ class Factor:
         return pd.Series(pd.Categorical.from_codes(self.codes, categories=self.levels, ordered=self.ordered))
 
 
+@dataclass(frozen=True, slots=True)
+class CodedFactor(Factor):
+    """A factor made by a function of a formula: its levels are meant, and it may bring its contrast along.
+
+    Attributes
+    ----------
+    contrast : object or None
+        A contrast of `interlace.design.contrasts`; None is the default of the factor.
+    """
+
+    contrast: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """Several columns that one expression gives, such as a polynomial or a spline.
+
+    Attributes
+    ----------
+    values : ndarray of float64, shape (n, k)
+    labels : tuple of str
+        The k labels; column j of ``poly(x, 2)`` is named ``poly(x, 2)[labels[j]]``.
+    """
+
+    values: np.ndarray
+    labels: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
 Column = np.ndarray | Factor
+Constant = float | bool | str | None  # None is R's NULL
+Value = np.ndarray | Factor | Matrix | tuple[Constant, ...] | Constant  # what an expression can be
 
 
 def match(values: np.ndarray, levels: np.ndarray) -> np.ndarray:
