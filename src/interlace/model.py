@@ -13,10 +13,11 @@ from interlace.estimation.fit import Fit
 from interlace.inference import anova, drop1, likelihood, varcorr
 from interlace.inference.contrast import ContrastTest, contrast_test
 from interlace.inference.df import DdfLike, VcovLike
-from interlace.inference.effect_size import TOLERANCE, icc, r2
+from interlace.inference.effect_size import icc, r2
 from interlace.inference.estimates import fixed_effects, kept_names
 from interlace.inference.memory import Memory
 from interlace.inference.robust import MODEL, covariance
+from interlace.inference.singular import TOLERANCE, is_singular
 from interlace.inference.varcorr_se import varcorr_se_table
 from interlace.prediction import predict, ranef, residuals, rows, simulate
 from interlace.refitting.ranova import ranova
@@ -70,7 +71,7 @@ class LinearMixedModel:
 
     @property
     def convergence(self) -> Convergence:
-        """The facts about the optimum: scaled gradient, curvature, evaluations, components at zero."""
+        """The facts about the optimum: scaled gradient, curvature, evaluations, what is singular."""
         return convergence(self._fit)
 
     # ---- fixed effects ---
@@ -241,8 +242,12 @@ class LinearMixedModel:
 
     @property
     def is_singular(self) -> bool:
-        """Whether some linear combination of the random effects has (nearly) no variance, by lme4's rule."""
-        return varcorr.is_singular(self._fit)
+        """Whether some linear combination of the random effects has (nearly) no variance.
+
+        lme4's rule, with columns taken in units in which they are orthonormal over the rows: neither their
+        units nor their origin matters. `convergence.singular` says which.
+        """
+        return is_singular(self._fit)
 
     def ranova(self, *, drop: str = "slopes") -> pd.DataFrame:
         """Likelihood-ratio tests of the random terms, by the criterion of the fit, as lmerTest's `ranova`.
@@ -265,7 +270,7 @@ class LinearMixedModel:
         """Nakagawa's R2: shares of the variance explained by the fixed part (marginal) and all (conditional).
 
         With slopes the variance of the random effects is the mean of `z' Sigma z` over rows (Johnson 2014).
-        A fit with a diagonal entry of theta below `tolerance` counts as singular: the conditional R2 is NaN,
+        For a singular fit (see `is_singular`, of which `tolerance` is the limit) the conditional R2 is NaN,
         with a warning, and the marginal one is `fixed / (fixed + residual)`; `tolerance=0` takes estimates
         as they are.
         """
@@ -275,7 +280,8 @@ class LinearMixedModel:
         """Intraclass correlation: shares of the random effects in the variance; NaN for singular fits.
 
         "adjusted": of the variance that the fixed part leaves; "unadjusted": of all the variance; "by_group":
-        {grouping factor: share of its intercepts in the variance that the fixed part leaves}.
+        {grouping factor: share of its random effects in the variance that the fixed part leaves}; NaN for a
+        grouping factor with slopes, whose variance differs from row to row.
         """
         return icc(self._fit, tolerance=tolerance)
 

@@ -42,10 +42,12 @@ def check(v: Variances, reference: dict[str, Any]) -> None:
     assert v.random / total == pytest.approx(reference["icc"]["ICC_unadjusted"], abs=1e-6)
     within = v.random + v.residual
     assert v.random / within == pytest.approx(reference["icc"]["ICC_adjusted"], abs=1e-6)
-    groups = {":".join(sorted(k.split(":"))): x / within for k, x in v.intercepts.items()}
     r = reference["icc_by_group"]
     names = [":".join(sorted(k.split(":"))) for k in r.get("Group", [])]
-    assert groups == pytest.approx(dict(zip(names, r["ICC"], strict=True)), abs=2e-6)
+    theirs = dict(zip(names, r.get("ICC", []), strict=True))
+    for group, variance in v.by_group.items():  # theirs of a group with slopes is at zero of the predictors
+        if not np.isnan(variance):
+            assert variance / within == pytest.approx(theirs[":".join(sorted(group.split(":")))], abs=2e-6)
 
 
 def test_there_are_cases() -> None:
@@ -65,7 +67,10 @@ def test_reference_cases(case: Case) -> None:
     }
     assert icc["adjusted"] == pytest.approx(reference["icc"]["ICC_adjusted"], abs=1e-6)
     assert icc["unadjusted"] == pytest.approx(reference["icc"]["ICC_unadjusted"], abs=1e-6)
-    assert icc["by_group"] == {k: pytest.approx(x / (v.random + v.residual)) for k, x in v.intercepts.items()}
+    shares = {k: pytest.approx(x / (v.random + v.residual), nan_ok=True) for k, x in v.by_group.items()}
+    assert icc["by_group"] == shares
+    slopes = {block.group for block in m.fit.encoding.random if block.columns != ("Intercept",)}
+    assert {k for k, x in v.by_group.items() if np.isnan(x)} == slopes
 
 
 @pytest.mark.parametrize("case", [c for c in CASES if c.name in LEFT_OUT], ids=str)
@@ -73,9 +78,9 @@ def test_what_performance_leaves_out(case: Case) -> None:
     """performance takes z from X, and of `(x || g)` the first term: its numbers are the intercept's."""
     m, reference = fitted(case), case.reference()["performance"]
     v = variances(m.fit)
-    intercept = v.intercepts["Subject"]
+    intercept = m.varcorr().loc[0, "variance"]
     assert v.random > 1.5 * intercept
-    check(Variances(v.fixed, intercept, v.intercepts, v.residual), reference)
+    check(Variances(v.fixed, intercept, v.by_group, v.residual), reference)
 
 
 @pytest.mark.parametrize("case", [c for c in CASES if c.name in DEFINED], ids=str)
@@ -128,11 +133,21 @@ def test_random_variance_is_the_mean_over_rows() -> None:
 
 def test_units_do_not_matter() -> None:
     data = load_data("sleepstudy")
-    moved = data.assign(Days=data["Days"] * 24 + 1000, Reaction=data["Reaction"] / 1000 + 5)
     formula = "Reaction ~ Days + (Days | Subject)"
-    a, b = interlace.lmer(formula, data), interlace.lmer(formula, moved)
-    assert b.r2() == pytest.approx(a.r2(), rel=1e-6)
-    assert b.icc()["adjusted"] == pytest.approx(a.icc()["adjusted"], rel=1e-6)
+    a = interlace.lmer(formula, data)
+    assert a.r2() == {
+        "marginal": pytest.approx(0.2786511, abs=1e-6),
+        "conditional": pytest.approx(0.7992199, abs=1e-6),
+    }
+    for unit, origin in ((24.0, 1000.0), (86400.0, 0.0), (1.0, 1990.0), (1e-9, 0.0), (1e9, 1e10)):
+        moved = data.assign(Days=data["Days"] * unit + origin, Reaction=data["Reaction"] / 1000 + 5)
+        b = interlace.lmer(formula, moved)
+        assert not b.is_singular
+        assert b.r2() == pytest.approx(a.r2(), rel=1e-6)
+        shares = b.icc()
+        assert shares["adjusted"] == pytest.approx(a.icc()["adjusted"], rel=1e-6)
+        assert shares["unadjusted"] == pytest.approx(a.icc()["unadjusted"], rel=1e-6)
+        assert np.isnan(shares["by_group"]["Subject"])  # it would be the share at Days = 0, wherever that is
 
 
 def test_tolerance_is_checked() -> None:

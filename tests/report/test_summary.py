@@ -202,11 +202,22 @@ def test_correlations_are_those_of_vcov(slope: interlace.LinearMixedModel) -> No
     assert slope.summary().correlation.loc["Days", "Intercept"] == pytest.approx(expected)
 
 
-def test_components_at_zero_are_named() -> None:
+def test_a_singular_fit_is_said_with_what_to_do() -> None:
     model = interlace.lmer("Yield ~ 1 + (1 | Batch)", load_data("Dyestuff2"))
-    assert "at zero" in str(model.convergence) and "Batch" in str(model.convergence)
+    assert str(model.convergence).endswith("; the variance of (1 | Batch) is zero")
     assert str(model.convergence) in str(model.summary())
     assert "\n" not in str(model.convergence)
+    line = "singular fit: the variance of (1 | Batch) is zero; leave (1 | Batch) out"
+    for text in (str(model), str(model.summary())):
+        assert line in text.splitlines()
+    for html in (model._repr_html_(), model.summary()._repr_html_()):
+        assert line in _html_text(html)
+
+
+def test_other_fits_are_not_singular(slope: interlace.LinearMixedModel) -> None:
+    assert slope.convergence.singular == ()
+    for text in (str(slope), str(slope.summary()), str(slope.convergence)):
+        assert "singular" not in text and "rank" not in text
 
 
 def test_html_says_what_the_text_says(slope: interlace.LinearMixedModel) -> None:

@@ -9,8 +9,7 @@ import numpy as np
 
 from interlace.errors import DataError, InterlaceWarning
 from interlace.estimation.fit import Fit
-
-TOLERANCE = 1e-5  # performance's: a diagonal entry of theta below this counts as zero
+from interlace.inference.singular import TOLERANCE, singular_terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,20 +22,21 @@ class Variances:
         Sample variance of `X beta` over the rows, the offset left out.
     random : float
         Mean over the rows of `z' Sigma z`, summed over the random terms; NaN for a singular fit.
-    intercepts : dict of str to float
-        Variance of the random intercept of each grouping factor that has one.
+    by_group : dict of str to float
+        Variance of the random effects of each grouping factor. NaN for a factor with slopes: their variance
+        depends on the row, and that of the intercept is at zero of the predictors, wherever that lies.
     residual : float
         sigma^2, of an observation of weight 1.
     """
 
     fixed: float
     random: float
-    intercepts: dict[str, float]
+    by_group: dict[str, float]
     residual: float
 
 
 def variances(fit: Fit, *, tolerance: float = TOLERANCE) -> Variances:
-    """The parts of the variance; `random` is NaN where a diagonal entry of theta is below `tolerance`.
+    """The parts of the variance; `random` is NaN where the fit is singular, see `singular_terms`.
 
     Warns
     -----
@@ -48,13 +48,12 @@ def variances(fit: Fit, *, tolerance: float = TOLERANCE) -> Variances:
     solution, design = fit.solution, fit.design
     mean = design.X[:, list(fit.kept)] @ solution.beta
     random = 0.0
-    intercepts: dict[str, float] = {}
+    by_group: dict[str, float] = {}
     for block, rows, T in zip(fit.encoding.random, design.random, solution.factors, strict=True):
         random += fit.sigma**2 * float(np.square(rows.z @ T).sum()) / design.nrows
-        if block.intercept is not None:
-            variance = fit.sigma**2 * float(np.square(T[block.intercept]).sum())
-            intercepts[block.group] = intercepts.get(block.group, 0.0) + variance
-    zero = _at_zero(fit, tolerance)
+        variance = fit.sigma**2 * float(np.square(T).sum()) if block.columns == ("Intercept",) else np.nan
+        by_group[block.group] = by_group.get(block.group, 0.0) + variance
+    zero = [str(term) for term in singular_terms(fit, tolerance)] if tolerance else []
     if zero:
         warnings.warn(
             f"the fit is singular ({', '.join(zero)}): the variance of the random effects is not given, "
@@ -64,7 +63,7 @@ def variances(fit: Fit, *, tolerance: float = TOLERANCE) -> Variances:
             stacklevel=4,
         )
         random = np.nan
-    return Variances(float(mean.var(ddof=1)), random, intercepts, fit.sigma**2)
+    return Variances(float(mean.var(ddof=1)), random, by_group, fit.sigma**2)
 
 
 def r2(fit: Fit, *, tolerance: float = TOLERANCE) -> dict[str, float]:
@@ -91,21 +90,13 @@ def icc(fit: Fit, *, tolerance: float = TOLERANCE) -> dict[str, float | dict[str
     -------
     dict
         "adjusted": `random / (random + residual)`; "unadjusted": `random / (fixed + random + residual)`;
-        "by_group": for each grouping factor with a random intercept, its variance over `random + residual`
-        (not a share of the whole where there are slopes). All are NaN for a singular fit.
+        "by_group": for each grouping factor with random intercepts alone, their variance over
+        `random + residual`; NaN where it has slopes. All are NaN for a singular fit.
     """
     v = variances(fit, tolerance=tolerance)
     within = v.random + v.residual
     return {
         "adjusted": v.random / within,
         "unadjusted": v.random / (v.fixed + within),
-        "by_group": {group: variance / within for group, variance in v.intercepts.items()},
+        "by_group": {group: variance / within for group, variance in v.by_group.items()},
     }
-
-
-def _at_zero(fit: Fit, tolerance: float) -> list[str]:
-    return [
-        f"{block.columns[j]} | {block.group}"
-        for block, T in zip(fit.encoding.random, fit.solution.factors, strict=True)
-        for j in np.flatnonzero(np.diagonal(T) < tolerance)
-    ]

@@ -20,7 +20,7 @@ from interlace.estimation.covariance import Unstructured
 from interlace.estimation.fit import Fit
 from interlace.inference.marginal import Marginal
 from interlace.inference.moments import Moments, moments
-from interlace.inference.varcorr import is_singular
+from interlace.inference.singular import is_singular
 from interlace.inference.wald import Array, FTest, mean, scores
 
 TINY = 1e-10

@@ -8,7 +8,7 @@ import numpy as np
 
 from interlace.estimation.fit import Fit
 from interlace.inference.marginal import Marginal
-from interlace.inference.varcorr import is_singular
+from interlace.inference.singular import is_singular
 from interlace.inference.varpar import VarianceParameters, derivatives
 from interlace.inference.wald import Array, FTest, mean, rowwise, scores
 

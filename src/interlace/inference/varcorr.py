@@ -15,7 +15,6 @@ from interlace.inference.wald import correlation
 _Row = tuple[str, str | None, str | None, float, float, float]
 
 RESIDUAL = "Residual"
-SINGULAR_TOLERANCE = 1e-4  # lme4's isSingular(): a diagonal entry of Lambda below this counts as zero
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +71,6 @@ def varcorr_table(fit: Fit) -> pd.DataFrame:
             for (name, values), kind in zip(columns.items(), types, strict=True)
         }
     )
-
-
-def is_singular(fit: Fit) -> bool:
-    """Whether a diagonal entry of a relative covariance factor is below 1e-4: lme4's `isSingular`."""
-    return any(bool(np.any(np.diagonal(T) < SINGULAR_TOLERANCE)) for T in fit.solution.factors)
 
 
 def _rows(component: Component) -> list[_Row]:

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from interlace.estimation.fit import Fit
+from interlace.inference.singular import singular_terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,23 +24,22 @@ class Convergence:
         Of the Hessian; None when there are no parameters.
     evaluations : int
         Evaluations of the criterion.
-    at_zero : tuple of str
-        Components of the random effects estimated as exactly zero.
+    singular : tuple of str
+        Per covariance matrix of random effects that is singular, its rank and the reason.
     """
 
     status: str
     scaled_gradient: float
     smallest_eigenvalue: float | None
     evaluations: int
-    at_zero: tuple[str, ...]
+    singular: tuple[str, ...]
 
     def __str__(self) -> str:
         facts = [f"scaled gradient {self.scaled_gradient:.1e}"]
         if self.smallest_eigenvalue is not None:
             facts.append(f"smallest Hessian eigenvalue {self.smallest_eigenvalue:.3g}")
         facts.append(f"{self.evaluations} evaluation{'s' * (self.evaluations != 1)}")
-        zero = f"; at zero: {', '.join(self.at_zero)}" if self.at_zero else ""
-        return f"{self.status}: {', '.join(facts)}{zero}"
+        return "; ".join([f"{self.status}: {', '.join(facts)}", *self.singular])
 
 
 def convergence(fit: Fit) -> Convergence:
@@ -50,5 +50,5 @@ def convergence(fit: Fit) -> Convergence:
         scaled_gradient=math.sqrt(max(0.0, 2 * optimum.decrement)),
         smallest_eigenvalue=optimum.smallest_eigenvalue if optimum.par.size else None,
         evaluations=optimum.evaluations,
-        at_zero=optimum.at_zero,
+        singular=tuple(str(term) for term in singular_terms(fit)),
     )

@@ -32,6 +32,8 @@ class OverviewFacts:
         Coefficients of the fixed effects.
     dropped : tuple of str
         Columns of X left out because they are linear combinations of earlier ones.
+    singular : str
+        One line on a singular fit and what to do about it; "" for other fits.
     """
 
     title: str
@@ -45,6 +47,7 @@ class OverviewFacts:
     ngroups: dict[str, int]
     fixef: pd.Series
     dropped: tuple[str, ...]
+    singular: str
 
 
 @dataclass(frozen=True, slots=True)

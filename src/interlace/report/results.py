@@ -12,7 +12,8 @@ from interlace.estimation.fit import Fit
 from interlace.inference import likelihood
 from interlace.inference.df import DdfLike, ddf_method
 from interlace.inference.estimates import fixed_effects
-from interlace.inference.varcorr import is_singular, varcorr_table
+from interlace.inference.singular import is_singular
+from interlace.inference.varcorr import varcorr_table
 from interlace.prediction.ranef import conditional_covariance, modes, n_groups
 from interlace.report.convergence import convergence
 
@@ -50,7 +51,7 @@ def results(fit: Fit, *, ddf: DdfLike = "satterthwaite") -> dict[str, Any]:
             "scaled_gradient": facts.scaled_gradient,
             "smallest_eigenvalue": facts.smallest_eigenvalue,
             "evaluations": facts.evaluations,
-            "at_zero": facts.at_zero,
+            "singular": facts.singular,
         },
     }
     return plain(found)

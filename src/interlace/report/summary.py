@@ -9,6 +9,7 @@ from interlace.estimation.fit import Fit
 from interlace.inference import likelihood
 from interlace.inference.df import DdfLike, ddf_method
 from interlace.inference.estimates import fixed_effects
+from interlace.inference.singular import singular_line
 from interlace.inference.varcorr import components
 from interlace.inference.wald import correlation
 from interlace.prediction.ranef import n_groups
@@ -63,6 +64,7 @@ def overview(fit: Fit, *, data_name: str = "") -> Overview:
         ngroups=n_groups(fit),
         fixef=pd.Series(estimates.estimate, index=list(estimates.labels)),
         dropped=fit.dropped,
+        singular=singular_line(fit),
     )
 
 

@@ -105,12 +105,12 @@ def random_effects(
 
 
 def size_lines(o: OverviewFacts) -> list[str]:
-    """Numbers of observations and levels, and of rows left out."""
+    """Numbers of observations and levels, and of rows left out; whether the fit is singular."""
     groups = "; ".join(f"{name}, {count}" for name, count in o.ngroups.items())
     lines = [f"Number of obs: {o.nobs}, groups:  {groups}"]
     if o.n_missing:
         lines.append(f"  ({o.n_missing} row{'s' * (o.n_missing != 1)} left out because of missing values)")
-    return lines
+    return [*lines, *([o.singular] if o.singular else [])]
 
 
 def dropped_lines(dropped: Sequence[str]) -> list[str]:

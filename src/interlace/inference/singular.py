@@ -1,0 +1,113 @@
+"""Singular fits: which linear combinations of the random effects have no variance, whatever the units."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from interlace.estimation.fit import Fit
+from interlace.inference.wald import Array
+
+# lme4's isSingular(): a standard deviation below this share of the residual one counts as zero.
+TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True, slots=True)
+class SingularTerm:
+    """A covariance matrix of random effects that has not its full rank.
+
+    Attributes
+    ----------
+    group : str
+        The grouping factor.
+    columns : tuple of str
+        The k random effects.
+    rank : int
+        Less than k.
+    reason : str
+        What is zero, or how large a correlation is; "" where there is nothing simple to say.
+    """
+
+    group: str
+    columns: tuple[str, ...]
+    rank: int
+    reason: str
+
+    def __str__(self) -> str:
+        k = len(self.columns)
+        if k == 1:
+            return f"the variance of {_term(self.columns, '|', self.group)} is zero"
+        text = f"the covariance of {self.group} ({k} x {k}) has rank {self.rank}"
+        return f"{text}: {self.reason}" if self.reason else text
+
+    @property
+    def remedy(self) -> str:
+        """What to write in place of the term."""
+        if self.rank == 0:
+            return f"leave {_term(self.columns, '|', self.group)} out"
+        simpler = _term(self.columns, "||", self.group)
+        return f"try a simpler random part, such as {simpler} or fewer columns for {self.group}"
+
+
+def singular_terms(fit: Fit, tolerance: float = TOLERANCE) -> tuple[SingularTerm, ...]:
+    """The terms whose covariance matrix is (nearly) singular, in the order of the formula.
+
+    The rank is that of ``S T``, for the relative covariance factor T of a term and S with ``S'S = Z'WZ / n``:
+    in coordinates where the columns of the term are orthonormal over the rows, so that neither their units
+    nor their origin matters. For a random intercept ``S T`` is theta. A singular value of ``S T`` that is not
+    above `tolerance` counts as zero.
+    """
+    scaled = [scale_free_factor(fit, i) for i in range(len(fit.encoding.random))]
+    values = [np.linalg.svd(scale @ T, compute_uv=False) for scale, T in scaled]
+    found = []
+    for i, block in enumerate(fit.encoding.random):
+        rank = int((values[i] > tolerance).sum())
+        if rank < len(block.columns):
+            reason = _reason(block.columns, *scaled[i], rank, tolerance)
+            found.append(SingularTerm(block.group, block.columns, rank, reason))
+    return tuple(found)
+
+
+def scale_free_factor(fit: Fit, i: int) -> tuple[Array, Array]:
+    """S with ``S'S = Z'WZ / n`` for the columns of term i, and the factor T of its relative covariance."""
+    A, place = fit.criterion.system.A, fit.criterion.system.A.layout.places[i]
+    per_row = np.sqrt(A.layout.levels[place.factor] / A.n)
+    shift = A.origin.shift(fit.encoding, i)
+    return per_row * np.linalg.solve(fit.criterion.basis[i], shift), fit.solution.factors[i]
+
+
+def is_singular(fit: Fit) -> bool:
+    """Whether a linear combination of random effects has (nearly) no variance, whatever the units."""
+    return bool(singular_terms(fit))
+
+
+def singular_line(fit: Fit) -> str:
+    """One line that says that a fit is singular, why, and what to do; "" for other fits."""
+    terms = singular_terms(fit)
+    if not terms:
+        return ""
+    remedies = list(dict.fromkeys(term.remedy for term in terms))
+    return f"singular fit: {', and '.join(map(str, terms))}; {', and '.join(remedies)}"
+
+
+def _reason(columns: tuple[str, ...], S: Array, T: Array, rank: int, tolerance: float) -> str:
+    if rank == 0:
+        return "all variances are zero"
+    sd = np.linalg.norm(S, axis=0) * np.linalg.norm(T, axis=1)
+    zero = [name for name, value in zip(columns, sd, strict=True) if value <= tolerance]
+    if zero:
+        return f"the variance{'s' * (len(zero) > 1)} of {' and '.join(zero)} {_are(zero)} zero"
+    if len(columns) == 2:
+        return f"correlation {'-' * bool(T[0] @ T[1] < 0)}1"
+    return ""
+
+
+def _are(names: list[str]) -> str:
+    return "is" if len(names) == 1 else "are"
+
+
+def _term(columns: tuple[str, ...], bar: str, group: str) -> str:
+    """The term as it is written in a formula."""
+    names = ["0", *columns] if "Intercept" not in columns else [n for n in columns if n != "Intercept"]
+    return f"({' + '.join(names) or '1'} {bar} {group})"
