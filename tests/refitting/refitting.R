@@ -19,6 +19,8 @@ cases <- list(
  list("weights_offset","sleepstudy","Reaction ~ Days + offset(off) + (Days | Subject)", TRUE, TRUE, FALSE),
  list("weights_intercept","sleepstudy","Reaction ~ Days + offset(off) + (1 | Subject)", TRUE, TRUE, FALSE),
  list("whole_terms","sleepstudy","Reaction ~ Days + (Days | Subject)", TRUE, FALSE, TRUE),
+ list("polynomial_whole","sleepstudy","Reaction ~ poly(Days, 2) + (0 + poly(Days, 2) | Subject)", TRUE, FALSE, TRUE),
+ list("covariate_by_factor_whole","sleepstudy","Reaction ~ Days + (0 + off:half | Subject)", TRUE, FALSE, TRUE),
  list("missing","sleepstudy_na","Reaction ~ Days + (Days | Subject)", TRUE, FALSE, TRUE),
  list("egsingle","egsingle","math ~ year + (year | schoolid) + (1 | childid)", TRUE, FALSE, FALSE))
 ran <- list()

@@ -114,6 +114,13 @@ def test_counts_and_text() -> None:
     assert "2 refits" in str(BootstrapComparison(3.0, 1, np.ones(3), n_failed=2))
 
 
+def test_draws_equal_to_the_statistic_and_near_zero() -> None:
+    """Only larger draws are extreme, as in pbkrtest; zero is what the optimizer does not tell from it."""
+    b = BootstrapComparison(2.0, 1, np.array([0.9e-8, 1.1e-8, 1.0, 2.0, 2.0, np.nextafter(2.0, 3.0)]))
+    assert (b.n_extreme, len(b.positive)) == (1, 5)
+    assert b.p == 2 / 6
+
+
 def test_bar_is_shown_only_if_wanted(capsys: pytest.CaptureFixture[str]) -> None:
     bootstrap("fixed", 3, seed=1)
     data = load_data("sleepstudy")

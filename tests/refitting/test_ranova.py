@@ -43,7 +43,11 @@ def test_awkward_models(name: str) -> None:
         data["Day"] = pd.Categorical(data["Days"].astype(int))
     m = interlace.lmer(r["formula"], data, reml=r["REML"], weights="w" if r["weights"] else None)
     table = m.ranova(drop="terms" if r["whole"] else "slopes")
-    check(table, r["rows"], {c: array(r[c]) for c in ("npar", "loglik", "aic", "lrt", "df", "p")})
+    expected = {c: array(r[c]) for c in ("npar", "loglik", "aic", "lrt", "df", "p")}
+    if name == "slope_only":  # lmerTest shows 2 (l - l') of models that are not nested, on 0 df
+        expected["lrt"][1] = expected["df"][1] = np.nan
+        table = table.iloc[:2]
+    check(table, r["rows"], expected)
 
 
 def check(table: pd.DataFrame, rows: list[str], expected: dict[str, np.ndarray]) -> None:
@@ -65,6 +69,72 @@ def same_name(row: str) -> str:
     row = row.replace("(Days * off |", "(Days + off + Days:off |")
     head, bar, group = row.partition(" | ")
     return f"{head}{bar}{':'.join(sorted(group.rstrip(')').split(':')))}"
+
+
+NOT_NESTED = {
+    "(0 + poly(Days, 2) | Subject)": (1, "poly(Days, 2)"),
+    "(0 + off:half | Subject)": (1, "off:half"),
+    "(0 + Days | Subject)": (1, "Days"),
+    "(0 + far | Subject)": (1, "far"),  # the constant is a column of it to nine digits
+    "(0 + Days | Subject) + (1 | half)": (1, "Days"),
+}
+NESTED = {
+    "(Days | Subject)": "Days in (Days | Subject)",
+    "(0 + half | Subject)": "half in (0 + half | Subject)",
+    "(0 + half:grp | half)": "half:grp in (0 + half:grp | half)",
+    "(0 + Days | Subject) + (1 | Subject)": "Days in (0 + Days | Subject)",
+    "(0 + Days | Subject) + (0 + half | Subject)": "Days in (0 + Days | Subject)",
+    "(0 + moved | Subject)": "moved in (0 + moved | Subject)",  # the constant, to all digits there are
+}
+
+
+def hard_data() -> pd.DataFrame:
+    data = load_data("sleepstudy")
+    data["half"] = pd.Categorical(data["Days"].astype(int) % 2)
+    data["far"], data["moved"] = data["Days"] + 1e9, 1e13 + data["Days"]
+    return data
+
+
+@pytest.mark.parametrize("random", NOT_NESTED)
+def test_models_that_are_not_nested_have_no_likelihood_ratio(random: str) -> None:
+    """An intercept stays where there was none: 2 (l - l') may have either sign, and no p-value."""
+    row, term = NOT_NESTED[random]
+    m = interlace.lmer(f"Reaction ~ poly(Days, 2) + {random}", hard_data())
+    table = m.ranova()  # warnings are errors: none about a fit that is no maximum
+    label = next(r for r in table.index if r.startswith(f"{term} in "))
+    assert table.loc[label, ["lrt", "df", "p", "p_mixture"]].isna().all()
+    one = interlace.lmer(f"Reaction ~ poly(Days, 2) + {random.replace(f'0 + {term}', '1')}", hard_data())
+    assert table.loc[label, "loglik"] == pytest.approx(one.loglik, rel=1e-9)
+    assert f"{label}: (1 | Subject), which is left, is no part of the larger term" in table.attrs["note"]
+    whole = m.ranova(drop="terms")
+    pd.testing.assert_series_equal(table.iloc[row + 1], whole.iloc[row])
+    assert whole.iloc[row]["lrt"] > 0
+
+
+def test_the_whole_term_is_tested_instead() -> None:
+    m = interlace.lmer("Reaction ~ poly(Days, 2) + (0 + poly(Days, 2) | Subject)", load_data("sleepstudy"))
+    row = m.ranova().loc["(0 + poly(Days, 2) | Subject)"]
+    r = AWKWARD["polynomial_whole"]
+    np.testing.assert_allclose(row[["lrt", "df", "p"]], [r["lrt"][1], r["df"][1], r["p"][1]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("random", NESTED)
+def test_models_that_are_nested_have_one(random: str) -> None:
+    m = interlace.lmer(f"Reaction ~ Days + {random}", hard_data())
+    table = m.ranova()
+    assert table.loc[NESTED[random], "df"] > 0 or random == "(0 + moved | Subject)"
+    assert table["lrt"].iloc[1:].notna().all()
+    assert "nested" not in table.attrs["note"]
+    assert len(table) == 1 + len(m.fit.encoding.random)
+
+
+def test_an_intercept_that_another_term_of_the_groups_holds_is_not_added() -> None:
+    data = hard_data()
+    table = interlace.lmer("Reaction ~ Days + (0 + Days | Subject) + (0 + half | Subject)", data).ranova()
+    without = interlace.lmer("Reaction ~ Days + (0 + half | Subject)", data)
+    row = table.loc["Days in (0 + Days | Subject)"]
+    assert row["loglik"] == pytest.approx(without.loglik, rel=1e-9)
+    assert row["df"] == 1
 
 
 def test_what_is_kept_of_the_fit() -> None:
@@ -112,8 +182,9 @@ def test_mixture() -> None:
 
 def test_mixture_on_the_boundary() -> None:
     """A variance estimated as zero: nothing speaks for it."""
-    lrt, df = np.array([0.0, 1e-12, -1e-12, 2.705543]), np.array([1, 1, 2, 1])
-    np.testing.assert_allclose(mixture_p_value(lrt, df), [1, 1, 1, 0.05], atol=1e-4)
+    lrt, df = np.array([0.0, 1e-12, -1e-12, 0.9e-6, 2.705543]), np.array([1, 1, 2, 1, 1])
+    np.testing.assert_allclose(mixture_p_value(lrt, df), [1, 1, 1, 1, 0.05], atol=1e-4)
+    np.testing.assert_allclose(mixture_p_value(np.array([1.1e-6]), np.array([1])), [0.4996], atol=1e-4)
     m = interlace.lmer("Yield ~ 1 + (1 | Batch)", load_data("Dyestuff2"))
     assert m.ranova().loc["(1 | Batch)", "p_mixture"] == 1.0
 

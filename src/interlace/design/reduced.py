@@ -14,6 +14,8 @@ from interlace.design.encoding import Encoding
 from interlace.design.learnt import RandomEncoding
 from interlace.design.values import Column
 
+ROUNDING = 1e-12  # share of the sizes that are added up
+
 
 @dataclass(frozen=True)
 class SelectedBasis:
@@ -94,12 +96,16 @@ class Reduction:
         How many variances were dropped.
     encoding, design : Encoding, Design
         Of the smaller model; `encoding.random` may be empty. `encoding.formula` is still the larger model's.
+    stranger : str
+        The term of the smaller model whose columns are no combinations of those of the larger one: then the
+        models are not nested, and no likelihood ratio compares them. "" where they are nested.
     """
 
     label: str
     variances: int
     encoding: Encoding
     design: Design
+    stranger: str = ""
 
 
 def without_columns(encoding: Encoding, design: Design, kept: tuple[int, ...]) -> tuple[Encoding, Design]:
@@ -121,12 +127,14 @@ def without_slopes(encoding: Encoding, design: Design, i: int) -> list[Reduction
 
     Terms of the block that are not part of a higher one are dropped in turn. When there is only
     one, an intercept stays (even where there was none); a block that is just an intercept leaves as a whole.
+    So does one that leaves an intercept which it does not hold, besides: only without it is the model nested.
     """
     block = encoding.random[i]
     slopes = [label for label, _ in block.basis.terms if label != "1"]
     if not slopes:
         return [without_block(encoding, design, i)]
-    return [_without_slope(encoding, design, i, label) for label in _droppable(block.basis)]
+    found = [_without_slope(encoding, design, i, label) for label in _droppable(block.basis)]
+    return [*found, without_block(encoding, design, i)] if any(r.stranger for r in found) else found
 
 
 def _without_slope(encoding: Encoding, design: Design, i: int, label: str) -> Reduction:
@@ -134,14 +142,21 @@ def _without_slope(encoding: Encoding, design: Design, i: int, label: str) -> Re
     basis = _reduced_basis(block.basis, label, design.random[i].z)
     name = f"{label} in {_written(block)}"
     width = len(block.columns)
-    only_intercept = basis.names == ("Intercept",)
-    if only_intercept and any(
-        other.intercept is not None and other.grouping is block.grouping
-        for j, other in enumerate(encoding.random)
-        if j != i
-    ):
+    if basis.names == ("Intercept",) and _has_constant_elsewhere(encoding, design, i):
         return Reduction(name, width, *_replaced(encoding, design, i, None))
-    return Reduction(name, width - len(basis.names), *_replaced(encoding, design, i, basis))
+    held = not basis.constant or _spans_constant(design.random[i].z)
+    smaller = _replaced(encoding, design, i, basis)
+    return Reduction(name, width - len(basis.names), *smaller, "" if held else _written(smaller[0].random[i]))
+
+
+def _has_constant_elsewhere(encoding: Encoding, design: Design, i: int) -> bool:
+    """Do the columns of another block of the same groups hold the constant?"""
+    grouping = encoding.random[i].grouping
+    return any(
+        other.grouping is grouping and (other.intercept is not None or _spans_constant(rows.z))
+        for j, (other, rows) in enumerate(zip(encoding.random, design.random, strict=True))
+        if j != i
+    )
 
 
 def _reduced_basis(basis: Basis, label: str, z: np.ndarray) -> SelectedBasis:
@@ -163,9 +178,12 @@ def _needs_constant(basis: Basis, label: str, z: np.ndarray, rest: tuple[int, ..
 
 
 def _spans_constant(z: np.ndarray) -> bool:
-    ones = np.ones(len(z))
-    fitted = z @ np.linalg.lstsq(z, ones, rcond=None)[0]
-    return bool(np.abs(fitted - ones).max() < 1e-8)
+    """Is the constant a combination of the columns, to rounding in what is added up?"""
+    length = np.linalg.norm(z, axis=0)
+    columns = z / np.where(length > 0, length, 1.0)
+    weights = np.linalg.lstsq(columns, np.ones(len(z)), rcond=None)[0]
+    added = 1.0 + np.abs(columns) @ np.abs(weights)
+    return bool(np.all(np.abs(columns @ weights - 1.0) <= ROUNDING * added))
 
 
 def _droppable(basis: Basis) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -74,26 +74,31 @@ def f_table(fit: Fit, ddf: Ddf, L: Mapping[str, Array], heading: str) -> pd.Data
     The mean square is ``sigma^2`` times the Wald statistic per degree of freedom: F itself, save for
     Kenward-Roger's, whose F is scaled.
     """
-    table = _f_frame(list(L), [_f_row(fit, ddf, rows) for rows in L.values()], heading)
-    return _noted(table, ddf)
+    rows, notes = [], []
+    for label, one in L.items():
+        row, note = _f_row(fit, ddf, one)
+        rows.append(row)
+        notes += [f"{label}: {note}"] if note else []
+    return _noted(_f_frame(list(L), rows, heading), [ddf.note, *notes])
 
 
-def _noted(table: pd.DataFrame, ddf: Ddf) -> pd.DataFrame:
-    if ddf.note:
-        table.attrs["note"] = ddf.note
+def _noted(table: pd.DataFrame, notes: Iterable[str]) -> pd.DataFrame:
+    if said := "; ".join(note for note in notes if note):
+        table.attrs["note"] = said
     return table
 
 
-def _f_row(fit: Fit, ddf: Ddf, L: Array) -> tuple[float, ...]:
+def _f_row(fit: Fit, ddf: Ddf, L: Array) -> tuple[tuple[float, ...], str]:
+    """The numbers of a row, and what must be said about it."""
     if not len(L) or np.isnan(L).any():
-        return (np.nan,) * 6
+        return (np.nan,) * 6, ""
     t2 = scores(L, ddf.vcov, L @ fit.solution.beta)[1]
     if not t2.size:
-        return (np.nan,) * 6
+        return (np.nan,) * 6, ""
     result = ddf.f_test(L)
     mean_sq = fit.sigma**2 * float(t2.mean())
     p = float(f_p_value(result.F, result.num_df, result.den_df))
-    return mean_sq * result.num_df, mean_sq, result.num_df, result.den_df, result.F, p
+    return (mean_sq * result.num_df, mean_sq, result.num_df, result.den_df, result.F, p), result.note
 
 
 def _f_frame(labels: list[str], rows: list[tuple[float, ...]], heading: str) -> pd.DataFrame:
@@ -120,7 +125,7 @@ def chisq_anova(fit: Fit, type: int, ddf: Ddf, labels: tuple[str, ...] | None = 
         df, statistic = len(L), _wald(L, ddf.vcov, fit.solution.beta)
         rows.append((statistic, float(df), float(chi2_p_value(statistic, df)) if df else np.nan))
     heading = f"Analysis of Deviance Table (Type {'I' * type} Wald chi-square tests)"
-    return _noted(_frame(list(found), rows, ["chisq", "df", "p"], heading), ddf)
+    return _noted(_frame(list(found), rows, ["chisq", "df", "p"], heading), [ddf.note])
 
 
 def wald_hypotheses(

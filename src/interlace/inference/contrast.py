@@ -74,7 +74,7 @@ def contrast_test(fit: Fit, L: Any, *, rhs: ArrayLike, ddf: DdfLike, level: floa
         den_df=joint.den_df,
         p=float(f_p_value(joint.F, joint.num_df, joint.den_df)) if joint.num_df else np.nan,
         ddf=method.name,
-        note=bound.note,
+        note="; ".join(note for note in (bound.note, joint.note) if note),
     )
 
 

@@ -23,7 +23,12 @@ from interlace.inference.moments import Moments, moments
 from interlace.inference.singular import is_singular
 from interlace.inference.wald import Array, FTest, mean, scores
 
-TINY = 1e-10
+NEAR_TWO = 0.01  # F is not scaled where the df are this near to 2, as in pbkrtest: it has no mean there
+EQUAL = 1e-12  # share that A1 may lack of q A2 and be equal: rho may be zero over zero there
+NO_F = (
+    "no F distribution has the moments that Kenward and Roger find for the statistic, as the variances are "
+    "known too badly: there is no test (take ddf='satterthwaite', or a simpler random part)"
+)
 RANK_TOLERANCE = 1e-10
 BOUNDARY = 1e-6
 CONSTANT = 1e-8  # share of the derivative of the covariance of y that is rounding error
@@ -65,11 +70,11 @@ class KenwardRogerDdf:
         L = np.asarray(L, dtype=np.float64)
         rows, t2 = scores(L, self.vcov, L @ self.beta - rhs)
         den_df, scaling = self._approximation(rows @ self.root)
-        return FTest(scaling * mean(t2), float(t2.size), den_df)
+        note = NO_F if t2.size and np.isnan(den_df) else ""
+        return FTest(scaling * mean(t2), float(t2.size), den_df, note)
 
     def _approximation(self, rows: Array) -> tuple[float, float]:
         """Denominator df and F scaling for white rows (q, p) of full rank."""
-        q = len(rows)
         if not np.any(rows):
             return np.nan, np.nan
         basis = np.linalg.qr(rows.T)[0]
@@ -77,24 +82,40 @@ class KenwardRogerDdf:
         trace = np.trace(projected, axis1=1, axis2=2)
         A1 = float(trace @ self.W @ trace)
         A2 = float(np.einsum("iab,ij,jba->", projected, self.W, projected))
-        return _approximation(q, A1, A2)
+        return approximation(len(rows), A1, A2)
 
 
-def _approximation(q: int, A1: float, A2: float) -> tuple[float, float]:
-    """Degrees of freedom and scale that give F the first two moments of the statistic."""
-    if A2 <= 0:  # the statistic does not depend on the variance parameters
+def approximation(q: int, A1: float, A2: float) -> tuple[float, float]:
+    """Denominator df and scale that give F the first two moments of the Wald statistic of q rows over q.
+
+    Kenward and Roger's (1997) rho, and ``df = 4 + (q + 2) / (q rho - 1)``, are quotients of polynomials in A2
+    at a fixed ``A1 / A2``. What cancels in them is taken out beforehand, so that nothing is lost where the df
+    are large, and nothing divided by zero where they are 4.
+
+    Returns
+    -------
+    df, scale : float
+        Infinite df where the statistic does not depend on the variance parameters. NaN where no F
+        distribution has such moments: the formula gives df or a scale that are not positive.
+    """
+    if A2 <= 0:
         return np.inf, 1.0
-    B = (A1 + 6 * A2) / (2 * q)
-    g = ((q + 1) * A1 - (q + 4) * A2) / ((q + 2) * A2)
+    if q == 1 or (1 - EQUAL) * q * A2 <= A1:  # all directions have the same df
+        return 2 * q / A2, 1.0
+    ratio = A1 / A2
+    b, g = (ratio + 6) / (2 * q), ((q + 1) * ratio - (q + 4)) / (q + 2)
     d = 3 * q + 2 * (1 - g)
-    c1, c2, c3 = g / d, (q - g) / d, (q + 2 - g) / d
-    V0, V1, V2 = 1 + c1 * B, 1 - c2 * B, 1 - c3 * B
-    V0 = 0.0 if abs(V0) < TINY else V0
-    mean = 1 - A2 / q
-    ratio = 1.0 if abs(mean) < 1e-14 and abs(V1) < 1e-14 else mean / V1
-    rho = ratio**2 * V0 / (V2 * q)
-    df = 4 + (q + 2) / (q * rho - 1)
-    return df, (1.0 if abs(df - 2) < 0.01 else df * mean / (df - 2))
+    c1, c2, c3 = b * g / d, b * (q - g) / d, b * (q + 2 - g) / d
+    # (1 - A2/q)^2 V0 - V1^2 V2 = A2 * less, V0 = 1 + c1 A2, V1 = 1 - c2 A2, V2 = 1 - c3 A2
+    linear = (ratio + 2) / (2 * q)
+    square = 1 / q**2 - 2 * c1 / q - c2**2 - 2 * c2 * c3
+    less = linear + A2 * (square + A2 * (c1 / q**2 + c2**2 * c3))
+    if less == 0:
+        return np.nan, np.nan
+    V1, V2 = 1 - c2 * A2, 1 - c3 * A2
+    df = 4 + (q + 2) * V1 * V1 * V2 / (A2 * less)
+    scale = 1.0 if abs(df - 2) < NEAR_TWO else df * (1 - A2 / q) / (df - 2)
+    return (df, scale) if df > 0 and scale > 0 else (np.nan, np.nan)
 
 
 def bind(fit: Fit, information: str) -> KenwardRogerDdf:

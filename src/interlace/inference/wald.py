@@ -17,11 +17,15 @@ RANK_TOLERANCE = (
 
 @dataclass(frozen=True, slots=True)
 class FTest:
-    """An F statistic with its degrees of freedom; `den_df` is infinite where sigma is taken as known."""
+    """An F statistic with its degrees of freedom; `den_df` is infinite where sigma is taken as known.
+
+    `note` is what a reader must know about this one test, such as why there is none; "" if nothing.
+    """
 
     F: float
     num_df: float
     den_df: float
+    note: str = ""
 
 
 class Ddf(Protocol):

@@ -17,6 +17,10 @@ NOTE = (
     "a variance is not negative, so that the chi-square p is too large; p mixture is of chi-squares with "
     "df - 1 and df, 50:50, where one variance is dropped"
 )
+NOT_NESTED = (
+    "{label}: {stranger}, which is left, is no part of the larger term, so that the models are not nested "
+    "and have no likelihood ratio; the whole term is dropped as well"
+)
 NOTHING = 1e-6  # a likelihood-ratio statistic below this is rounding error
 
 
@@ -33,10 +37,13 @@ def ranova(fit: Fit, *, drop: str = "slopes") -> pd.DataFrame:
     -------
     DataFrame
         One row for the model, "<none>", and one for each smaller model: `npar, loglik, aic, lrt, df, p,
-        p_mixture`. `p` is the tail of chi-square with `df` degrees of freedom. As a variance cannot be
-        negative, the statistic is smaller than that under the null; where one variance is dropped (with its
-        covariances), `p_mixture` is the tail of the 50:50 mixture of chi-squares with `df - 1` and `df`
-        degrees of freedom. It is NaN where more than one variance is dropped: no simple mixture holds there.
+        p_mixture`. Where the intercept that stays is no combination of the columns of the term, as in
+        `(0 + x | g)`, the models are not nested: `lrt, df` and both p are NaN, and a row for the model
+        without the whole term follows. `p` is the tail of chi-square with `df` degrees of freedom. As a
+        variance cannot be negative, the statistic is smaller than that under the null; where one variance is
+        dropped (with its covariances), `p_mixture` is the tail of the 50:50 mixture of chi-squares with
+        `df - 1` and `df` degrees of freedom. It is NaN where more than one variance is dropped: no simple
+        mixture holds there.
     """
     reduced = DROPS[word("drop", drop, DROPS)]
     encoding, design = without_columns(fit.encoding, fit.design, fit.kept)
@@ -45,7 +52,8 @@ def ranova(fit: Fit, *, drop: str = "slopes") -> pd.DataFrame:
     npar = np.array([n_parameters(fit), *(n for n, _ in fits)])
     ll = np.array([loglik(fit), *(value for _, value in fits)])
     labels = ["<none>", *(r.label for r in smaller)]
-    warn_if_lower(ll[0], dict(zip(labels[1:], ll[1:].tolist(), strict=True)), stacklevel=4)
+    nested = np.array([False, *(not r.stranger for r in smaller)])
+    warn_if_lower(ll[0], {labels[i]: float(ll[i]) for i in np.flatnonzero(nested)}, stacklevel=4)
     lrt, df = likelihood_ratio(ll[0], ll), npar[0] - npar
     variances = np.array([0, *(r.variances for r in smaller)])
     table = pd.DataFrame(
@@ -60,10 +68,11 @@ def ranova(fit: Fit, *, drop: str = "slopes") -> pd.DataFrame:
         },
         index=labels,
     )
-    table.loc["<none>", ["lrt", "df", "p", "p_mixture"]] = np.nan
+    table.loc[~nested, ["lrt", "df", "p", "p_mixture"]] = np.nan
     criterion = "REML" if fit.reml else "maximum likelihood"
     table.attrs["heading"] = f"Single random term deletions, likelihood ratios by {criterion}"
-    table.attrs["note"] = NOTE
+    strangers = [NOT_NESTED.format(label=r.label, stranger=r.stranger) for r in smaller if r.stranger]
+    table.attrs["note"] = "; ".join([NOTE, *strangers])
     return table
 
 
