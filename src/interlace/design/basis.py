@@ -16,8 +16,8 @@ from formulaic import Formula as FormulaicFormula
 from formulaic import ModelSpec
 from formulaic.errors import FormulaicError
 
-from interlace.design.contrasts import coding, resolve
 from interlace.design.evaluation import LIBRARY, evaluation_error
+from interlace.design.formulaic_contrasts import coding, resolve
 from interlace.design.materializer import Evaluated, Materializer
 from interlace.design.values import Column, Factor
 from interlace.errors import DataError, FormulaError, InterlaceError

@@ -12,8 +12,8 @@ from formulaic.transforms import TRANSFORMS
 from formulaic.utils.layered_mapping import LayeredMapping
 from formulaic.utils.stateful_transforms import stateful_eval
 
-from interlace.design.contrasts import contr
 from interlace.design.factors import C, as_numeric, cut, factor, ordered, relevel
+from interlace.design.formulaic_contrasts import contr
 from interlace.design.splines import bs, ns, poly
 from interlace.design.values import Column, Factor, from_anything
 from interlace.errors import FormulaError, InterlaceError

@@ -15,7 +15,7 @@ from formulaic.materializers.types import FactorValues
 from formulaic.transforms.contrasts import Contrasts
 from formulaic.utils.stateful_transforms import stateful_transform
 
-from interlace.design.contrasts import reference_level, resolve
+from interlace.design.formulaic_contrasts import reference_level, resolve
 from interlace.design.values import Factor, factorize, from_anything
 from interlace.errors import DataError
 

@@ -13,9 +13,9 @@ from formulaic.materializers.types import FactorValues
 from formulaic.transforms.contrasts import Contrasts, PolyContrasts, TreatmentContrasts
 from interface_meta import override
 
-from interlace.design.contrasts import coding
 from interlace.design.evaluation import SeriesView, compute, environment
 from interlace.design.factors import CodedFactor
+from interlace.design.formulaic_contrasts import coding
 from interlace.design.values import Column, Factor, from_anything, type_difference
 from interlace.errors import DataError
 
