@@ -2,6 +2,7 @@
 #
 #   make demo    build, install, and fit a first model
 #   make test    the quick tests                 make slow    the long proofs
+#   make fuzz    hostile formulas and tables: a right answer or one of our errors (CASES=20000 SEED=7)
 #   make check   linter, formatter, type checker, rules of the house
 #   make bench   time, memory and agreement beside lme4 and Python peers (BENCH="--quick": the small problems)
 #   make bench-inference   time and memory of tests beside lmerTest and pbkrtest (BENCH="--resume": go on)
@@ -12,6 +13,8 @@
 
 PYTHON ?= python3
 JOBS   ?= 2
+CASES  ?= 1000
+SEED   ?= 1
 VENV   := .venv
 # The test processes share the processors: BLAS threads of each would wait for those of the others.
 ONE_THREAD := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
@@ -25,7 +28,7 @@ requirements = $$($(PY) -c "import functools, tomllib; p = tomllib.load(open('py
 SOURCES := pyproject.toml CMakeLists.txt README.md LICENSE \
            $(shell find core src -type f ! -name '*.pyc' ! -name '*.so' 2>/dev/null)
 
-.PHONY: demo test slow check bench bench-inference scaling clean
+.PHONY: demo test slow fuzz check bench bench-inference scaling clean
 
 demo: .stamp-install
 	$(VENV)/bin/interlace fit "Reaction ~ Days + (Days | Subject)" sleepstudy
@@ -35,6 +38,9 @@ test: .stamp-test .stamp-install
 
 slow: .stamp-test .stamp-install
 	$(ONE_THREAD) $(PY) -m pytest -q -n $(JOBS) -m slow
+
+fuzz: .stamp-test .stamp-install
+	PYTHONPATH=tests $(ONE_THREAD) $(PY) -m fuzz --cases $(CASES) --seed $(SEED)
 
 check: .stamp-check .stamp-test .stamp-install
 	$(VENV)/bin/ruff check .

@@ -1,0 +1,171 @@
+"""A handful of hostile cases, and the fuzzer itself: it must find what is put there to be found."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fuzz.__main__ import smallest
+from fuzz.answers import WrongError, finite, lowest, same_as_dense, well_formed
+from fuzz.broken import Dying, Hanging
+from fuzz.case import Case, make
+from fuzz.expressions import ATTACKS, CANARY
+from fuzz.run import Finding, run
+from fuzz.show import call
+from fuzz.worker import Worker
+from interlace.api import lmer
+from interlace.errors import DataError
+from interlace.model import LinearMixedModel
+
+SOUND = Case(seed=1, number=1, rows=60)
+
+
+@pytest.mark.parametrize("number", range(30))
+def test_a_right_answer_or_an_error_of_ours(number: int) -> None:
+    assert [f"{f.question}: {f.what}" for f in run(make(32, number))] == []
+
+
+def test_a_case_is_made_from_its_numbers_alone() -> None:
+    a, b = make(3, 5), make(3, 5)
+    assert a == b
+    pd.testing.assert_frame_equal(pd.DataFrame(SOUND.columns()), pd.DataFrame(SOUND.columns()))
+    few = replace(SOUND, rows=8).columns()
+    assert all(np.array_equal(values[:8], few[name]) for name, values in SOUND.columns().items())
+
+
+def kinds(case: Case) -> set[str]:
+    return {finding.kind for finding in run(case)}
+
+
+# --- what the fuzzer must find ------------------------------------------------------------------------
+
+
+def test_an_ordinary_model_is_in_order() -> None:
+    assert kinds(SOUND) == set()
+
+
+def test_a_foreign_exception_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LinearMixedModel, "simulate", lambda self, n, seed: [][0])
+    assert any(kind.startswith("IndexError") for kind in kinds(SOUND))
+
+
+def test_a_foreign_warning_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        LinearMixedModel, "icc", lambda self: warnings.warn("far too large", RuntimeWarning, 1)
+    )
+    assert any(kind.startswith("RuntimeWarning: far too large") for kind in kinds(SOUND))
+
+
+def test_nan_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LinearMixedModel, "fitted", property(lambda self: np.full(self.nobs, np.nan)))
+    assert any("NaN in fitted" in kind for kind in kinds(SOUND))
+
+
+def test_an_empty_refusal_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: LinearMixedModel) -> None:
+        raise DataError("no")
+
+    monkeypatch.setattr(LinearMixedModel, "icc", refuse)
+    assert kinds(SOUND) == {"an empty refusal"}
+
+
+def test_code_that_runs_and_changed_data_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fit(self: Case, data: Any) -> LinearMixedModel:
+        Path(CANARY).touch()
+        data.loc[0, "y"] = 9.0
+        return lmer(self.formula, data)
+
+    monkeypatch.setattr(Case, "fit", fit)
+    before = os.getcwd()
+    assert {"code was run", "data changed"} <= kinds(SOUND)
+    assert os.getcwd() == before
+
+
+def test_a_wrong_fit_is_found() -> None:
+    m = lmer(SOUND.formula, SOUND.data())
+    same_as_dense(m)
+    lowest(m, np.random.default_rng(1))
+    wrong = LinearMixedModel(replace(m.fit, optimum=replace(m.fit.optimum, value=m.fit.optimum.value + 1)))
+    with pytest.raises(WrongError, match="by dense algebra"):
+        same_as_dense(wrong)
+    with pytest.raises(WrongError, match="a lower criterion"):
+        lowest(wrong, np.random.default_rng(1))
+
+
+@pytest.mark.parametrize(
+    ("row", "note", "word"),
+    [
+        ({"df": 3.0, "t": 1.0, "p": 0.2}, "", ""),
+        ({"df": np.nan, "t": np.nan, "p": np.nan}, "no test", ""),
+        ({"df": np.nan, "t": np.nan, "p": np.nan}, "", "without a note"),
+        ({"df": np.nan, "t": 1.0, "p": 0.2}, "no test", "beside a p-value"),
+        ({"df": 0.0, "t": 1.0, "p": 1.0}, "", "df 0"),
+        ({"df": 3.0, "t": np.inf, "p": 0.0}, "", "infinity"),
+        ({"df": 3.0, "t": 1.0, "p": 1.2}, "", "outside"),
+    ],
+)
+def test_a_table_of_tests(row: dict[str, float], note: str, word: str) -> None:
+    table = pd.DataFrame([row], index=["x"])
+    table.attrs["note"] = note
+    if not word:
+        well_formed("table", table)
+        return
+    with pytest.raises(WrongError, match=word):
+        well_formed("table", table)
+
+
+def test_infinite_numbers_are_not_finite() -> None:
+    finite("numbers", [1.0, np.inf], infinite=True)
+    with pytest.raises(WrongError, match="infinity"):
+        finite("numbers", [1.0, np.inf])
+
+
+# --- the smallest call --------------------------------------------------------------------------------
+
+
+class Broken:
+    """In place of the process: every case with an offset shows the same fault."""
+
+    def run(self, case: Case) -> list[Finding]:
+        return [Finding(case, "m.icc()", "TypeError: x", "fault")] if "offset(z)" in case.formula else []
+
+
+def test_a_finding_is_made_smaller_and_printed_as_code() -> None:
+    case = Case(
+        1, 2, 60, "log(y)", ("x", "offset(z)", "f"), ("(1 | g)", "(1 | k)"), None, (("x", "inf"),), "lists",
+        (("reml", "False"),),
+    )  # fmt: skip
+    found = smallest(Broken(), Finding(case, "m.icc()", "TypeError: x", "fault"))
+    assert found.case == Case(1, 2, 1, "y", ("offset(z)",), ("(1 | k)",))
+    text = call(found)
+    assert "case = Case(seed=1, number=2, rows=1, fixed=('offset(z)',), random=('(1 | k)',))" in text
+    assert "m = interlace.lmer('y ~ offset(z) + (1 | k)', data)" in text
+    assert text.splitlines()[-2:] == ["    m.icc()", "    # TypeError: x"]
+
+
+@pytest.mark.slow
+def test_a_process_that_hangs_or_dies_is_a_finding() -> None:
+    worker = Worker(seconds=3.0, memory=4.0)
+    try:
+        assert worker.run(SOUND) == []
+        assert [f.what for f in worker.run(Hanging(1, 1, 8))] == ["no answer in 3 s"]
+        assert [f.what for f in worker.run(Dying(1, 1, 8))] == ["the process died with exit code 3"]
+        assert worker.run(SOUND) == []
+    finally:
+        worker.stop()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", ["{}", "I({})", "({} | g)", "(1 | {})", "{} ~"])
+def test_every_hostile_expression(place: str) -> None:
+    for attack in ATTACKS:
+        text = place.format(attack)
+        formula = f"{attack} ~ x + (1 | g)" if place == "{} ~" else f"y ~ x + {text} + (1 | g)"
+        assert [(f.case.formula, f.what) for f in run(replace(SOUND, rows=20, text=formula))] == []
