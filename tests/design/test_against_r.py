@@ -66,7 +66,7 @@ def test_contrasts_argument_equals_r(case: dict[str, Any], prefix: str) -> None:
 @pytest.mark.parametrize("case", r_output()["outside"], ids=lambda c: c["formula"])
 def test_new_data_beyond_the_old_equals_r(case: dict[str, Any]) -> None:
     encoding, _ = columns_of(case["formula"], r_frame())
-    X = encoding.design({"x": case["x"]}, groups=()).X
+    X = encoding.design({"x": case["x"]}, random={}).X
     np.testing.assert_allclose(X, np.array(case["data"], dtype=float), rtol=1e-10, atol=1e-10)
 
 

@@ -218,11 +218,11 @@ def test_missing_weights_drop_rows(data: pd.DataFrame) -> None:
 
 def test_new_data_need_only_what_is_asked_for(data: pd.DataFrame) -> None:
     encoding, _ = Encoding.learn("y ~ x + (z | g) + (1 | h)", data)
-    design = encoding.design({"x": [1.0, np.nan, 3.0]}, groups=())
+    design = encoding.design({"x": [1.0, np.nan, 3.0]}, random={})
     assert design.kept is not None and design.kept.tolist() == [0, 2]
     assert [rows.codes.tolist() for rows in design.random] == [[-1, -1], [-1, -1]]
     assert design.random[0].z.shape == (2, 2) and not design.random[0].z.any()
-    only = encoding.design({"x": [1.0], "h": ["h2"]}, groups=["h"])
+    only = encoding.design({"x": [1.0], "h": ["h2"]}, random={1: (0,)})
     assert only.random[1].codes.tolist() == [2]
 
 

@@ -63,7 +63,7 @@ def refused(rhs: str) -> InterlaceError:
 def test_what_was_learnt_serves_new_data(rhs: str, row: int) -> None:
     encoding, X = learn(rhs)
     new = table().iloc[[row]].astype({"a": object})  # one level only, and no categories to tell the others
-    np.testing.assert_array_equal(encoding.design(new, groups=()).X, X[[row]])
+    np.testing.assert_array_equal(encoding.design(new, random={}).X, X[[row]])
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -90,7 +90,7 @@ class Encoding(Learnt):
         self,
         data: Any,
         *,
-        groups: Collection[str] | None = None,
+        random: Mapping[int, Sequence[int]] | None = None,
         response: str = "optional",
         weights: Any = None,
         offset: Any = None,
@@ -100,9 +100,9 @@ class Encoding(Learnt):
         Parameters
         ----------
         data : table
-        groups : collection of str, optional
-            Names of the grouping factors to encode, all by default. The columns of the others need not be in
-            the data; their codes are -1 and their z zero.
+        random : mapping of int to sequence of int, optional
+            Covariance blocks to encode and the columns wanted of each, all by default. What only the others
+            use need not be in the data; their codes are -1, and z is zero where nothing is wanted.
         response : {"optional", "required"}
             Optional: `y` is None unless its columns are there without a missing value. Required: rows without
             a response are left out, and the columns must be there.
@@ -116,4 +116,4 @@ class Encoding(Learnt):
         """
         if response not in ("optional", "required"):
             raise DataError(f"response must be 'optional' or 'required', not {response!r}")
-        return RowEncoder(self, groups, response).run(data, weights, offset)
+        return RowEncoder(self, random, response).run(data, weights, offset)

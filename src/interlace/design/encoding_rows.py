@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from interlace.design.design import Design, RandomRows
 from interlace.design.evaluation import LIBRARY, evaluate
 from interlace.design.extras import Extra, read_extra
 from interlace.design.frame import Frame, open_table
+from interlace.design.learning import blocks_of
 from interlace.design.learnt import Learnt, grouping_columns, sum_offsets
 from interlace.design.scope import check_columns
 from interlace.errors import DataError
@@ -25,7 +26,7 @@ class RowEncoder:
     """The steps of `Encoding.design` on new data."""
 
     encoding: Learnt
-    groups: Collection[str] | None
+    random: Mapping[int, Sequence[int]] | None
     response: str
 
     def run(self, data: Any, weights: Any, offset: Any) -> Design:
@@ -44,6 +45,9 @@ class RowEncoder:
         gone += [e.missing for e in (prior, shift) if e.missing is not None]
         kept = np.flatnonzero(~np.logical_or.reduce(gone)) if gone else None
         frame = read if kept is None else read.take(kept)
+        counts = tuple((name, int(mask.sum())) for name, mask in read.missing.items())
+        if not frame.nrows:
+            return self._without_rows(frame, kept, read.nrows, counts)
         # 3) Numbers
         columns = frame.columns
         X = encoding.fixed.matrix(columns, frame.nrows)
@@ -53,22 +57,47 @@ class RowEncoder:
             checks.check_weights(weights_kept.label, weights_kept.values, kept)
         state = encoding.response_state
         total = sum_offsets(encoding.formula, frame, encoding.context, state, offset_kept, kept)
-        counts = tuple((name, int(mask.sum())) for name, mask in read.missing.items())
         return Design(
             self._y(frame, kept), X, self._random(frame, kept), weights_kept.values, total,
             read.nrows, kept, counts, frame,
         )  # fmt: skip
 
-    def _wanted(self, group: str) -> bool:
-        return self.groups is None or group in self.groups
+    def _without_rows(
+        self, frame: Frame, kept: np.ndarray | None, n_read: int, counts: tuple[tuple[str, int], ...]
+    ) -> Design:
+        """No row is left: columns without values have no type that could be wrong."""
+        empty = [
+            RandomRows(np.zeros(0, np.int32), np.zeros((0, len(b.columns)))) for b in self.encoding.random
+        ]
+        X = np.zeros((0, len(self.encoding.fixed_names)))
+        y = np.zeros(0) if self.response == "required" else None
+        return Design(y, X, tuple(empty), None, None, n_read, kept, counts, frame)
+
+    def _wanted(self, i: int) -> tuple[int, ...]:
+        """The columns that are wanted of covariance block i."""
+        if self.random is None:
+            return tuple(range(len(self.encoding.random[i].columns)))
+        return tuple(self.random.get(i, ()))
+
+    def _only_intercept(self, i: int) -> bool:
+        intercept = self.encoding.random[i].intercept
+        return intercept is not None and set(self._wanted(i)) <= {intercept}
+
+    def _random_parts(self) -> list[str]:
+        """Expressions of the covariance blocks that are wanted, as far as they are."""
+        formula, parts, place = self.encoding.formula, [], dict[int, int]()
+        for i, block in enumerate(self.encoding.random):
+            term = formula.random[block.term]
+            rhs = blocks_of(term)[place.setdefault(block.term, 0)]
+            place[block.term] += 1
+            if self._wanted(i):
+                parts += [*([] if self._only_intercept(i) else [rhs]), *term.grouping]
+        return parts
 
     def _needed(self, names: list[str], *, replaced: bool) -> list[str]:
         """Columns that the parts to be encoded use; those that are the caller's objects are left out."""
         encoding = self.encoding
-        parts = [encoding.formula.fixed, *encoding.formula.offsets]
-        for term in encoding.formula.random:
-            if self._wanted(term.group):
-                parts += [term.columns, *term.grouping]
+        parts = [encoding.formula.fixed, *encoding.formula.offsets, *self._random_parts()]
         if self.response == "required":
             parts.append(encoding.formula.response)
         needed: dict[str, None] = {}
@@ -118,18 +147,19 @@ class RowEncoder:
         codes: dict[int, np.ndarray] = {}
         matrices: dict[int, np.ndarray] = {}
         rows: list[RandomRows] = []
-        for block in encoding.random:
-            if not self._wanted(block.group):
-                rows.append(
-                    RandomRows(
-                        np.full(frame.nrows, -1, np.int32), np.zeros((frame.nrows, len(block.columns)))
-                    )
-                )
+        for i, block in enumerate(encoding.random):
+            z = np.zeros((frame.nrows, len(block.columns)))
+            if not self._wanted(i):
+                rows.append(RandomRows(np.full(frame.nrows, -1, np.int32), z))
                 continue
             key, basis = id(block.grouping), id(block.basis)
             if key not in codes:
                 columns = grouping_columns(block.grouping.factors, frame, encoding.context, encoding.formula)
                 codes[key] = block.grouping.codes(columns)
+            if self._only_intercept(i):
+                z[:, block.intercept] = 1.0
+                rows.append(RandomRows(codes[key], z))
+                continue
             if basis not in matrices:
                 matrices[basis] = block.basis.matrix(frame.columns, frame.nrows)
                 checks.check_finite(block.columns, matrices[basis], kept)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -145,6 +146,14 @@ class CrossProducts:
             A = A._with_origin(replace(A.origin, beta=A.origin.beta + beta), design)
         return A
 
+    def rows(self, design: Design) -> dict[str, Any]:
+        """The rows of a design as the kernel takes them; X has the columns of these products.
+
+        `y` has lost the offset and what the origin says of the fixed effects: "y_origin", "x_origin" and
+        "z_origin" are still to be taken from y and the columns.
+        """
+        return _rows(self.layout, design, self.origin)
+
     def _with_origin(self, origin: Origin, design: Design) -> CrossProducts:
         """The response of `design` about another origin of y; those of X and Z are the same."""
         products = kernel.with_response(self.products, **_rows(self.layout, design, origin))
@@ -157,7 +166,7 @@ class CrossProducts:
         return replace(self, products=kernel.select_fixed(self.products, columns), origin=origin)
 
 
-def _rows(layout: Layout, design: Design, origin: Origin) -> dict[str, object]:
+def _rows(layout: Layout, design: Design, origin: Origin) -> dict[str, Any]:
     codes, z, z_origin = [], [], []
     for blocks in layout.blocks:
         columns = [design.random[i].z for i in blocks]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -61,6 +62,10 @@ class Fit:
     def n_jobs(self) -> int | None:
         """Threads at most; None: as many as BLAS was given."""
         return self.criterion.system.n_jobs
+
+    def rows(self) -> dict[str, Any]:
+        """The rows of the model about the origin of its cross-products, as `CrossProducts.rows` has them."""
+        return self.criterion.system.A.rows(_select(self.design, self.kept))
 
     def refit(self, y: ArrayLike) -> Fit:
         """The same model for another response: same rows, same options.

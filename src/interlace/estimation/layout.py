@@ -77,10 +77,24 @@ class Layout:
 def term_order(encoding: Encoding) -> tuple[int, ...]:
     """Covariance blocks by decreasing number of levels, as lme4's mkReTrms has them.
 
-    The order of the formula if that does it already, else ``rev(order(nl))``.
+    The order of lme4's bars if that does it already, else ``rev(order(nl))``, which turns ties around.
     """
     n_levels = [len(block.levels) for block in encoding.random]
-    indices = range(len(n_levels))
-    if all(a >= b for a, b in pairwise(n_levels)):
-        return tuple(indices)
-    return tuple(reversed(sorted(indices, key=lambda i: n_levels[i])))
+    bars = _bars(encoding)
+    if all(n_levels[a] >= n_levels[b] for a, b in pairwise(bars)):
+        return tuple(bars)
+    return tuple(reversed(sorted(bars, key=lambda i: n_levels[i])))
+
+
+def _bars(encoding: Encoding) -> list[int]:
+    """Covariance blocks in the order of lme4's `findbars`.
+
+    A double bar is cut into its terms first; each of them is then nested, the innermost factor first:
+    ``(x || a/b)`` is ``(1 | b:a) + (1 | a) + (0 + x | b:a) + (0 + x | a)``.
+    """
+    found, terms = [], encoding.formula.random
+    for i, block in enumerate(encoding.random):
+        part = sum(other.term == block.term for other in encoding.random[:i])
+        bar = terms[block.term].bar
+        found.append((block.term, 0, 0, i) if bar is None else (bar, part, -block.term, i))
+    return [i for *_, i in sorted(found)]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
+from itertools import count
 
 from interlace.errors import FormulaError
 from interlace.formula.groups import check_random, random_terms
@@ -51,12 +53,14 @@ def parse(text: str) -> Formula:
     response, rhs = _sides(tokens, text)
     fixed: list[Item] = []
     random: list[tuple[RandomTerm, int]] = []
+    bars = count()
     offsets: list[str] = []
     for item in summands(rhs, text):
         if is_offset(item.tokens):
             offsets.append(offset_expression(item, text))
         elif (bar := bar_of(item.tokens)) is not None:
-            random.extend(random_terms(item, bar, text))
+            written = next(bars)
+            random += [(replace(t, bar=written), place) for t, place in random_terms(item, bar, text)]
         else:
             refuse_hidden_bar(item.tokens, text)
             fixed.append(item)

@@ -21,11 +21,14 @@ class RandomTerm:
     covariance : {"unstructured", "independent"}
         ``|`` leaves the covariance free; ``||`` drops the correlations between the terms of `columns`
         (the columns of one factor stay correlated).
+    bar : int or None
+        Which bar of the text the term was written with, as ``(1 | a/b)`` is two terms; no part of equality.
     """
 
     columns: str
     grouping: tuple[str, ...]
     covariance: str = "unstructured"
+    bar: int | None = field(default=None, compare=False, repr=False)
 
     @property
     def group(self) -> str:

@@ -241,15 +241,14 @@ class _Parts:
         p = len(white)
         C = np.zeros((p + 1, p + 1))
         C[:p, :p], C[:p, p], C[p, p] = white, -cholesky.beta, 1.0
-        assert design.y is not None
-        y = design.y - origin.y - (0.0 if design.offset is None else design.offset)
-        columns = np.column_stack([design.X[:, list(fit.kept)] - origin.x, y]) @ C
+        rows = fit.rows()
+        columns = np.column_stack([rows["x"] - origin.x, rows["y"] - origin.y]) @ C
         # 2) V^-1 of these: W times what the best predictions of the random effects leave
         left = columns.copy()
-        for place, rows, T in zip(system.A.layout.places, design.random, fit.solution.factors, strict=True):
+        for place, random, T in zip(system.A.layout.places, design.random, fit.solution.factors, strict=True):
             b = T @ np.asarray(U[place.factor])[:, place.columns] @ C
             for k in range(len(T)):
-                left -= rows.z[:, k, None] * b[rows.codes, k]
+                left -= random.z[:, k, None] * b[random.codes, k]
         if design.weights is not None:
             left *= design.weights[:, None]
         root = white.copy()

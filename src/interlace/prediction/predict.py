@@ -37,8 +37,8 @@ def predict(
                 "offset= goes with newdata; predictions for the rows of the fit use its own offset"
             )
         return row_series(fit.design.frame, NAME, linear_predictor(fit, fit.design, parts))
-    groups = {fit.encoding.random[part.block].group for part in parts}
-    design = fit.encoding.design(newdata, groups=groups, offset=offset)
+    wanted = {part.block: part.columns for part in parts}
+    design = fit.encoding.design(newdata, random=wanted, offset=offset)
     _refuse_new_levels(fit, design, parts, new_levels)
     values = all_rows(design, linear_predictor(fit, design, parts))
     return row_series(Frame.read(newdata, ()), NAME, values)
