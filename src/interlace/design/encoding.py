@@ -13,6 +13,7 @@ from interlace.design.extras import read_extra
 from interlace.design.frame import Frame, open_table
 from interlace.design.learning import Learner, complete
 from interlace.design.learnt import Learnt, RandomEncoding
+from interlace.design.owned import owned
 from interlace.design.scope import check_columns, settle
 from interlace.errors import DataError
 from interlace.formula.parser import parse
@@ -84,7 +85,8 @@ class Encoding(Learnt):
         frame, kept = complete(read, (prior, shift), na_action)
         learner = Learner(scope.formula, frame, kept, scope.context)
         learnt, design = learner.run(prior, shift, dict(contrasts or {}), read)
-        return cls(**{f.name: getattr(learnt, f.name) for f in fields(Learnt)}), design
+        encoding = cls(**{f.name: getattr(learnt, f.name) for f in fields(Learnt)})
+        return encoding, owned(learnt, design, read)
 
     def design(
         self,

@@ -60,19 +60,43 @@ def read_extra(role: str, given: Any, frame: Frame, data: Any) -> Extra:
         return Extra(f"{role} '{given}'", values, frame.missing.get(given), given)
     if np.ndim(given) == 0:
         raise DataError(f"{role} must be a column name or one value per row, not {given!r}")
-    if isinstance(given, pd.Series) and isinstance(data, pd.DataFrame) and len(given) == len(data):
-        _check_index(role, given, data)
+    check_index(role, given, frame.index)
     column, missing = read_array(role, given)
     if len(column) != frame.nrows:
         raise DataError(f"{role} has {len(column)} values, the data have {frame.nrows} rows")
     return Extra(role, _numbers(role, column), missing, Extra.ARRAY)
 
 
-def _check_index(role: str, given: pd.Series, data: pd.DataFrame) -> None:
-    if given.index is not data.index and not given.index.equals(data.index):
+def check_index(role: str, given: Any, index: pd.Index | None, kept: np.ndarray | None = None) -> None:
+    """A pandas series beside a pandas data frame has the labels of its rows, in their order.
+
+    Parameters
+    ----------
+    role : str
+        For the message.
+    given : Any
+        Checked if it is a series with a value for each label, or for each row of which `kept` were used.
+    index : Index or None
+        Labels of the rows; None if the data have none.
+    kept : ndarray of int, optional
+        The rows used, of those that the data had.
+
+    Raises
+    ------
+    DataError
+    """
+    if not isinstance(given, pd.Series) or index is None:
+        return
+    found = given.index
+    if len(found) != len(index):
+        if kept is None or len(kept) != len(index) or (len(kept) and len(found) <= kept[-1]):
+            return  # of another length, which is an error by itself
+        found = found.take(kept)
+    if found is not index and not found.equals(index):
         raise DataError(
-            f"the index of {role} is not the index of the data; put both in the same order "
-            f"and give {role}.to_numpy()"
+            f"the index of {role} is not the index of the data, so that its values would go to other rows; "
+            "put both in the same order, for example by .reindex(data.index), or give its values alone by "
+            ".to_numpy() if they are in the order of the rows"
         )
 
 

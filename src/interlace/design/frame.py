@@ -74,6 +74,11 @@ class Frame:
         """Names of the columns."""
         return list(self.columns)
 
+    @property
+    def labels(self) -> pd.Index | None:
+        """The row labels for a table to be handed out: a new name for them there is none here."""
+        return None if self.index is None else self.index.copy()
+
     def complete_rows(self, names: Iterable[str]) -> np.ndarray | None:
         """Indices of the rows without a missing value in these columns; None if that is every row."""
         gone: np.ndarray | None = None
@@ -89,10 +94,19 @@ class Frame:
         index = None if self.index is None else self.index.take(rows)
         return Frame(columns, {n: m for n, m in missing.items() if m.any()}, len(rows), self.library, index)
 
+    def owned(self, known: Mapping[str, Column], read: Frame) -> Frame:
+        """The frame without any of the memory of `read`: `known` columns in place of its own, others copied."""
+        columns = {
+            name: known[name] if name in known else _copied(column, read.columns.get(name))
+            for name, column in self.columns.items()
+        }
+        index = None if self.index is None else self.index.copy(deep=True)
+        return Frame(columns, self.missing, self.nrows, self.library, index)
+
     def row_table(self, arrays: Mapping[str, Any]) -> Any:
         """A table with a row per row of this frame, in the caller's own library (pandas keeps its index)."""
         if self.library == "pandas":
-            return pd.DataFrame(dict(arrays), index=self.index)
+            return pd.DataFrame(dict(arrays), index=self.labels)
         import narwhals as nw
 
         backend: Any = self.library
@@ -102,6 +116,18 @@ class Frame:
         """The columns as a pandas data frame."""
         table = {n: c.to_series().array if isinstance(c, Factor) else c for n, c in self.columns.items()}
         return pd.DataFrame(table, index=self.index)
+
+
+def _copied(column: Column, lent: Column | None) -> Column:
+    """A copy if this is the column that was read, or lies in its memory."""
+    if isinstance(column, Factor):
+        lent_codes = lent.codes if isinstance(lent, Factor) else None
+        if lent_codes is None or not np.may_share_memory(column.codes, lent_codes):
+            return column
+        return Factor(column.codes.copy(), column.levels, column.ordered)
+    if isinstance(lent, np.ndarray) and np.may_share_memory(column, lent):
+        return column.copy()
+    return column
 
 
 def closest(name: str, names: Sequence[str]) -> str:
@@ -231,7 +257,8 @@ def open_table(data: Any) -> _Source | Frame:
         raise DataError("the data are a lazy frame; collect() it first")
     if not isinstance(table, nw.DataFrame):
         raise DataError(f"the data are of type {type(data).__name__}; {_ACCEPTED}")
-    return _NarwhalsSource(table)
+    native = table.to_native()
+    return _PandasSource(native) if isinstance(native, pd.DataFrame) else _NarwhalsSource(table)
 
 
 def read_array(name: str, values: Any) -> tuple[Column, np.ndarray | None]:
@@ -308,5 +335,5 @@ def _from_arrow_dictionary(native: Any) -> Factor:
     if hasattr(array, "num_chunks"):
         array = array.chunk(0)
     codes = array.indices.fill_null(-1) if array.indices.null_count else array.indices
-    levels = array.dictionary.to_pandas().to_numpy()
+    levels = np.array(array.dictionary.to_pandas())
     return Factor(np.asarray(codes).astype(np.int32), levels, bool(array.type.ordered))

@@ -227,9 +227,7 @@ def from_categorical(values: Any) -> tuple[Factor, np.ndarray | None]:
     codes = np.asarray(values.codes)
     missing = codes < 0
     categories = values.categories
-    levels = (
-        categories.to_numpy(dtype=object) if categories.dtype.kind not in "iufbM" else categories.to_numpy()
-    )
+    levels = np.array(categories, dtype=None if categories.dtype.kind in "iufbM" else object)
     return Factor(codes, levels, bool(values.ordered)), missing if missing.any() else None
 
 
@@ -252,7 +250,7 @@ def from_nullable(name: str, series: pd.Series) -> tuple[Column, np.ndarray | No
     if pd.api.types.is_integer_dtype(series.dtype):
         return series.to_numpy(dtype=np.int64, na_value=0), mask
     if pd.api.types.is_float_dtype(series.dtype):
-        return series.to_numpy(dtype=np.float64, na_value=np.nan), mask
+        return _floats(series.to_numpy(dtype=np.float64, na_value=np.nan))  # NaN need not be marked missing
     if pd.api.types.is_datetime64_any_dtype(series.dtype):
         return series.to_numpy(dtype="datetime64[ns]", na_value=np.datetime64("NaT")), mask
     values = series.to_numpy(dtype=object, na_value=None)

@@ -15,7 +15,7 @@ from interlace.design.frame import Frame
 def row_series(frame: Frame, name: str, values: np.ndarray) -> Any:
     """One value per row of `frame`: a Series of the caller's library; an array for pyarrow and mappings."""
     if frame.library == "pandas":
-        return values if frame.index is None else pd.Series(values, index=frame.index, name=name)
+        return values if frame.index is None else pd.Series(values, index=frame.labels, name=name)
     return values if frame.library == "pyarrow" else frame.row_table({name: values})[name]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from interlace.design.design import Design
+from interlace.design.extras import check_index
 from interlace.design.frame import read_array
 from interlace.design.reduced import without_columns
 from interlace.design.values import Factor
@@ -22,7 +23,8 @@ def refit(fit: Fit, y: Any = None, *, reml: bool | None = None) -> Fit:
     Parameters
     ----------
     y : array-like, optional
-        A value per row used, or per row of the data (those of rows left out are passed over).
+        A value per row used, or per row of the data (those of rows left out are passed over). The index of a
+        pandas Series must be that of the data.
     reml : bool, optional
         REML or maximum likelihood.
     """
@@ -48,8 +50,9 @@ def read_response(design: Design, y: Any) -> np.ndarray:
     Raises
     ------
     DataError
-        If it has another length, more than one dimension, or values that are not finite numbers.
+        If it has another length or index, more than one dimension, or values that are not finite numbers.
     """
+    check_index("the response", y, design.frame.index, design.kept)
     if np.ndim(y) != 1:
         raise DataError(
             f"the response must be one column of numbers, not an array with {np.ndim(y)} dimensions"

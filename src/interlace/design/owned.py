@@ -1,0 +1,81 @@
+"""What a model keeps of the caller's table is its own: nothing that the caller changes later reaches it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from interlace.design.basis import Basis, used_names
+from interlace.design.design import Design, RandomRows
+from interlace.design.frame import Frame
+from interlace.design.learnt import Learnt
+from interlace.design.values import Column, Factor
+
+
+def owned(learnt: Learnt, design: Design, read: Frame) -> Design:
+    """The design with memory of its own, none of it shared with the table that was read.
+
+    Each column is copied once at most: a column of numbers that is a column of X or Z is a view of that, and
+    one that only groups rows is kept as the codes of its levels. Arrays are read-only.
+
+    Parameters
+    ----------
+    learnt : Learnt
+    design : Design
+        The rows used, as `Learner` made them from `read` or from some of its rows.
+    read : Frame
+        The columns as they were read; some may lie in the caller's memory.
+    """
+    lent = list(read.columns.values())
+    y = None if design.y is None else _own(design.y, lent)
+    random = tuple(RandomRows(_own(rows.codes, lent), _own(rows.z, lent)) for rows in design.random)
+    design = replace(design, y=y, X=_own(design.X, lent), random=random)
+    for values in (design.weights, design.offset):
+        if values is not None:
+            values.flags.writeable = False
+    return replace(design, frame=design.frame.owned(_known(learnt, design), read))
+
+
+def _own(values: np.ndarray, lent: list[Column]) -> np.ndarray:
+    """The array, or a copy if it lies in memory that was lent; read-only."""
+    if any(np.may_share_memory(values, _memory(column)) for column in lent):
+        values = values.copy()
+    values.flags.writeable = False
+    return values
+
+
+def _memory(column: Column) -> np.ndarray:
+    return column.codes if isinstance(column, Factor) else column
+
+
+def _known(learnt: Learnt, design: Design) -> dict[str, Column]:
+    """Columns of the table that the design holds already."""
+    columns = design.frame.columns
+    found: dict[str, Column] = {}
+    parts = [(learnt.fixed, design.X)]
+    parts += [(block.basis, rows.z) for block, rows in zip(learnt.random, design.random, strict=True)]
+    for basis, matrix in parts:
+        for name, j in _bare(basis).items():
+            if name not in found and not isinstance(columns.get(name, None), Factor | None):
+                found[name] = matrix[:, j]
+    response = learnt.formula.response
+    if response in columns and response not in found and design.y is not None:
+        found[response] = design.y
+    formula = learnt.formula
+    computed = [formula.response, formula.fixed, *formula.offsets, *(term.columns for term in formula.random)]
+    in_use = frozenset[str]().union(*map(used_names, computed))
+    for block, rows in zip(learnt.random, design.random, strict=True):
+        name = block.group
+        if name in columns and name not in found and name not in in_use and len(block.grouping.factors) == 1:
+            found[name] = Factor(rows.codes, block.levels)
+    return found
+
+
+def _bare(basis: Basis) -> dict[str, int]:
+    """Columns of a basis that are columns of the table as they are."""
+    return {
+        members[0]: columns.start
+        for (_, columns), members in zip(basis.terms, basis.members, strict=True)
+        if len(members) == 1 and members[0].isidentifier() and columns.stop - columns.start == 1
+    }
