@@ -28,7 +28,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from numbers import Integral
-from threading import Lock
+from threading import Lock, get_ident
 
 from threadpoolctl import LibController, ThreadpoolController
 
@@ -71,31 +71,63 @@ _TINY, _WORTH_SHARING = 1e5, 3e8
 
 
 class _ThreadLimit:
-    """The fewest BLAS threads that anybody inside asks for: their number is the process's."""
+    """The fewest BLAS threads that anybody inside asks for: their number is the process's.
+
+    A process that is forked has one thread, whatever its parent had: what the others asked for does not hold
+    in it, and no fork happens while one of them is changing the limit.
+    """
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._asked: list[int] = []
+        self._asked: list[tuple[int, int]] = []  # thread that asks, how many
         self._before: list[tuple[LibController, int]] = []
 
     def enter(self, threads: int) -> None:
         with self._lock:
             if not self._asked:
                 self._before = [(lib, lib.num_threads) for lib in _blas().lib_controllers]
-            self._asked.append(threads)
+            self._asked.append((get_ident(), threads))
             self._apply()
 
     def leave(self, threads: int) -> None:
         with self._lock:
-            self._asked.remove(threads)
+            self._asked.remove((get_ident(), threads))
             self._apply()
+
+    def before_fork(self) -> None:
+        self._lock.acquire()
+
+    def after_fork_in_parent(self) -> None:
+        self._lock.release()
+
+    def after_fork_in_child(self) -> None:
+        """Only what the thread that forked has asked for is left."""
+        mine = [(thread, threads) for thread, threads in self._asked if thread == get_ident()]
+        if len(mine) < len(self._asked):
+            self._asked = mine
+            self._apply()
+        self._lock.release()
 
     def _apply(self) -> None:
         for lib, threads in self._before:
-            lib.set_num_threads(min([threads, *self._asked]))
+            _set_threads(lib, min([threads, *(asked for _, asked in self._asked)]))
+
+
+def _set_threads(lib: LibController, threads: int) -> None:
+    """From whatever thread: threadpoolctl 3.8 and later listens to one thread only, until it is released."""
+    release = getattr(lib, "clear_controlling_thread", lambda force: None)
+    release(force=True)
+    lib.set_num_threads(threads)
+    release(force=True)
 
 
 _limit = _ThreadLimit()
+if hasattr(os, "register_at_fork"):  # Windows does not fork
+    os.register_at_fork(
+        before=_limit.before_fork,
+        after_in_parent=_limit.after_fork_in_parent,
+        after_in_child=_limit.after_fork_in_child,
+    )
 
 
 @cache

@@ -172,6 +172,17 @@ def test_missing_values_are_counted(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "(5 rows left out because of missing values)" in capsys.readouterr().out
 
 
+def test_an_id_that_is_empty_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = load_data("sleepstudy")
+    data["Subject"] = data["Subject"].astype(str)
+    data.loc[4, "Subject"] = ""
+    data.to_csv(tmp_path / "ids.csv", index=False)
+    assert main(["fit", FORMULA, str(tmp_path / "ids.csv"), "--json", "-"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["nobs"], found["n_missing"]) == (179, 1)
+    assert found["ranef"]["Subject"]["levels"][:2] == [308, 309]
+
+
 def test_warnings_are_one_line(csv: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["fit", "Reaction ~ Days + Days2 + (1 | Subject)", csv]) == 0
     out, err = capsys.readouterr()

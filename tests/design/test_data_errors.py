@@ -53,9 +53,9 @@ def refused(formula: str, data: Any, **options: Any) -> InterlaceError:
         ),
         (
             "y ~ x + (1|g)",
-            frame(g=[1.0, 1, 2, 2, 3, 3, 4, 4]),
+            frame(g=[1.5, 1.5, 2, 2, 3, 3, 4, 4]),
             DataError,
-            ["'g' holds floating-point", "astype(int)"],
+            ["'g' holds numbers that are not whole, such as 1.5", "factor(g)"],
         ),
         ("y ~ x + (1|g)", frame(g=[7] * 8), DataError, ["> 1 sampled level", "'g' has 1"]),
         ("y ~ x + (1|g)", frame(g=list(range(8))), ModelError, ["'g' has 8 levels for 8 rows"]),

@@ -6,6 +6,7 @@ import os
 import pickle
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -54,6 +55,25 @@ class TestLimit:
         assert threads() == 2
         two.__exit__(None, None, None)
         assert threads() == 2
+
+    def test_threads_that_leave_in_another_order_than_they_came(self) -> None:
+        inside, leave = threading.Event(), threading.Event()
+        seen = []
+
+        def other() -> None:
+            with kernel.blas_threads(LARGE, 1):
+                inside.set()
+                leave.wait()
+            seen.append(threads())
+
+        thread = threading.Thread(target=other)
+        with kernel.blas_threads(LARGE, 1):
+            thread.start()
+            inside.wait()
+        seen.append(threads())  # the other one is inside still
+        leave.set()
+        thread.join()
+        assert (seen, threads()) == ([1, 2], 2)
 
     def test_workers_of_refits_are_the_threads(self) -> None:
         seen = replicate(lambda generator: threads(), 3, seed=1, n_jobs=2)

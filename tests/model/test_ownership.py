@@ -128,7 +128,7 @@ def answers(m: interlace.LinearMixedModel, new: dict[str, Any]) -> dict[str, Any
 
 
 def _first(table: Any) -> str:
-    return list(getattr(table, "column_names", None) or table.columns)[0]
+    return next(iter(getattr(table, "column_names", None) or table.columns))
 
 
 def assert_same(before: dict[str, Any], after: dict[str, Any]) -> None:
@@ -136,7 +136,9 @@ def assert_same(before: dict[str, Any], after: dict[str, Any]) -> None:
         if isinstance(value, str):
             assert after[name] == value, name
         else:
-            pairs = zip(value, after[name], strict=True) if isinstance(value, list) else [(value, after[name])]
+            pairs = (
+                zip(value, after[name], strict=True) if isinstance(value, list) else [(value, after[name])]
+            )
             for one, other in pairs:
                 np.testing.assert_array_equal(np.asarray(one), np.asarray(other), err_msg=name)
 

@@ -44,11 +44,10 @@ def test_the_label_of_a_row_left_out_does_not_matter(
     assert model.refit(y).loglik == pytest.approx(model.loglik, rel=1e-10)
 
 
-def test_another_length_is_an_error_of_its_own(
-    model: interlace.LinearMixedModel, data: pd.DataFrame
-) -> None:
+def test_another_length_is_an_error_of_its_own(model: interlace.LinearMixedModel, data: pd.DataFrame) -> None:
+    length = r"has \d+ values, not 179 \(rows used\) or 180 \(rows of the data\)"
     for y in (data["Reaction"][:100], pd.concat([data["Reaction"]] * 2)):
-        with pytest.raises(DataError, match=r"has \d+ values, not 179 \(rows used\) or 180 \(rows of the data\)"):
+        with pytest.raises(DataError, match=length):
             model.refit(y)
 
 

@@ -76,7 +76,7 @@ class Frame:
 
     @property
     def labels(self) -> pd.Index | None:
-        """The row labels for a table to be handed out: a new name for them there is none here."""
+        """Row labels for a table that is handed out: renaming them there is not renaming them here."""
         return None if self.index is None else self.index.copy()
 
     def complete_rows(self, names: Iterable[str]) -> np.ndarray | None:
@@ -95,7 +95,7 @@ class Frame:
         return Frame(columns, {n: m for n, m in missing.items() if m.any()}, len(rows), self.library, index)
 
     def owned(self, known: Mapping[str, Column], read: Frame) -> Frame:
-        """The frame without any of the memory of `read`: `known` columns in place of its own, others copied."""
+        """The frame without memory of `read`: `known` columns in place of its own, the others copied."""
         columns = {
             name: known[name] if name in known else _copied(column, read.columns.get(name))
             for name, column in self.columns.items()

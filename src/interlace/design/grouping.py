@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
@@ -39,13 +38,19 @@ class Grouping:
         """Number of levels L."""
         return len(self.parts[0]) if self.combinations is None else len(self.combinations)
 
-    @cached_property
+    @property
     def levels(self) -> np.ndarray:
         """Labels of the levels: the values themselves, or strings ``"a1:b3"`` for a product."""
         if self.combinations is None:
             return self.parts[0]
+        # No functools.cached_property: before Python 3.12 it has a lock, and a fork may leave it held.
+        if "_labels" not in self.__dict__:
+            self.__dict__["_labels"] = self._labelled(self.combinations)
+        return self.__dict__["_labels"]
+
+    def _labelled(self, combinations: np.ndarray) -> np.ndarray:
         labels: list[list[str]] = []
-        rest = self.combinations
+        rest = combinations
         for part in reversed(self.parts):
             rest, digit = np.divmod(rest, len(part))
             names = np.array([str(level) for level in part], dtype=object)
@@ -54,7 +59,7 @@ class Grouping:
 
     def codes(self, columns: Sequence[Column]) -> np.ndarray:
         """int32 (n,): the level of each row of new data, -1 for a level that the fit has not seen."""
-        factors = [_as_factor(name, column) for name, column in zip(self.factors, columns, strict=True)]
+        factors = [_new_factor(name, column) for name, column in zip(self.factors, columns, strict=True)]
         recoded = [f.recode(part).codes for f, part in zip(factors, self.parts, strict=True)]
         if self.combinations is None:
             return _int32(recoded[0])
@@ -72,7 +77,7 @@ class Grouping:
         DataError
         """
         for name, column, part in zip(self.factors, columns, self.parts, strict=True):
-            difference = type_difference(_as_factor(name, column), part)
+            difference = type_difference(_new_factor(name, column), part)
             if difference:
                 raise DataError(
                     f"no level of the grouping factor '{name}' matches one of the fit: {difference}; "
@@ -115,18 +120,53 @@ def _combine(codes: Sequence[np.ndarray], sizes: Sequence[int]) -> tuple[np.ndar
 
 
 def _as_factor(name: str, column: Column) -> Factor:
-    """A column as a grouping factor; floating-point numbers are refused."""
+    """A column as a grouping factor; numbers must be whole, as a column of integers with a gap is."""
     if isinstance(column, Factor):
-        return column
+        return _whole_levels(column)
     if column.ndim != 1:
-        raise DataError(f"the grouping factor '{name}' has more than one column")
+        raise DataError(f"the grouping factor '{name}' has more than one column; give one column for it")
     if column.dtype.kind == "f":
-        raise DataError(
-            f"the grouping factor '{name}' holds floating-point numbers; convert it to integers or strings "
-            f"(for example with astype(int) or astype(str)) so that equal groups are surely equal"
-        )
+        return factorize(_whole(name, column))
     if column.dtype.kind not in "iubMm":
         raise DataError(
-            f"the grouping factor '{name}' has values of type {column.dtype}; convert it to strings"
+            f"the grouping factor '{name}' has values of type {column.dtype}; make them text in the data"
         )
     return factorize(column)
+
+
+# From here on a float cannot tell a whole number from its neighbours.
+LARGEST_WHOLE = 2.0**53
+
+
+def _whole(name: str, values: np.ndarray) -> np.ndarray:
+    """Floats that are whole numbers, as int64."""
+    wrong = np.flatnonzero(~np.isfinite(values) | (np.trunc(values) != values))
+    if len(wrong):
+        raise DataError(
+            f"the grouping factor '{name}' holds numbers that are not whole, such as {values[wrong[0]]:g}, "
+            f"and groups are labels: if these numbers are, write (1 | factor({name})) or make them text in "
+            "the data; if they measure something, cut them into groups or put them into the fixed part"
+        )
+    if len(values) and np.abs(values).max() >= LARGEST_WHOLE:
+        raise DataError(
+            f"the grouping factor '{name}' holds whole numbers beyond 2**53, which floating-point numbers "
+            "cannot tell from their neighbours; make them text in the data where they are still whole"
+        )
+    return values.astype(np.int64)
+
+
+def _whole_levels(factor: Factor) -> Factor:
+    """Levels that are whole floats are whole numbers, as those of a column are."""
+    levels = factor.levels
+    if levels.dtype.kind != "f" or not len(levels):
+        return factor
+    if not (np.abs(levels) < LARGEST_WHOLE).all() or (np.trunc(levels) != levels).any():
+        return factor
+    return Factor(factor.codes, levels.astype(np.int64), factor.ordered)
+
+
+def _new_factor(name: str, column: Column) -> Factor:
+    """A column of new data as a grouping factor; a number that is not whole is a level not seen before."""
+    if isinstance(column, np.ndarray) and column.ndim == 1 and column.dtype.kind == "f":
+        return _whole_levels(factorize(column))
+    return _as_factor(name, column)

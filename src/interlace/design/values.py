@@ -247,6 +247,8 @@ def from_nullable(name: str, series: pd.Series) -> tuple[Column, np.ndarray | No
     mask = missing if missing.any() else None
     if pd.api.types.is_bool_dtype(series.dtype):
         return series.to_numpy(dtype=bool, na_value=False), mask
+    if pd.api.types.is_unsigned_integer_dtype(series.dtype):
+        return series.to_numpy(dtype=np.uint64, na_value=0), mask
     if pd.api.types.is_integer_dtype(series.dtype):
         return series.to_numpy(dtype=np.int64, na_value=0), mask
     if pd.api.types.is_float_dtype(series.dtype):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ class Memory:
 
     def __init__(self, fit: Fit) -> None:
         self._fit = fit
-        self._lock = threading.RLock()
+        self._lock, self._process = threading.RLock(), os.getpid()
         self._bound: OrderedDict[DdfMethod, Ddf] = OrderedDict()
 
     def method(self, ddf: DdfLike, vcov: VcovLike = MODEL) -> DdfMethod:
@@ -37,7 +38,7 @@ class Memory:
         """What is kept, or the method's answers, which are then kept."""
         if fit is not self._fit or not _by_value(method):
             return method.bind(fit)
-        with self._lock:
+        with self._free_lock():
             if method not in self._bound:
                 self._bound[method] = method.bind(fit)
                 while len(self._bound) > MOST:
@@ -50,6 +51,12 @@ class Memory:
         bound = self.bind(Satterthwaite(), self._fit)
         assert isinstance(bound, SatterthwaiteDdf)
         return bound.parameters
+
+    def _free_lock(self) -> Any:
+        """A forked process gets a new one: the thread that held it may not be in this process."""
+        if self._process != os.getpid():
+            self._lock, self._process = threading.RLock(), os.getpid()
+        return self._lock
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Memory, (self._fit,)

@@ -92,4 +92,5 @@ def _new_levels_message(design: Design, group: str, columns: Sequence[Column], u
 
 
 def _label(column: Column, row: int) -> str:
-    return str(column.levels[column.codes[row]] if isinstance(column, Factor) else column[row])
+    value = column.levels[column.codes[row]] if isinstance(column, Factor) else column[row]
+    return f"{value:.0f}" if isinstance(value, float) and value.is_integer() else str(value)
