@@ -320,14 +320,14 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_as_a_program(csv: str) -> None:
     command = [sys.executable, "-m", "interlace.cli", "fit", FORMULA, csv, "--json", "-"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0 and done.stderr == ""
     assert _strict(done.stdout)["nobs"] == len(pd.read_csv(csv))
 
 
 def test_as_a_program_that_fails(csv: str) -> None:
     command = [sys.executable, "-m", "interlace.cli", "fit", "Reaction ~ Dayz + (1 | Subject)", csv]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr.startswith("interlace: error: ") and "Traceback" not in done.stderr
 

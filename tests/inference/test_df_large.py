@@ -20,15 +20,15 @@ pytestmark = pytest.mark.slow
 def test_insteval(formula: str) -> None:
     model = interlace.lmer(formula, interlace.datasets.load("insteval"))
     L = np.eye(len(model.fixef))
-    start = time.perf_counter()
+    start = time.process_time()
     satterthwaite = Satterthwaite().bind(model.fit)
     joint = satterthwaite.f_test(L[1:])
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
     tracemalloc.start()
-    start = time.perf_counter()
+    start = time.process_time()
     kenward_roger = KenwardRoger().bind(model.fit)
     adjusted = kenward_roger.f_test(L[1:])
-    assert time.perf_counter() - start < 60
+    assert time.process_time() - start < 60
     assert tracemalloc.get_traced_memory()[1] < 4 * 2**30
     tracemalloc.stop()
     # In so large a sample the adjustment is small and the methods agree

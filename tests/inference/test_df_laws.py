@@ -114,9 +114,9 @@ def test_many_levels_of_one_factor_need_no_dense_matrix() -> None:
     data = {"a": a, "x": rng.normal(size=a.size)}
     data["y"] = data["x"] + rng.normal(size=100_000)[a] + rng.normal(size=a.size)
     model = interlace.lmer("y ~ x + (1 | a)", data)
-    start = time.perf_counter()
+    start = time.process_time()
     table_ = model.coef_table(ddf="kenward-roger")
-    assert time.perf_counter() - start < 30
+    assert time.process_time() - start < 30
     np.testing.assert_allclose(table_["df"], model.coef_table()["df"], rtol=1e-3)
 
 
