@@ -222,7 +222,7 @@ def reference_level(name: str, wanted: Any, levels: Sequence[Any]) -> Any:
     if _is_among(wanted, levels):
         return wanted
     number = isinstance(wanted, int | float | np.integer) and not isinstance(wanted, bool)
-    if number and wanted == int(wanted) and 1 <= wanted <= len(levels):
+    if number and np.isfinite(wanted) and wanted == int(wanted) and 1 <= wanted <= len(levels):
         return levels[int(wanted) - 1]
     raise _no_such_level(name, wanted, levels, number)
 
@@ -284,7 +284,7 @@ def _matrix(name: str, values: Any, contrast: Any) -> np.ndarray:
     """A finite matrix (levels x columns), copied."""
     try:
         matrix = np.asarray(values)
-    except ValueError:  # rows of different lengths
+    except (ValueError, TypeError, OverflowError):  # rows of different lengths
         raise _no_matrix(name, contrast) from None
     if matrix.ndim != 2 or matrix.dtype.kind not in "iuf" or not matrix.shape[1]:
         raise _no_matrix(name, contrast)

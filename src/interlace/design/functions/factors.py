@@ -64,11 +64,11 @@ def _factor(call: Call, x: Value, levels: Value, labels: Value, ordered: bool | 
     order = found.ordered if ordered is None else ordered
     learning = "levels" not in call.state
     if levels is not None:
-        wanted = given_levels(call, "levels", levels)
         if learning:
+            wanted = given_levels(call, "levels", levels)
             check_occurring(call, found, wanted)
-        found = into_levels(call, found, wanted)
-        call.state["levels"] = wanted
+            call.state["levels"] = wanted
+        found = into_levels(call, found, call.state["levels"])
     elif learning:
         found = found.drop_unused()
         call.state["levels"] = found.levels
@@ -188,7 +188,9 @@ def C(
     """
     found = factor_of(call, object)
     if levels is not None:
-        found = into_levels(call, found, given_levels(call, "levels", levels))
+        if "levels" not in call.state:
+            call.state["levels"] = given_levels(call, "levels", levels)
+        found = into_levels(call, found, call.state["levels"])
     if contr is None:
         return _coded(found)
     count = None if how_many is None else whole(call, "how.many", how_many, 1)
@@ -237,7 +239,9 @@ def contr_sas(call: Call, n: Value = None) -> Contrast:
 
 def contr_poly(call: Call, n: Value = None, scores: Value = None) -> Contrast:
     """`contr.poly(scores = c(1, 2, 4))`: orthogonal polynomials."""
-    return Polynomial(_count(call, n), None if scores is None else several(call, "scores", scores))
+    if "scores" not in call.state:
+        call.state["scores"] = None if scores is None else several(call, "scores", scores)
+    return Polynomial(_count(call, n), call.state["scores"])
 
 
 def _counted(kind: Any) -> Any:

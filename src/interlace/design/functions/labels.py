@@ -17,9 +17,9 @@ def given_levels(call: Call, argument: str, values: Value) -> np.ndarray:
     parts = values if isinstance(values, tuple) else (values,)
     if isinstance(values, np.ndarray) and values.ndim == 1:
         parts = tuple(values.tolist())
-    if isinstance(values, Factor):
+    if isinstance(values, Factor) and len(values) and values.codes.min() >= 0:
         parts = tuple(values.levels[values.codes].tolist())
-    if not parts or not all(isinstance(p, bool | float | str) for p in parts):
+    if not parts or not all(isinstance(p, bool | float | str) and p == p for p in parts):
         raise FormulaError(
             f"{call.name}() needs constants for '{argument}', for example c('a', 'b'), not "
             f"{described(values)}"
@@ -51,11 +51,12 @@ def into_levels(call: Call, found: Factor, levels: np.ndarray) -> Factor:
     """Codes into `levels`, -1 for values that are none of them; numbers and text are compared as text."""
     if _kind(found.levels) == _kind(levels) or not len(found.levels):
         return found.recode(levels)
-    as_text = np.array([level_text(v) for v in found.levels.tolist()], dtype=object)
-    wanted = np.array([level_text(v) for v in levels.tolist()], dtype=object)
+    as_text = [level_text(v) for v in found.levels.tolist()]
+    wanted = [level_text(v) for v in levels.tolist()]
     if found.levels.dtype.kind == "b" and set(wanted) & {"True", "False"}:
-        as_text = np.array([str(v) for v in found.levels.tolist()], dtype=object)
-    codes = Factor(found.codes, as_text, found.ordered).recode(wanted).codes
+        as_text = [str(v) for v in found.levels.tolist()]
+    places = {text: i for i, text in enumerate(wanted)}
+    codes = np.array([*(places.get(text, -1) for text in as_text), -1], dtype=np.int32)[found.codes]
     return Factor(codes, levels, found.ordered)
 
 

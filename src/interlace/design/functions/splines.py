@@ -6,7 +6,7 @@ import numpy as np
 
 from interlace.design.functions.call import Call
 from interlace.design.functions.function import Function
-from interlace.design.functions.values import Value, finite_column, flag, several, whole
+from interlace.design.functions.values import Value, finite_column, flag, number, several, whole
 from interlace.design.values import Matrix
 from interlace.errors import DataError, FormulaError
 
@@ -192,9 +192,9 @@ def _cardinal(
     kind: str,
 ) -> Matrix:
     values = finite_column(call, x)
-    if constraints not in (None, "center"):
+    if constraints is not None and not (isinstance(constraints, str) and constraints == "center"):
         raise FormulaError(f"{call.name}() knows constraints = 'center' only")
-    centred = constraints == "center"
+    centred = constraints is not None
     if not call.state:
         found = _cardinal_knots(call, values, df, knots, bounds, centred, kind)
         if centred:
@@ -212,8 +212,7 @@ def _cardinal_knots(
     call: Call, x: np.ndarray, df: Value, knots: Value, bounds: tuple[Value, Value], centred: bool, kind: str
 ) -> np.ndarray:
     """All knots in order, the bounds included."""
-    ends = [min(x) if bounds[0] is None else bounds[0], max(x) if bounds[1] is None else bounds[1]]
-    low, high = _boundary(call, x, tuple(map(float, ends)) if ends[0] != ends[1] else None)
+    low, high = _bounds(call, x, bounds)
     if (df is None) == (knots is None):
         raise FormulaError(f"{call.name}() needs either df or knots; write {call.name}(x, df = 4)")
     if knots is not None:
@@ -227,6 +226,12 @@ def _cardinal_knots(
             raise DataError(f"'{call.text}' has no value between its bounds {low:g} and {high:g}")
         inner = np.quantile(distinct, np.linspace(0, 1, count + 2)[1:-1]) if count else np.empty(0)
     found = np.unique([low, high, *inner])
+    with np.errstate(all="ignore"):
+        steps = np.diff((found - low) / (high - low))
+    if not np.isfinite(steps).all() or (steps <= 0).any():
+        raise DataError(
+            f"the knots of '{call.text}' are too close together or too far apart: {found.tolist()}"
+        )
     if len(found) != len(inner) + 2 or found[0] < low or found[-1] > high:
         raise DataError(
             f"the knots of '{call.text}' must be different and lie between {low:g} and {high:g}; use fewer"
@@ -234,19 +239,31 @@ def _cardinal_knots(
     return found
 
 
+def _bounds(call: Call, x: np.ndarray, bounds: tuple[Value, Value]) -> tuple[float, float]:
+    low = float(x.min()) if bounds[0] is None else number(call, "lower_bound", bounds[0])
+    high = float(x.max()) if bounds[1] is None else number(call, "upper_bound", bounds[1])
+    if bounds == (None, None):
+        return _boundary(call, x, None)
+    if low >= high:
+        raise DataError(f"the lower bound {low:g} of '{call.text}' must be below the upper one, {high:g}")
+    return low, high
+
+
 def _cardinal_basis(x: np.ndarray, knots: np.ndarray, kind: str) -> np.ndarray:
     """Cardinal splines at x (n,): natural ones linear outside the knots, periodic ones periodic."""
     from scipy.interpolate import CubicSpline
 
+    # The splines do not depend on the unit, and cubes of large numbers overflow.
+    low, width = knots[0], knots[-1] - knots[0]
+    x, knots = (x - low) / width, (knots - low) / width
     if kind == "periodic":
         values = np.eye(len(knots))[:, :-1]
         values[-1, 0] = 1.0  # the last knot is the first one again
         if len(knots) < 3:
             return np.where(np.isfinite(x), 1.0, np.nan)[:, None]
         return _known_only(CubicSpline(knots, values, bc_type="periodic"), x)
-    low, high = knots[0], knots[-1]
     spline = CubicSpline(knots, np.eye(len(knots)), bc_type="natural")
-    inside = np.clip(x, low, high)
+    inside = np.clip(x, 0.0, 1.0)
     basis = _known_only(spline, inside)
     outside = np.flatnonzero(np.isfinite(x) & (x != inside))
     if len(outside):

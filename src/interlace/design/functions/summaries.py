@@ -191,7 +191,7 @@ def ave(call: Call, x: Value, *groups: Value, fun: Value = "mean") -> np.ndarray
     Groups are combinations of the levels of g, h, ...; one that the fit has not seen is refused.
     """
     name = fun.name if isinstance(fun, Function) else fun
-    if name not in _BY_GROUP:
+    if not isinstance(name, str) or name not in _BY_GROUP:
         raise FormulaError(f"ave() knows FUN = {', '.join(_BY_GROUP)}; compute others in the data")
     learning = "levels" not in call.state
     factors = [factor_of(call, group) for group in groups]

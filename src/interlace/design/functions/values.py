@@ -23,7 +23,7 @@ def as_value(function: str, value: Any, nrows: int) -> Value:
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        return _as_float(function, value)
     if isinstance(value, list | range):
         value = tuple(value)
     if isinstance(value, tuple):
@@ -38,6 +38,13 @@ def as_value(function: str, value: Any, nrows: int) -> Value:
             f"an argument of {function}() has {len(value)} values where the data have {nrows} rows"
         )
     return value
+
+
+def _as_float(function: str, value: int) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        raise FormulaError(f"a number that {function}() is given is too large for floating point") from None
 
 
 def _as_array(function: str, values: np.ndarray) -> Value:
@@ -149,7 +156,7 @@ def flag(call: Call, argument: str, value: Value) -> bool:
     """TRUE or FALSE."""
     if isinstance(value, bool):
         return value
-    if value in (0.0, 1.0):
+    if isinstance(value, float) and value in (0.0, 1.0):
         return bool(value)
     raise FormulaError(f"{call.name}() needs TRUE or FALSE for '{argument}', not {described(value)}")
 
