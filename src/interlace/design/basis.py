@@ -1,7 +1,7 @@
 """A right-hand side learnt from data: the same columns for any data after that.
 
-Two kinds: `NumericBasis` (intercept and bare numeric columns, straight to NumPy) and `FormulaicBasis`
-(everything else, by formulaic's model specification). Both give what formulaic gives.
+Two kinds: `NumericBasis` (intercept and bare numeric columns, straight to NumPy) and `TermBasis` (everything
+else, from the expressions of its terms). Both give the same columns where both can.
 """
 
 from __future__ import annotations
@@ -12,18 +12,19 @@ from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
-from formulaic import Formula as FormulaicFormula
-from formulaic import ModelSpec
-from formulaic.errors import FormulaicError
 
-from interlace.design.evaluation import LIBRARY, evaluation_error
-from interlace.design.formulaic_contrasts import coding, resolve
-from interlace.design.materializer import Evaluated, Materializer
-from interlace.design.values import Column, Factor
-from interlace.errors import DataError, FormulaError, InterlaceError
+from interlace.design.evaluation import Evaluator, Memory
+from interlace.design.functions import FUNCTIONS
+from interlace.design.members import FactorPart, Part, learn_part
+from interlace.design.spans import Piece, pieces
+from interlace.design.values import Column, Factor, Value
+from interlace.errors import DataError, FormulaError
+from interlace.formula.algebra import Term, terms_of
 from interlace.formula.names import names_in
-from interlace.formula.sums import split_sum
-from interlace.formula.terms import Formula, plain_name
+from interlace.formula.terms import Sum, plain_name
+from interlace.formula.tree import Node
+
+CELLS_AT_ONCE = 1 << 17
 
 
 class Basis(Protocol):
@@ -69,13 +70,12 @@ class FactorCoding:
 
 
 @lru_cache(maxsize=512)
-def _simple(rhs: str) -> tuple[bool, tuple[str, ...]] | None:
+def _simple(rhs: Sum) -> tuple[bool, tuple[str, ...]] | None:
     """Intercept and column names if a right-hand side is a sum of bare names, else None."""
-    intercept, *terms = split_sum(rhs)
-    names = [plain_name(term) for term in terms]
-    if any(name is None or name == "." for name in names):
+    names = [plain_name(node) for sign, node in rhs.items if sign == "+"]
+    if len(names) < len(rhs.items) or any(name is None or name == "." for name in names):
         return None
-    return intercept == "1", tuple(dict.fromkeys(str(name) for name in names))
+    return rhs.intercept, tuple(dict.fromkeys(str(name) for name in names))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,125 +125,155 @@ def _numeric(name: str, values: Any) -> np.ndarray:
     return np.asarray(values)
 
 
-# Formulaic
-
-
-@lru_cache(maxsize=512)
-def _formulaic(rhs: str) -> Any:
-    return FormulaicFormula(rhs)
-
-
-@lru_cache(maxsize=512)
-def split_terms(rhs: str) -> tuple[str, ...]:
-    """A right-hand side cut into one for each term: `1 + x` -> `1`, `0 + x`."""
-    parts = []
-    for term in _formulaic(rhs):
-        label = ":".join(_quoted_factor(f) for f in term.factors)
-        parts.append("1" if label == "1" else f"0 + {label}")
-    return tuple(parts)
-
-
-def _quoted_factor(part: Any) -> str:
-    if part.eval_method.value == "lookup" and not part.expr.isidentifier():
-        return f"`{part.expr}`"
-    return str(part.expr)
+# Terms
 
 
 @dataclass(frozen=True)
-class FormulaicBasis:
-    """Any right-hand side that formulaic understands, with what its functions and factors learnt."""
+class TermBasis:
+    """Any right-hand side, with what its functions and factors learnt.
 
-    spec: ModelSpec
-    context: dict[str, Any]
-    formula: Formula
-    names: tuple[str, ...]
-    terms: tuple[tuple[str, slice], ...]
-    factors: dict[str, FactorCoding] = field(default_factory=dict)
+    Attributes
+    ----------
+    nodes : dict of str to Node
+        The expressions of the members.
+    parts : dict of str to Part
+        What was learnt of each: how its values become columns.
+    layout : tuple of (tuple of str, tuple of Piece)
+        For each term its members, and the products of coded members that give its columns.
+    memory : Memory
+        Shared by all that is evaluated for one formula.
+    """
+
+    nodes: dict[str, Node]
+    parts: dict[str, Part]
+    layout: tuple[tuple[tuple[str, ...], tuple[Piece, ...]], ...]
+    memory: Memory
+    names: tuple[str, ...] = ()
+    terms: tuple[tuple[str, slice], ...] = field(default=())
+
+    @classmethod
+    def of(cls, terms: tuple[Term, ...], parts: dict[str, Part], memory: Memory) -> TermBasis:
+        """From the terms and what was learnt of their members."""
+        categorical = frozenset(name for name, part in parts.items() if isinstance(part, FactorPart))
+        found = pieces([term.names for term in terms], categorical)
+        names: list[str] = []
+        places = []
+        for term, products in zip(terms, found, strict=True):
+            start = len(names)
+            names += [name for piece in products for name in _piece_names(piece, parts)]
+            places.append((term.label, slice(start, len(names))))
+        nodes = {n: m for term in terms for n, m in zip(term.names, term.members, strict=True)}
+        layout = tuple((term.names, products) for term, products in zip(terms, found, strict=True))
+        return cls(nodes, parts, layout, memory, tuple(names), tuple(places))
 
     @property
     def members(self) -> tuple[tuple[str, ...], ...]:
-        return tuple(
-            tuple(str(f.expr) for f in row.term.factors if f.eval_method.value != "literal")
-            for row in self.spec.structure or []
-        )
+        return tuple(members for members, _ in self.layout)
+
+    @property
+    def factors(self) -> dict[str, FactorCoding]:
+        return {
+            name: FactorCoding(tuple(part.levels.tolist()), part.ordered, part.reduced.matrix)
+            for name, part in self.parts.items()
+            if isinstance(part, FactorPart)
+        }
 
     @property
     def contrasts(self) -> dict[str, Any]:
-        return {expr: self.spec.encoder_state[expr][1]["contrast"] for expr in self.factors}
+        return {name: part.contrast for name, part in self.parts.items() if isinstance(part, FactorPart)}
 
     def matrix(self, columns: Mapping[str, Column], nrows: int) -> np.ndarray:
-        return _materialize(Materializer(columns, nrows, self.context), self.spec, self.formula)[0]
+        evaluator = Evaluator(columns, nrows, self.memory)
+        return self.encode({name: evaluator.value(node) for name, node in self.nodes.items()}, nrows)
+
+    def encode(self, values: Mapping[str, Value], nrows: int) -> np.ndarray:
+        """The columns (n, k) from the values of the members."""
+        ready = {name: part.conformed(values[name], nrows) for name, part in self.parts.items()}
+        X = np.empty((nrows, len(self.names)))
+        # Some rows at a time: whole columns of a wide matrix would each walk through all of memory.
+        step = max(16, CELLS_AT_ONCE // max(1, len(self.names)))
+        products = [piece for _, found in self.layout for piece in found]
+        for start in range(0, nrows, step):
+            rows = slice(start, start + step)
+            at = 0
+            for piece in products:
+                block = self._block(piece, ready, rows)
+                X[rows, at : at + block.shape[1]] = block
+                at += block.shape[1]
+        return X
+
+    def _block(self, piece: Piece, ready: Mapping[str, np.ndarray], rows: slice) -> np.ndarray:
+        """All products of a column of each member, those of the first member varying fastest."""
+        block = np.ones((1, 1))
+        for index, (name, reduced) in enumerate(piece):
+            part = self.parts[name].columns(ready[name][rows], reduced)
+            if index == 0:
+                block = part
+            else:
+                block = (part[:, :, None] * block[:, None, :]).reshape(len(part), -1)
+        return block
 
     def member_columns(self, columns: Mapping[str, Column], nrows: int) -> dict[str, np.ndarray]:
-        materializer = Materializer(columns, nrows, self.context)
-        with np.errstate(all="ignore"):
-            return materializer.member_columns(self.spec)
+        evaluator = Evaluator(columns, nrows, self.memory)
+        return {
+            name: self.parts[name].columns(self.parts[name].conformed(evaluator.value(node), nrows), False)
+            for name, node in self.nodes.items()
+        }
 
 
-def _materialize(materializer: Materializer, spec: Any, formula: Formula) -> tuple[np.ndarray, ModelSpec]:
-    try:
-        with np.errstate(all="ignore"):
-            matrix = materializer.get_model_matrix(spec, output="numpy", na_action="ignore")
-    except InterlaceError:
-        raise
-    except (
-        FormulaicError,
-        ArithmeticError,
-        LookupError,
-        NameError,
-        TypeError,
-        ValueError,
-        AttributeError,
-    ) as error:
-        known = error.__cause__
-        if isinstance(known, InterlaceError):
-            raise known from None
-        expression = str(spec.formula) if isinstance(spec, ModelSpec) else str(spec)
-        raise evaluation_error(_failed(error, expression), error, formula) from error
-    return np.asarray(matrix.__wrapped__), matrix.model_spec
+def _piece_names(piece: Piece, parts: Mapping[str, Part]) -> list[str]:
+    """Names of the columns of a product, in their order."""
+    if not piece:
+        return ["Intercept"]
+    found = list(parts[piece[0][0]].names(piece[0][1]))
+    for name, reduced in piece[1:]:
+        found = [f"{before}:{own}" for own in parts[name].names(reduced) for before in found]
+    return found
 
 
-def _failed(error: Exception, expression: str) -> str:
-    """The factor that formulaic names in its message, else the whole right-hand side."""
-    words = str(error).split("`")
-    return words[1] if len(words) > 2 else expression
+@dataclass(slots=True)
+class Learning:
+    """What has been evaluated for one formula on the rows used, each expression once."""
+
+    columns: Mapping[str, Column]
+    nrows: int
+    memory: Memory
+    contrasts: Mapping[str, Any] = field(default_factory=dict)
+    values: dict[str, Value] = field(default_factory=dict)
+    parts: dict[str, Part] = field(default_factory=dict)
+
+    def part(self, name: str, node: Node) -> Part:
+        """What is learnt of a member."""
+        if name not in self.parts:
+            self.values[name] = Evaluator(self.columns, self.nrows, self.memory).value(node)
+            self.parts[name] = learn_part(name, self.values[name], self.nrows, self.contrasts.get(name))
+        return self.parts[name]
 
 
-def learn_basis(
-    rhs: str,
-    columns: Mapping[str, Column],
-    nrows: int,
-    *,
-    context: Mapping[str, Any],
-    contrasts: Mapping[str, Any],
-    formula: Formula,
-    evaluated: dict[str, Evaluated],
-) -> tuple[Basis, np.ndarray]:
-    """Learn a right-hand side (intercept written out) from data; the basis and its columns (n, k)."""
+def learn_basis(rhs: Sum, learning: Learning) -> tuple[Basis, np.ndarray]:
+    """Learn a right-hand side from data; the basis and its columns (n, k)."""
     simple = _simple(rhs)
-    if simple is not None and all(_is_number(columns.get(name)) for name in simple[1]):
+    if simple is not None and all(_is_number(learning.columns.get(name)) for name in simple[1]):
         plain = NumericBasis(*simple)
-        return plain, plain.matrix(columns, nrows)
-    try:
-        parsed = _formulaic(rhs)
-    except (FormulaicError, SyntaxError, ValueError, TypeError) as error:
-        first = str(error).strip().splitlines()[0]
-        raise FormulaError(f"'{rhs}' cannot be understood: {first}", formula.text or None) from error
-    materializer = Materializer(columns, nrows, context, evaluated)
-    materializer.contrasts = {name: resolve(name, c) for name, c in contrasts.items()}
-    matrix, spec = _materialize(materializer, parsed, formula)
-    basis = FormulaicBasis(
-        spec, dict(context), formula, tuple(spec.column_names), _terms(spec), _factors(spec)
-    )
-    _check_rowwise(rhs, basis, matrix, columns)
+        return plain, plain.matrix(learning.columns, learning.nrows)
+    terms = _terms(rhs, learning.memory)
+    parts = {n: learning.part(n, m) for term in terms for n, m in zip(term.names, term.members, strict=True)}
+    basis = TermBasis.of(terms, parts, learning.memory)
+    matrix = basis.encode(learning.values, learning.nrows)
+    _check_rowwise(rhs, basis, matrix, learning.columns)
     return basis, matrix
 
 
-def _check_rowwise(
-    rhs: str, basis: FormulaicBasis, matrix: np.ndarray, columns: Mapping[str, Column]
-) -> None:
+def _terms(rhs: Sum, memory: Memory) -> tuple[Term, ...]:
+    try:
+        return terms_of(rhs)
+    except FormulaError as error:
+        raise FormulaError(error.message, memory.text or None) from error
+
+
+def _check_rowwise(rhs: Sum, basis: TermBasis, matrix: np.ndarray, columns: Mapping[str, Column]) -> None:
     """Functions that are not known to remember must not look at other rows, or predictions would be wrong."""
-    if all(n.name in LIBRARY for n in names_in(rhs) if n.role == "function"):
+    if all(n.name in FUNCTIONS for n in names_in(rhs) if n.role == "function"):
         return
     rows = np.arange(0, len(matrix), 2)[:20]
     some = {n: v.take(rows) if isinstance(v, Factor) else v[rows] for n, v in columns.items()}
@@ -253,31 +283,9 @@ def _check_rowwise(
         raise FormulaError(
             f"'{name}' has other values when it is computed on some of the rows only, so predictions for "
             "new data would be wrong; use center(), scale() or poly(), or compute the column in the data",
-            basis.formula.text or None,
+            basis.memory.text or None,
         )
 
 
 def _is_number(values: Column | None) -> bool:
     return isinstance(values, np.ndarray) and values.dtype.kind in "iuf"
-
-
-def _terms(spec: ModelSpec) -> tuple[tuple[str, slice], ...]:
-    terms, start = [], 0
-    for row in spec.structure or []:
-        terms.append((str(row.term), slice(start, start + len(row.columns))))
-        start += len(row.columns)
-    return tuple(terms)
-
-
-def _factors(spec: ModelSpec) -> dict[str, FactorCoding]:
-    found = {}
-    for expr, (_, state) in spec.encoder_state.items():
-        if "levels" in state:
-            matrix = coding(expr, state["contrast"], state["levels"], True).matrix
-            found[expr] = FactorCoding(tuple(state["levels"].tolist()), state["ordered"], matrix)
-    return found
-
-
-def used_names(rhs: str) -> frozenset[str]:
-    """Names of values in a right-hand side, and the objects of methods (`x` of `x.clip(0)`)."""
-    return frozenset(n.name for n in names_in(rhs) if n.role != "function" or "." in n.name)

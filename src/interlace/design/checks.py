@@ -90,7 +90,7 @@ def numeric_response(name: str, values: Column, nrows: int) -> np.ndarray:
         raise DataError(
             f"the response '{name}' has {values.shape[-1]} columns; a linear mixed model needs one"
         )
-    if values.dtype.kind not in "iuf":
+    if values.dtype.kind not in "iufb":
         raise DataError(
             f"the response '{name}' is not numeric (type {values.dtype}); convert it with astype(float)"
         )
@@ -121,12 +121,12 @@ def check_mapping(contrasts: object) -> None:
 
 
 def check_coded(contrasts: Iterable[str], factors: Sequence[str]) -> None:
-    """Contrasts are for categorical factors of the fixed part, by the name they have there."""
+    """Contrasts are for categorical factors of the model, by the name they have there."""
     for name in contrasts:
         if name not in factors:
             known = f"its factors are {', '.join(factors)}" if factors else "there is none in it"
             raise DataError(
-                f"contrasts are given for '{name}', which is not a categorical factor of the fixed part "
+                f"contrasts are given for '{name}', which is not a categorical factor of the model "
                 f"({known}); write factor({name}) in the formula to make it one"
             )
 

@@ -9,6 +9,7 @@ from typing import Any
 from interlace.design.checks import check_mapping
 from interlace.design.design import Design, RandomRows
 from interlace.design.encoding_rows import RowEncoder
+from interlace.design.evaluation import Memory
 from interlace.design.extras import read_extra
 from interlace.design.frame import Frame, open_table
 from interlace.design.learning import Learner, complete
@@ -53,7 +54,8 @@ class Encoding(Learnt):
         weights, offset : str or array-like of length n, optional
             A column name, or the values.
         contrasts : mapping, optional
-            Coding of factors of the fixed part: ``{"a": "sum"}``; a name or a matrix (levels x columns).
+            Coding of factors, in the fixed part and in random terms: ``{"a": "sum"}``; a name or a matrix
+            (levels x columns).
         na_action : {"drop", "raise"}
             Leave out rows with a missing value in a column used, or refuse them.
         context : mapping, optional
@@ -83,7 +85,8 @@ class Encoding(Learnt):
         prior = read_extra("weights", weights, read, data)
         shift = read_extra("offset", offset, read, data)
         frame, kept = complete(read, (prior, shift), na_action)
-        learner = Learner(scope.formula, frame, kept, scope.context)
+        memory = Memory(scope.context, {}, scope.formula.text, frozenset(scope.columns))
+        learner = Learner(scope.formula, frame, kept, memory)
         learnt, design = learner.run(prior, shift, dict(contrasts or {}), read)
         encoding = cls(**{f.name: getattr(learnt, f.name) for f in fields(Learnt)})
         return encoding, owned(learnt, design, read)

@@ -9,16 +9,17 @@ from typing import Any
 import numpy as np
 
 from interlace.design import checks
-from interlace.design.basis import used_names
 from interlace.design.design import Design, RandomRows
-from interlace.design.evaluation import LIBRARY, evaluate
+from interlace.design.evaluation import Evaluator
 from interlace.design.extras import Extra, read_extra
 from interlace.design.frame import Frame, open_table
 from interlace.design.learning import blocks_of
 from interlace.design.learnt import Learnt, grouping_columns, sum_offsets
 from interlace.design.scope import check_columns
 from interlace.errors import DataError
-from interlace.formula.names import is_builtin
+from interlace.formula.names import used_names
+from interlace.formula.terms import Sum
+from interlace.formula.tree import Node, label
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class RowEncoder:
         table = open_table(data)
         names = table.names
         needed = self._needed(names, replaced=offset is not None)
-        answer = [n for n in used_names(encoding.formula.response) if n in names and n not in needed]
+        answer = [n for n in self._columns_of(encoding.formula.response) if n in names and n not in needed]
         read = Frame.read(table, [*needed, *answer])
         prior = read_extra("weights", self._option(weights, encoding.weights, names), read, data)
         shift = read_extra("offset", self._offset(offset), read, data)
@@ -55,8 +56,7 @@ class RowEncoder:
         weights_kept, offset_kept = prior.take(kept), shift.take(kept)
         if weights_kept.values is not None:
             checks.check_weights(weights_kept.label, weights_kept.values, kept)
-        state = encoding.response_state
-        total = sum_offsets(encoding.formula, frame, encoding.context, state, offset_kept, kept)
+        total = sum_offsets(encoding.formula, frame, encoding.memory, offset_kept, kept)
         return Design(
             self._y(frame, kept), X, self._random(frame, kept), weights_kept.values, total,
             read.nrows, kept, counts, frame,
@@ -83,9 +83,10 @@ class RowEncoder:
         intercept = self.encoding.random[i].intercept
         return intercept is not None and set(self._wanted(i)) <= {intercept}
 
-    def _random_parts(self) -> list[str]:
+    def _random_parts(self) -> list[Node | Sum]:
         """Expressions of the covariance blocks that are wanted, as far as they are."""
-        formula, parts, place = self.encoding.formula, [], dict[int, int]()
+        formula, place = self.encoding.formula, dict[int, int]()
+        parts: list[Node | Sum] = []
         for i, block in enumerate(self.encoding.random):
             term = formula.random[block.term]
             rhs = blocks_of(term)[place.setdefault(block.term, 0)]
@@ -95,24 +96,21 @@ class RowEncoder:
         return parts
 
     def _needed(self, names: list[str], *, replaced: bool) -> list[str]:
-        """Columns that the parts to be encoded use; those that are the caller's objects are left out."""
+        """Columns that the parts to be encoded use."""
         encoding = self.encoding
-        parts = [encoding.formula.fixed, *encoding.formula.offsets, *self._random_parts()]
+        parts: list[Node | Sum] = [encoding.formula.fixed, *encoding.formula.offsets]
+        parts += self._random_parts()
         if self.response == "required":
             parts.append(encoding.formula.response)
-        needed: dict[str, None] = {}
-        for part in parts:
-            for name in used_names(part):
-                root = name if name in names else name.split(".")[0]
-                if root in names or not self._is_object(root):
-                    needed[root] = None
+        needed = dict.fromkeys(name for part in parts for name in self._columns_of(part))
         if encoding.offset is not None and encoding.offset != Extra.ARRAY and not replaced:
             needed[encoding.offset] = None
         check_columns(names, needed)
         return list(needed)
 
-    def _is_object(self, root: str) -> bool:
-        return root in self.encoding.context or root in LIBRARY or is_builtin(root)
+    def _columns_of(self, part: Node | Sum) -> list[str]:
+        """The columns of the data that a piece of the formula used in the fit."""
+        return sorted(used_names(part) & self.encoding.memory.columns)
 
     def _option(self, given: Any, learnt: str | None, names: list[str]) -> Any:
         if given is not None:
@@ -129,17 +127,13 @@ class RowEncoder:
         return given if given is not None else learnt
 
     def _y(self, frame: Frame, kept: np.ndarray | None) -> np.ndarray | None:
-        formula, context = self.encoding.formula, self.encoding.context
-        names = used_names(formula.response) - set(context)
-        absent = [n for n in names if n not in frame.columns and n.split(".")[0] not in frame.columns]
-        incomplete = [n for n in names if n in frame.missing]
-        if self.response == "optional" and (
-            incomplete or any(not self._is_object(n.split(".")[0]) for n in absent)
-        ):
+        response = self.encoding.formula.response
+        names = self._columns_of(response)
+        if self.response == "optional" and any(n not in frame.columns or n in frame.missing for n in names):
             return None
-        values = evaluate(formula.response, frame.columns, context, self.encoding.response_state, formula)
-        y = checks.numeric_response(formula.response, values, frame.nrows)
-        checks.check_finite((formula.response,), y[:, None], kept)
+        values = Evaluator(frame.columns, frame.nrows, self.encoding.memory).column(response)
+        y = checks.numeric_response(label(response), values, frame.nrows)
+        checks.check_finite((label(response),), y[:, None], kept)
         return y
 
     def _random(self, frame: Frame, kept: np.ndarray | None) -> tuple[RandomRows, ...]:
@@ -154,7 +148,8 @@ class RowEncoder:
                 continue
             key, basis = id(block.grouping), id(block.basis)
             if key not in codes:
-                columns = grouping_columns(block.grouping.factors, frame, encoding.context, encoding.formula)
+                term = encoding.formula.random[block.term]
+                columns = grouping_columns(term, frame, encoding.memory)
                 codes[key] = block.grouping.codes(columns)
             if self._only_intercept(i):
                 z[:, block.intercept] = 1.0

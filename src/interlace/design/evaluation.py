@@ -1,138 +1,326 @@
-"""Expressions of a formula, evaluated on columns: what names mean, and what went wrong."""
+"""Expressions of a formula, evaluated on columns: a tree is walked, and nothing is run that it does not name.
+
+Names are columns first, then constants, then the caller's objects. Functions are those of the library first,
+then the caller's by their names. There is no way from a value to its attributes.
+"""
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from formulaic.transforms import TRANSFORMS
-from formulaic.utils.layered_mapping import LayeredMapping
-from formulaic.utils.stateful_transforms import stateful_eval
 
-from interlace.design.factors import C, as_numeric, cut, factor, ordered, relevel
-from interlace.design.formulaic_contrasts import contr
-from interlace.design.splines import bs, ns, poly
-from interlace.design.values import Column, Factor, from_anything
-from interlace.errors import FormulaError, InterlaceError
-from interlace.formula.names import names_in
-from interlace.formula.terms import Formula, plain_name
-
-#: Functions that formulas know; these names always mean these functions.
-LIBRARY: dict[str, Any] = {
-    **{name: function for name, function in TRANSFORMS.items() if name != "Q"},
-    "C": C,
-    "factor": factor,
-    "ordered": ordered,
-    "relevel": relevel,
-    "cut": cut,
-    "as_numeric": as_numeric,
-    "contr": contr,
-    "Inf": np.inf,
-    "ns": ns,
-    "bs": bs,
-    "poly": poly,
-    "abs": np.abs,
-    "c": lambda *values: np.array(values),
-    "ceil": np.ceil,
-    "cos": np.cos,
-    "expm1": np.expm1,
-    "floor": np.floor,
-    "log1p": np.log1p,
-    "round": np.round,
-    "sin": np.sin,
-    "sqrt": np.sqrt,
-    "tan": np.tan,
-}
+from interlace.design.functions import CONSTANTS, FUNCTIONS
+from interlace.design.operators import Operation
+from interlace.design.values import Column, Factor, Matrix, Value, from_anything
+from interlace.errors import DataError, FormulaError, InterlaceError
+from interlace.formula.tree import (
+    Braces,
+    Call,
+    Chain,
+    Constant,
+    Listing,
+    Name,
+    Node,
+    Number,
+    Power,
+    Text,
+    Unary,
+    spell,
+)
 
 
-class SeriesView(Mapping[str, Any]):
-    """Columns as pandas series, made when asked for: what functions of a formula are given."""
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What the expressions of one formula share: the caller's objects, and what its functions learnt.
 
-    __slots__ = ("_aliases", "_columns", "_made")
+    Attributes
+    ----------
+    context : dict
+        The caller's functions and values that the formula uses.
+    state : dict
+        What each call of a function learnt.
+    text : str
+        The formula as written, for messages.
+    columns : frozenset of str
+        The names that are columns of the data.
+    """
 
-    def __init__(self, columns: Mapping[str, Column]) -> None:
-        self._columns = columns
-        self._made: dict[str, pd.Series] = {}
-        # Python reads identifiers in their NFKC form, which need not be the column's spelling.
-        self._aliases = {unicodedata.normalize("NFKC", n): n for n in columns if not n.isascii()}
-
-    def __getitem__(self, name: str) -> pd.Series:
-        name = self._aliases.get(name, name)
-        if name not in self._made:
-            values = self._columns[name]
-            self._made[name] = _series(name, values)
-        return self._made[name]
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._columns or name in self._aliases
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._columns)
-
-    def __len__(self) -> int:
-        return len(self._columns)
+    context: dict[str, Any] = field(default_factory=dict)
+    state: dict[Node, dict[str, Any]] = field(default_factory=dict)
+    text: str = ""
+    columns: frozenset[str] = frozenset()
 
 
-def _series(name: str, values: Column) -> pd.Series:
-    """The name is for messages of functions."""
-    series = values.to_series() if isinstance(values, Factor) else pd.Series(values, copy=False)
-    return series.rename(name)
+@dataclass(frozen=True, slots=True)
+class Evaluator:
+    """Values of expressions on some rows."""
+
+    columns: Mapping[str, Column]
+    nrows: int
+    memory: Memory
+
+    def value(self, node: Node) -> Value:
+        """The value of an expression.
+
+        Raises
+        ------
+        FormulaError, DataError
+            With the formula and a caret at the expression that failed.
+        """
+        try:
+            return self._value(node)
+        except FormulaError as error:
+            if error.text is not None or not self.memory.text or node.position < 0:
+                raise
+            raise FormulaError(error.message, self.memory.text, node.position) from error
+
+    def column(self, node: Node) -> Column:
+        """One column: numbers (float64), logicals, dates or a factor, of the length of the data.
+
+        A bare name gives the column as it is in the data.
+        """
+        if isinstance(node, Name) and node.name in self.columns:
+            return self.columns[node.name]
+        found = self.value(node)
+        if isinstance(found, bool | float):
+            return np.full(self.nrows, found)
+        if isinstance(found, Matrix):
+            if len(found.labels) == 1:
+                return found.values[:, 0]
+            return found.values
+        if isinstance(found, np.ndarray | Factor):
+            if len(found) != self.nrows:
+                raise DataError(f"'{node}' has {len(found)} rows where the data have {self.nrows}")
+            return found
+        raise DataError(f"'{node}' is {_described(found)} and no column; name a column of the data in it")
+
+    # ---- nodes ----
+
+    def _value(self, node: Node) -> Value:
+        match node:
+            case Number():
+                return node.value
+            case Text(value=text):
+                return text
+            case Constant(value=constant):
+                return constant
+            case Name(name=name):
+                return self._named(name)
+            case Call():
+                return self._call(node)
+            case Chain():
+                return self._chain(node)
+            case Power(base=base, exponent=exponent):
+                return Operation("**", str(node)).binary(
+                    self._value(base), self._value(exponent), self.nrows
+                )
+            case Unary(operator=operator, operand=operand):
+                return Operation(operator, str(node)).unary(self._value(operand), self.nrows)
+            case Listing(items=items):
+                return _constants([self._value(item) for item in items], str(node))
+            case Braces(inside=inside):
+                return self._value(inside)
+        raise FormulaError(f"'{node}' cannot stand in an expression")
+
+    def _chain(self, node: Chain) -> Value:
+        found = self._value(node.head)
+        for step in node.steps:
+            right = self._value(step.operand)
+            found = Operation(step.operator, str(node)).binary(found, right, self.nrows)
+        return found
+
+    def _named(self, name: str) -> Value:
+        if name in self.columns:
+            return as_value(self.columns[name])
+        if name in CONSTANTS:
+            return CONSTANTS[name]
+        if name in self.memory.context:
+            return self._object(name, self.memory.context[name])
+        if name in FUNCTIONS:
+            return FUNCTIONS[name]  # type: ignore[return-value]  # what `C(f, contr.sum)` is given
+        found = from_module(name, self.memory.context)
+        if isinstance(found, bool | int | float):
+            return float(found)
+        raise FormulaError(f"the data have no column '{name}'")
+
+    def _object(self, name: str, value: Any) -> Any:
+        """A value of the caller; arrays are copied, as everything that a formula is given."""
+        if isinstance(value, np.generic):
+            value = value.item()
+        if isinstance(value, int) and not isinstance(value, bool):
+            return float(value)
+        if isinstance(value, list | tuple | range):
+            parts = tuple(float(v) if isinstance(v, int | np.integer) and not isinstance(v, bool) else v for v in value)
+            return parts
+        if isinstance(value, np.ndarray | pd.Series | pd.Index | pd.Categorical):
+            return self._array(name, value)
+        return value
+
+    def _array(self, name: str, value: Any) -> Any:
+        if getattr(value, "ndim", 1) != 1:
+            return np.array(value)
+        column = from_anything(name, value)
+        if len(column) == self.nrows:
+            return as_value(column if isinstance(column, Factor) else column.copy())
+        if isinstance(column, Factor):
+            return tuple(column.levels[column.codes].tolist())
+        return tuple(column.astype(np.float64).tolist()) if column.dtype.kind in "iuf" else tuple(column.tolist())
+
+    # ---- calls ----
+
+    def _call(self, node: Call) -> Value:
+        arguments = [(argument.name, argument.value) for argument in node.arguments]
+        if node.function in FUNCTIONS:
+            args = [self._value(value) for name, value in arguments if name is None]
+            named = {name: self._value(value) for name, value in arguments if name is not None}
+            known = self.memory.state.get(node)
+            state: dict[str, Any] = {} if known is None else known
+            found = FUNCTIONS[node.function].call(args, named, state, str(node), self.nrows)
+            if known is None and state:
+                self.memory.state[node] = state
+            return found
+        function = self.memory.context.get(node.function)
+        if function is None:
+            function = from_module(node.function, self.memory.context)
+        if isinstance(function, np.ufunc):
+            return self._ufunc(node, function)
+        if not callable(function):
+            raise FormulaError(f"'{node.function}' is no function")
+        return self._of_caller(node, function)
+
+    def _ufunc(self, node: Call, function: np.ufunc) -> Value:
+        """A function of NumPy's kind: of its operands and of nothing to write into."""
+        if len(node.arguments) != function.nin or any(a.name for a in node.arguments) or function.nout != 1:
+            raise FormulaError(f"{node.function}() takes {function.nin} columns or numbers here and nothing else")
+        given = [self._value(argument.value) for argument in node.arguments]
+        for value in given:
+            if not isinstance(value, float | bool) and not (
+                isinstance(value, np.ndarray) and value.dtype.kind in "fb"
+            ):
+                raise FormulaError(f"{node.function}() needs numbers, and '{node}' gives it {_described(value)}")
+        numbers = [np.asarray(value, dtype=np.float64) for value in given]
+        try:
+            with np.errstate(all="ignore"):
+                found = function(*numbers)
+        except (TypeError, ValueError) as error:
+            raise failed(node, error) from error
+        return float(found) if np.ndim(found) == 0 else as_value(found)
+
+    def _of_caller(self, node: Call, function: Any) -> Value:
+        args = [self._given(argument.value) for argument in node.arguments if argument.name is None]
+        named = {a.name: self._given(a.value) for a in node.arguments if a.name is not None}
+        try:
+            with np.errstate(all="ignore"):
+                found = function(*args, **named)
+        except InterlaceError:
+            raise
+        except Exception as error:
+            raise failed(node, error) from error
+        return self._taken(node, found)
+
+    def _given(self, node: Node) -> Any:
+        """What the caller's functions are given: pandas series and plain values, none of them the data's own."""
+        if isinstance(node, Number) and node.text.isdigit():
+            return int(node.text)
+        found = self._value(node)
+        if isinstance(found, tuple):
+            return np.array(found)
+        if isinstance(found, Matrix):
+            return found.values.copy()
+        if isinstance(found, Factor):
+            return found.to_series().rename(spell(node))
+        if isinstance(found, np.ndarray):
+            return pd.Series(found.copy(), name=spell(node) if not isinstance(node, Name) else node.name)
+        return found
+
+    def _taken(self, node: Call, found: Any) -> Value:
+        """What they give back, as a value."""
+        if found is None or isinstance(found, str | bool | float):
+            return found
+        if isinstance(found, int | np.number | np.bool_):
+            return bool(found) if isinstance(found, np.bool_) else float(found)
+        if isinstance(found, Factor | Matrix):
+            return found
+        if isinstance(found, pd.DataFrame):
+            found = {str(name): found[name] for name in found.columns}
+        if isinstance(found, Mapping):
+            parts = [np.asarray(part, dtype=np.float64) for part in found.values()]
+            return self._matrix(node, np.column_stack(parts), tuple(map(str, found)))
+        if isinstance(found, tuple | list) and len(found) != self.nrows:
+            return _constants(list(found), str(node))
+        column = from_anything(str(node), found)
+        if isinstance(column, np.ndarray) and column.ndim == 2:
+            return self._matrix(node, column, tuple(map(str, range(column.shape[1]))))
+        return as_value(column)
+
+    def _matrix(self, node: Call, values: np.ndarray, labels: tuple[str, ...]) -> Matrix:
+        if len(values) != self.nrows or values.dtype.kind not in "iufb":
+            raise DataError(f"'{node}' has {len(values)} rows where the data have {self.nrows}")
+        return Matrix(values.astype(np.float64), labels)
 
 
-_FUNCTION = "_function_"
+def as_value(column: Column) -> Value:
+    """A column as expressions have it: numbers of every width become float64, and cannot be written to."""
+    if isinstance(column, Factor):
+        return column
+    if column.dtype.kind in "iuf":
+        _refuse_inexact(column)
+        column = column.astype(np.float64, copy=False).view()
+        column.flags.writeable = False
+    return column
 
 
-def environment(columns: Mapping[str, Column], context: Mapping[str, Any]) -> LayeredMapping:
-    """Names of an expression: columns, then the library, then the caller's objects."""
-    hidden = {**context, **LIBRARY}
-    functions = {_FUNCTION + name: hidden[name] for name in hidden if name in columns}
-    return LayeredMapping(SeriesView(columns), functions, LIBRARY, context)
+def _refuse_inexact(column: np.ndarray) -> None:
+    """Integers beyond 2^53 would run into each other as floating-point numbers."""
+    if column.dtype.kind in "iu" and column.dtype.itemsize == 8 and len(column):
+        if max(int(column.max()), -int(column.min())) > 1 << 53:
+            raise DataError(
+                "integers beyond 2^53 cannot be computed with exactly; make them smaller, or text if they are labels"
+            )
 
 
-def compute(
-    expression: str,
-    columns: Mapping[str, Column],
-    environment: Mapping[str, Any],
-    state: dict[str, Any],
-    spec: Any,
-) -> Any:
-    """The value of an expression; a function is found even if a column has its name, as in R."""
-    for name in reversed(names_in(expression)):
-        if name.role == "function" and name.name in columns and _FUNCTION + name.name in environment:
-            expression = expression[: name.position] + _FUNCTION + expression[name.position :]
-    with np.errstate(all="ignore"):
-        return stateful_eval(expression, environment, {}, state, spec)
+def from_module(path: str, context: Mapping[str, Any]) -> Any:
+    """`np.log`, `scipy.special.expit`: a function of numbers (ufunc) or a number of a module; None if there is none.
+
+    Nothing else of a module can be reached, so that a formula cannot open files or run programs.
+    """
+    root, *rest = path.split(".")
+    found = context.get(root, np if root == "np" else None)
+    if not rest or not isinstance(found, ModuleType) or any(part.startswith("_") for part in rest):
+        return None
+    for part in rest:
+        if not isinstance(found, ModuleType):
+            return None
+        found = getattr(found, part, None)
+    return found if isinstance(found, np.ufunc | bool | int | float) else None
 
 
-def evaluate(
-    expression: str,
-    columns: Mapping[str, Column],
-    context: Mapping[str, Any],
-    state: dict[str, Any],
-    formula: Formula,
-) -> Column:
-    """One column from one expression; `state` keeps what stateful functions learn, and is used if filled."""
-    name = plain_name(expression)
-    if name is not None and name in columns:
-        return columns[name]
-    try:
-        value = compute(expression, columns, environment(columns, context), state, None)
-    except InterlaceError:
-        raise
-    except Exception as error:
-        raise evaluation_error(expression, error, formula) from error
-    wrapped = getattr(value, "__wrapped__", value)
-    return from_anything(expression, wrapped)
+def _constants(values: list[Any], text: str) -> tuple[Any, ...]:
+    for value in values:
+        if not isinstance(value, str | bool | float | int) and value is not None:
+            raise FormulaError(f"'{text}' can hold numbers and text, not {_described(value)}")
+    return tuple(float(v) if isinstance(v, int) and not isinstance(v, bool) else v for v in values)
 
 
-def evaluation_error(expression: str, error: BaseException, formula: Formula) -> FormulaError:
-    """What to say when an expression of the formula fails."""
-    cause = error
-    while cause.__cause__ is not None:
-        cause = cause.__cause__
-    message = f"'{expression}' cannot be evaluated: {type(cause).__name__}: {cause}"
-    position = formula.text.find(expression)
-    return FormulaError(message, formula.text or None, position if position >= 0 else None)
+def _described(value: Any) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, str):
+        return f"the text '{value}'"
+    if isinstance(value, tuple):
+        return f"{len(value)} constants"
+    if isinstance(value, Factor):
+        return "a column of categories"
+    if isinstance(value, np.ndarray):
+        return "a column of dates" if value.dtype.kind in "mM" else "a column"
+    return f"an object of type {type(value).__name__}"
+
+
+def failed(node: Node, error: BaseException) -> FormulaError:
+    """What to say when a function of the caller fails."""
+    return FormulaError(f"'{node}' cannot be evaluated: {type(error).__name__}: {error}")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from interlace.design import checks
-from interlace.design.basis import Basis, Evaluated, learn_basis, split_terms, used_names
+from interlace.design.basis import Basis, Learning, learn_basis
 from interlace.design.design import Design, RandomRows
-from interlace.design.evaluation import evaluate
+from interlace.design.evaluation import Evaluator, Memory
 from interlace.design.extras import Extra
 from interlace.design.frame import Frame
 from interlace.design.grouping import Grouping, learn_grouping
@@ -21,8 +21,9 @@ from interlace.design.learnt import (
     grouping_columns,
     sum_offsets,
 )
-from interlace.errors import DataError
-from interlace.formula.terms import Formula, RandomTerm
+from interlace.formula.algebra import separate
+from interlace.formula.terms import Formula, RandomTerm, Sum
+from interlace.formula.tree import label
 
 
 def complete(read: Frame, extras: tuple[Extra, ...], na_action: str) -> tuple[Frame, np.ndarray | None]:
@@ -39,9 +40,9 @@ def complete(read: Frame, extras: tuple[Extra, ...], na_action: str) -> tuple[Fr
     return read.take(kept), kept
 
 
-def blocks_of(term: RandomTerm) -> tuple[str, ...]:
+def blocks_of(term: RandomTerm) -> tuple[Sum, ...]:
     """Right-hand sides of the covariance blocks of a random term."""
-    return (term.columns,) if term.covariance == "unstructured" else split_terms(term.columns)
+    return (term.columns,) if term.covariance == "unstructured" else separate(term.columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,47 +52,42 @@ class Learner:
     formula: Formula
     frame: Frame
     kept: np.ndarray | None
-    context: dict[str, Any]
-    evaluated: dict[str, Evaluated] = field(default_factory=dict)
+    memory: Memory
 
     def run(
         self, weights: Extra, offset: Extra, contrasts: dict[str, Any], read: Frame
     ) -> tuple[Learnt, Design]:
         # 1) Response, weights, offsets
-        state: dict[str, Any] = {}
-        y = self._response(state)
+        y = self._response()
         missing = {**read.missing, **{e.label: e.missing for e in (weights, offset) if e.missing is not None}}
         weights, offset = weights.take(self.kept), offset.take(self.kept)
         prior = weights.values
         if prior is not None:
             checks.check_weights(weights.label, prior, self.kept)
-        shift = sum_offsets(self.formula, self.frame, self.context, state, offset, self.kept)
+        shift = sum_offsets(self.formula, self.frame, self.memory, offset, self.kept)
         # 2) Fixed part
-        self._check_contrasts(contrasts)
-        fixed, X = self._basis(self.formula.fixed, contrasts)
-        checks.check_coded(contrasts, tuple(fixed.factors))
+        learning = Learning(self.frame.columns, self.frame.nrows, self.memory, contrasts)
+        fixed, X = self._basis(self.formula.fixed, learning)
         # 3) Random part: each grouping factor and each set of columns once
-        # (contrasts are for the fixed part alone)
-        learnt: dict[str, tuple[Basis, np.ndarray]] = {} if contrasts else {self.formula.fixed: (fixed, X)}
+        learnt: dict[Sum, tuple[Basis, np.ndarray]] = {self.formula.fixed: (fixed, X)}
         groups: dict[tuple[str, ...], tuple[Grouping, np.ndarray]] = {}
         random: list[RandomEncoding] = []
         rows: list[RandomRows] = []
         for index, term in enumerate(self.formula.random):
-            if term.grouping not in groups:
-                groups[term.grouping] = self._grouping(term)
-            grouping, codes = groups[term.grouping]
+            if term.factors not in groups:
+                groups[term.factors] = self._grouping(term)
+            grouping, codes = groups[term.factors]
             for rhs in blocks_of(term):
                 if rhs not in learnt:
-                    learnt[rhs] = self._basis(rhs, {})
+                    learnt[rhs] = self._basis(rhs, learning)
                 basis, z = learnt[rhs]
                 checks.check_effects(grouping.group, z.shape[1], grouping.n_levels, len(y))
                 random.append(RandomEncoding(grouping, basis, index))
                 rows.append(RandomRows(codes, z))
+        checks.check_coded(contrasts, tuple({name: None for b, _ in learnt.values() for name in b.factors}))
         check_unique_columns(random)
         self._check_varying(random, rows)
-        learnt_all = Learnt(
-            self.formula, fixed, tuple(random), weights.source, offset.source, self.context, state
-        )
+        learnt_all = Learnt(self.formula, fixed, tuple(random), weights.source, offset.source, self.memory)
         counts = tuple((name, int(mask.sum())) for name, mask in missing.items())
         return learnt_all, Design(y, X, tuple(rows), prior, shift, read.nrows, self.kept, counts, self.frame)
 
@@ -101,35 +97,21 @@ class Learner:
             if frozenset(block.grouping.factors) in intercepts:
                 checks.check_varying(block.group, block.columns, row.z)
 
-    def _response(self, state: dict[str, Any]) -> np.ndarray:
-        name = self.formula.response
-        values = evaluate(name, self.frame.columns, self.context, state, self.formula)
+    def _response(self) -> np.ndarray:
+        name = label(self.formula.response)
+        values = Evaluator(self.frame.columns, self.frame.nrows, self.memory).column(self.formula.response)
         y = checks.numeric_response(name, values, self.frame.nrows)
         checks.check_values((name,), y[:, None], checks.LARGEST_RESPONSE, self.kept)
         checks.check_not_constant(name, y)
         return y
 
-    def _basis(self, rhs: str, contrasts: dict[str, Any]) -> tuple[Basis, np.ndarray]:
-        basis, matrix = learn_basis(
-            rhs,
-            self.frame.columns,
-            self.frame.nrows,
-            context=self.context,
-            contrasts=contrasts,
-            formula=self.formula,
-            evaluated=self.evaluated,
-        )
+    def _basis(self, rhs: Sum, learning: Learning) -> tuple[Basis, np.ndarray]:
+        basis, matrix = learn_basis(rhs, learning)
         checks.check_values(basis.names, matrix, checks.LARGEST_PREDICTOR, self.kept)
         return basis, matrix
 
     def _grouping(self, term: RandomTerm) -> tuple[Grouping, np.ndarray]:
-        columns = grouping_columns(term.grouping, self.frame, self.context, self.formula)
-        grouping, codes = learn_grouping(term.group, term.grouping, columns)
+        columns = grouping_columns(term, self.frame, self.memory)
+        grouping, codes = learn_grouping(term.group, term.factors, columns)
         checks.check_levels(grouping.group, grouping.n_levels, self.frame.nrows)
         return grouping, codes
-
-    def _check_contrasts(self, contrasts: dict[str, Any]) -> None:
-        names = used_names(self.formula.fixed)
-        for name in contrasts:
-            if name not in names and name not in self.formula.fixed:
-                raise DataError(f"contrasts are given for '{name}', which is not a factor of the fixed part")

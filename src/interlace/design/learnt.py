@@ -9,13 +9,14 @@ import numpy as np
 
 from interlace.design import checks
 from interlace.design.basis import Basis, FactorCoding
-from interlace.design.evaluation import evaluate
+from interlace.design.evaluation import Evaluator, Memory
 from interlace.design.extras import Extra
 from interlace.design.frame import Frame
 from interlace.design.grouping import Grouping
 from interlace.design.values import Column
 from interlace.errors import DataError
-from interlace.formula.terms import Formula
+from interlace.formula.terms import Formula, RandomTerm
+from interlace.formula.tree import label
 
 
 @dataclass(frozen=True)
@@ -70,10 +71,8 @@ class Learnt:
         One per covariance block, in formula order; a ``||`` term gives one for each of its terms.
     weights, offset : str or None
         Name of the column that held them; `ARRAY` if they came as an array.
-    context : dict
-        The caller's functions and values that the formula uses.
-    response_state : dict
-        What functions in the response and the offsets learnt.
+    memory : Memory
+        The caller's functions and values that the formula uses, and what functions learnt.
     """
 
     formula: Formula
@@ -81,8 +80,12 @@ class Learnt:
     random: tuple[RandomEncoding, ...]
     weights: str | None
     offset: str | None
-    context: dict[str, Any]
-    response_state: dict[str, Any]
+    memory: Memory
+
+    @property
+    def context(self) -> dict[str, Any]:
+        """The caller's functions and values that the formula uses."""
+        return self.memory.context
 
     @property
     def fixed_names(self) -> tuple[str, ...]:
@@ -109,11 +112,10 @@ def _intercept(names: tuple[str, ...]) -> int | None:
     return names.index("Intercept") if "Intercept" in names else None
 
 
-def grouping_columns(
-    factors: tuple[str, ...], frame: Frame, context: dict[str, Any], formula: Formula
-) -> list[Column]:
+def grouping_columns(term: RandomTerm, frame: Frame, memory: Memory) -> list[Column]:
     """The evaluated factors of a grouping."""
-    return [evaluate(factor, frame.columns, context, {}, formula) for factor in factors]
+    evaluator = Evaluator(frame.columns, frame.nrows, memory)
+    return [evaluator.column(factor) for factor in term.grouping]
 
 
 def check_unique_columns(random: list[RandomEncoding]) -> None:
@@ -131,22 +133,18 @@ def check_unique_columns(random: list[RandomEncoding]) -> None:
 
 
 def sum_offsets(
-    formula: Formula,
-    frame: Frame,
-    context: dict[str, Any],
-    state: dict[str, Any],
-    extra: Extra,
-    kept: np.ndarray | None,
+    formula: Formula, frame: Frame, memory: Memory, extra: Extra, kept: np.ndarray | None
 ) -> np.ndarray | None:
     """Sum of `offset(...)` terms and the offset argument, (n,) or None."""
     total: np.ndarray | None = extra.values
     if total is not None:
         checks.check_finite((extra.label,), total[:, None], kept)
+    evaluator = Evaluator(frame.columns, frame.nrows, memory)
     for expression in formula.offsets:
-        values = evaluate(expression, frame.columns, context, state, formula)
-        if not isinstance(values, np.ndarray) or values.dtype.kind not in "iufb":
+        values = evaluator.column(expression)
+        if not isinstance(values, np.ndarray) or values.dtype.kind not in "iufb" or values.ndim != 1:
             raise DataError(f"the offset '{expression}' is not numeric")
-        part = np.broadcast_to(values.astype(np.float64), (frame.nrows,))
-        checks.check_finite((expression,), part[:, None], kept)
-        total = part.copy() if total is None else total + part
+        part = values.astype(np.float64)
+        checks.check_finite((label(expression),), part[:, None], kept)
+        total = part if total is None else total + part
     return total

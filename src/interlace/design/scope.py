@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from interlace.design.evaluation import LIBRARY
+from interlace.design.evaluation import from_module
 from interlace.design.frame import closest
+from interlace.design.functions import CONSTANTS, FUNCTIONS, instead
 from interlace.errors import DataError, FormulaError
-from interlace.formula.names import Name, expressions, is_builtin, locate, names_in, quote_columns
-from interlace.formula.parser import parse
-from interlace.formula.sums import split_sum
-from interlace.formula.terms import Formula, plain_name
-from interlace.formula.tokens import quote
+from interlace.formula.names import Use, names_in, parts_of
+from interlace.formula.sums import summands
+from interlace.formula.terms import Formula, RandomTerm, Sum
+from interlace.formula.tree import Name, Node, Step, chain, with_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Scope:
     Attributes
     ----------
     formula : Formula
-        With '.' expanded and dotted column names quoted.
+        With '.' expanded.
     columns : tuple of str
         Columns of the table that the formula uses.
     context : dict
@@ -45,93 +45,116 @@ def settle(
     FormulaError
         For a name that is nowhere; with the closest ones and a caret.
     """
-    formula = _expand_dot(_quote_dotted(formula, names), names, set(reserved))
+    formula = _expand_dot(formula, names, set(reserved))
+    formula = _quote_dotted(formula, frozenset(name for name in names if "." in name))
     _refuse_reserved(formula)
-    known = frozenset(names)
-    columns: dict[str, None] = {}
-    captured: dict[str, Any] = {}
-    for expression in expressions(formula):
-        for name in names_in(expression):
-            root = name.name.split(".")[0]
-            if name.role != "function" and name.name in known:
-                columns[name.name] = None
-            elif name.role != "term" and root != name.name and root in known:
-                columns[root] = None
-            elif name.role == "term" or not _is_known(root, context, captured):
-                raise _unknown(name, formula, names)
-    return Scope(formula, tuple(columns), captured)
+    settling = _Settling(formula, names, {} if context is None else context)
+    for part in parts_of(formula):
+        for use in names_in(part):
+            settling.find(use)
+    return Scope(formula, tuple(settling.columns), settling.captured)
+
+
+@dataclass(slots=True)
+class _Settling:
+    """The names found so far."""
+
+    formula: Formula
+    names: list[str]
+    context: Mapping[str, Any]
+    columns: dict[str, None] = field(default_factory=dict)
+    captured: dict[str, Any] = field(default_factory=dict)
+
+    def find(self, use: Use) -> None:
+        if use.role == "function":
+            if use.name not in FUNCTIONS and not self._is_callers(use.name, function=True):
+                raise self._no_function(use)
+        elif use.name in self.names:
+            self.columns[use.name] = None
+        elif use.role == "term" or not (
+            use.name in CONSTANTS or self._is_callers(use.name, function=False) or use.name in FUNCTIONS
+        ):
+            raise self._no_column(use)
+
+    def _is_callers(self, name: str, *, function: bool) -> bool:
+        """Whether the caller has an object of this name; Python's own names are nobody's."""
+        if name.startswith("__"):
+            return False
+        if name in self.context:
+            self.captured[name] = self.context[name]
+            return callable(self.captured[name]) or not function
+        found = from_module(name, self.context)
+        if found is None or callable(found) != function:
+            return False
+        root = name.split(".")[0]
+        if root in self.context:
+            self.captured[root] = self.context[root]
+        return True
+
+    def _no_function(self, use: Use) -> FormulaError:
+        root, _, method = use.name.rpartition(".")
+        if use.name in self.context:
+            message = f"'{use.name}' is an object of type {type(self.context[use.name]).__name__} and no function"
+        elif root and root.split(".")[0] in self.names:
+            message = (
+                f"columns have no methods in a formula: '{use.name}' cannot be called; "
+                f"{_METHODS.get(method, 'compute the column in the data')}"
+            )
+        elif root and root.split(".")[0] in self.context:
+            message = (
+                f"'{use.name}' cannot be called: of modules, formulas know functions of NumPy's kind (ufuncs) "
+                f"only; {instead(use.name)}, or import it under a name of its own: "
+                f"from {root} import {method}"
+            )
+        else:
+            message = f"there is no function '{use.name}'; {instead(use.name, _functions_of(self.context))}"
+        return FormulaError(message, self.formula.text or None, use.position)
+
+    def _no_column(self, use: Use) -> FormulaError:
+        root, _, attribute = use.name.rpartition(".")
+        if root in self.names and use.role != "term":
+            message = f"columns have no attributes in a formula: '{attribute}' of '{root}' cannot be had"
+        else:
+            message = f"the data have no column '{use.name}'; {closest(use.name, self.names)}"
+        return FormulaError(message, self.formula.text or None, use.position)
+
+
+# What to write in place of methods of columns.
+_METHODS = {
+    "clip": "write pmin(x, 5) and pmax(x, 1) for an upper and a lower limit",
+    "astype": "write as.numeric(x), as.integer(x) or factor(x)",
+    "fillna": "fill missing values in the data",
+    "mean": "write mean(x)",
+    "std": "write scale(x)",
+    "abs": "write abs(x)",
+    "round": "write round(x)",
+    "isin": "write I(x %in% c(1, 2))",
+    "eq": "write I(x == 1)",
+    "map": "write ifelse(f == 'a', 1, 0), or compute the column in the data",
+}
+
+
+def _functions_of(context: Mapping[str, Any]) -> list[str]:
+    return [name for name in context if not name.startswith("_") and callable(context[name])]
 
 
 def _refuse_reserved(formula: Formula) -> None:
     """Names that the tables of results have for something else."""
     for part in (formula.fixed, *(term.columns for term in formula.random)):
-        if any(name.role == "term" and name.name == "Intercept" for name in names_in(part)):
+        for use in names_in(part):
+            if use.role == "term" and use.name == "Intercept":
+                raise FormulaError(
+                    "a column called 'Intercept' could not be told from the intercept of the model; rename it",
+                    formula.text or None,
+                    use.position,
+                )
+    for term in formula.random:
+        if term.group == "Residual":
             raise FormulaError(
-                "a column called 'Intercept' could not be told from the intercept of the model; rename it",
+                "a grouping factor called 'Residual' could not be told from the residual variance; rename it",
                 formula.text or None,
-                locate(formula, "Intercept"),
+                term.grouping[0].position,
             )
-    if any(term.group == "Residual" for term in formula.random):
-        raise FormulaError(
-            "a grouping factor called 'Residual' could not be told from the residual variance; rename it",
-            formula.text or None,
-            locate(formula, "Residual"),
-        )
-
-
-def _is_known(root: str, context: Mapping[str, Any] | None, captured: dict[str, Any]) -> bool:
-    if root in LIBRARY:
-        return True
-    if context is not None and root in context:
-        captured[root] = context[root]
-        return True
-    return is_builtin(root)
-
-
-def _unknown(name: Name, formula: Formula, names: list[str]) -> FormulaError:
-    position = locate(formula, name.name)
-    if name.role == "function":
-        message = f"there is no function '{name.name}'; {_instead(name.name)}"
-        return FormulaError(message, formula.text or None, position)
-    message = f"the data have no column '{name.name}'; {closest(name.name, names)}"
-    return FormulaError(message, formula.text or None, position)
-
-
-_IN_THE_DATA = "compute the column in the data: "
-
-# What to write in place of functions of R.
-_INSTEAD = {
-    "interaction": "write a:b for the combinations of a and b",
-    "paste": "write a:b for the combinations of a and b",
-    "droplevels": "leave it out, levels that do not occur are dropped",
-    "as.character": "leave it out for text, or write factor(x) for numbers",
-    "as.integer": "write as.numeric(x), or floor(x) for the whole part",
-    "as.logical": "write I(x != 0)",
-    "ifelse": _IN_THE_DATA + "np.where(data['x'] > 0, 1, 0), or write I(x > 0)",
-    "is.na": _IN_THE_DATA + "data['x'].isna()",
-    "pmin": "write x.clip(upper=1)",
-    "pmax": "write x.clip(lower=1)",
-    "recode": _IN_THE_DATA + "data['x'].replace({'old': 'new'})",
-    "reorder": "give the levels in order: factor(x, levels=['b', 'a'])",
-    "fct_relevel": "write relevel(x, ref='b')",
-    "rev": "give the levels in order: factor(x, levels=['b', 'a'])",
-    "s": "write ns(x, df=4) or bs(x, df=4); there are no penalised smooths",
-    "te": "write ns(x, df=4) * ns(z, df=4); there are no penalised smooths",
-    "rcs": "write ns(x, df=4)",
-    "cumsum": _IN_THE_DATA + "data['x'].cumsum()",
-    "lag": _IN_THE_DATA + "data.groupby('g')['x'].shift()",
-    "ave": _IN_THE_DATA + "data.groupby('g')['x'].transform('mean')",
-    "mean": _IN_THE_DATA + "data['x'].mean(), or write center(x)",
-}
-
-
-def _instead(function: str) -> str:
-    if function in _INSTEAD:
-        return _INSTEAD[function]
-    near = closest(function, sorted(LIBRARY))
-    if near.startswith("did you"):
-        return near
-    return "define it before the call, or compute the column in the data"
 
 
 def check_columns(names: list[str], wanted: Iterable[str]) -> None:
@@ -141,38 +164,52 @@ def check_columns(names: list[str], wanted: Iterable[str]) -> None:
             raise DataError(f"the data have no column '{name}'; {closest(name, names)}")
 
 
-def _quote_dotted(formula: Formula, names: list[str]) -> Formula:
-    dotted = frozenset(name for name in names if "." in name)
+def _quote_dotted(formula: Formula, dotted: frozenset[str]) -> Formula:
+    """Columns with dots in their names are spelled with back-quotes."""
     if not dotted:
         return formula
-    quoted = parse(_rewritten(formula, dotted))
-    return replace(quoted, text=formula.text)
 
+    def quoted(name: Name) -> Node:
+        return replace(name, quoted=True) if name.name in dotted else name
 
-def _rewritten(formula: Formula, dotted: frozenset[str]) -> str:
-    return quote_columns(str(formula).replace("~", "+ __tilde__ +", 1), dotted).replace(
-        "+ __tilde__ +", "~", 1
+    def random(term: RandomTerm) -> RandomTerm:
+        grouping = tuple(with_names(factor, quoted) for factor in term.grouping)
+        return replace(term, columns=_renamed(term.columns, quoted), grouping=grouping)
+
+    return replace(
+        formula,
+        response=with_names(formula.response, quoted),
+        fixed=_renamed(formula.fixed, quoted),
+        offsets=tuple(with_names(offset, quoted) for offset in formula.offsets),
+        random=tuple(map(random, formula.random)),
     )
+
+
+def _renamed(rhs: Sum, changed: Callable[[Name], Node]) -> Sum:
+    return replace(rhs, items=tuple((sign, with_names(node, changed)) for sign, node in rhs.items))
 
 
 def _expand_dot(formula: Formula, names: list[str], reserved: set[str]) -> Formula:
     """`.` is every column that is not the response, a grouping factor, an offset or the weights."""
-    if not any(name.name == "." for name in names_in(formula.fixed)):
+    dot = next((use for use in names_in(formula.fixed) if use.name == "."), None)
+    if dot is None:
         return formula
+    if dot.role != "term":
+        raise FormulaError("'.' can only be a term, and no argument", formula.text, dot.position)
     used = set(reserved)
-    for expression in (formula.response, *formula.offsets):
-        used.update(name.name for name in names_in(expression))
-    for term in formula.random:
-        used.update(name for part in term.grouping if (name := plain_name(part)) is not None)
-        used.update(name.name for part in term.grouping for name in names_in(part))
-    rest = [quote(name) for name in names if name not in used]
+    for part in (formula.response, *formula.offsets, *(g for term in formula.random for g in term.grouping)):
+        used.update(use.name for use in names_in(part))
+    rest = [Name(name, "." in name, position=dot.position) for name in names if name not in used]
     if not rest:
-        raise FormulaError(
-            "'.' stands for no column: all are used elsewhere", formula.text, locate(formula, ".")
-        )
-    intercept, *terms = split_sum(formula.fixed)
-    if "." not in terms:
-        raise FormulaError("'.' can only be a term of its own", formula.text, locate(formula, "."))
-    fixed = dict.fromkeys(part for term in terms for part in (rest if term == "." else [term]))
-    words = [term if term.startswith("- ") else f"+ {term}" for term in fixed]
-    return replace(formula, fixed=" ".join([intercept, *words]))
+        raise FormulaError("'.' stands for no column: all are used elsewhere", formula.text, dot.position)
+    everything = chain(rest[0], tuple(Step("+", name) for name in rest[1:]))
+
+    def expanded(name: Name) -> Node:
+        return everything if name.name == "." else name
+
+    items = [
+        item
+        for sign, node in _renamed(formula.fixed, expanded).items
+        for item in summands(node, sign)
+    ]
+    return replace(formula, fixed=replace(formula.fixed, items=tuple(dict.fromkeys(items))))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import replace
 
-from interlace.design.basis import learn_basis
+from interlace.design.basis import Learning, learn_basis
 from interlace.design.design import Design
 from interlace.design.encoding import Encoding
 from interlace.errors import DataError
+from interlace.formula.algebra import of_terms, terms_of
 
 
 def without_term(encoding: Encoding, design: Design, term: str) -> tuple[Encoding, Design]:
@@ -32,23 +32,10 @@ def without_term(encoding: Encoding, design: Design, term: str) -> tuple[Encodin
     labels = [label for label, _ in encoding.fixed_terms]
     if term not in labels:
         raise DataError(f"there is no term '{term}' in the fixed part; its terms are {', '.join(labels)}")
-    columns, members = design.frame.columns, encoding.fixed.members
-    left = [m for label, m in zip(labels, members, strict=True) if label != term]
-    products = [":".join(_quoted(expression, columns) for expression in m) for m in left if m]
-    rhs = " + ".join(["1" if () in left else "0", *products])
-    used = {expression for m in left for expression in m}
-    formula = replace(encoding.formula, fixed=rhs)
-    basis, X = learn_basis(
-        rhs,
-        columns,
-        design.nrows,
-        context=encoding.context,
-        contrasts={name: c for name, c in encoding.fixed.contrasts.items() if name in used},
-        formula=formula,
-        evaluated={},
-    )
+    left = [t for t in terms_of(encoding.formula.fixed) if t.label in labels and t.label != term]
+    used = {name for t in left for name in t.names}
+    contrasts = {name: c for name, c in encoding.fixed.contrasts.items() if name in used}
+    learning = Learning(design.frame.columns, design.nrows, encoding.memory, contrasts)
+    formula = replace(encoding.formula, fixed=of_terms(left))
+    basis, X = learn_basis(formula.fixed, learning)
     return replace(encoding, formula=formula, fixed=basis), replace(design, X=X)
-
-
-def _quoted(expression: str, names: Collection[str]) -> str:
-    return f"`{expression}`" if expression in names and not expression.isidentifier() else expression

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import builtins
-import keyword
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 
-from interlace.formula.terms import Formula
-from interlace.formula.tokens import Tokens, closing, is_call, quote, tokenize
-
-_CONSTANTS = frozenset({"TRUE", "FALSE", "NULL", *keyword.kwlist})
+from interlace.formula.terms import Formula, Sum
+from interlace.formula.tree import ADD, Braces, Call, Chain, Name, Node, Unary, children, level_of
 
 
 @dataclass(frozen=True, slots=True)
-class Name:
+class Use:
     """A name in an expression.
 
     Attributes
@@ -24,7 +20,7 @@ class Name:
     role : {"term", "value", "function"}
         A bare name at the level of terms, a value inside a call, or the function of a call.
     position : int
-        Index into the text of the expression.
+        Index into the text of the formula.
     """
 
     name: str
@@ -32,80 +28,41 @@ class Name:
     position: int
 
 
-@lru_cache(maxsize=2048)
-def names_in(expression: str) -> tuple[Name, ...]:
+def names_in(part: Node | Sum) -> Iterator[Use]:
     """Names of an expression or right-hand side, in order.
 
     Examples
     --------
-    >>> [(n.name, n.role) for n in names_in("x + log(z, base=2)")]
-    [('x', 'term'), ('log', 'function'), ('z', 'value')]
+    >>> from interlace.formula import parse
+    >>> [(n.name, n.role) for n in names_in(parse("y ~ x + log(z, base=b) + (1 | g)").fixed)]
+    [('x', 'term'), ('log', 'function'), ('z', 'value'), ('b', 'value')]
     """
-    found: list[Name] = []
-    _collect(tokenize(expression), False, found)
-    return tuple(found)
+    nodes = [node for _, node in part.items] if isinstance(part, Sum) else [part]
+    waiting = [(node, "term") for node in reversed(nodes)]
+    while waiting:
+        node, role = waiting.pop()
+        if isinstance(node, Name):
+            yield Use(node.name, role, node.position)
+            continue
+        if isinstance(node, Call):
+            yield Use(node.function, "function", node.position)
+        inside = "value" if isinstance(node, (Call, Braces)) or is_logical(node) else role
+        waiting.extend((child, inside) for child in reversed(list(children(node))))
 
 
-def _collect(tokens: Tokens, inside: bool, found: list[Name]) -> None:
-    index = 0
-    while index < len(tokens):
-        token = tokens[index]
-        following = tokens[index + 1] if index + 1 < len(tokens) else None
-        if token.is_op("(", "[", "{"):
-            end = closing(tokens, index)
-            argument = is_call(tokens, index) or token.text == "{"
-            _collect(tokens[index + 1 : end], inside or argument, found)
-            index = end
-        elif token.is_name and not _is_syntax(token.text, token.name, inside, following):
-            called = following is not None and following.is_op("(")
-            role = "function" if called else "value" if inside else "term"
-            found.append(Name(token.name, role, token.position))
-        index += 1
+def is_logical(node: Node) -> bool:
+    """Whether a node is a comparison or joins some: a column in itself, and no terms."""
+    if isinstance(node, Unary):
+        return node.operator == "!"
+    return isinstance(node, Chain) and level_of(node.steps[0].operator) < ADD
 
 
-def _is_syntax(text: str, name: str, inside: bool, following: object) -> bool:
-    """Keywords, constants, the names of arguments, package prefixes, and methods of a result."""
-    is_op = getattr(following, "is_op", None)
-    if text.startswith("`"):
-        return False
-    argument = inside and is_op is not None and is_op("=")
-    package = is_op is not None and is_op("::")
-    return name in _CONSTANTS or argument or package or (name.startswith(".") and inside)
+def used_names(part: Node | Sum) -> frozenset[str]:
+    """Names of values in an expression or right-hand side."""
+    return frozenset(use.name for use in names_in(part) if use.role != "function")
 
 
-def expressions(formula: Formula) -> tuple[str, ...]:
+def parts_of(formula: Formula) -> tuple[Node | Sum, ...]:
     """Every piece of a formula that names columns."""
     random = [part for term in formula.random for part in (term.columns, *term.grouping)]
     return (formula.response, formula.fixed, *formula.offsets, *random)
-
-
-def locate(formula: Formula, name: str) -> int | None:
-    """Index into the formula's text where a name first stands."""
-    if not formula.text:
-        return None
-    return next((found.position for found in _names_anywhere(formula.text) if found.name == name), None)
-
-
-def _names_anywhere(text: str) -> tuple[Name, ...]:
-    return tuple(Name(t.name, "value", t.position) for t in tokenize(text) if t.is_name)
-
-
-def is_builtin(name: str) -> bool:
-    """Whether Python itself knows this name."""
-    return hasattr(builtins, name)
-
-
-def quote_columns(expression: str, columns: frozenset[str]) -> str:
-    """Put back-quotes round dotted column names, so that they are names and not attributes in calls.
-
-    Examples
-    --------
-    >>> quote_columns("log(Sepal.Length) + np.exp(x)", frozenset({"Sepal.Length", "x"}))
-    'log(`Sepal.Length`) + np.exp(x)'
-    """
-    dotted = [n for n in names_in(expression) if "." in n.name and n.name in columns and n.role != "function"]
-    for found in reversed(dotted):
-        end = found.position + len(found.name)
-        if expression[found.position] != "`":
-            expression = expression[: found.position] + quote(found.name) + expression[end:]
-    return expression

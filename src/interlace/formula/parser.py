@@ -4,23 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import lru_cache
-from itertools import count
 
 from interlace.errors import FormulaError
+from interlace.formula.algebra import terms_of
+from interlace.formula.grammar import read_expression, read_terms
 from interlace.formula.groups import check_random, random_terms
-from interlace.formula.sums import (
-    Item,
-    bar_of,
-    canonical_sum,
-    check_ends,
-    is_offset,
-    offset_expression,
-    outside_calls,
-    refuse_hidden_bar,
-    summands,
-)
+from interlace.formula.sums import Side
 from interlace.formula.terms import Formula, RandomTerm
-from interlace.formula.tokens import Tokens, render, tokenize
+from interlace.formula.tokens import Tokens, outside_calls, tokenize
+from interlace.formula.tree import Call, Constant, Listing, Node, Number, Text, label
 
 _EXAMPLE = "for example 'y ~ x + (1 | group)'"
 
@@ -49,29 +41,34 @@ def parse(text: str) -> Formula:
     >>> print(parse("y ~ x + (x|a/b)"))
     y ~ 1 + x + (1 + x | a) + (1 + x | a:b)
     """
-    tokens = tokenize(text)
-    response, rhs = _sides(tokens, text)
-    fixed: list[Item] = []
-    random: list[tuple[RandomTerm, int]] = []
-    bars = count()
-    offsets: list[str] = []
-    for item in summands(rhs, text):
-        if is_offset(item.tokens):
-            offsets.append(offset_expression(item, text))
-        elif (bar := bar_of(item.tokens)) is not None:
-            written = next(bars)
-            random += [(replace(t, bar=written), place) for t, place in random_terms(item, bar, text)]
-        else:
-            refuse_hidden_bar(item.tokens, text)
-            fixed.append(item)
+    left, right = _sides(tokenize(text), text)
+    response = _response(left, text)
+    side = Side(text).read(read_terms(right, text))
+    random = [
+        (replace(term, bar=i), place)
+        for i, bar in enumerate(side.bars)
+        for term, place in random_terms(bar, text)
+    ]
     check_random(random, text)
-    return Formula(
-        response=render(response),
-        fixed=canonical_sum(fixed, text, empty=True),
-        random=tuple(term for term, _ in random),
-        offsets=tuple(offsets),
-        text=text,
-    )
+    _check_fixed(response, side, text)
+    return Formula(response, side.sum, tuple(term for term, _ in random), tuple(side.offsets), text)
+
+
+def parse_random(text: str) -> tuple[RandomTerm, ...]:
+    """The random terms of a right-hand side that has nothing else.
+
+    Raises
+    ------
+    FormulaError
+        There is something else, or nothing.
+    """
+    tokens = tokenize(text)
+    if not tokens:
+        raise FormulaError("there is no random term", text, 0)
+    side = Side(text).read(read_terms(tokens, text))
+    if side.items or side.offsets or not side.bars:
+        raise FormulaError("a random term such as '(1 | g)' is wanted here", text, 0)
+    return tuple(term for bar in side.bars for term, _ in random_terms(bar, text))
 
 
 def _sides(tokens: Tokens, text: str) -> tuple[Tokens, Tokens]:
@@ -96,10 +93,33 @@ def _sides(tokens: Tokens, text: str) -> tuple[Tokens, Tokens]:
     for index, token in outside_calls(left):
         if token.is_op("|", "||", ","):
             raise FormulaError("the response must be one column or expression", text, left[index].position)
-    check_ends(left, text)
     return left, right
 
 
 def _depth_at(tokens: Tokens, index: int) -> int:
     opened = sum(t.is_op("(", "[", "{") for t in tokens[:index])
     return opened - sum(t.is_op(")", "]", "}") for t in tokens[:index])
+
+
+def _response(tokens: Tokens, text: str) -> Node:
+    node = read_expression(tokens, text)
+    if isinstance(node, (Number, Text, Constant, Listing)):
+        message = f"the response is {node}; name a column on the left of '~'"
+        raise FormulaError(message, text, node.position)
+    if isinstance(node, Call) and node.function in ("cbind", "mvbind", "c"):
+        message = (
+            "a linear mixed model has one response; fit a model for each, or stack the responses in one column"
+        )
+        raise FormulaError(message, text, node.position)
+    return node
+
+
+def _check_fixed(response: Node, side: Side, text: str) -> None:
+    """The response cannot explain itself."""
+    name = label(response)
+    for term in terms_of(side.sum):
+        if name in term.names:
+            place = term.members[term.names.index(name)].position
+            raise FormulaError(
+                f"the response '{name}' stands on the right of '~' as well; take it out there", text, place
+            )

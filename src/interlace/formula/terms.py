@@ -3,9 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import lru_cache
 
-from interlace.formula.tokens import tokenize
+from interlace.formula.tree import ADD, Name, Node, label, spell
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """A right-hand side with its intercept settled.
+
+    Attributes
+    ----------
+    intercept : bool
+    items : tuple of (str, Node)
+        The summands that are no numbers, each with its sign: "+" adds the terms it stands for, "-" takes
+        them away.
+    """
+
+    intercept: bool
+    items: tuple[tuple[str, Node], ...] = ()
+
+    def __str__(self) -> str:
+        words = [f" {sign} {spell(node, ADD + 1)}" for sign, node in self.items]
+        return ("1" if self.intercept else "0") + "".join(words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,10 +33,10 @@ class RandomTerm:
 
     Attributes
     ----------
-    columns : str
-        Right-hand side of the columns with its intercept written out: ``"1 + x"``, ``"0 + x"``.
-    grouping : tuple of str
-        Factors of the product that defines the groups, as written in a formula: ``("a",)``, ``("a", "b")``.
+    columns : Sum
+        The columns with their intercept settled: ``1 + x``, ``0 + x``.
+    grouping : tuple of Node
+        Factors of the product that defines the groups: `a`, or `a` and `b`.
     covariance : {"unstructured", "independent"}
         ``|`` leaves the covariance free; ``||`` drops the correlations between the terms of `columns`
         (the columns of one factor stay correlated).
@@ -25,10 +44,15 @@ class RandomTerm:
         Which bar of the text the term was written with, as ``(1 | a/b)`` is two terms; no part of equality.
     """
 
-    columns: str
-    grouping: tuple[str, ...]
+    columns: Sum
+    grouping: tuple[Node, ...]
     covariance: str = "unstructured"
     bar: int | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def factors(self) -> tuple[str, ...]:
+        """Names of the factors of the grouping."""
+        return tuple(label(factor) for factor in self.grouping)
 
     @property
     def group(self) -> str:
@@ -36,16 +60,15 @@ class RandomTerm:
 
         Examples
         --------
-        >>> RandomTerm("1", ("`my school`", "class_")).group
+        >>> from interlace.formula import parse
+        >>> parse("y ~ (1 | `my school`:class_)").random[0].group
         'my school:class_'
         """
-        return ":".join(
-            part[1:-1] if part.startswith("`") and part.endswith("`") else part for part in self.grouping
-        )
+        return ":".join(self.factors)
 
     def __str__(self) -> str:
         bar = "|" if self.covariance == "unstructured" else "||"
-        return f"({self.columns} {bar} {':'.join(self.grouping)})"
+        return f"({self.columns} {bar} {':'.join(map(str, self.grouping))})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,37 +77,36 @@ class Formula:
 
     Attributes
     ----------
-    response : str
+    response : Node
         Expression of the response.
-    fixed : str
-        Right-hand side of the fixed part with its intercept written out: ``"1 + x"`` or ``"0 + x"``.
+    fixed : Sum
+        The fixed part: ``1 + x`` or ``0 + x``.
     random : tuple of RandomTerm
         Random terms in the order of writing; ``(1|a/b)`` is ``(1|a) + (1|a:b)``.
-    offsets : tuple of str
+    offsets : tuple of Node
         The expressions inside ``offset(...)``.
     text : str
         The formula as the user wrote it, for error messages; no part of equality.
     """
 
-    response: str
-    fixed: str
+    response: Node
+    fixed: Sum
     random: tuple[RandomTerm, ...]
-    offsets: tuple[str, ...] = ()
+    offsets: tuple[Node, ...] = ()
     text: str = field(default="", compare=False, repr=False)
 
     def __str__(self) -> str:
-        parts = [self.fixed, *(f"offset({o})" for o in self.offsets), *map(str, self.random)]
+        parts = [str(self.fixed), *(f"offset({o})" for o in self.offsets), *map(str, self.random)]
         return f"{self.response} ~ {' + '.join(parts)}"
 
 
-@lru_cache(maxsize=1024)
-def plain_name(expression: str) -> str | None:
-    """The column name if an expression is just one (back-quotes removed), else None.
+def plain_name(node: Node) -> str | None:
+    """The column name if an expression is just one, else None.
 
     Examples
     --------
-    >>> plain_name("x"), plain_name("`my col`"), plain_name("log(x)")
-    ('x', 'my col', None)
+    >>> from interlace.formula.grammar import expression
+    >>> plain_name(expression("`my col`")), plain_name(expression("log(x)"))
+    ('my col', None)
     """
-    tokens = tokenize(expression)
-    return tokens[0].name if len(tokens) == 1 and tokens[0].is_name else None
+    return node.name if isinstance(node, Name) else None

@@ -1,10 +1,10 @@
-"""Text to tokens, and tokens back to text in one canonical spelling."""
+"""Text to tokens."""
 
 from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from interlace.errors import FormulaError
@@ -14,18 +14,16 @@ _PATTERN = re.compile(
     (?P<space>\s+)
   | (?P<quoted>`[^`]*`)
   | (?P<string>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')
-  | (?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?![\w.]))
+  | (?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?L?(?![\w.]))
   | (?P<name>(?:[^\W\d]|\.(?=[^\W\d]))[\w.]*|\.(?![\w.]))
-  | (?P<operator>%[^%\s]*%|\|\||::|\*\*|==|!=|<=|>=|//|->|[-+*/^:~|()\[\]{},=<>&!%@])
+  | (?P<operator>%[^%\s]*%|\|\||&&|::|\*\*|==|!=|<=|>=|//|->|[-+*/^:~|()\[\]{},=<>&!%@])
     """,
-    re.VERBOSE,
+    re.VERBOSE | re.DOTALL,
 )
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
-# Words of Python that can be columns (`yield`, `class`) because no expression can begin with them.
-_STATEMENTS = frozenset(keyword.kwlist) - set(
-    ["True", "False", "None", "and", "or", "not", "in", "is", "if", "else", "lambda", "for"]
-)
-_TIGHT = {":", "(", ")", "[", "]", "{", "}", "@"}
+_NAME = re.compile(r"(?:[^\W\d]|\.(?=[^\W\d]))[\w.]*")
+#: Words that stand for values; a column of such a name needs back-quotes.
+CONSTANTS = {"TRUE": True, "FALSE": False, "NULL": None, "True": True, "False": False, "None": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +80,6 @@ def _token(kind: str, word: str, position: int, text: str) -> Token:
             raise FormulaError("the name between these back-quotes is empty", text, position)
         if "\n" in word:
             raise FormulaError("this back-quote is never closed", text, position)
-        if _is_plain(word[1:-1]):
-            return Token("name", word[1:-1], position)
-    if kind == "name" and word in _STATEMENTS:
-        return Token("quoted", f"`{word}`", position)
     return Token(kind, word, position)
 
 
@@ -128,20 +122,20 @@ def _check_brackets(tokens: Tokens, text: str) -> None:
         )
 
 
-def _is_plain(name: str) -> bool:
-    """Whether a name needs no back-quotes."""
-    return name.isidentifier() and not keyword.iskeyword(name) and name not in ("TRUE", "FALSE", "NULL")
+def is_plain(name: str) -> bool:
+    """Whether a name with dots at most can be written without back-quotes."""
+    return _NAME.fullmatch(name) is not None and not keyword.iskeyword(name) and name not in CONSTANTS
 
 
 def quote(name: str) -> str:
-    """A column name as it is written in a formula.
+    """A column name as it is written in a formula; dots are quoted because packages have them too.
 
     Examples
     --------
     >>> quote("x"), quote("my col")
     ('x', '`my col`')
     """
-    return name if _is_plain(name) else f"`{name}`"
+    return name if is_plain(name) and "." not in name else f"`{name}`"
 
 
 def closing(tokens: Tokens, start: int) -> int:
@@ -157,98 +151,29 @@ def closing(tokens: Tokens, start: int) -> int:
     raise AssertionError("brackets were checked by tokenize")
 
 
-def is_call(tokens: Tokens, index: int) -> bool:
-    """Whether the opening bracket at `index` starts the arguments of a function or a subscript."""
-    if index == 0:
-        return False
-    before = tokens[index - 1]
-    return before.is_name or before.is_op(")", "]")
-
-
-def render(tokens: Tokens) -> str:
-    """Canonical text of a piece of a formula: R spellings become Python's, spaces are normal.
-
-    At the level of terms `^` is a power (`**`) and `%in%` a product (`:`); inside a call R's `TRUE`, `FALSE`,
-    `^` and `pkg::` go.
-    """
-    words: list[str] = []
+def outside_calls(tokens: Tokens) -> Iterator[tuple[int, Token]]:
+    """The tokens that stand outside every bracket, with their indices."""
     index = 0
     while index < len(tokens):
-        token = tokens[index]
-        if token.is_op("(", "[") and is_call(tokens, index):
-            end = closing(tokens, index)
-            words[-1:] = [_FUNCTIONS.get(words[-1], words[-1])]
-            words.append(token.text + _render_code(tokens[index + 1 : end]) + tokens[end].text)
-            index = end + 1
-            continue
-        if token.is_op("::"):
-            words.pop()
-        elif token.is_op("{"):
-            end = closing(tokens, index)
-            words.append("{" + _render_code(tokens[index + 1 : end]) + "}")
-            index = end + 1
-            continue
-        else:
-            words.append(_spaced(token, words))
-        index += 1
-    return "".join(words).strip()
+        yield index, tokens[index]
+        index = closing(tokens, index) + 1 if tokens[index].is_op("(", "[", "{") else index + 1
 
 
-def _spaced(token: Token, before: list[str]) -> str:
-    """A token of the level of terms with the spaces that belong to it."""
-    if token.kind == "name" and token.text in keyword.kwlist and token.text not in ("True", "False", "None"):
-        return f"`{token.text}`"
-    if token.kind != "operator" or token.text in _TIGHT:
-        return token.text
-    if token.text == "%in%":  # R: the same term as a product
-        return ":"
-    word = "**" if token.text == "^" else token.text
-    unary = word in "+-" and (not before or before[-1][-1] in "( *:/+-")
-    return word if unary else f" {word} "
+_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\", "'": "'", '"': '"'}
+_ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.)", re.DOTALL)
 
 
-# Names that are none in Python, because of their dots, and what stands for them.
-_FUNCTIONS = {"as.factor": "factor", "as.ordered": "ordered", "as.numeric": "as_numeric"}
-_CODE_WORDS = {"TRUE": "True", "FALSE": "False", "NULL": "None", "T": "T", "F": "F"}
+def unquoted(token: Token, text: str) -> str:
+    """What a string token says."""
 
+    def replaced(match: re.Match[str]) -> str:
+        word = match[1]
+        if len(word) > 1 and int(word[1:], 16) <= 0x10FFFF:
+            return chr(int(word[1:], 16))
+        if word in _ESCAPES:
+            return _ESCAPES[word]
+        raise FormulaError(
+            f"'\\{word}' has no meaning in text; write \\\\ for a backslash", text, token.position
+        )
 
-def _render_code(tokens: Tokens) -> str:
-    """Canonical text of the inside of a call (a Python expression, R spellings translated)."""
-    words: list[str] = []
-    depth: list[str] = ["("]
-    for index, token in enumerate(tokens):
-        if token.is_op("(", "["):
-            depth.append(token.text)
-        elif token.is_op(")", "]"):
-            depth.pop()
-        if token.is_op("::"):
-            words.pop()
-        elif token.kind == "name":
-            words.append(_name_in_code(token, tokens[index + 1] if index + 1 < len(tokens) else None))
-        elif token.kind != "operator" or token.text in _TIGHT - {":"}:
-            words.append(token.text)
-        elif token.text == ",":
-            words.append(", ")
-        elif token.text == "=" or (token.text == ":" and depth[-1] == "["):
-            words.append(token.text)
-        else:
-            words.append(_operator_in_code(token, tokens, index))
-    return "".join(words).strip()
-
-
-def _name_in_code(token: Token, following: Token | None) -> str:
-    """A name inside a call; the dots in names of functions and arguments go."""
-    if following is not None and following.is_op("("):
-        return _FUNCTIONS.get(token.text, token.text)
-    if following is not None and following.is_op("="):
-        return token.text.replace(".", "_").lower() if "." in token.text else token.text
-    return _CODE_WORDS.get(token.text, token.text)
-
-
-def _operator_in_code(token: Token, tokens: Tokens, index: int) -> str:
-    word = "**" if token.text == "^" else token.text
-    before = tokens[index - 1] if index else None
-    starts = before is None or (before.kind == "operator" and before.text not in (")", "]"))
-    if starts and word in ("+", "-", "!", "*", "**"):
-        return word
-    return f" {word} "
+    return _ESCAPE.sub(replaced, token.text[1:-1])

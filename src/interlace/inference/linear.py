@@ -12,8 +12,7 @@ from numpy.typing import ArrayLike
 from interlace.design.frame import Frame
 from interlace.errors import DataError
 from interlace.estimation.fit import Fit
-from interlace.formula.sums import outside_calls
-from interlace.formula.tokens import Tokens, render, tokenize
+from interlace.formula.tokens import Tokens, outside_calls, tokenize
 from interlace.inference.estimates import kept_names
 from interlace.inference.names import hint, resolve
 from interlace.inference.wald import Array
@@ -151,7 +150,7 @@ def _hypothesis(fit: Fit, text: str) -> tuple[dict[str, float], float]:
     constant = 0.0
     for side, part in sides:
         for sign, piece in _summands(part, text):
-            weight, name = _product(fit, piece)
+            weight, name = _product(fit, piece, text)
             if name is None:
                 constant += side * sign * weight
             else:
@@ -174,7 +173,7 @@ def _summands(tokens: Tokens, text: str) -> Iterator[tuple[float, Tokens]]:
         start = end + 1
 
 
-def _product(fit: Fit, piece: Tokens) -> tuple[float, str | None]:
+def _product(fit: Fit, piece: Tokens, text: str) -> tuple[float, str | None]:
     """A number, a name, or a number before a name."""
     weight = 1.0
     if piece[0].kind == "number":
@@ -182,7 +181,7 @@ def _product(fit: Fit, piece: Tokens) -> tuple[float, str | None]:
         if not piece:
             return weight, None
         piece = piece[1:] if piece[0].is_op("*") and len(piece) > 1 else piece
-    return weight, _coefficient(fit, render(piece))
+    return weight, _coefficient(fit, text[piece[0].position : piece[-1].position + len(piece[-1].text)])
 
 
 def _label(fit: Fit, row: Array, i: int) -> str:

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 
 from interlace.errors import FormulaError
-from interlace.formula.sums import outside_calls
-from interlace.formula.tokens import render, tokenize
+from interlace.formula.grammar import expression
+from interlace.formula.tokens import outside_calls, tokenize
+from interlace.formula.tree import label
 
 _INTERCEPT = ("Intercept", "1", "(Intercept)")  # among the coefficients, among the terms, in R
 
@@ -55,13 +56,18 @@ def _key(name: str) -> tuple[str, ...]:
 
 
 def _factors(name: str) -> Iterator[str]:
-    tokens = tokenize(name)
     start = 0
-    for index, token in outside_calls(tokens):
+    for _, token in outside_calls(tokenize(name)):
         if token.is_op(":", "%in%"):
-            yield render(tokens[start:index])
-            start = index + 1
-    yield render(tokens[start:])
+            yield _canonical(name[start : token.position])
+            start = token.position + len(token.text)
+    yield _canonical(name[start:])
+
+
+def _canonical(factor: str) -> str:
+    """The spelling of one factor as columns have it; what stands in brackets behind it stays as it is."""
+    bracket = next((t.position for _, t in outside_calls(tokenize(factor)) if t.is_op("[")), len(factor))
+    return label(expression(factor[:bracket])) + factor[bracket:]
 
 
 def _as_in_r(name: str) -> str:

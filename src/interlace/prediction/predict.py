@@ -73,8 +73,9 @@ def _refuse_new_levels(fit: Fit, design: Design, parts: Sequence[Part], new_leve
         unseen = np.flatnonzero(design.random[part.block].codes < 0)
         if not unseen.size:
             continue
-        grouping = encoding.random[part.block].grouping
-        columns = grouping_columns(grouping.factors, design.frame, encoding.context, encoding.formula)
+        block = encoding.random[part.block]
+        grouping = block.grouping
+        columns = grouping_columns(encoding.formula.random[block.term], design.frame, encoding.memory)
         grouping.refuse_other_types(columns)
         if new_levels == "error":
             raise DataError(_new_levels_message(design, grouping.group, columns, unseen))

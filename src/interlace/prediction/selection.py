@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from interlace.design.basis import split_terms
 from interlace.design.encoding import Encoding, RandomEncoding
 from interlace.errors import DataError, FormulaError
-from interlace.formula.parser import parse
+from interlace.formula.algebra import terms_of
+from interlace.formula.parser import parse_random
 from interlace.formula.terms import RandomTerm
 
 
@@ -65,7 +65,7 @@ def _terms(encoding: Encoding, text: str) -> tuple[RandomTerm, ...]:
     term = text.strip().removeprefix("~").strip()  # lme4's re.form has a tilde
     term = term if term.startswith("(") else f"({term})"
     try:
-        return parse(f"{encoding.formula.response} ~ 1 + {term}").random
+        return parse_random(term)
     except FormulaError as error:
         raise DataError(
             f"random= names {text!r}, which is not a random-effects term; {_choices(encoding)}"
@@ -74,8 +74,8 @@ def _terms(encoding: Encoding, text: str) -> tuple[RandomTerm, ...]:
 
 def _of_term(encoding: Encoding, term: RandomTerm, text: str) -> list[Part]:
     """The columns of the model's terms on the factor of `term` that `term` asks for."""
-    factors = frozenset(term.group.split(":"))
-    wanted = {_term_key(part.removeprefix("0 + ")) for part in split_terms(term.columns)}
+    factors = frozenset(term.factors)
+    wanted = {found.key for found in terms_of(term.columns)}
     found = []
     for i, block in enumerate(encoding.random):
         here = [(key, columns) for key, columns in _columns_by_term(block) if key in wanted]
@@ -88,16 +88,13 @@ def _of_term(encoding: Encoding, term: RandomTerm, text: str) -> list[Part]:
 
 
 def _columns_by_term(block: RandomEncoding) -> list[tuple[frozenset[str], range]]:
-    return [(_term_key(label), range(len(block.columns))[columns]) for label, columns in block.basis.terms]
-
-
-def _term_key(label: str) -> frozenset[str]:
-    """A term without the order of its factors and without back-quotes."""
-    return frozenset(factor.strip("`") for factor in label.split(":"))
+    every = range(len(block.columns))
+    terms = zip(block.basis.members, block.basis.terms, strict=True)
+    return [(frozenset(members), every[columns]) for members, (_, columns) in terms]
 
 
 def _factors(block: RandomEncoding) -> frozenset[str]:
-    return frozenset(block.group.split(":"))
+    return frozenset(block.grouping.factors)
 
 
 def _choices(encoding: Encoding) -> str:

@@ -123,7 +123,7 @@ def _difference(a: Fit, b: Fit) -> str:
     if a.design.n_rows_read == b.design.n_rows_read and not np.array_equal(_rows(a), _rows(b)):
         rows = np.setdiff1d(_rows(a), _rows(b))
         return f"{len(rows)} of {n_obs(a)} rows are others (first: row {rows[0]}, counted from 0); {advice}"
-    names = sorted({a.encoding.formula.response, b.encoding.formula.response})
+    names = sorted({str(a.encoding.formula.response), str(b.encoding.formula.response)})
     assert a.design.y is not None and b.design.y is not None
     unequal = np.flatnonzero(a.design.y != b.design.y)
     if unequal.size:
