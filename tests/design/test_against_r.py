@@ -79,11 +79,14 @@ def test_a_matrix_is_a_contrast() -> None:
     assert columns_of("a", r_frame(), contrasts={"a": named})[0].fixed_names[1:] == ("a[first]", "a[second]")
 
 
-def test_contrasts_are_for_the_fixed_part_only() -> None:
-    encoding, design = Encoding.learn("y ~ a + (a | b)", r_frame(), contrasts={"a": "sum"})
+def test_contrasts_reach_random_terms() -> None:
+    encoding, design = Encoding.learn("y ~ a + (a | b) + (0 + o | g)", r_frame(), contrasts={"a": "sum"})
     assert encoding.fixed_names == ("Intercept", "a[S.lo]", "a[S.mid]")
-    assert encoding.random[0].columns == ("Intercept", "a[T.mid]", "a[T.hi]")
-    assert design.random[0].z.min() == 0
+    assert encoding.random[0].columns == encoding.fixed_names
+    np.testing.assert_array_equal(design.random[0].z, design.X)
+    assert encoding.random[1].columns == ("o[s]", "o[m]", "o[l]", "o[xl]")
+    only, _ = Encoding.learn("y ~ x + (a | g)", r_frame(), contrasts={"a": "sum"})
+    assert only.random[0].columns == ("Intercept", "a[S.lo]", "a[S.mid]")
 
 
 @pytest.mark.parametrize("case", lmer_cases(), ids=str)

@@ -207,10 +207,7 @@ class TermBasis:
         block = np.ones((1, 1))
         for index, (name, reduced) in enumerate(piece):
             part = self.parts[name].columns(ready[name][rows], reduced)
-            if index == 0:
-                block = part
-            else:
-                block = (part[:, :, None] * block[:, None, :]).reshape(len(part), -1)
+            block = part if index == 0 else (part[:, :, None] * block[:, None, :]).reshape(len(part), -1)
         return block
 
     def member_columns(self, columns: Mapping[str, Column], nrows: int) -> dict[str, np.ndarray]:

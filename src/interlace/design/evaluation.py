@@ -30,7 +30,7 @@ from interlace.formula.tree import (
     Power,
     Text,
     Unary,
-    spell,
+    label,
 )
 
 
@@ -116,9 +116,7 @@ class Evaluator:
             case Chain():
                 return self._chain(node)
             case Power(base=base, exponent=exponent):
-                return Operation("**", str(node)).binary(
-                    self._value(base), self._value(exponent), self.nrows
-                )
+                return Operation("**", str(node)).binary(self._value(base), self._value(exponent), self.nrows)
             case Unary(operator=operator, operand=operand):
                 return Operation(operator, str(node)).unary(self._value(operand), self.nrows)
             case Listing(items=items):
@@ -143,6 +141,8 @@ class Evaluator:
             return self._object(name, self.memory.context[name])
         if name in FUNCTIONS:
             return FUNCTIONS[name]  # type: ignore[return-value]  # what `C(f, contr.sum)` is given
+        if name.startswith("contr."):
+            return name  # no coding of this name: the factor says so
         found = from_module(name, self.memory.context)
         if isinstance(found, bool | int | float):
             return float(found)
@@ -155,7 +155,9 @@ class Evaluator:
         if isinstance(value, int) and not isinstance(value, bool):
             return float(value)
         if isinstance(value, list | tuple | range):
-            parts = tuple(float(v) if isinstance(v, int | np.integer) and not isinstance(v, bool) else v for v in value)
+            parts = tuple(
+                float(v) if isinstance(v, int | np.integer) and not isinstance(v, bool) else v for v in value
+            )
             return parts
         if isinstance(value, np.ndarray | pd.Series | pd.Index | pd.Categorical):
             return self._array(name, value)
@@ -169,7 +171,11 @@ class Evaluator:
             return as_value(column if isinstance(column, Factor) else column.copy())
         if isinstance(column, Factor):
             return tuple(column.levels[column.codes].tolist())
-        return tuple(column.astype(np.float64).tolist()) if column.dtype.kind in "iuf" else tuple(column.tolist())
+        return (
+            tuple(column.astype(np.float64).tolist())
+            if column.dtype.kind in "iuf"
+            else tuple(column.tolist())
+        )
 
     # ---- calls ----
 
@@ -196,13 +202,17 @@ class Evaluator:
     def _ufunc(self, node: Call, function: np.ufunc) -> Value:
         """A function of NumPy's kind: of its operands and of nothing to write into."""
         if len(node.arguments) != function.nin or any(a.name for a in node.arguments) or function.nout != 1:
-            raise FormulaError(f"{node.function}() takes {function.nin} columns or numbers here and nothing else")
+            raise FormulaError(
+                f"{node.function}() takes {function.nin} columns or numbers here and nothing else"
+            )
         given = [self._value(argument.value) for argument in node.arguments]
         for value in given:
             if not isinstance(value, float | bool) and not (
                 isinstance(value, np.ndarray) and value.dtype.kind in "fb"
             ):
-                raise FormulaError(f"{node.function}() needs numbers, and '{node}' gives it {_described(value)}")
+                raise FormulaError(
+                    f"{node.function}() needs numbers, and '{node}' gives it {_described(value)}"
+                )
         numbers = [np.asarray(value, dtype=np.float64) for value in given]
         try:
             with np.errstate(all="ignore"):
@@ -224,7 +234,7 @@ class Evaluator:
         return self._taken(node, found)
 
     def _given(self, node: Node) -> Any:
-        """What the caller's functions are given: pandas series and plain values, none of them the data's own."""
+        """What the caller's functions are given: pandas series and plain values, all of them copies."""
         if isinstance(node, Number) and node.text.isdigit():
             return int(node.text)
         found = self._value(node)
@@ -233,9 +243,10 @@ class Evaluator:
         if isinstance(found, Matrix):
             return found.values.copy()
         if isinstance(found, Factor):
-            return found.to_series().rename(spell(node))
+            copied = Factor(found.codes.copy(), found.levels, found.ordered)
+            return copied.to_series().rename(label(node))
         if isinstance(found, np.ndarray):
-            return pd.Series(found.copy(), name=spell(node) if not isinstance(node, Name) else node.name)
+            return pd.Series(found.copy(), name=label(node))
         return found
 
     def _taken(self, node: Call, found: Any) -> Value:
@@ -277,15 +288,16 @@ def as_value(column: Column) -> Value:
 
 def _refuse_inexact(column: np.ndarray) -> None:
     """Integers beyond 2^53 would run into each other as floating-point numbers."""
-    if column.dtype.kind in "iu" and column.dtype.itemsize == 8 and len(column):
-        if max(int(column.max()), -int(column.min())) > 1 << 53:
-            raise DataError(
-                "integers beyond 2^53 cannot be computed with exactly; make them smaller, or text if they are labels"
-            )
+    wide = column.dtype.kind in "iu" and column.dtype.itemsize == 8 and len(column)
+    if wide and max(int(column.max()), -int(column.min())) > 1 << 53:
+        raise DataError(
+            "integers beyond 2^53 cannot be computed with exactly; make them smaller, or text if they are "
+            "labels"
+        )
 
 
 def from_module(path: str, context: Mapping[str, Any]) -> Any:
-    """`np.log`, `scipy.special.expit`: a function of numbers (ufunc) or a number of a module; None if there is none.
+    """`np.log`, `scipy.special.expit`: a function of numbers (ufunc) or a number of a module, or None.
 
     Nothing else of a module can be reached, so that a formula cannot open files or run programs.
     """

@@ -62,7 +62,9 @@ class FactorPart:
         """Codes (n,) into the levels of the fit."""
         factor = as_factor(value, nrows)
         if factor is None:
-            raise DataError(f"'{self.name}' holds numbers, where the fit had categories: {_shown(self.levels)}")
+            raise DataError(
+                f"'{self.name}' holds numbers, where the fit had categories: {_shown(self.levels)}"
+            )
         codes = _of_length(self.name, _conform(self.name, factor, self.levels).codes, nrows)
         if len(codes) and codes.min() < 0:
             row = int(np.argmin(codes))
@@ -118,7 +120,13 @@ def as_numbers(name: str, value: Value, nrows: int) -> np.ndarray:
     if isinstance(value, Factor):
         raise DataError(f"column '{name}' is a factor, the model needs numbers there; convert it")
     if not isinstance(value, np.ndarray):
-        kind = "text" if isinstance(value, str) else "several constants" if isinstance(value, tuple) else "nothing"
+        kind = (
+            "text"
+            if isinstance(value, str)
+            else "several constants"
+            if isinstance(value, tuple)
+            else "nothing"
+        )
         raise DataError(f"'{name}' is {kind} and no column; name a column of the data in it")
     if value.dtype.kind not in "iufb" or value.ndim != 1:
         raise DataError(f"'{name}' has values of type {value.dtype}; convert it to numbers or to strings")

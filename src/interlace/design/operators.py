@@ -1,4 +1,4 @@
-"""Operators of expressions, with R's meaning: numbers are float64, logicals count, factors go by their labels.
+"""Operators of expressions, with R's meaning: numbers are float64, logicals count, factors go by labels.
 
 A logical with missing values is a factor of the levels False and True, so that none is lost.
 """
@@ -51,6 +51,9 @@ class Operation:
             return self._is_in(left, right)
         if self.operator == ":":
             return self._range(left, right)
+        tuples = [isinstance(side, tuple) for side in (left, right)]
+        if any(tuples) and not any(isinstance(side, np.ndarray | Factor | Matrix) for side in (left, right)):
+            return self._each(left, right, nrows)
         left, right = self._recycled(left, nrows), self._recycled(right, nrows)
         with np.errstate(all="ignore"):
             if self.operator in _COMPARISONS:
@@ -59,10 +62,23 @@ class Operation:
                 return self._connected(left, right)
             if self.operator in _ARITHMETIC:
                 return self._computed(left, right)
-        raise self.error(f"there is no operator '{self.operator}' in expressions; compute the column in the data")
+        raise self.error(
+            f"there is no operator '{self.operator}' in expressions; compute the column in the data"
+        )
+
+    def _each(self, left: Value, right: Value, nrows: int) -> Value:
+        """Constants with constants, one by one."""
+        sides = [side if isinstance(side, tuple) else (side,) for side in (left, right)]
+        n = max(map(len, sides))
+        if any(len(side) not in (1, n) for side in sides):
+            raise self.error(f"there are {len(sides[0])} and {len(sides[1])} constants")
+        a, b = ((side * n)[:n] for side in sides)
+        return tuple(self.binary(x, y, nrows) for x, y in zip(a, b, strict=True))  # type: ignore[misc]
 
     def unary(self, value: Value, nrows: int) -> Value:
         """The value of ``operator value``."""
+        if isinstance(value, tuple):
+            return tuple(self.unary(part, nrows) for part in value)  # type: ignore[misc]
         value = self._recycled(value, nrows)
         if self.operator == "!":
             truth, missing = self._truth(value)
@@ -83,15 +99,15 @@ class Operation:
         if isinstance(left, Matrix) or isinstance(right, Matrix):
             return self._matrix(of, left, right)
         if _is_date(left) and _is_date(right) and self.operator == "-":
-            return (left - right) / np.timedelta64(1, "D")
+            return (np.asarray(left) - np.asarray(right)) / np.timedelta64(1, "D")
         return _plain(of(self._number(left), self._number(right)))
 
     def _matrix(self, of: Callable[[Any, Any], Any], left: Value, right: Value) -> Matrix:
-        labels = left.labels if isinstance(left, Matrix) else right.labels if isinstance(right, Matrix) else ()
+        labels = (
+            left.labels if isinstance(left, Matrix) else right.labels if isinstance(right, Matrix) else ()
+        )
         sides = [
-            side.values
-            if isinstance(side, Matrix)
-            else np.asarray(self._number(side)).reshape(-1, 1)
+            side.values if isinstance(side, Matrix) else np.asarray(self._number(side)).reshape(-1, 1)
             for side in (left, right)
         ]
         if isinstance(left, Matrix) and isinstance(right, Matrix) and len(left.labels) != len(right.labels):
@@ -107,7 +123,9 @@ class Operation:
         if _is_logical(value):
             assert isinstance(value, Factor)
             return np.where(value.codes < 0, np.nan, value.levels[value.codes].astype(np.float64))
-        raise self.error(f"{_described(value)} cannot be taken for numbers by '{self.operator}'{_advice(value)}")
+        raise self.error(
+            f"{_described(value)} cannot be taken for numbers by '{self.operator}'{_advice(value)}"
+        )
 
     # ---- logic ----
 
@@ -200,7 +218,9 @@ class Operation:
         places = match(own, labels)
         if (places < 0).any():
             gone = own[int(np.argmin(places))]
-            raise self.error(f"'{gone}' is no level of the ordered factor ({', '.join(map(str, labels[:10]))})")
+            raise self.error(
+                f"'{gone}' is no level of the ordered factor ({', '.join(map(str, labels[:10]))})"
+            )
         return np.append(places, -1)[codes]
 
     def _is_in(self, left: Value, right: Value) -> Value:
@@ -241,15 +261,23 @@ class Operation:
         if len(value) == 1:
             return value[0]
         if len(value) != nrows or not all(isinstance(part, float | int) for part in value):
-            raise self.error(f"there are {len(value)} constants and not one; write c(...) after %in% to compare")
+            raise self.error(
+                f"there are {len(value)} constants and not one; write c(...) after %in% to compare"
+            )
         return np.array(value, dtype=np.float64)
 
 
 def _combined(left: Factor, right: Factor) -> Factor:
     """Factor of the combinations of two, the second varying fastest."""
-    names = [f"{a}:{b}" for a in map(level_text, left.levels.tolist()) for b in map(level_text, right.levels.tolist())]
+    names = [
+        f"{a}:{b}"
+        for a in map(level_text, left.levels.tolist())
+        for b in map(level_text, right.levels.tolist())
+    ]
     codes = np.where(
-        (left.codes < 0) | (right.codes < 0), -1, left.codes.astype(np.int64) * len(right.levels) + right.codes
+        (left.codes < 0) | (right.codes < 0),
+        -1,
+        left.codes.astype(np.int64) * len(right.levels) + right.codes,
     )
     return Factor(codes, np.array(names, dtype=object))
 

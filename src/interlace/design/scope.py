@@ -71,10 +71,13 @@ class _Settling:
                 raise self._no_function(use)
         elif use.name in self.names:
             self.columns[use.name] = None
-        elif use.role == "term" or not (
-            use.name in CONSTANTS or self._is_callers(use.name, function=False) or use.name in FUNCTIONS
-        ):
+        elif use.role == "term" or not self._is_known(use.name):
             raise self._no_column(use)
+
+    def _is_known(self, name: str) -> bool:
+        if name in CONSTANTS or self._is_callers(name, function=False):
+            return True
+        return name in FUNCTIONS or name.startswith("contr.")
 
     def _is_callers(self, name: str, *, function: bool) -> bool:
         """Whether the caller has an object of this name; Python's own names are nobody's."""
@@ -94,13 +97,14 @@ class _Settling:
     def _no_function(self, use: Use) -> FormulaError:
         root, _, method = use.name.rpartition(".")
         if use.name in self.context:
-            message = f"'{use.name}' is an object of type {type(self.context[use.name]).__name__} and no function"
+            kind = type(self.context[use.name]).__name__
+            message = f"'{use.name}' is an object of type {kind} and no function"
         elif root and root.split(".")[0] in self.names:
             message = (
                 f"columns have no methods in a formula: '{use.name}' cannot be called; "
                 f"{_METHODS.get(method, 'compute the column in the data')}"
             )
-        elif root and root.split(".")[0] in self.context:
+        elif root and (root.split(".")[0] in self.context or root == "np"):
             message = (
                 f"'{use.name}' cannot be called: of modules, formulas know functions of NumPy's kind (ufuncs) "
                 f"only; {instead(use.name)}, or import it under a name of its own: "
@@ -144,7 +148,8 @@ def _refuse_reserved(formula: Formula) -> None:
         for use in names_in(part):
             if use.role == "term" and use.name == "Intercept":
                 raise FormulaError(
-                    "a column called 'Intercept' could not be told from the intercept of the model; rename it",
+                    "a column called 'Intercept' could not be told from the intercept of the model; "
+                    "rename it",
                     formula.text or None,
                     use.position,
                 )
@@ -207,9 +212,5 @@ def _expand_dot(formula: Formula, names: list[str], reserved: set[str]) -> Formu
     def expanded(name: Name) -> Node:
         return everything if name.name == "." else name
 
-    items = [
-        item
-        for sign, node in _renamed(formula.fixed, expanded).items
-        for item in summands(node, sign)
-    ]
+    items = [item for sign, node in _renamed(formula.fixed, expanded).items for item in summands(node, sign)]
     return replace(formula, fixed=replace(formula.fixed, items=tuple(dict.fromkeys(items))))

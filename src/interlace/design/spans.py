@@ -1,8 +1,8 @@
 """Which codings keep the columns of several terms independent: R's rule for factors, made exact.
 
-A factor `a` stands for the constant and its reduced columns, `1 + a-`. A term stands for the products of its
-members' parts; what earlier terms span already is left out, and what is left is put together again by the rule
-``anything:a- + anything = anything:a``.
+A factor `a` stands for the constant and its reduced columns, `1 + a-`. A term stands for the products of
+its members' parts; what earlier terms span already is left out, and what is left is put together again by
+the rule ``anything:a- + anything = anything:a``.
 """
 
 from __future__ import annotations

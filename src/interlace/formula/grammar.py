@@ -111,7 +111,9 @@ class _Reader:
         before = self.before
         for word in (token, before):
             if word is not None and word.kind == "name" and word.text in _WORDS:
-                return self.error(f"'{word.text}' is no operator of formulas; write {_WORDS[word.text]}", word)
+                return self.error(
+                    f"'{word.text}' is no operator of formulas; write {_WORDS[word.text]}", word
+                )
         return self.error("an operator such as '+' is missing here", token)
 
     # ---- operators ----
@@ -121,7 +123,9 @@ class _Reader:
         self.depth += 1
         if self.depth > MAX_DEPTH:
             place = self.token or self.tokens[-1]
-            raise self.error(f"the formula is nested more than {MAX_DEPTH} levels deep; write it flatter", place)
+            raise self.error(
+                f"the formula is nested more than {MAX_DEPTH} levels deep; write it flatter", place
+            )
         node = self.operand()
         while (token := self.token) is not None and (level := self.level(token)) >= at_least and level:
             if level == POWER:
@@ -129,12 +133,15 @@ class _Reader:
                 node = Power(node, self.expression(POWER), position=node.position)
                 continue
             steps: list[Step] = []
+            # Those between percent signs are of one level here and of two in their spelling: one at a time.
             while (token := self.token) is not None and self.level(token) == level:
                 if level == COMPARE and steps:
                     raise self.error("comparisons do not chain; write (a < b) & (b < c)", token)
                 self.index += 1
                 operator = _SPELLED.get(token.text, token.text)
                 steps.append(Step(operator, self.expression(level + 1), token.position))
+                if level == SPECIAL:
+                    break
             node = chain(node, tuple(steps), node.position)
         self.depth -= 1
         return node
@@ -191,7 +198,9 @@ class _Reader:
                 return self.error("an argument is missing after this comma", before)
             return self.error("these parentheses are empty", before)
         if token is not None and token.is_op(*_BARS) and opening:
-            return self.error("the columns are missing on the left of the bar; write (1 | g) for an intercept", token)
+            return self.error(
+                "the columns are missing on the left of the bar; write (1 | g) for an intercept", token
+            )
         if before is not None and not opening and before.is_op(*_SIGNS):
             return self.error("a term is missing after this sign", before)
         if before is not None and before.is_op(*_BARS) and not self.calls:
@@ -266,11 +275,11 @@ class _Reader:
 
     def argument(self) -> Argument:
         token, index = self.token, self.index
-        if token is not None and token.is_name and index + 1 < len(self.tokens):
-            if self.tokens[index + 1].is_op("="):
-                self.index += 2
-                name = token.name.replace(".", "_").lower() if "." in token.name else token.name
-                return Argument(name, self.expression(0))
+        following = self.tokens[index + 1] if index + 1 < len(self.tokens) else None
+        if token is not None and token.is_name and following is not None and following.is_op("="):
+            self.index += 2
+            name = token.name.replace(".", "_").lower() if "." in token.name else token.name
+            return Argument(name, self.expression(0))
         return Argument(None, self.expression(0))
 
     def at(self, text: str) -> bool:

@@ -64,5 +64,7 @@ def used_names(part: Node | Sum) -> frozenset[str]:
 
 def parts_of(formula: Formula) -> tuple[Node | Sum, ...]:
     """Every piece of a formula that names columns."""
-    random = [part for term in formula.random for part in (term.columns, *term.grouping)]
+    random: list[Node | Sum] = []
+    for term in formula.random:
+        random += [term.columns, *term.grouping]
     return (formula.response, formula.fixed, *formula.offsets, *random)

@@ -108,7 +108,7 @@ def _response(tokens: Tokens, text: str) -> Node:
         raise FormulaError(message, text, node.position)
     if isinstance(node, Call) and node.function in ("cbind", "mvbind", "c"):
         message = (
-            "a linear mixed model has one response; fit a model for each, or stack the responses in one column"
+            "a linear mixed model has one response; fit a model for each, or stack the responses in a column"
         )
         raise FormulaError(message, text, node.position)
     return node

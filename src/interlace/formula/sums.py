@@ -84,7 +84,9 @@ class Side:
             return
         step = node.steps[0]
         if step.operator in ("|", "||"):
-            raise self._error(f"put parentheses round the random term: '(1 {step.operator} g)'", step.position)
+            raise self._error(
+                f"put parentheses round the random term: '(1 {step.operator} g)'", step.position
+            )
         if any(isinstance(found, Bar) for found in walk(node)):
             raise self._error(f"'{step.operator}' cannot join terms; put it into I(...)", step.position)
 
@@ -197,8 +199,9 @@ class Side:
         barred = isinstance(inside, Chain) and inside.operators & {"|", "||"}
         if node.function in STRUCTURES and barred:
             raise self._error(
-                f"the covariance structure {node.function}(... | g) is not there yet; random terms have a free "
-                f"covariance, (x | g), or none between terms, (x || g): write {STRUCTURES[node.function]}",
+                f"the covariance structure {node.function}(... | g) is not there yet; random terms have "
+                "a free covariance, (x | g), or none between terms, (x || g): "
+                f"write {STRUCTURES[node.function]}",
                 node,
             )
         if is_offset(node):
@@ -221,7 +224,9 @@ def summands(node: Node, sign: str = "+") -> Iterator[tuple[str, Node]]:
         sign, node = waiting.pop()
         if sign == "+" and isinstance(node, Chain) and node.operators <= {"+", "-"}:
             waiting.extend(reversed(node.parts))
-        elif isinstance(node, Unary) and node.operator in ("+", "-") and (sign == "+" or node.operator == "+"):
+        elif (
+            isinstance(node, Unary) and node.operator in ("+", "-") and (sign == "+" or node.operator == "+")
+        ):
             waiting.append((node.operator if sign == "+" else sign, node.operand))
         else:
             yield sign, node

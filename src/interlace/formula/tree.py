@@ -164,8 +164,9 @@ def chain(head: Node, steps: tuple[Step, ...], position: int = -1) -> Node:
     """A chain in its normal form: a chain of the same level at its head is a part of it."""
     if not steps:
         return head
-    if isinstance(head, Chain) and _level(head) == level_of(steps[0].operator) != COMPARE:
-        head, steps = head.head, (*head.steps, *steps)
+    level = level_of(steps[0].operator)
+    if isinstance(head, Chain) and _level(head) == level and level != COMPARE:
+        return Chain(head.head, (*head.steps, *steps), position=position)
     return Chain(head, steps, position=position)
 
 
@@ -231,7 +232,9 @@ def with_names(node: Node, changed: Callable[[Name], Node]) -> Node:
         case Power(base=base, exponent=exponent):
             return replace(node, base=again(base), exponent=again(exponent))
         case Chain(head=head, steps=steps):
-            return chain(again(head), tuple(replace(s, operand=again(s.operand)) for s in steps), node.position)
+            return chain(
+                again(head), tuple(replace(s, operand=again(s.operand)) for s in steps), node.position
+            )
     return node
 
 
@@ -264,7 +267,7 @@ def _words(node: Node) -> str:
         case Constant(value=value):
             return str(value)
         case Name(name=name, quoted=quoted):
-            return name if is_plain(name) and not quoted or name == "." else f"`{name}`"
+            return name if (is_plain(name) and not quoted) or name == "." else f"`{name}`"
         case Call(function=function, arguments=arguments):
             return f"{function}({', '.join(_argument(a) for a in arguments)})"
         case Listing(items=items, bracket=bracket):
