@@ -41,7 +41,7 @@ class Memory:
     Attributes
     ----------
     context : dict
-        The caller's functions and values that the formula uses.
+        The caller's functions and values that the formula uses, those of modules by their dotted names.
     state : dict
         What each call of a function learnt.
     text : str
@@ -143,9 +143,6 @@ class Evaluator:
             return FUNCTIONS[name]  # type: ignore[return-value]  # what `C(f, contr.sum)` is given
         if name.startswith("contr."):
             return name  # no coding of this name: the factor says so
-        found = from_module(name, self.memory.context)
-        if isinstance(found, bool | int | float):
-            return float(found)
         raise FormulaError(f"the data have no column '{name}'")
 
     def _object(self, name: str, value: Any) -> Any:
@@ -191,8 +188,6 @@ class Evaluator:
                 self.memory.state[node] = state
             return found
         function = self.memory.context.get(node.function)
-        if function is None:
-            function = from_module(node.function, self.memory.context)
         if isinstance(function, np.ufunc):
             return self._ufunc(node, function)
         if not callable(function):

@@ -89,9 +89,7 @@ class _Settling:
         found = from_module(name, self.context)
         if found is None or callable(found) != function:
             return False
-        root = name.split(".")[0]
-        if root in self.context:
-            self.captured[root] = self.context[root]
+        self.captured[name] = found
         return True
 
     def _no_function(self, use: Use) -> FormulaError:
@@ -111,7 +109,8 @@ class _Settling:
                 f"from {root} import {method}"
             )
         else:
-            message = f"there is no function '{use.name}'; {instead(use.name, _functions_of(self.context))}"
+            near = instead(use.name, _functions_of(self.context))
+            message = f"there is no function '{use.name}'; {near}"
         return FormulaError(message, self.formula.text or None, use.position)
 
     def _no_column(self, use: Use) -> FormulaError:

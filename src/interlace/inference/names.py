@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from interlace.errors import FormulaError
 from interlace.formula.grammar import expression
 from interlace.formula.tokens import outside_calls, tokenize
-from interlace.formula.tree import label
+from interlace.formula.tree import Name, label
 
 _INTERCEPT = ("Intercept", "1", "(Intercept)")  # among the coefficients, among the terms, in R
 
@@ -67,7 +67,10 @@ def _factors(name: str) -> Iterator[str]:
 def _canonical(factor: str) -> str:
     """The spelling of one factor as columns have it; what stands in brackets behind it stays as it is."""
     bracket = next((t.position for _, t in outside_calls(tokenize(factor)) if t.is_op("[")), len(factor))
-    return label(expression(factor[:bracket])) + factor[bracket:]
+    node = expression(factor[:bracket])
+    if isinstance(node, Name) and factor.lstrip().startswith("("):  # R's (Intercept)
+        return factor
+    return label(node) + factor[bracket:]
 
 
 def _as_in_r(name: str) -> str:
