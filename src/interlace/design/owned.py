@@ -6,11 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from interlace.design.basis import Basis, used_names
+from interlace.design.basis import Basis
 from interlace.design.design import Design, RandomRows
 from interlace.design.frame import Frame
 from interlace.design.learnt import Learnt
 from interlace.design.values import Column, Factor
+from interlace.formula.names import used_names
+from interlace.formula.terms import Sum, plain_name
+from interlace.formula.tree import Node
 
 
 def owned(learnt: Learnt, design: Design, read: Frame) -> Design:
@@ -59,11 +62,12 @@ def _known(learnt: Learnt, design: Design) -> dict[str, Column]:
         for name, j in _bare(basis).items():
             if name not in found and not isinstance(columns.get(name, None), Factor | None):
                 found[name] = matrix[:, j]
-    response = learnt.formula.response
-    if response in columns and response not in found and design.y is not None:
+    response = plain_name(learnt.formula.response)
+    if response is not None and response in columns and response not in found and design.y is not None:
         found[response] = design.y
     formula = learnt.formula
-    computed = [formula.response, formula.fixed, *formula.offsets, *(term.columns for term in formula.random)]
+    computed: list[Node | Sum] = [formula.response, formula.fixed, *formula.offsets]
+    computed += [term.columns for term in formula.random]
     in_use = frozenset[str]().union(*map(used_names, computed))
     for block, rows in zip(learnt.random, design.random, strict=True):
         name = block.group

@@ -104,8 +104,8 @@ class _Settling:
             )
         elif root and (root.split(".")[0] in self.context or root == "np"):
             message = (
-                f"'{use.name}' cannot be called: of modules, formulas know functions of NumPy's kind (ufuncs) "
-                f"only; {instead(use.name)}, or import it under a name of its own: "
+                f"'{use.name}' cannot be called: of modules, formulas know functions of NumPy's kind (ufuncs)"
+                f" only; {instead(use.name)}, or import it under a name of its own: "
                 f"from {root} import {method}"
             )
         else:
