@@ -22,6 +22,7 @@ PACKAGE = ROOT / "src" / "interlace"
 # A file imports from its own floor or from lower ones, and never in a circle.
 FLOORS = {
     "errors": 1,
+    "hints": 1,
     "kernel": 1,
     "version": 1,
     "datasets": 2,

@@ -8,10 +8,14 @@ from collections.abc import Mapping
 from math import inf
 from typing import Any, NoReturn
 
+import numpy as np
+
 from interlace.design.encoding import Encoding
 from interlace.errors import DataError
 from interlace.estimation.fit import fit
 from interlace.formula.parser import parse
+from interlace.hints import refuse_unknown
+from interlace.inference.words import word
 from interlace.kernel import blas_threads, thread_count
 from interlace.model import LinearMixedModel
 
@@ -77,8 +81,9 @@ def lmer(
     Intercept    251.405
     Days          10.467
     """
-    _refuse_unknown(unknown)
+    refuse_unknown("lmer", unknown, OPTIONS)
     _check(formula, reml, na_action)
+    na_action = word("na_action", na_action, NA_ACTIONS)
     threads = thread_count(n_jobs)
     scope = _caller_scope()
     with blas_threads(inf, threads):
@@ -95,22 +100,15 @@ def lmer(
     return LinearMixedModel(fitted, data_name=_name_of(data, scope))
 
 
-def _refuse_unknown(options: Mapping[str, Any]) -> None:
-    """lme4's spelling of an option is answered with ours."""
-    for name, value in options.items():
-        if name.lower() in OPTIONS:
-            given = f"={value}" if isinstance(value, bool) else "="
-            raise TypeError(f"lmer() takes {name.lower()}{given}, not {name}=")
-        raise TypeError(f"lmer() has no option '{name}'; its options are {', '.join(OPTIONS)}")
-
-
 def _check(formula: object, reml: object, na_action: object) -> None:
     if not isinstance(formula, str):
         raise DataError(f"the formula must be text such as 'y ~ x + (1 | g)', not {type(formula).__name__}")
-    if not isinstance(reml, bool):
+    if not isinstance(reml, bool | np.bool_):
         raise DataError(f"reml must be True (REML) or False (maximum likelihood), not {reml!r}")
-    if na_action not in NA_ACTIONS:
-        raise DataError(f"na_action {na_action!r} is not known: choose from {', '.join(NA_ACTIONS)}")
+    if isinstance(na_action, str) and na_action.lower().removeprefix("na.") in ("omit", "exclude"):
+        raise DataError(
+            f"na_action {na_action!r} is written na_action='drop' here: rows with gaps are left out"
+        )
 
 
 def _caller_scope() -> ChainMap[str, Any]:

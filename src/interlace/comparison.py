@@ -8,6 +8,8 @@ import pandas as pd
 
 from interlace.errors import DataError
 from interlace.estimation.fit import Fit
+from interlace.hints import answers_options
+from interlace.inference.words import labels
 from interlace.model import LinearMixedModel
 from interlace.refitting import bootstrap_compare as bootstrap
 from interlace.refitting import compare as tables
@@ -15,6 +17,7 @@ from interlace.refitting.bootstrap_compare import BootstrapComparison
 from interlace.report.table import Table
 
 
+@answers_options
 def compare(
     *models: LinearMixedModel, refit: bool = True, names: Sequence[str] | None = None
 ) -> pd.DataFrame:
@@ -63,6 +66,7 @@ def compare(
     return Table.of(tables.compare(_named(models, names), refit=refit))
 
 
+@answers_options
 def aic_table(
     *models: LinearMixedModel, by: str = "aic", refit: bool = True, names: Sequence[str] | None = None
 ) -> pd.DataFrame:
@@ -85,6 +89,7 @@ def aic_table(
     return Table.of(tables.aic_table(_named(models, names), by=by, refit=refit))
 
 
+@answers_options
 def bootstrap_compare(
     large: LinearMixedModel,
     small: LinearMixedModel,
@@ -120,10 +125,10 @@ def bootstrap_compare(
 
 
 def _named(models: Sequence[LinearMixedModel], names: Sequence[str] | None) -> dict[str, Fit]:
-    labels = [f"m{i + 1}" for i in range(len(models))] if names is None else [str(name) for name in names]
-    if len(labels) != len(models) or len(set(labels)) != len(labels):
-        raise DataError(f"{len(models)} models need as many different names, not {labels}")
-    return {label: _fit(model) for label, model in zip(labels, models, strict=True)}
+    given = tuple(f"m{i + 1}" for i in range(len(models))) if names is None else labels("names", names)
+    if len(given) != len(models) or len(set(given)) != len(given):
+        raise DataError(f"{len(models)} models need as many different names, not {list(given)}")
+    return {label: _fit(model) for label, model in zip(given, models, strict=True)}
 
 
 def _fit(model: LinearMixedModel) -> Fit:

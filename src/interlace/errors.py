@@ -5,6 +5,8 @@ Every exception of the library is an `InterlaceError`; every warning is an `Inte
 
 from __future__ import annotations
 
+import sys
+import warnings
 from typing import Any
 
 
@@ -81,3 +83,11 @@ class RankDeficiencyWarning(InterlaceWarning):
 
 class ConvergenceWarning(InterlaceWarning):
     """The optimum is doubtful."""
+
+
+def warn(message: str, category: type[InterlaceWarning]) -> None:
+    """Warn of the line of the caller that is outside this library, however deep inside it the cause lies."""
+    depth, frame = 1, sys._getframe()
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "interlace":
+        depth, frame = depth + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=depth)

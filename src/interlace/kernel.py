@@ -65,6 +65,8 @@ __all__ = [
     "with_response",
 ]
 
+MOST_THREADS = 1024  # more than that nobody means
+
 # Below the first no call of BLAS is long enough to be shared between threads; between the two, threads wait
 # for each other longer than they work.
 _TINY, _WORTH_SHARING = 1e5, 3e8
@@ -147,7 +149,7 @@ def thread_count(n_jobs: int | None) -> int | None:
         return None
     if isinstance(n_jobs, bool) or not isinstance(n_jobs, Integral) or not (n_jobs == -1 or n_jobs > 0):
         raise DataError(f"n_jobs must be a positive number of threads or -1 (all processors), not {n_jobs!r}")
-    return os.cpu_count() or 1 if n_jobs == -1 else int(n_jobs)
+    return os.cpu_count() or 1 if n_jobs == -1 else min(int(n_jobs), MOST_THREADS)
 
 
 def blas_threads(flops: float, at_most: int | None = None) -> AbstractContextManager[None]:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from interlace.errors import DataError
 from interlace.estimation.fit import Fit
+from interlace.hints import answers_by_name
 from interlace.inference import anova, drop1, likelihood, varcorr
 from interlace.inference.contrast import ContrastTest, contrast_test
 from interlace.inference.df import DdfLike, VcovLike
@@ -19,6 +20,7 @@ from interlace.inference.memory import Memory
 from interlace.inference.robust import MODEL, covariance
 from interlace.inference.singular import TOLERANCE, is_singular
 from interlace.inference.varcorr_se import varcorr_se_table
+from interlace.inference.words import switch
 from interlace.prediction import predict, ranef, residuals, rows, simulate
 from interlace.refitting.ranova import ranova
 from interlace.refitting.refit import refit
@@ -27,6 +29,7 @@ from interlace.report.summary import Summary, overview, summarise
 from interlace.report.table import Table
 
 
+@answers_by_name
 class LinearMixedModel:
     """A fitted linear mixed-effects model, as returned by `interlace.lmer`.
 
@@ -236,7 +239,7 @@ class LinearMixedModel:
             True adds standard errors `variance_se`, `sd_se`, `corr_se`, by the delta method from the Hessian
             of the criterion that was minimised. A variance at zero has none.
         """
-        if se:
+        if switch("se", se):
             return varcorr_se_table(self._fit, self._memory.variance_parameters())
         return varcorr.varcorr_table(self._fit)
 
@@ -338,7 +341,7 @@ class LinearMixedModel:
             `("sd", effect)`, so that `table["mode"]` is the table of `condvar=False`. `condvar()` has the
             whole covariance matrices.
         """
-        return ranef.modes_with_sd(self._fit) if condvar else ranef.modes(self._fit)
+        return ranef.modes_with_sd(self._fit) if switch("condvar", condvar) else ranef.modes(self._fit)
 
     def condvar(self) -> dict[str, np.ndarray]:
         """Conditional covariance matrices of the random effects: {grouping factor: array (levels, k, k)}.

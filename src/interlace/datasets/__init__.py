@@ -100,6 +100,8 @@ def describe(name: str) -> str:
 
 def _catalogue_entry(name: str) -> dict[str, Any]:
     known = names()
+    if not isinstance(name, str):
+        raise DataError(f"a data set is named by text such as 'sleepstudy', not {name!r}")
     if name.lower() not in known:
         close = difflib.get_close_matches(name.lower(), known)
         hint = f"Did you mean {' or '.join(close)}?" if close else f"There are: {', '.join(known)}."

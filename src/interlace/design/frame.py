@@ -278,6 +278,8 @@ def read_array(name: str, values: Any) -> tuple[Column, np.ndarray | None]:
     if isinstance(series, nw.Series):
         return _from_narwhals(name, series)
     column = from_anything(name, values)
+    if not isinstance(column, Factor) and column.ndim != 1:
+        raise DataError(f"{name} must have one value per row, not {values!r}")
     return column, None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -12,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from interlace.design.design import Design
 from interlace.design.encoding import Encoding
-from interlace.errors import ConvergenceWarning, DataError, ModelError, RankDeficiencyWarning
+from interlace.errors import ConvergenceWarning, DataError, ModelError, RankDeficiencyWarning, warn
 from interlace.estimation.covariance import Unstructured
 from interlace.estimation.crossproducts import CrossProducts
 from interlace.estimation.deviance import ProfiledDeviance
@@ -112,11 +111,10 @@ def fit(encoding: Encoding, design: Design, *, reml: bool = True, n_jobs: int | 
     """
     criterion, kept, dropped = _criterion(encoding, design, reml=reml, n_jobs=n_jobs)
     if dropped:
-        warnings.warn(
+        warn(
             f"the fixed-effects model matrix is rank deficient: dropped {len(dropped)} column(s) that depend "
             f"on earlier ones: {', '.join(dropped)}",
             RankDeficiencyWarning,
-            stacklevel=3,
         )
     criterion, optimum = _search(lambda: minimise(criterion))
     return _checked(criterion, design, optimum, kept, dropped)
@@ -211,12 +209,11 @@ def _checked(
     if solution.pwrss <= EXACT_FIT * criterion.system.A.products.yy:
         raise ModelError(_EXACT)
     if not optimum.converged:
-        warnings.warn(
+        warn(
             f"the search ended after {optimum.evaluations} evaluations without a proof of a minimum "
             f"({optimum.status}); the criterion could still fall by {optimum.decrement:.2g}. Look for random "
             "effects that the data cannot tell apart",
             ConvergenceWarning,
-            stacklevel=4,
         )
     return _fit(criterion, design, optimum, solution, kept, dropped)
 

@@ -15,7 +15,7 @@ from interlace.inference.hypotheses import type1, type2, type3
 from interlace.inference.robust import MODEL
 from interlace.inference.terms import Terms
 from interlace.inference.wald import Array, Ddf, scores
-from interlace.inference.words import type_number, word
+from interlace.inference.words import labels, type_number, word
 
 TESTS = ("F", "wald", "chisq")
 SINGULAR = 1e-14  # share of a variance that others leave: below it the covariance has no inverse
@@ -185,6 +185,4 @@ def _frame(
 
 
 def _labels(terms: Sequence[str]) -> tuple[str, ...]:
-    if isinstance(terms, str):
-        raise DataError(f"terms must be a list of terms, such as [{terms!r}]")
-    return tuple(terms)
+    return labels("terms", terms)

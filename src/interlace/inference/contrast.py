@@ -15,6 +15,7 @@ from interlace.inference.df import DdfLike, ddf_method
 from interlace.inference.estimates import LinearEstimates, f_p_value, p_values
 from interlace.inference.linear import linear_functions
 from interlace.inference.wald import Array
+from interlace.inference.words import number
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -59,7 +60,7 @@ def contrast_test(fit: Fit, L: Any, *, rhs: ArrayLike, ddf: DdfLike, level: floa
         L names a coefficient that is not in the model, has the wrong shape or a row of zeros, or rhs
         contradicts itself.
     """
-    if not 0 < level < 1:
+    if not 0 < number("level", level) < 1:
         raise DataError(f"level must lie between 0 and 1, not {level!r}")
     labels, rows, said = linear_functions(fit, L)
     values = _right_hand_side(rows, rhs, said)

@@ -95,7 +95,7 @@ def drop1_lrt(fit: Fit) -> pd.DataFrame:
             (float(df), likelihood.aic(smaller), chisq, float(chi2_p_value(chisq, df)) if df else np.nan)
         )
         labels.append(term.label)
-    likelihood.warn_if_lower(ll, without, stacklevel=5)
+    likelihood.warn_if_lower(ll, without)
     table = pd.DataFrame(rows, columns=["df", "aic", "chisq", "p"], index=labels)
     table.index.name = "term"
     table.attrs["heading"] = "Single term deletions, likelihood ratios of fits by maximum likelihood"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
 
-from interlace.errors import DataError, InterlaceWarning
+from interlace.errors import DataError, InterlaceWarning, warn
 from interlace.estimation.fit import Fit
 from interlace.inference.singular import TOLERANCE, singular_terms
+from interlace.inference.words import number
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ def variances(fit: Fit, *, tolerance: float = TOLERANCE) -> Variances:
     InterlaceWarning
         For a singular fit.
     """
-    if not tolerance >= 0:
+    if number("tolerance", tolerance) < 0:
         raise DataError(f"tolerance must not be negative: {tolerance!r}")
     solution, design = fit.solution, fit.design
     mean = design.X[:, list(fit.kept)] @ solution.beta
@@ -55,12 +55,11 @@ def variances(fit: Fit, *, tolerance: float = TOLERANCE) -> Variances:
         by_group[block.group] = by_group.get(block.group, 0.0) + variance
     zero = [str(term) for term in singular_terms(fit, tolerance)] if tolerance else []
     if zero:
-        warnings.warn(
+        warn(
             f"the fit is singular ({', '.join(zero)}): the variance of the random effects is not given, "
             "nor what depends on it; use a simpler random part, or tolerance=0 to take the estimates as "
             "they are",
             InterlaceWarning,
-            stacklevel=4,
         )
         random = np.nan
     return Variances(float(mean.var(ddof=1)), random, by_group, fit.sigma**2)

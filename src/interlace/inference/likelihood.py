@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
-from interlace.errors import ConvergenceWarning, ModelError
+from interlace.errors import ConvergenceWarning, ModelError, warn
 from interlace.estimation.fit import Fit
 from interlace.inference.wald import Array
 
@@ -70,17 +69,16 @@ def is_lower(larger: Array | float, smaller: Array | float) -> NDArray[np.bool_]
     return np.asarray(2 * (np.asarray(smaller) - larger) > absolute + share * np.abs(larger))
 
 
-def warn_if_lower(larger: float, smaller: Mapping[str, float], *, stacklevel: int) -> None:
+def warn_if_lower(larger: float, smaller: Mapping[str, float]) -> None:
     """Of models nested in the larger one, by the name of what was left out: none should fit better."""
     better = [name for name, value in smaller.items() if is_lower(larger, value)]
     if better:
-        warnings.warn(
+        warn(
             f"the log-likelihood of the model ({larger:.6g}) is lower than without {', '.join(better)} "
             f"({max(smaller[name] for name in better):.6g}), so it is not the model's maximum: the search "
             "ended early or at a local one. Their statistics are shown as zero; look for effects that the "
             "data cannot tell apart",
             ConvergenceWarning,
-            stacklevel=stacklevel,
         )
 
 

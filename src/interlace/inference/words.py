@@ -1,9 +1,12 @@
-"""Options that are words: one rule for what is meant by them."""
+"""Options that are words, switches and numbers: one rule for what is meant by each."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from numbers import Real
+
+import numpy as np
 
 from interlace.errors import DataError
 
@@ -24,9 +27,81 @@ def word(option: str, given: object, known: Iterable[str]) -> str:
     'kenward-roger'
     """
     meant = {_folded(one): one for one in known}
+    meant |= {short: one for short, one in _SHORT.items() if one in meant.values()}
     if not isinstance(given, str) or _folded(given) not in meant:
-        raise DataError(f"{option} {given!r} is not known: choose from {', '.join(meant.values())}")
+        raise DataError(
+            f"{option} {given!r} is not known: choose from {', '.join(dict.fromkeys(meant.values()))}"
+        )
     return meant[_folded(given)]
+
+
+def switch(option: str, given: object) -> bool:
+    """An option that is on or off.
+
+    Raises
+    ------
+    DataError
+        It is neither True nor False.
+    """
+    if not isinstance(given, bool | np.bool_):
+        raise DataError(f"{option} must be True or False, not {given!r}")
+    return bool(given)
+
+
+def count(option: str, given: object, *, at_most: float = math.inf) -> int:
+    """A positive whole number.
+
+    Raises
+    ------
+    DataError
+        It is something else, or more than can be done.
+    """
+    if isinstance(given, bool) or not isinstance(given, int | np.integer) or given < 1:
+        raise DataError(f"{option} must be a positive whole number, not {given!r}")
+    if given > at_most:
+        raise DataError(f"{option} is {given:,}, and {at_most:,.0f} is the most that memory has room for")
+    return int(given)
+
+
+def number(option: str, given: object) -> float:
+    """A real number that is neither missing nor infinite.
+
+    Raises
+    ------
+    DataError
+    """
+    if isinstance(given, bool | np.bool_) or not isinstance(given, Real) or not math.isfinite(given):
+        raise DataError(f"{option} must be a number, not {given!r}")
+    return float(given)
+
+
+def labels(option: str, given: object) -> tuple[str, ...]:
+    """A list of texts.
+
+    Raises
+    ------
+    DataError
+        It is something else, one text alone too.
+    """
+    texts = list(given) if isinstance(given, Iterable) and not isinstance(given, str | bytes) else None
+    if texts is None or not all(isinstance(text, str) for text in texts):
+        example = given if isinstance(given, str) else "x"
+        raise DataError(f"{option} must be a list of texts, such as [{example!r}], not {given!r}")
+    return tuple(texts)
+
+
+def generator(seed: object) -> np.random.Generator:
+    """Random numbers from a seed; a Generator is itself, and None is another seed each time.
+
+    Raises
+    ------
+    DataError
+        It is no seed.
+    """
+    whole = isinstance(seed, int | np.integer) and not isinstance(seed, bool) and seed >= 0
+    if seed is not None and not whole and not isinstance(seed, np.random.Generator):
+        raise DataError(f"seed must be a whole number from 0, or a numpy Generator, not {seed!r}")
+    return np.random.default_rng(seed)  # type: ignore[arg-type]
 
 
 def type_number(given: object) -> int:
@@ -44,5 +119,9 @@ def type_number(given: object) -> int:
     raise DataError(f"type must be 1, 2 or 3, not {given!r}")
 
 
+# Abbreviations in use, of whichever option has the word.
+_SHORT = {"kr": "kenward-roger", "kenward": "kenward-roger", "satt": "satterthwaite"}
+
+
 def _folded(text: str) -> str:
-    return text.lower().translate({ord(mark): None for mark in " -_"})
+    return text.lower().translate({ord(mark): None for mark in " -_."})

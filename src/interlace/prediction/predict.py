@@ -13,6 +13,7 @@ from interlace.design.learnt import grouping_columns
 from interlace.design.values import Column, Factor
 from interlace.errors import DataError
 from interlace.estimation.fit import Fit
+from interlace.inference.words import word
 from interlace.prediction.rows import all_rows, row_series
 from interlace.prediction.selection import Part, select
 
@@ -28,8 +29,7 @@ def predict(
 
     Rows with a missing value in a column that is needed give NaN. See `LinearMixedModel.predict`.
     """
-    if new_levels not in NEW_LEVELS:
-        raise DataError(f"new_levels {new_levels!r} is not known: choose from {', '.join(NEW_LEVELS)}")
+    new_levels = word("new_levels", new_levels, NEW_LEVELS)
     parts = select(fit.encoding, random)
     if newdata is None:
         if offset is not None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from interlace.errors import DataError
 from interlace.estimation.fit import Fit
+from interlace.estimation.memory import available_bytes
+from interlace.inference.words import count, generator
 from interlace.prediction.predict import contribution, fixed_part
 from interlace.prediction.selection import Part
 
@@ -18,9 +19,8 @@ def simulate(fit: Fit, n: int, *, seed: Seed = None) -> np.ndarray:
     Each is `X beta + offset + Z b + e` with new `b ~ N(0, sigma^2 Lambda Lambda')` and
     `e ~ N(0, sigma^2 / w)`.
     """
-    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
-        raise DataError(f"the number of simulated responses must be a positive whole number, not {n!r}")
-    rng = np.random.default_rng(seed)
+    n = count("n", n, at_most=available_bytes() / (8 * fit.design.nrows))
+    rng = generator(seed)
     mean = fixed_part(fit, fit.design)
     return np.column_stack([mean + _noise(fit, rng) for _ in range(n)])
 

@@ -14,7 +14,7 @@ from interlace.inference.estimates import chi2_p_value, f_p_value, gamma_p_value
 from interlace.inference.likelihood import likelihood_ratio, loglik, n_parameters
 from interlace.prediction.simulate import simulate
 from interlace.refitting.compare import check_offsets, check_same_data
-from interlace.refitting.parallel import replicate
+from interlace.refitting.parallel import check_draws, replicate
 from interlace.refitting.refit import by_ml
 
 ZERO = 1e-8  # simulated statistics below this are zero: the estimate was on the boundary
@@ -125,6 +125,7 @@ def bootstrap_compare(
     ModelError
         The larger model has no more parameters than the smaller one.
     """
+    check_draws(n)
     named = {"the larger model": large, "the smaller one": small}
     check_same_data(named)
     check_offsets(named)

@@ -12,7 +12,7 @@ from interlace.errors import DataError, ModelError
 from interlace.estimation.fit import Fit
 from interlace.inference.estimates import chi2_p_value
 from interlace.inference.likelihood import is_lower, likelihood_ratio, loglik, n_obs, n_parameters
-from interlace.inference.words import word
+from interlace.inference.words import switch, word
 from interlace.refitting.refit import by_ml
 
 CRITERIA = ("aic", "aicc", "bic")
@@ -143,8 +143,7 @@ def _rows(fit: Fit) -> np.ndarray:
 
 def _criteria(fits: Mapping[str, Fit], *, refit: bool) -> pd.DataFrame:
     """One row per model, in the order given; REML fits are refitted or checked."""
-    if not isinstance(refit, bool):
-        raise DataError(f"refit must be True or False, not {refit!r}")
+    refit = switch("refit", refit)
     check_same_data(fits)
     if not refit:
         _check_comparable(fits)

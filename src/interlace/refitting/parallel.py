@@ -9,10 +9,12 @@ from typing import TypeVar
 
 import numpy as np
 
-from interlace.errors import DataError
+from interlace.estimation.memory import available_bytes
+from interlace.inference.words import count, generator, switch
 from interlace.kernel import blas_threads, thread_count
 
 T = TypeVar("T")
+RESULT_BYTES = 100  # of one replicate: a small tuple of Python's numbers
 
 
 def replicate(
@@ -41,26 +43,20 @@ def replicate(
     """
     from joblib import Parallel, delayed  # a tenth of a second that `import interlace` need not spend
 
-    check_count("n", n)
-    seeds = np.random.SeedSequence(seed).spawn(n)
-    tasks = (delayed(_run)(work, s) for s in seeds)
+    root = generator(seed)
+    tasks = (delayed(work)(root.spawn(1)[0]) for _ in range(check_draws(n)))
     with blas_threads(inf, 1):  # the workers are the threads
         results = Parallel(n_jobs=thread_count(n_jobs), prefer="threads", return_as="generator")(tasks)
         return list(_watched(results, n, progress, label))
 
 
-def check_count(name: str, n: object) -> None:
-    """A positive whole number."""
-    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
-        raise DataError(f"{name} must be a positive whole number, not {n!r}")
-
-
-def _run(work: Callable[[np.random.Generator], T], seed: np.random.SeedSequence) -> T:
-    return work(np.random.default_rng(seed))
+def check_draws(n: object) -> int:
+    """A number of replicates whose results have room in memory."""
+    return count("n", n, at_most=available_bytes() / RESULT_BYTES)
 
 
 def _watched(results: Iterable[T], n: int, progress: bool | None, label: str) -> Iterable[T]:
     from tqdm import tqdm
 
-    shown = sys.stderr.isatty() if progress is None else progress
+    shown = sys.stderr.isatty() if progress is None else switch("progress", progress)
     return tqdm(results, total=n, desc=label, disable=not shown)

@@ -53,7 +53,7 @@ def ranova(fit: Fit, *, drop: str = "slopes") -> pd.DataFrame:
     ll = np.array([loglik(fit), *(value for _, value in fits)])
     labels = ["<none>", *(r.label for r in smaller)]
     nested = np.array([False, *(not r.stranger for r in smaller)])
-    warn_if_lower(ll[0], {labels[i]: float(ll[i]) for i in np.flatnonzero(nested)}, stacklevel=4)
+    warn_if_lower(ll[0], {labels[i]: float(ll[i]) for i in np.flatnonzero(nested)})
     lrt, df = likelihood_ratio(ll[0], ll), npar[0] - npar
     variances = np.array([0, *(r.variances for r in smaller)])
     table = pd.DataFrame(

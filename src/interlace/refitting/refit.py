@@ -15,6 +15,7 @@ from interlace.design.values import Factor
 from interlace.errors import DataError
 from interlace.estimation.fit import Fit
 from interlace.estimation.fit import fit as fit_model
+from interlace.inference.words import switch
 
 
 def refit(fit: Fit, y: Any = None, *, reml: bool | None = None) -> Fit:
@@ -28,8 +29,7 @@ def refit(fit: Fit, y: Any = None, *, reml: bool | None = None) -> Fit:
     reml : bool, optional
         REML or maximum likelihood.
     """
-    if reml is not None and not isinstance(reml, bool):
-        raise DataError(f"reml must be True (REML) or False (maximum likelihood), not {reml!r}")
+    reml = None if reml is None else switch("reml", reml)
     response = None if y is None else read_response(fit.design, y)
     if reml is None or reml == fit.reml:
         return fit if response is None else fit.refit(response)

@@ -1,0 +1,226 @@
+"""What to write here for attributes and options that lme4, nlme and statsmodels call by another name."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Collection, Mapping
+from difflib import get_close_matches
+from functools import wraps
+from typing import Any, NoReturn, TypeVar
+
+_NO_INTERVALS = (
+    "there are no profiles yet: write m.contrast_test({'x': 1}) for a Wald interval, or m.varcorr(se=True)"
+)
+_NO_DELETION = "there are no deletion diagnostics yet"
+_NO_PLOTS = "there are no plots yet: m.fitted and m.residuals('standardized') are what one plots"
+
+#: Attribute of a fitted model elsewhere, in small letters without dots and underscores -> what to write.
+ATTRIBUTES = {
+    **dict.fromkeys(("params", "feparams", "fixedeffects", "beta", "coefs", "coefficients"), "write m.fixef"),
+    **dict.fromkeys(("bse", "bsefe", "stderr", "stderrors", "standarderrors"), "write m.se"),
+    **dict.fromkeys(("pvalues", "pvalue", "pval"), "write m.coef_table()['p']"),
+    **dict.fromkeys(("tvalues", "tvalue", "tstat", "tstats", "zvalues"), "write m.coef_table()['t']"),
+    **dict.fromkeys(("ddf", "dfdenom", "dfinference"), "write m.coef_table()['df']"),
+    **dict.fromkeys(("coeftable", "coefftable"), "write m.coef_table()"),
+    **dict.fromkeys(("covre", "vcomp", "varcomp", "ranefvar"), "write m.varcorr()"),
+    **dict.fromkeys(("randomeffects", "re", "u", "b", "blup", "blups"), "write m.ranef()"),
+    **dict.fromkeys(("randomeffectscov", "postvar"), "write m.condvar()"),
+    **dict.fromkeys(("covparams", "vcovfe", "covfe"), "write m.vcov()"),
+    **dict.fromkeys(("vcovcr", "vcovhc", "covhc0", "covhc3"), "write m.vcov('CR2')"),
+    **dict.fromkeys(("llf", "loglike", "loglikelihood", "restrictedloglikelihood"), "write m.loglik"),
+    **dict.fromkeys(("remlcrit", "criterion"), "write m.reml_criterion, or m.deviance"),
+    **dict.fromkeys(("fittedvalues", "fittedvalue", "yhat"), "write m.fitted"),
+    **dict.fromkeys(("resid", "residual", "residpearson", "wresid"), "write m.residuals()"),
+    **dict.fromkeys(("scale", "sigma2", "mseresid"), "write m.sigma**2"),
+    **dict.fromkeys(("dfresidual", "dfresiduals"), "write m.df_resid"),
+    **dict.fromkeys(("converged", "optinfo", "hist"), "write m.convergence"),
+    **dict.fromkeys(("issingular", "singular"), "write m.is_singular"),
+    **dict.fromkeys(("summary2", "summ", "print"), "write m.summary()"),
+    **dict.fromkeys(("ttest", "ftest", "waldtest", "waldtestterms", "contest"), "write m.contrast_test(...)"),
+    **dict.fromkeys(("contrast", "contrasts", "lstests", "linfct"), "write m.contrast_test(...)"),
+    **dict.fromkeys(("confint", "conflimits", "profile", "profilere"), _NO_INTERVALS),
+    **dict.fromkeys(("emmeans", "lsmeans", "margins", "marginaleffects"), "write m.contrast_test(...)"),
+    **dict.fromkeys(("update", "fitagain"), "write the formula anew for interlace.lmer, or m.refit(y)"),
+    **dict.fromkeys(("refitml",), "write m.refit(reml=False)"),
+    **dict.fromkeys(("rand",), "write m.ranova()"),
+    **dict.fromkeys(("rsquared", "rsq", "rsquaredadj", "rsquaredgllm"), "write m.r2()"),
+    **dict.fromkeys(("lrtest", "comparelrtest", "compare"), "write interlace.compare(m1, m2)"),
+    **dict.fromkeys(("bootmer", "bootstrap", "pbmodcomp"), "write interlace.bootstrap_compare(large, small)"),
+    **dict.fromkeys(("getprediction", "predictions", "predictrandom"), "write m.predict(...)"),
+    **dict.fromkeys(("ngrps", "kre", "nlevels"), "write m.ngroups"),
+    **dict.fromkeys(("n", "nrow"), "write m.nobs"),
+    **dict.fromkeys(("endog", "y"), "write m.fit.design.y"),
+    **dict.fromkeys(("exog", "x", "modelmatrix", "getme"), "write m.fit.design.X"),
+    **dict.fromkeys(("frame", "modelframe", "data"), "write m.fit.design.frame.to_pandas()"),
+    **dict.fromkeys(("isreml", "method"), "write m.reml"),
+    **dict.fromkeys(("call", "model"), "write m.formula"),
+    **dict.fromkeys(("plot", "qqnorm", "plotting"), _NO_PLOTS),
+    **dict.fromkeys(("influence", "cooksd", "hatvalues", "cooksdistance"), _NO_DELETION),
+}  # fmt: skip
+
+_LATER = "it is chosen where it is used: m.coef_table(vcov='CR2')"
+_SEARCH = "leave it out: the search needs no settings"
+_DDF = "degrees of freedom are chosen where they are used: m.summary(ddf='kenward-roger')"
+_ONLY_NORMAL = "leave it out: responses are normal, there are no generalized models"
+
+#: Options of a function elsewhere -> what to write; "" is for all functions.
+OPTIONS: dict[str, dict[str, str]] = {
+    "lmer": {
+        **dict.fromkeys(("groups", "group", "random"), "write it in the formula: 'y ~ x + (1 | g)'"),
+        **dict.fromkeys(
+            ("re_formula", "re", "exog_re"), "write random slopes in the formula: 'y ~ x + (x | g)'"
+        ),
+        "vc_formula": "write further random terms in the formula: 'y ~ x + (1 | g) + (1 | h)'",
+        **dict.fromkeys(("family", "link"), _ONLY_NORMAL),
+        "subset": "select the rows in the data: lmer(formula, data[data['x'] > 0])",
+        **dict.fromkeys(("control", "optimizer", "start", "verbose", "maxiter", "tol", "niter"), _SEARCH),
+        **dict.fromkeys(("use_sqrt", "free", "cov_pen", "fe_pen", "full_output", "disp"), _SEARCH),
+        **dict.fromkeys(("ddf", "test"), _DDF),
+        **dict.fromkeys(("cluster", "vcov", "robust", "cov_type"), _LATER),
+        "method": "write reml=True or reml=False",
+        **dict.fromkeys(("missing", "na_rm", "dropna"), "write na_action='drop' or na_action='error'"),
+        **dict.fromkeys(("w", "weight", "var_weights", "freq_weights", "sample_weight"), "write weights="),
+        **dict.fromkeys(("exposure",), "write offset="),
+        **dict.fromkeys(("fixed", "model", "f"), "write formula="),
+        **dict.fromkeys(("df", "table", "frame", "dataset"), "write data="),
+        **dict.fromkeys(("correlation",), "leave it out: there are no correlated residuals"),
+        **dict.fromkeys(("nthreads", "threads", "workers", "cores"), "write n_jobs="),
+    },
+    "predict": {
+        **dict.fromkeys(
+            ("re_form", "reform", "re_formula", "include_random", "use_re"),
+            "write random='all', random='none', or the names of grouping factors (re.form=NA is 'none')",
+        ),
+        **dict.fromkeys(("allow_new_levels", "allownewlevels"), "write new_levels='population'"),
+        "type": "leave it out: predictions are responses",
+        **dict.fromkeys(("data", "df", "exog", "new_data", "x", "frame", "params"), "write newdata="),
+        **dict.fromkeys(
+            ("se", "se_fit", "interval", "level", "alpha"), "predictions have no standard errors yet"
+        ),
+    },
+    "simulate": {
+        **dict.fromkeys(("nsim", "n_sim", "nsims", "size", "n_samples", "times"), "write n="),
+        **dict.fromkeys(("random_state", "rng"), "write seed="),
+        **dict.fromkeys(("re_form", "use_u", "use_re"), "leave it out: random effects are always drawn anew"),
+        **dict.fromkeys(("newdata",), "leave it out: responses are drawn for the rows of the fit"),
+    },
+    "bootstrap_compare": {
+        **dict.fromkeys(("nsim", "n_sim", "nsims", "reps", "n_boot"), "write n="),
+        **dict.fromkeys(("random_state", "rng"), "write seed="),
+        **dict.fromkeys(("cl", "ncores", "workers", "cores"), "write n_jobs="),
+    },
+    "residuals": {
+        "type": "write kind='response', kind='pearson' or kind='standardized'",
+        **dict.fromkeys(("scaled", "scale"), "write kind='standardized'"),
+    },
+    "anova": {
+        **dict.fromkeys(("typ", "types"), "write type=1, type=2 or type=3"),
+        "refit": "models are compared by interlace.compare(m1, m2)",
+    },
+    "vcov": {
+        **dict.fromkeys(("type", "cov_type", "vcov"), "write kind='CR2'"),
+        **dict.fromkeys(("groups", "clusters"), "write cluster="),
+    },
+    "contrast_test": {
+        **dict.fromkeys(("r_matrix", "hypothesis", "hypotheses", "contrast", "linfct", "K"), "write L="),
+        **dict.fromkeys(("null", "q_matrix", "value", "q"), "write rhs="),
+        **dict.fromkeys(("alpha", "conf_level"), "write level=0.95, the confidence level of the intervals"),
+    },
+    "ranef": {
+        **dict.fromkeys(("postVar", "se"), "write condvar=True"),
+        "whichel": "take the table from the answer: m.ranef()['g']",
+    },
+    "refit": {
+        **dict.fromkeys(("newresp", "response", "newdata", "data"), "write y="),
+        "method": "write reml=True or reml=False",
+    },
+    "ranova": {"reduce_terms": "write drop='slopes' or drop='terms'"},
+    "": {
+        **dict.fromkeys(("robust", "cov_type", "vcov_type", "cluster"), "write vcov='CR2'"),
+        **dict.fromkeys(("df", "df_method", "dof", "method"), "write ddf='satterthwaite' or 'kenward-roger'"),
+        "corr": "write correlation=",
+    },
+}  # fmt: skip
+
+
+def unknown_attribute(name: str, cls: type) -> AttributeError:
+    """What to say of an attribute that a fitted model, of this class, does not have."""
+    public = [one for one in dir(cls) if not one.startswith("_")]
+    if name.startswith("_"):
+        return AttributeError(f"a fitted model has no attribute {name!r}")
+    near = _near(name, public, "{}")
+    call = "()" if near and callable(getattr(cls, near)) else ""
+    written = ATTRIBUTES.get(_folded(name)) or (near and f"write m.{near}{call}")
+    return AttributeError(f"a fitted model has no attribute {name!r}{written and '; ' + written}")
+
+
+def refuse_unknown(function: str, given: Mapping[str, Any], options: Collection[str]) -> None:
+    """Options by name that a function does not have.
+
+    Raises
+    ------
+    TypeError
+        With what to write instead.
+    """
+    for name, value in given.items():
+        if name not in options:
+            raise TypeError(_unknown_option(function, name, value, options))
+
+
+def _unknown_option(function: str, name: str, value: object, options: Collection[str]) -> str:
+    same = next((option for option in options if _folded(option) == _folded(name)), None)
+    if same is not None:
+        shown = f"={value}" if isinstance(value, bool) else "="
+        return f"{function}() takes {same}{shown}, not {name}="
+    written = OPTIONS.get(function, {}).get(name) or OPTIONS[""].get(name)
+    if written is None or ((name_of := _option_written(written)) and name_of not in options):
+        written = _near(name, options, "did you mean {}=?")
+    known = f"its options are {', '.join(options)}" if options else "it takes none"
+    return f"{function}() has no option '{name}'; {written or known}"
+
+
+def _option_written(text: str) -> str:
+    """The option that "write option=..." is about."""
+    return text.removeprefix("write ").partition("=")[0] if text.startswith("write ") and "=" in text else ""
+
+
+def _near(name: str, names: Collection[str], text: str) -> str:
+    folded = {_folded(one): one for one in names}
+    near = get_close_matches(_folded(name), list(folded), n=1, cutoff=0.75)
+    return text.format(folded[near[0]]) if near else ""
+
+
+def _folded(name: str) -> str:
+    return name.lower().replace("_", "").replace(".", "")
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+C = TypeVar("C", bound=type)
+
+
+def answers_options(function: F) -> F:
+    """The function, which says what to write when it is given an option that it does not have."""
+    parameters = [p for p in inspect.signature(function).parameters.values() if p.name != "self"]
+    options = [p.name for p in parameters if p.kind is not p.VAR_POSITIONAL]
+    known = frozenset(options)
+
+    @wraps(function)
+    def called(*args: Any, **given: Any) -> Any:
+        if not given.keys() <= known:
+            refuse_unknown(function.__name__, given, options)
+        return function(*args, **given)
+
+    return called  # type: ignore[return-value]
+
+
+def answers_by_name(cls: C) -> C:
+    """The class; it says what to write for attributes and options that it does not have."""
+    for name, member in list(vars(cls).items()):
+        if inspect.isfunction(member) and not name.startswith("_"):
+            setattr(cls, name, answers_options(member))
+
+    def missing(self: object, name: str) -> NoReturn:
+        raise unknown_attribute(name, cls)
+
+    cls.__getattr__ = missing  # type: ignore[attr-defined]
+    return cls
