@@ -58,7 +58,7 @@ def test_what_is_meant(model: LinearMixedModel, pair: Any) -> None:
         (lambda m: m.anova(type="IV"), "type must be 1, 2 or 3, not 'IV'"),
         (lambda m: m.anova(type=True), "type must be 1, 2 or 3, not True"),
         (lambda m: m.anova(type=[3]), r"type must be 1, 2 or 3, not \[3\]"),
-        (lambda m: m.anova(ddf="KR"), "ddf 'KR' is not known: choose from satterthwaite, kenward-roger"),
+        (lambda m: m.anova(ddf="XY"), "ddf 'XY' is not known: choose from satterthwaite, kenward-roger"),
         (lambda m: m.anova(test="LRT"), "test 'LRT' is not known: choose from F, wald, chisq"),
         (lambda m: m.anova(test=None), "test None is not known"),
         (lambda m: m.coef_table(vcov="HC3"), "vcov 'HC3' is not known: choose from model, CR0"),
