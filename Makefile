@@ -3,6 +3,8 @@
 #   make demo    build, install, and fit a first model
 #   make test    the quick tests                 make slow    the long proofs
 #   make fuzz    hostile formulas and tables: a right answer or one of our errors (CASES=20000 SEED=7)
+#   make laws    models drawn at random, said in other ways (MODELS=200 SEED=7)
+#   make differential   the same models beside lme4, lmerTest, pbkrtest and clubSandwich, where R has them
 #   make check   linter, formatter, type checker, rules of the house
 #   make bench   time, memory and agreement beside lme4 and Python peers (BENCH="--quick": the small problems)
 #   make bench-inference   time and memory of tests beside lmerTest and pbkrtest (BENCH="--resume": go on)
@@ -14,6 +16,7 @@
 PYTHON ?= python3
 JOBS   ?= 2
 CASES  ?= 1000
+MODELS ?= 100
 SEED   ?= 1
 VENV   := .venv
 # The test processes share the processors: BLAS threads of each would wait for those of the others.
@@ -28,7 +31,7 @@ requirements = $$($(PY) -c "import functools, tomllib; p = tomllib.load(open('py
 SOURCES := pyproject.toml CMakeLists.txt README.md LICENSE \
            $(shell find core src -type f ! -name '*.pyc' ! -name '*.so' 2>/dev/null)
 
-.PHONY: demo test slow fuzz check bench bench-inference scaling clean
+.PHONY: demo test slow fuzz laws differential check bench bench-inference scaling clean
 
 demo: .stamp-install
 	$(VENV)/bin/interlace fit "Reaction ~ Days + (Days | Subject)" sleepstudy
@@ -41,6 +44,12 @@ slow: .stamp-test .stamp-install
 
 fuzz: .stamp-test .stamp-install
 	PYTHONPATH=tests $(ONE_THREAD) $(PY) -m fuzz --cases $(CASES) --seed $(SEED)
+
+laws: .stamp-test .stamp-install
+	PYTHONPATH=tests $(ONE_THREAD) $(PY) -m laws --models $(MODELS) --seed $(SEED)
+
+differential: .stamp-test .stamp-install
+	PYTHONPATH=tests $(ONE_THREAD) $(PY) -m beside_r --models $(MODELS) --seed $(SEED)
 
 check: .stamp-check .stamp-test .stamp-install
 	$(VENV)/bin/ruff check .

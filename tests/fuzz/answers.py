@@ -29,8 +29,8 @@ def well_formed(what: str, table: pd.DataFrame, *, infinite_df: bool = False) ->
     for label, row in table.iterrows():
         values = row.to_numpy(dtype=float)
         p = float(row["p"])
-        if row.get("num_df", row["df"] if "chisq" in row else 1) == 0:  # nothing left to be tested
-            continue
+        if np.isnan(values).all() or row.get("num_df", row["df"] if "chisq" in row else 1) == 0:
+            continue  # a term without columns of its own
         if np.isnan(values).any() and not np.isnan(p):
             raise WrongError(f"NaN beside a p-value in {what} ({label})")
         if np.isnan(p) and not table.attrs.get("note"):

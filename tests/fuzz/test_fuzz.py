@@ -104,7 +104,9 @@ def test_a_wrong_fit_is_found() -> None:
     [
         ({"df": 3.0, "t": 1.0, "p": 0.2}, "", ""),
         ({"df": np.nan, "t": np.nan, "p": np.nan}, "no test", ""),
-        ({"df": np.nan, "t": np.nan, "p": np.nan}, "", "without a note"),
+        ({"df": np.nan, "t": np.nan, "p": np.nan}, "", ""),
+        ({"df": np.nan, "t": 1.0, "p": np.nan}, "no test", ""),
+        ({"df": np.nan, "t": 1.0, "p": np.nan}, "", "without a note"),
         ({"df": np.nan, "t": 1.0, "p": 0.2}, "no test", "beside a p-value"),
         ({"df": 0.0, "t": 1.0, "p": 1.0}, "", "df 0"),
         ({"df": 3.0, "t": np.inf, "p": 0.0}, "", "infinity"),

@@ -1,0 +1,54 @@
+"""Two fits that must be one: compared in units that do not depend on those of the data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+class BrokenError(Exception):
+    """Two answers differ that must not."""
+
+
+def close(what: str, a: Any, b: Any, tolerance: float, scale: Any = 1.0) -> None:
+    """|a - b| <= tolerance * scale; NaN only in the same places."""
+    a, b = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
+    if a.shape != b.shape:
+        raise BrokenError(f"{what}: shapes {a.shape} and {b.shape}")
+    if np.any(np.isnan(a) != np.isnan(b)):
+        raise BrokenError(f"{what}: NaN in other places")
+    with np.errstate(invalid="ignore"):
+        off = np.where((a == b) | np.isnan(a), 0.0, np.abs(a - b)) / scale
+    if off.size and off.max() > tolerance:
+        raise BrokenError(f"{what}: differ by {off.max():.3g}")
+
+
+def criteria(what: str, a: Any, b: Any, shift: float = 0.0, tolerance: float = 1e-6) -> None:
+    """The criterion of b is that of a plus `shift`, to `tolerance` and nine digits."""
+    value = a.fit.optimum.value
+    close(f"{what}: criterion", b.fit.optimum.value, value + shift, tolerance + 1e-9 * max(10.0, abs(value)))
+
+
+def same_fit(what: str, a: Any, b: Any, tolerance: float = 1e-5) -> None:
+    """Criterion, coefficients, standard errors, sigma; a hundred times looser in standard errors."""
+    criteria(what, a, b, tolerance=1e-7)
+    close(f"{what}: fixef", b.fixef, a.fixef, 100 * tolerance, a.se.to_numpy())
+    close(f"{what}: se", b.se, a.se, 100 * tolerance, a.se.to_numpy())
+    close(f"{what}: sigma", b.sigma, a.sigma, tolerance, a.sigma)
+
+
+def same_rows(what: str, a: Any, b: Any, tolerance: float = 1e-4) -> None:
+    """Fitted values, in standard deviations of the response."""
+    close(f"{what}: fitted", b.fitted, a.fitted, tolerance, spread(a))
+
+
+def spread(m: Any) -> float:
+    """Standard deviation of the response."""
+    return float(np.std(m.fit.design.y)) or 1.0
+
+
+def used_rows(m: Any) -> np.ndarray:
+    """Numbers of the rows of the table that are in the fit."""
+    kept = m.fit.design.kept
+    return np.arange(m.nobs) if kept is None else np.asarray(kept)
