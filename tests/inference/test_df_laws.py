@@ -14,7 +14,7 @@ import interlace
 from interlace.design.encoding import Encoding
 from interlace.estimation.fit import at_theta
 from interlace.formula.parser import parse
-from interlace.inference import moments
+from interlace.inference import moments, rotated
 from interlace.inference.df import Asymptotic, KenwardRoger, Satterthwaite, ddf_method
 from made_data import banded, crossed, one, table
 
@@ -101,6 +101,7 @@ def test_expected_and_observed_information_differ_elsewhere() -> None:
 def test_pieces_of_any_size_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     data = banded(np.random.default_rng(4), 60)
     fit = interlace.lmer("y ~ x + (x | a) + (1 | b)", data).fit
+    monkeypatch.setattr(rotated, "SMALL", 0.0)
     whole = KenwardRoger().bind(fit)
     monkeypatch.setattr("interlace.inference.components.CHUNK", 1)
     parts = KenwardRoger().bind(fit)
@@ -122,6 +123,7 @@ def test_many_levels_of_one_factor_need_no_dense_matrix() -> None:
 
 def test_too_many_connected_effects_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     fit = interlace.lmer("y ~ x + (1 | a) + (1 | b)", _data()).fit
+    monkeypatch.setattr(rotated, "SMALL", 0.0)
     monkeypatch.setattr(moments, "COPIES", 1e6)
     monkeypatch.setattr(moments, "available_bytes", lambda: 2.0**28)
     with pytest.raises(interlace.ModelError, match=r"the 23 random effects that a, b connect.*GiB"):
@@ -206,3 +208,45 @@ def test_the_origin_of_a_predictor_does_not_matter() -> None:
         assert "left out" not in KenwardRoger().bind(model.fit).note
         tables.append(model.coef_table(ddf="kenward-roger").loc["day"])
     pd.testing.assert_series_equal(*tables, rtol=1e-6)
+
+
+@pytest.mark.parametrize("method", [*METHODS, Asymptotic()], ids=repr)
+@pytest.mark.parametrize(
+    ("what", "unit"),
+    [("x", 1e-140), ("x", 1e-100), ("x", 1e130), ("y", 1e-45), ("y", 1e60), ("w", 1e-20), ("w", 1e130)],
+)
+def test_units_at_the_ends_of_floating_point(what: str, unit: float, method: Any) -> None:
+    """Warnings of NumPy are errors here."""
+    if (what == "y" and not 1e-50 < unit < 1e60) or (what == "w" and unit < 1e-20):
+        return  # refused when the model is fitted
+    data = _data()
+    scaled = data | {what: unit * data[what]}
+    plain, other = (interlace.lmer(SLOPES, d, weights="w") for d in (data, scaled))
+    columns = ["df", "t"]
+    np.testing.assert_allclose(
+        plain.coef_table(ddf=method)[columns], other.coef_table(ddf=method)[columns], rtol=1e-4
+    )
+    for table_ in ("anova", "drop1"):
+        a, b = (getattr(m, table_)(ddf=method)[["den_df", "F"]] for m in (plain, other))
+        np.testing.assert_allclose(a, b, rtol=1e-4)
+    tests = [m.contrast_test(np.eye(5)[1:], ddf=method).F for m in (plain, other)]
+    np.testing.assert_allclose(*tests, rtol=1e-4)
+    np.testing.assert_allclose(*(m.anova(test="chisq", type=2)["chisq"] for m in (plain, other)), rtol=1e-4)
+
+
+@pytest.mark.parametrize("method", [*METHODS, Asymptotic()], ids=repr)
+@pytest.mark.parametrize("size", [1e-300, 1e-160, 1e160, 1e300])
+def test_the_size_of_a_contrast_does_not_matter(size: float, method: Any) -> None:
+    model = interlace.lmer(SLOPES, _data())
+    for L in (np.ones((1, 5)), np.eye(5)[1:4]):
+        a, b = model.contrast_test(L, ddf=method), model.contrast_test(size * L, ddf=method, rhs=0.0)
+        np.testing.assert_allclose([a.F, a.den_df, a.p], [b.F, b.den_df, b.p], rtol=1e-9)
+        np.testing.assert_allclose(a.rows[["df", "t", "p"]], b.rows[["df", "t", "p"]], rtol=1e-9)
+        np.testing.assert_allclose(size * a.rows["estimate"], b.rows["estimate"], rtol=1e-9)
+        np.testing.assert_allclose(size * a.rows["se"], b.rows["se"], rtol=1e-9)
+
+
+def test_contrasts_too_large_for_numbers_are_refused() -> None:
+    model = interlace.lmer("y ~ x + (1 | a)", _data() | {"y": 1e20 * _data()["y"]})
+    with pytest.raises(interlace.DataError, match="weights of L are too large"):
+        model.contrast_test(np.array([0.0, 1e300]))

@@ -14,7 +14,7 @@ from interlace.inference.estimates import chi2_p_value, f_p_value
 from interlace.inference.hypotheses import type1, type2, type3
 from interlace.inference.robust import MODEL
 from interlace.inference.terms import Terms
-from interlace.inference.wald import Array, Ddf, scores
+from interlace.inference.wald import Array, Ddf, scaled_rows, scores, standardized
 from interlace.inference.words import labels, type_number, word
 
 TESTS = ("F", "wald", "chisq")
@@ -151,16 +151,15 @@ def _predicted(vcov: Array, own: list[int], others: list[int]) -> Array:
     covariance has no inverse."""
     order = others + own
     C = _correlation_root(vcov[np.ix_(order, order)])
-    se, k = np.sqrt(np.diagonal(vcov)), len(others)
+    se, k = standardized(vcov)[1], len(others)
     slopes = np.linalg.solve(C[:k, :k].T, C[k:, :k].T).T
     return slopes * se[own][:, None] / se[others]
 
 
 def _correlation_root(V: Array) -> Array:
     """Lower triangular root of the correlations of V; NaN if V has no inverse."""
-    se = np.sqrt(np.diagonal(V))
     try:
-        C = np.linalg.cholesky(V / np.outer(se, se))
+        C = np.linalg.cholesky(standardized(V)[0])
     except np.linalg.LinAlgError:
         return np.full(V.shape, np.nan)
     return C if np.diagonal(C).min(initial=1.0) ** 2 > SINGULAR else np.full(V.shape, np.nan)
@@ -170,8 +169,10 @@ def _wald(L: Array, vcov: Array, beta: Array) -> float:
     """``(L beta)' (L vcov L')^-1 L beta``; NaN where nothing is left to test or there is no inverse."""
     if not len(L):
         return np.nan
-    V = L @ vcov @ L.T
-    z = np.linalg.solve(_correlation_root(V), L @ beta / np.sqrt(np.diagonal(V)))
+    correlations, se = standardized(vcov)
+    rows, size = scaled_rows(L * se)
+    V = rows @ correlations @ rows.T
+    z = np.linalg.solve(_correlation_root(V), L @ beta / size / standardized(V)[1])
     return float(z @ z)
 
 

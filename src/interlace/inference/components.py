@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -72,13 +72,17 @@ def chunks(batch: Pieces, size: int) -> Iterator[Pieces]:
 
 
 class Gram:
-    """Dense Z'Z of pieces."""
+    """Dense ``B'Z'ZB`` of pieces, for a basis B of the columns of each grouping factor of the kernel."""
 
-    def __init__(self, A: CrossProducts) -> None:
+    def __init__(self, A: CrossProducts, bases: Sequence[Array]) -> None:
         n = len(A.layout.levels)
         self._k = A.layout.k
-        self._diagonal = [np.asarray(A.products.zz_diagonal(f)) for f in range(n)]
-        self._pairs = {(f, g): A.products.zz_pair(f, g) for f in range(n) for g in range(f + 1, n)}
+        self._diagonal = [B.T @ np.asarray(A.products.zz_diagonal(f)) @ B for f, B in enumerate(bases)]
+        self._pairs = {}
+        for f in range(n):
+            for g in range(f + 1, n):
+                ptr, col, value = A.products.zz_pair(f, g)
+                self._pairs[f, g] = ptr, col, bases[f].T @ np.asarray(value) @ bases[g]
         self._n_levels = A.layout.levels
 
     def of(self, batch: Pieces) -> Array:

@@ -14,7 +14,7 @@ from interlace.estimation.fit import Fit
 from interlace.inference.df import DdfLike, ddf_method
 from interlace.inference.estimates import LinearEstimates, f_p_value, p_values
 from interlace.inference.linear import linear_functions
-from interlace.inference.wald import Array
+from interlace.inference.wald import Array, scaled_rows
 from interlace.inference.words import number
 
 
@@ -62,14 +62,15 @@ def contrast_test(fit: Fit, L: Any, *, rhs: ArrayLike, ddf: DdfLike, level: floa
     """
     if not 0 < number("level", level) < 1:
         raise DataError(f"level must lie between 0 and 1, not {level!r}")
-    labels, rows, said = linear_functions(fit, L)
-    values = _right_hand_side(rows, rhs, said)
+    labels, L, said = linear_functions(fit, L)
+    values = _right_hand_side(L, rhs, said)
     method = ddf_method(ddf)
     bound = method.bind(fit)
+    rows, size = scaled_rows(L)  # the tests do not depend on their units, and products might overflow
     estimates = LinearEstimates(labels, rows, rows @ fit.solution.beta, bound)
-    joint = bound.f_test(rows, values)
+    joint = bound.f_test(rows, values / size)
     return ContrastTest(
-        rows=_table(estimates, values, level),
+        rows=_table(estimates, values / size, size, level),
         F=joint.F,
         num_df=joint.num_df,
         den_df=joint.den_df,
@@ -89,22 +90,29 @@ def _right_hand_side(rows: Array, rhs: ArrayLike, said: Array) -> Array:
     if values.any() and said.any():
         raise DataError("L has right-hand sides of its own ('x = 1'): leave rhs out")
     values = values + said
+    rows, size = scaled_rows(rows)
+    values = values / size
     solution = np.linalg.lstsq(rows, values, rcond=None)[0]
     scale = np.abs(rows) @ np.abs(solution) + np.abs(values)
     if np.any(np.abs(rows @ solution - values) > 1e-8 * scale):
         raise DataError(
             "the rows of L depend on each other and rhs contradicts that: no beta has L beta = rhs"
         )
-    return values
+    return values * size
 
 
-def _table(estimates: LinearEstimates, rhs: Array, level: float) -> pd.DataFrame:
+def _table(estimates: LinearEstimates, rhs: Array, size: Array, level: float) -> pd.DataFrame:
+    """Of the rows times `size`."""
     df, se = estimates.df, estimates.se
     with np.errstate(divide="ignore", invalid="ignore"):
         t = (estimates.estimate - rhs) / se
     lower, upper = estimates.interval(level)
+    with np.errstate(over="ignore", invalid="ignore"):
+        estimate, se, lower, upper = (size * v for v in (estimates.estimate, se, lower, upper))
+    if np.isinf(estimate).any() or np.isinf(se).any():
+        raise DataError("the weights of L are too large for floating-point arithmetic: give smaller ones")
     columns = {
-        "estimate": estimates.estimate,
+        "estimate": estimate,
         "se": se,
         "df": df,
         "t": t,

@@ -12,7 +12,7 @@ from scipy import special
 from interlace.errors import DataError
 from interlace.estimation.fit import Fit
 from interlace.inference.df import Asymptotic
-from interlace.inference.wald import Array, Ddf, rowwise
+from interlace.inference.wald import Array, Ddf, rowwise, scaled_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,8 @@ class LinearEstimates:
     @property
     def se(self) -> np.ndarray:
         """Standard errors, the roots of the diagonal of `vcov`."""
-        return np.sqrt(rowwise(self.L, self.ddf.vcov))
+        rows, size = scaled_rows(self.L)
+        return size * np.sqrt(rowwise(rows, self.ddf.vcov))
 
     @property
     def statistic(self) -> np.ndarray:

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from interlace.errors import ModelError
 from interlace.estimation.covariance import Unstructured
 from interlace.estimation.fit import Fit
-from interlace.inference.marginal import Marginal
-from interlace.inference.moments import Moments, moments
+from interlace.inference.moments import Moments
+from interlace.inference.rotated import moments_of
 from interlace.inference.singular import is_singular
-from interlace.inference.wald import Array, FTest, mean, scores
+from interlace.inference.wald import Array, FTest, mean, scores, whitened
 
 NEAR_TWO = 0.01  # F is not scaled where the df are this near to 2, as in pbkrtest: it has no mean there
 EQUAL = 1e-12  # share that A1 may lack of q A2 and be equal: rho may be zero over zero there
@@ -62,14 +62,14 @@ class KenwardRogerDdf:
 
     def df(self, L: Array) -> Array:
         """Degrees of freedom of each row of L, (m,)."""
-        rows = np.asarray(L, dtype=np.float64) @ self.root
+        rows = whitened(L, self.root)
         return np.array([self._approximation(row[None])[0] for row in rows])
 
     def f_test(self, L: Array, rhs: Array | float = 0.0) -> FTest:
         """The scaled F statistic."""
         L = np.asarray(L, dtype=np.float64)
         rows, t2 = scores(L, self.vcov, L @ self.beta - rhs)
-        den_df, scaling = self._approximation(rows @ self.root)
+        den_df, scaling = self._approximation(whitened(rows, self.root))
         note = NO_F if t2.size and np.isnan(den_df) else ""
         return FTest(scaling * mean(t2), float(t2.size), den_df, note)
 
@@ -133,12 +133,11 @@ def bind(fit: Fit, information: str) -> KenwardRogerDdf:
             "Kenward-Roger is defined for fits by REML, and this one is by maximum likelihood: refit with "
             "refit(reml=True), or take ddf='satterthwaite'"
         )
-    marginal = Marginal.of(fit)
-    found = moments(fit, marginal)
+    found = moments_of(fit)
     known = _known_to_be_zero(fit) if information == "observed" else np.zeros(len(found.P), dtype=np.bool_)
     W, left_out = _variance(fit, found, information, known)
-    adjustment = 2 * np.einsum("jk,jkab->ab", W, found.Q - np.einsum("jab,kbc->jkac", found.P, found.P))
-    K = fit.sigma * marginal.root
+    adjustment = 2 * np.einsum("jk,jkab->ab", W, found.Q)
+    K = fit.sigma * found.root
     vcov = K @ (np.eye(len(K)) + (adjustment + adjustment.T) / 2) @ K.T
     return KenwardRogerDdf(
         beta=fit.solution.beta, vcov=vcov, root=K, P=found.P, W=W, note=_note(fit, left_out, known)
@@ -171,9 +170,11 @@ def _variance(fit: Fit, found: Moments, information: str, known: NDArray[np.bool
 
     W is twice the inverse of (twice) the information about the others.
     """
-    twice = found.expected
+    twice = found.expected.copy()
     if information == "observed":
-        twice = 2 * found.quadratic / fit.sigma**2 - twice
+        twice = 2 * found.quadratic - twice
+    nothing = np.diagonal(found.expected) <= found.noise * found.size
+    twice[nothing] = twice[:, nothing] = 0.0
     free = np.ix_(~known, ~known)
     twice = twice[free]
     # 1) in units of their own, so that the rank does not depend on those of the data
@@ -202,12 +203,13 @@ def _refuse_confounded(fit: Fit, found: Moments, directions: Array) -> None:
     The restricted likelihood is the same along them and the covariance of beta is not: there is no adjusted
     covariance to be had. ``tr(Q_dd) = 0`` only if the covariance of y is constant along d.
     """
-    lengths = np.einsum("iiaa->i", found.Q)
-    change = np.einsum("id,ijaa,jd->d", directions, found.Q, directions)
+    both = np.trace(found.Q, axis1=2, axis2=3) + np.einsum("iab,jba->ij", found.P, found.P)
+    lengths = np.diagonal(both)
+    change = np.einsum("id,ij,jd->d", directions, both, directions)
     confounded = directions[:, change > CONSTANT * (np.abs(directions).T ** 2 @ lengths)]
     if not confounded.size:
         return
-    share = np.abs(confounded) * np.sqrt(np.diagonal(found.expected))[:, None]
+    share = np.abs(confounded) * np.sqrt(found.size)[:, None]
     involved = np.flatnonzero((share > SHARE * share.max(axis=0)).any(axis=1))
     labels = [*_labels(fit), "the residuals"]
     names = list(dict.fromkeys(labels[j] for j in involved))

@@ -54,13 +54,13 @@ class Marginal:
             zx, zy = np.asarray(products.zx(f)), np.asarray(products.zy(f))
             E.append(np.concatenate([zx, zy[:, :, None]], axis=2) @ C - np.asarray(ztz))
         return cls(
-            root=_from_origin(fit, white),
+            root=from_origin(fit, white),
             zvx=tuple(e[:, :, :-1] for e in E),
             zvr=tuple(e[:, :, -1] for e in E),
         )
 
 
-def _from_origin(fit: Fit, root: Array) -> Array:
+def from_origin(fit: Fit, root: Array) -> Array:
     """The intercept takes what the means of the other columns of X stand for."""
     intercept = fit.encoding.intercept
     if intercept is None:

@@ -20,6 +20,8 @@ from interlace.inference.components import Gram, Pieces, chunks, pieces
 from interlace.inference.marginal import Marginal
 from interlace.inference.wald import Array
 
+NOISE = 1e-12  # share of the square of a derivative of V that is rounding error in the sums
+LOST = 1e-6  # below this share of the square of a derivative the sums have lost most of their digits
 COPIES = 6  # dense matrices of the size of the largest piece that are alive at once
 
 
@@ -28,28 +30,42 @@ class Moments:
     """Per covariance parameter: variances and covariances of the terms in the order of theta, in coordinates
     where the columns of a term are orthonormal; then sigma^2.
 
-    X is white (``X'V^-1X = I``) and ``R = V^-1 - V^-1 X X'V^-1``.
+    X is white (``X'V^-1X = I``), ``R = V^-1 - V^-1 X X'V^-1``, and y is in units of sigma.
 
     Attributes
     ----------
+    root : ndarray, (p, p)
+        K with ``Var(beta) = sigma^2 K K'``: X stands for X K.
     P : ndarray, (m, p, p)
         ``-X'V^-1 V_j V^-1X``.
     Q : ndarray, (m, m, p, p)
-        ``X'V^-1 V_j V^-1 V_k V^-1X``.
+        ``X'V^-1 V_j R V_k V^-1X``.
     expected : ndarray, (m, m)
         ``tr(R V_j R V_k)``, twice the expected information of the REML criterion.
     quadratic : ndarray, (m, m)
         ``y'R V_j R V_k R y``.
+    size : ndarray, (m,)
+        ``tr(V^-1 V_j V^-1 V_j)``: what `expected` would be without fixed effects.
+    noise : float
+        The share of `size` that is rounding error in `expected`.
     """
 
+    root: Array
     P: Array
     Q: Array
     expected: Array
     quadratic: Array
+    size: Array
+    noise: float
+
+    @property
+    def lost_digits(self) -> bool:
+        """Is so little left of `size` in `expected` that a sum over pieces does not know it well?"""
+        return bool(np.any(np.diagonal(self.expected) < LOST * self.size))
 
 
 @dataclass(frozen=True, slots=True)
-class _Parameter:
+class Parameter:
     """A variance or covariance of a term: ``D`` within a level of the grouping factor `factor`."""
 
     factor: int
@@ -81,8 +97,8 @@ def moments(fit: Fit, marginal: Marginal) -> Moments:
     A = fit.criterion.system.A
     batches = pieces(A)
     _check_memory(fit, max(batch.size(A.layout.k) for batch in batches))
-    parameters = _parameters(fit)
-    m, p = len(parameters), len(marginal.root)
+    found = parameters(fit)
+    m, p = len(found), len(marginal.root)
     sums = _Sums(
         P=np.zeros((m, p, p)),
         Q=np.zeros((m, m, p, p)),
@@ -92,37 +108,59 @@ def moments(fit: Fit, marginal: Marginal) -> Moments:
         quadratic=np.zeros((m, m)),
         mixed=np.zeros((m, p)),
     )
-    gram = Gram(A)
+    gram, columns = Gram(A, bases(fit)), _columns(fit, marginal)
     for batch in batches:
         size = batch.size(A.layout.k)
         for part in chunks(batch, size * (size + m * p)):
             with fit.criterion.system.threads(4.0 * len(part) * size**3):
-                _add(sums, fit, marginal, parameters, part, gram.of(part))
-    return _finished(fit, sums, np.array([parameter.gamma for parameter in parameters]))
+                _add(sums, fit, columns, found, part, gram.of(part))
+    return _finished(fit, marginal.root, sums, np.array([parameter.gamma for parameter in found]))
 
 
-def _parameters(fit: Fit) -> list[_Parameter]:
-    """In the coordinates of the criterion, where columns of Z are orthonormal on average: the rank of the
-    information is seen there whatever the origin and units of the data."""
-    system, basis, out = fit.criterion.system, fit.criterion.basis, []
-    for i in system.A.layout.theta_order:
-        place, T = system.A.layout.places[i], fit.solution.factors[i]
-        F = np.linalg.solve(basis[i], system.A.origin.shift(system.encoding, i) @ T)
-        G = F @ F.T
-        for row, col in Unstructured(len(T)).entries:
-            E = np.zeros((len(T), len(T)))
-            E[row, col] = E[col, row] = 1.0
-            D = np.zeros((system.A.layout.k[place.factor],) * 2)
-            D[place.columns, place.columns] = basis[i] @ E @ basis[i].T
-            out.append(_Parameter(place.factor, D, float(G[row, col])))
+def bases(fit: Fit) -> list[Array]:
+    """Per grouping factor of the kernel B such that the columns of Z B are orthonormal on average over the
+    levels: there the rank of the information is seen whatever the origin and units of the data."""
+    layout = fit.criterion.system.A.layout
+    out: list[Array] = [np.zeros((k, k)) for k in layout.k]
+    for place, B in zip(layout.places, fit.criterion.basis, strict=True):
+        out[place.factor][place.columns, place.columns] = B
     return out
+
+
+def orthonormal_factors(fit: Fit) -> list[Array]:
+    """The relative covariance factors per grouping factor of the kernel, in the coordinates of `bases`."""
+    factors = fit.criterion.system.internal_factors(fit.solution.factors)
+    return [np.linalg.solve(B, F) for B, F in zip(bases(fit), factors, strict=True)]
+
+
+def parameters(fit: Fit) -> list[Parameter]:
+    """Variances and covariances in the coordinates of `bases`."""
+    layout, factors, out = fit.criterion.system.A.layout, orthonormal_factors(fit), []
+    for i in layout.theta_order:
+        place = layout.places[i]
+        G = (factors[place.factor] @ factors[place.factor].T)[place.columns, place.columns]
+        for row, col in Unstructured(len(G)).entries:
+            E = np.zeros(G.shape)
+            E[row, col] = E[col, row] = 1.0
+            D = np.zeros(factors[place.factor].shape)
+            D[place.columns, place.columns] = E
+            out.append(Parameter(place.factor, D, float(G[row, col])))
+    return out
+
+
+def _columns(fit: Fit, marginal: Marginal) -> list[Array]:
+    """``Z'V^-1[X, y - X beta]`` in the coordinates of `bases`, (levels, k, p + 1) per grouping factor."""
+    return [
+        B.T @ np.concatenate([x, r[..., None] / fit.sigma], axis=-1)
+        for B, x, r in zip(bases(fit), marginal.zvx, marginal.zvr, strict=True)
+    ]
 
 
 def _add(
     sums: _Sums,
     fit: Fit,
-    marginal: Marginal,
-    parameters: list[_Parameter],
+    columns: list[Array],
+    parameters: list[Parameter],
     part: Pieces,
     ZZ: Array,
 ) -> None:
@@ -131,10 +169,7 @@ def _add(
     at = part.slices(k)
     S = _marginal_gram(fit, part, ZZ)
     # 1) Z'V^-1[X, y - X beta], with D_j of it
-    E = [
-        np.concatenate([x[levels], r[levels][..., None]], axis=-1)
-        for x, r, levels in zip(marginal.zvx, marginal.zvr, part.levels, strict=True)
-    ]
+    E = [one[levels] for one, levels in zip(columns, part.levels, strict=True)]
     DE = [parameter.D @ E[parameter.factor] for parameter in parameters]
     # 2) traces, from sums over pairs of levels
     blocks = {}
@@ -173,7 +208,7 @@ def _marginal_gram(fit: Fit, part: Pieces, ZZ: Array) -> Array:
     """``Z'V^-1Z = (I + Z'Z G)^-1 Z'Z`` with ``G = Lambda Lambda'``; (pieces, size, size)."""
     k = fit.criterion.system.A.layout.k
     M = np.empty_like(ZZ)
-    F = fit.criterion.system.internal_factors(fit.solution.factors)
+    F = orthonormal_factors(fit)
     for f, place in enumerate(part.slices(k)):
         columns = ZZ[:, :, place].reshape(len(ZZ), -1, k[f])
         M[:, :, place] = (columns @ (F[f] @ F[f].T)).reshape(len(ZZ), ZZ.shape[1], -1)
@@ -198,13 +233,13 @@ def _diagonal_sum(S: Array, k: int) -> Array:
     return np.einsum("baras->rs", S.reshape(b, size // k, k, size // k, k))
 
 
-def _finished(fit: Fit, sums: _Sums, gamma: Array) -> Moments:
-    """sigma^2 added as the last parameter, and V^-1 made R in the traces."""
+def _finished(fit: Fit, root: Array, sums: _Sums, gamma: Array) -> Moments:
+    """sigma^2 added as the last parameter, and V^-1 made R."""
     m, p = len(gamma), sums.P.shape[1]
     n, solution = fit.criterion.system.A.n, fit.solution
     P, Q = np.empty((m + 1, p, p)), np.empty((m + 1, m + 1, p, p))
     traces, quadratic = np.empty((m + 1, m + 1)), np.empty((m + 1, m + 1))
-    # 1) of P, Q and tr(V^-1 V_j V^-1 V_k)
+    # 1) of P, X'V^-1 V_j V^-1 V_k V^-1X and tr(V^-1 V_j V^-1 V_k)
     P[:m], Q[:m, :m], traces[:m, :m] = sums.P, sums.Q, sums.traces
     P[m] = -np.eye(p) - np.tensordot(gamma, sums.P, 1)
     Q[m, :m] = -sums.P - np.tensordot(gamma, sums.Q, 1)
@@ -215,9 +250,10 @@ def _finished(fit: Fit, sums: _Sums, gamma: Array) -> Moments:
     # 2) of y'R V_j R V_k R y, where R V R = R
     quadratic[:m, :m] = sums.quadratic - sums.mixed @ sums.mixed.T
     quadratic[m, :m] = quadratic[:m, m] = sums.linear - gamma @ quadratic[:m, :m]
-    quadratic[m, m] = solution.wrss - gamma @ quadratic[m, :m]
+    quadratic[m, m] = solution.wrss / fit.sigma / fit.sigma - gamma @ quadratic[m, :m]
     expected = traces - 2 * np.trace(Q, axis1=2, axis2=3) + np.einsum("iab,jba->ij", P, P)
-    return Moments(P, Q, expected, quadratic)
+    Q -= np.einsum("jab,kbc->jkac", P, P)
+    return Moments(root, P, Q, expected, quadratic, np.diagonal(traces).copy(), NOISE)
 
 
 def _check_memory(fit: Fit, size: int) -> None:

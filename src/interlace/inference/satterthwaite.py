@@ -10,7 +10,7 @@ from interlace.estimation.fit import Fit
 from interlace.inference.marginal import Marginal
 from interlace.inference.singular import is_singular
 from interlace.inference.varpar import VarianceParameters, derivatives
-from interlace.inference.wald import Array, FTest, mean, rowwise, scores
+from interlace.inference.wald import Array, FTest, mean, rowwise, scores, whitened
 
 EQUAL_DF = 1e-8
 
@@ -41,7 +41,7 @@ class SatterthwaiteDdf:
 
     def df(self, L: Array) -> Array:
         """Degrees of freedom of each row of L, (m,)."""
-        white = np.asarray(L, dtype=np.float64) @ self.root
+        white = whitened(L, self.root)
         variance = np.einsum("ij,ij->i", white, white)
         gradient = np.array([rowwise(white, G) for G in self.gradient])
         with np.errstate(divide="ignore", invalid="ignore"):

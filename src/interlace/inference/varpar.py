@@ -52,14 +52,13 @@ class VarianceParameters:
         scaled = H * np.outer(units, units)
         if np.linalg.eigvalsh(scaled)[0] > WELL_CONDITIONED:
             return cls(criterion, par, 2 * np.linalg.inv(scaled) * np.outer(units, units), np.zeros(0))
-        # 2) else lmerTest's generalised inverse, in its coordinates: theta and sigma
-        criterion, par, units = _theta_coordinates(fit)
-        units = np.append(1 / units, 1 / fit.sigma)
-        H = _hessian(criterion, par, fit, marginal) * np.outer(units, units)
+        # 2) else lmerTest's generalised inverse, in coordinates like its own: theta and sigma, without units
+        criterion, par = _theta_coordinates(fit)
+        H = _hessian(criterion, par, fit, marginal)
         values, vectors = np.linalg.eigh(H)
         keep = values > max(LMERTEST_TOLERANCE, NOISE * values[-1])
         inverse = (vectors[:, keep] / values[keep]) @ vectors[:, keep].T
-        return cls(criterion, par, 2 * inverse * np.outer(units, units), values[~keep])
+        return cls(criterion, par, 2 * inverse, values[~keep])
 
 
 def derivatives(criterion: ProfiledDeviance, par: Array, left: Sequence[Array]) -> Array:
@@ -85,8 +84,8 @@ def _hessian(criterion: ProfiledDeviance, par: Array, fit: Fit, marginal: Margin
     """
     m = len(par)
     df = criterion.system.A.n - (fit.solution.beta.size if fit.reml else 0)
-    residuals = [v[:, :, None] for v in marginal.zvr]
-    d_pwrss = -2 * derivatives(criterion, par, residuals)[:, 0, 0] / fit.solution.pwrss
+    residuals = [v[:, :, None] / np.sqrt(fit.solution.pwrss) for v in marginal.zvr]
+    d_pwrss = -2 * derivatives(criterion, par, residuals)[:, 0, 0]
     H = np.empty((m + 1, m + 1))
     H[:m, :m] = _profiled_hessian(criterion, par) + df * np.outer(d_pwrss, d_pwrss)
     H[:m, m] = H[m, :m] = -2 * df * d_pwrss
@@ -108,10 +107,10 @@ def _profiled_hessian(criterion: ProfiledDeviance, par: Array) -> Array:
     return (H + H.T) / 2
 
 
-def _theta_coordinates(fit: Fit) -> tuple[ProfiledDeviance, Array, Array]:
-    """The criterion with theta, in units of its own, for parameters; and the units."""
+def _theta_coordinates(fit: Fit) -> tuple[ProfiledDeviance, Array]:
+    """The criterion with theta for parameters, as if the columns of Z had a mean square of 1."""
     criterion, system = fit.criterion, fit.criterion.system
-    basis, par, units = [], [], []
+    basis, par = [], []
     for i, (s, T, place) in enumerate(
         zip(criterion.structures, fit.solution.factors, system.A.layout.places, strict=True)
     ):
@@ -123,5 +122,4 @@ def _theta_coordinates(fit: Fit) -> tuple[ProfiledDeviance, Array, Array]:
         unit = 1 / np.where(length > 0, length, 1.0)
         basis.append(shift * unit)
         par.append(s.par(T / unit[:, None]))
-        units.append([unit[row] for row, _ in s.entries])
-    return replace(criterion, basis=tuple(basis)), np.concatenate(par), np.concatenate(units)
+    return replace(criterion, basis=tuple(basis)), np.concatenate(par)

@@ -70,17 +70,44 @@ def scores(L: Array, vcov: Array, distance: Array) -> tuple[Array, Array]:
     t2 : (q,)
         Independent squared t statistics: their sum is ``distance' (L Var(beta) L')^- distance``.
     """
-    V = L @ vcov @ L.T
-    # 1) rank and statistics in units of standard errors: neither depends on the units of the columns of X
-    se = np.sqrt(np.diagonal(V))
-    unit = 1 / np.where(se > 0, se, 1.0)
-    values, vectors = np.linalg.eigh(V * np.outer(unit, unit))
+    # 1) rows in units of the standard errors of beta, and of a size of their own: no product is too large or
+    # too small for a number
+    correlations, se = standardized(vcov)
+    L, size = scaled_rows(L)
+    rows, length = scaled_rows(L * se)
+    V = rows @ correlations @ rows.T
+    # 2) rank and statistics in units of standard errors: neither depends on the units of the columns of X
+    scaled, own = standardized(V)
+    values, vectors = np.linalg.eigh(scaled)
     keep = values > RANK_TOLERANCE
     q = int(keep.sum())
-    z = vectors[:, keep].T @ (unit * distance)
-    # 2) the directions are those of V itself, as in lmerTest
-    P = np.linalg.eigh(V)[1][:, ::-1][:, :q]
-    return P.T @ L, z**2 / values[keep]
+    z = vectors[:, keep].T @ (distance / size / length / own)
+    # 3) the directions are those of L Var(beta) L' itself, as in lmerTest
+    size /= size.max(initial=0.0)
+    length *= size
+    length /= length.max(initial=0.0)
+    P = np.linalg.eigh(V * np.outer(length, length))[1][:, ::-1][:, :q]
+    return P.T @ (size[:, None] * L), z**2 / values[keep]
+
+
+def standardized(V: Array) -> tuple[Array, Array]:
+    """A covariance matrix in units of its standard deviations, and these; 1 where one is zero."""
+    sd = np.sqrt(np.diagonal(V))
+    sd = np.where(sd > 0, sd, 1.0)
+    return V / sd[:, None] / sd, sd
+
+
+def scaled_rows(A: Array) -> tuple[Array, Array]:
+    """Rows divided by their largest entries, and these; rows of zeros by 1."""
+    size = np.abs(A).max(axis=1, initial=0.0)
+    size = np.where(size > 0, size, 1.0)
+    return A / size[:, None], size
+
+
+def whitened(L: Array, root: Array) -> Array:
+    """``L K`` for a root K of ``Var(beta)``; the largest entry of each row is made 1."""
+    rows, _ = scaled_rows(np.asarray(L, dtype=np.float64))
+    return scaled_rows(rows @ root)[0]
 
 
 def rowwise(L: Array, middle: Array) -> Array:
@@ -95,8 +122,8 @@ def mean(t2: Array) -> float:
 
 def correlation(vcov: np.ndarray) -> np.ndarray:
     """The correlation matrix of a covariance matrix; NaN where a variance is zero."""
-    sd = np.sqrt(np.diagonal(vcov))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        corr = vcov / np.outer(sd, sd)
-    corr[np.diag_indices_from(corr)] = np.where(sd > 0, 1.0, np.nan)
+    corr, _ = standardized(vcov)
+    zero = ~(np.diagonal(vcov) > 0)
+    corr[np.diag_indices_from(corr)] = 1.0
+    corr[zero] = corr[:, zero] = np.nan
     return corr

@@ -1,0 +1,91 @@
+"""Kenward-Roger for small models whose digits are hard to keep, beside exact arithmetic (exact/)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import interlace
+from interlace.estimation.fit import Fit, at_theta
+from interlace.inference import moments as sums
+from interlace.inference import rotated
+from interlace.inference.kenward_roger import bind
+from interlace.inference.marginal import Marginal
+from made_data import crossed, one
+
+CASES = json.loads((Path(__file__).parent / "exact" / "kenward_roger.json").read_text())
+cases = pytest.mark.parametrize("case", CASES, ids=lambda case: str(case["seed"]))
+
+
+def fitted(case: dict[str, Any]) -> Fit:
+    weights = "w" if case["weights"] else None
+    fit = interlace.lmer(case["formula"], pd.DataFrame(case["data"]), weights=weights).fit
+    return at_theta(fit.encoding, fit.design, case["theta"])
+
+
+def check(fit: Fit, case: dict[str, Any]) -> None:
+    bound = bind(fit, "expected")
+    np.testing.assert_allclose(bound.df(np.eye(len(bound.beta))), case["df"], rtol=1e-8)
+    se = np.sqrt(np.diagonal(bound.vcov)) / fit.sigma
+    np.testing.assert_allclose(se, case["se_over_sigma"], rtol=1e-7)
+
+
+@cases
+def test_digits_are_kept(case: dict[str, Any]) -> None:
+    check(fitted(case), case)
+
+
+@pytest.mark.parametrize("seed", [108, 637, 1060, 1197])
+def test_lost_digits_are_seen_and_found_again(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    case = next(case for case in CASES if case["seed"] == seed)
+    fit = fitted(case)
+    assert sums.moments(fit, Marginal.of(fit)).lost_digits
+    monkeypatch.setattr(rotated, "SMALL", 0.0)
+    check(fit, case)
+
+
+def test_both_ways_give_the_same_moments() -> None:
+    rng = np.random.default_rng(4)
+    for formula, data, options in (
+        ("y ~ x + f + (x | a) + (1 | b)", crossed(rng, 200, (14, 9)), {"weights": "w", "offset": "z"}),
+        ("y ~ 0 + f + (x + z | a)", one(rng, 150, 12), {}),
+    ):
+        fit = interlace.lmer(formula, data, **options).fit
+        a, b = rotated.moments(fit), sums.moments(fit, Marginal.of(fit))
+        assert not a.lost_digits and not b.lost_digits
+        for name in ("expected", "quadratic", "size"):
+            np.testing.assert_allclose(getattr(a, name), getattr(b, name), rtol=1e-8, atol=1e-10)
+        A, B = (m.root @ m.root.T for m in (a, b))
+        np.testing.assert_allclose(A, B, rtol=1e-10)
+        for name in ("P", "Q"):  # in coordinates that differ by a rotation
+            A, B = (m.root @ getattr(m, name) @ m.root.T for m in (a, b))
+            np.testing.assert_allclose(A, B, rtol=1e-8, atol=1e-10 * np.abs(B).max())
+
+
+@pytest.mark.parametrize(("levels", "rows"), [(61, 1024), (1021, 1024)])
+def test_which_way_is_taken(levels: int, rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """n (p + q + 1)^2 of at most 2^22 is done by rows; up to 2^30 if the sums do not know them well."""
+    taken = []
+    monkeypatch.setattr(rotated, "moments", lambda fit: taken.append("rows"))
+    monkeypatch.setattr(sums, "moments", lambda fit, marginal: taken.append("sums") or known)
+    rng = np.random.default_rng(1)
+    for share in (1.1e-6, 0.9e-6):
+        known = _moments(share)
+        for n in (rows, rows + 1):
+            a = np.arange(n) % levels
+            data = {"a": a, "x": rng.normal(size=n), "y": rng.normal(size=levels)[a] + rng.normal(size=n)}
+            fit = interlace.lmer("y ~ x + (1 | a)", data).fit
+            assert n * (levels + 3) ** 2 == n * 2 ** (12 if levels == 61 else 20)
+            rotated.moments_of(fit)
+    small = ["rows", "sums", "rows", "sums", "rows"]
+    assert taken == (small if levels == 61 else ["sums", "sums", "sums", "rows", "sums"])
+
+
+def _moments(share: float) -> sums.Moments:
+    none = np.zeros((2, 2))
+    return sums.Moments(none, none, none, np.diag([1.0, share]), none, np.ones(2), sums.NOISE)
