@@ -53,7 +53,7 @@ def lmer(
     offset : str or array-like, optional
         Known part of the mean, added to that of `offset(...)` in the formula.
     contrasts : mapping, optional
-        Coding of factors of the fixed part: ``{"a": "sum"}``.
+        Coding of factors, in the fixed and in the random part: ``{"a": "sum"}``.
     na_action : {"drop", "error"}
         Leave out rows with missing values (the summary counts them), or refuse them.
     n_jobs : int, optional

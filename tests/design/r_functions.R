@@ -75,6 +75,9 @@ coded <- list(
   list("contr.SAS", contr.SAS(4)), list("contr.sdif", contr.sdif(4)))
 wide <- list(
   list("c(-1, 0, 0, 1)", contrasts(C(factor(d$b), c(-1, 0, 0, 1)))), list("c(0.5, -0.5, 0.5, -0.5)", contrasts(C(factor(d$b), c(.5, -.5, .5, -.5)))),
+  list("cbind(c(1, 0, 0, -1), c(0, 1, 0, -1))", contrasts(C(factor(d$b), cbind(c(1, 0, 0, -1), c(0, 1, 0, -1))))),
+  list("matrix(c(1, 2, 0, -3, 0, 1, 0, -1), 4)", contrasts(C(factor(d$b), matrix(c(1, 2, 0, -3, 0, 1, 0, -1), 4)))),
+  list("matrix(c(1, 2, 0, -3, 0, 1, 1, -1), ncol = 2, byrow = TRUE), how.many = 2", contrasts(C(factor(d$b), matrix(c(1, 2, 0, -3, 0, 1, 1, -1), ncol = 2, byrow = TRUE), 2))),
   list("c(3, 1, -1, -3)", contrasts(C(factor(d$b), c(3, 1, -1, -3)))), list("c(1, 0, 0, 0)", contrasts(C(factor(d$b), c(1, 0, 0, 0)))))
 out <- list(
   version = R.version.string, data = d, new = new,

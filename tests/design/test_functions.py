@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,11 @@ import pytest
 
 from function_calls import call, columns_of
 from interlace.design.contrasts import coding
-from interlace.design.functions import FUNCTIONS
+from interlace.design.functions import CONSTANTS, FUNCTIONS
+from interlace.design.functions.instead import INSTEAD
 from interlace.design.functions.values import level_text
 from interlace.design.values import CodedFactor, Factor, Matrix
+from interlace.errors import DataError, InterlaceError
 
 OUTPUT: dict[str, Any] = json.loads((Path(__file__).parent / "r_functions.json").read_text())
 
@@ -101,4 +104,80 @@ def test_polynomials_of_many_levels_equal_r(case: dict[str, Any]) -> None:
     found = coding("o", contrast, levels, True).matrix
     np.testing.assert_allclose(found, np.array(case["matrix"], dtype=float), atol=1e-7)
     np.testing.assert_allclose(found.T @ found, np.eye(len(levels) - 1), atol=1e-13)
-    assert len(FUNCTIONS) > 80
+
+
+def test_every_function_is_documented() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "formulas.md").read_text()
+    words = set(re.findall(r"[A-Za-z][A-Za-z0-9.]*", page))
+    assert {f.name for f in FUNCTIONS.values()} - words == {"is.na"}  # refused
+    assert set(CONSTANTS) - words == {"NaN"}
+
+
+@pytest.mark.parametrize("name", INSTEAD)
+def test_what_is_answered_for_a_function_is_not_a_function(name: str) -> None:
+    assert name not in FUNCTIONS
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("sqrt(x, z)", "sqrt() has 1 argument too many; write sqrt(x)"),
+        ("log(x, 2, 3)", "log() has 1 argument too many; write log(x, base =)"),
+        ("log()", "log() needs the argument 'x'; write log(x, base =)"),
+        ("round(x, dig=1)", "has no argument 'dig'; did you mean 'digits'?"),
+        ("log(s)", "log() needs numbers, and 's' holds categories"),
+        ("log('a')", "gives it the text 'a'"),
+        ("poly(2, 2)", "needs a column of the data, and 'poly(2, 2)' gives it the number 2"),
+        ("poly(x, z, 2)", "write poly(x, 2, raw = TRUE) or poly(x, z, degree = 2)"),
+        ("poly(x, 0)", "whole number of at least 1 for 'degree', not the number 0"),
+        ("poly(k, 7)", "degree 7 of 'poly(k, 7)' must be less than the number of distinct values, 7"),
+        ("poly(qlogis(p), 2)", "'qlogis(p)' is nan at row 0"),
+        ("bs(x, df=2)", "needs df of at least 3, not 2"),
+        ("bs(x, df=31)", "asks for 31 columns, and the data have 30 rows"),
+        ("bs(x, knots=100)", "must lie inside the boundary knots"),
+        ("ns(x - x, 3)", "all values of 'x - x' are equal"),
+        ("scale(x - x)", "all values of 'x - x' are equal, so that their standard deviation is zero"),
+        ("scale(x, scale=0)", "divides by zero"),
+        ("c(x)", "c() puts constants together, such as c(1, 2) or c('a', 'b'); 'c(x)' has a column in it"),
+        ("contr.sum(s)", "write C(s, contr.sum)"),
+        ("cbind(x, z)", "a model has one response"),
+        ("matrix(c(1, 2, 3), 2)", "has 3 numbers for 2 rows and 2 columns"),
+        ("C(s, c(1, 1, 1))", "are not independent of each other and of the constant"),
+        ("factor(s, levels=c('p', 'q'))", "none of the levels given to"),
+        ("factor(s, levels=c('lo', 'lo'))", "must be different"),
+        ("dummy(s, 'none')", "the level 'none' of 's' does not occur; its levels are hi, lo, mid"),
+        ("droplevels(x)", "droplevels() needs a factor"),
+        ("interaction(s)", "needs two factors or more"),
+        ("as.logical(s)", "cannot read 'hi' as TRUE or FALSE"),
+        ("as.numeric(s)", "write as.numeric(factor(s))"),
+        ("is.na(x)", "data['x'].isna()"),
+        ("quantile(x, 2)", "between 0 and 1"),
+        ("ave(x, s, FUN=sqrt)", "ave() knows FUN = mean, median"),
+        ("cut(x, c(0, 'a'))", "cut() needs numbers as breaks"),
+    ],
+)
+def test_refused_in_words(text: str, words: str) -> None:
+    with pytest.raises(InterlaceError) as caught:
+        call(text, table("data"))
+    assert words in str(caught.value)
+
+
+def test_groups_and_levels_that_the_fit_has_not_seen_are_named() -> None:
+    seen, new = table("data"), table("new").assign(s="other")
+    for text in ("ave(x, s)", "as.numeric(factor(s))", "interaction(s, b)", "dummy(s)", "ordered(s)"):
+        states: list[dict[str, Any]] = []
+        call(text, seen, states)
+        with pytest.raises(DataError, match=r"'other'.*first at row 0"):
+            call(text, new, states)
+
+
+def test_a_number_alone_in_treatment_is_the_count_or_a_level_and_refused_if_both() -> None:
+    levels = np.array([2, 3, 4])
+    count = call("contr.treatment(3)", table("data"))
+    with pytest.raises(DataError, match=r"3 levels or the level 3; write contr.treatment\(base"):
+        coding("k", count, levels, True)
+    assert coding("k", count, levels + 5, True).fields == (8, 9)
+    level = call("contr.treatment(4)", table("data"))
+    assert coding("k", level, levels, True).fields == (2, 3)
+    with pytest.raises(DataError, match="level 5 of 'k' does not occur"):
+        coding("k", call("contr.treatment(5)", table("data")), levels, True)

@@ -9,6 +9,7 @@ import numpy as np
 
 from interlace.design import checks
 from interlace.design.basis import Basis, FactorCoding
+from interlace.design.contrasts import default_contrast
 from interlace.design.evaluation import Evaluator, Memory
 from interlace.design.extras import Extra
 from interlace.design.frame import Frame
@@ -101,6 +102,19 @@ class Learnt:
     def fixed_factors(self) -> dict[str, FactorCoding]:
         """Levels and contrasts of the categorical factors of the fixed part."""
         return self.fixed.factors
+
+    @property
+    def polynomials(self) -> tuple[str, ...]:
+        """Factors, in the fixed or the random part, with polynomial columns for being ordered."""
+        bases = [self.fixed, *(block.basis for block in self.random)]
+        return tuple(
+            {
+                name: None
+                for basis in bases
+                for name, contrast in basis.contrasts.items()
+                if basis.factors[name].ordered and contrast == default_contrast(True)
+            }
+        )
 
     @property
     def intercept(self) -> int | None:

@@ -128,7 +128,9 @@ def as_numbers(name: str, value: Value, nrows: int) -> np.ndarray:
             else "nothing"
         )
         raise DataError(f"'{name}' is {kind} and no column; name a column of the data in it")
-    if value.dtype.kind not in "iufb" or value.ndim != 1:
+    if value.ndim != 1:
+        raise DataError(f"'{name}' is a matrix and no column; matrices are for the contrasts of C()")
+    if value.dtype.kind not in "iufb":
         raise DataError(f"'{name}' has values of type {value.dtype}; convert it to numbers or to strings")
     return _of_length(name, value, nrows).astype(np.float64, copy=False)
 

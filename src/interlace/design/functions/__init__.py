@@ -11,6 +11,7 @@ import difflib
 import math
 from collections.abc import Iterable, Mapping
 
+from interlace.design.functions.constants import CONSTANT_FUNCTIONS
 from interlace.design.functions.conversions import CONVERSIONS
 from interlace.design.functions.elementwise import ELEMENTWISE
 from interlace.design.functions.factors import FACTORS
@@ -26,6 +27,7 @@ __all__ = ["CONSTANTS", "FUNCTIONS", "Function", "instead"]
 _ALL: tuple[Function, ...] = (
     *ELEMENTWISE,
     *SUMMARIES,
+    *CONSTANT_FUNCTIONS,
     *POLYNOMIALS,
     *SPLINES,
     *INTERVALS,
@@ -52,7 +54,7 @@ def instead(name: str, others: Iterable[str] = ()) -> str:
     """What to write in place of the function `name`, which is not there; `others` are the caller's."""
     if name in INSTEAD:
         return INSTEAD[name]
-    near = difflib.get_close_matches(name, sorted({*FUNCTIONS, *others}), 1)
+    near = difflib.get_close_matches(name, sorted({*FUNCTIONS, *others}), 1, cutoff=0.7)
     if near:
         return f"did you mean '{near[0]}'?"
     return "define it before the call, or compute the column in the data"

@@ -30,7 +30,16 @@ from interlace.design.functions.labels import (
     labelled,
     refuse_unseen,
 )
-from interlace.design.functions.values import Value, described, factor_of, flag, level_text, several, whole
+from interlace.design.functions.values import (
+    Value,
+    described,
+    factor_of,
+    flag,
+    is_column,
+    level_text,
+    several,
+    whole,
+)
 from interlace.design.values import CodedFactor, Factor, Matrix
 from interlace.errors import DataError, FormulaError
 
@@ -213,6 +222,8 @@ def _contrast(call: Call, contr: Value, how_many: int | None) -> Contrast:
 
 
 def _count(call: Call, n: Value) -> int | None:
+    if is_column(n):
+        raise FormulaError(f"{call.name} is the coding of a factor: write C({call.subject}, {call.name})")
     if n is None:
         return None
     return len(n) if isinstance(n, tuple) else whole(call, "n", n, 1)

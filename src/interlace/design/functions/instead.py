@@ -37,7 +37,6 @@ INSTEAD = {
     "rowSums": "write I(a + b)",
     "contr": "write C(f, contr.sum) for a factor and its contrasts",
     "offset": "an offset is a term of its own: '+ offset(z)'",
-    "cbind": "a model has one response, and columns are added with +",
     "as.Date": _IN_THE_DATA + "pd.to_datetime(data['x']), and the days since its first value",
     "is.null": _IN_THE_DATA + "data['x'].isna()",
     "nchar": _IN_THE_DATA + "data['x'].str.len()",

@@ -13,7 +13,6 @@ from interlace.design.functions.function import Function
 from interlace.design.functions.values import (
     Value,
     column,
-    described,
     factor_of,
     finite_column,
     flag,
@@ -235,41 +234,6 @@ def _group_keys(call: Call, factors: list[Any]) -> tuple[np.ndarray, np.ndarray]
     return keys, missing
 
 
-# Constants
-
-
-def c(call: Call, *values: Value) -> Value:
-    """`c(1, 2)`, `c("a", "b")`: several constants."""
-    flat = tuple(p for v in values for p in (v if isinstance(v, tuple) else (v,)))
-    wrong = next((v for v in flat if not isinstance(v, float | bool | str)), None)
-    if wrong is not None or not flat:
-        raise FormulaError(
-            f"c() puts constants together, such as c(1, 2) or c('a', 'b'); '{call.text}' has "
-            f"{described(wrong) if flat else 'none'} in it; columns are added with +"
-        )
-    return flat
-
-
-def seq(call: Call, from_: Value, to: Value, by: Value = None, length_out: Value = None) -> Value:
-    """`seq(0, 10, by = 2)`, `seq(0, 1, length.out = 5)`: constants in equal steps."""
-    first, last = number(call, "from", from_), number(call, "to", to)
-    if length_out is not None:
-        return tuple(
-            np.linspace(first, last, _counted(call, whole(call, "length.out", length_out, 1))).tolist()
-        )
-    step = (1.0 if last >= first else -1.0) if by is None else number(call, "by", by)
-    if step == 0 or (last - first) / step < 0:
-        raise FormulaError(f"seq() cannot go from {first:g} to {last:g} by {step:g}")
-    count = _counted(call, int((last - first) / step + 1e-10) + 1)
-    return tuple((first + step * np.arange(count)).tolist())
-
-
-def _counted(call: Call, count: int) -> int:
-    if count > 100_000:
-        raise FormulaError(f"'{call.text}' has {count} numbers; that is more than a formula needs")
-    return count
-
-
 SUMMARIES: tuple[Function, ...] = (
     *(_summary(name, of, least) for name, (of, least) in _SUMMARIES.items()),
     Function("length", length),
@@ -279,6 +243,4 @@ SUMMARIES: tuple[Function, ...] = (
     Function("center", center),
     Function("standardize", standardize),
     Function("ave", ave),
-    Function("c", c),
-    Function("seq", seq, {"from": "from_"}),
 )
