@@ -56,12 +56,15 @@ class ProfiledDeviance:
     ----------
     system : System
     reml : bool
+    natural : tuple of ndarray, (k, k)
+        Per covariance block: what makes the columns of Z orthonormal.
     basis : tuple of ndarray, (k, k)
-        Per covariance block.
+        The same, or with its columns in another order and in other units: see `pivoted`.
     """
 
     system: System
     reml: bool
+    natural: tuple[Array, ...]
     basis: tuple[Array, ...]
     structures: tuple[Unstructured, ...] = field(repr=False)
 
@@ -82,7 +85,7 @@ class ProfiledDeviance:
             block = system.encoding.random[i]
             basis.append(_orthonormal_basis(pooled, block.columns, block.group))
             structures.append(Unstructured(len(block.columns)))
-        return cls(system, reml, tuple(basis), tuple(structures))
+        return cls(system, reml, tuple(basis), tuple(basis), tuple(structures))
 
     @property
     def n_par(self) -> int:
@@ -156,14 +159,23 @@ class ProfiledDeviance:
         return out
 
     def pivoted(self, par: Array) -> tuple[ProfiledDeviance, Array]:
-        """The same criterion with the columns of each basis in order of (conditional) variance, and these
-        parameters there."""
+        """The same criterion in a basis that suits these parameters, and the parameters there.
+
+        Its columns are in order of (conditional) variance, so that the directions in which a covariance is
+        (nearly) singular come last. Those in which the random effects are larger than the residuals are in
+        units of the effects: a step of one would else be a millionth of one parameter and far too much for
+        another.
+        """
         basis, out, at = [], [], 0
-        for s, B in zip(self.structures, self.basis, strict=True):
+        for s, N, B in zip(self.structures, self.natural, self.basis, strict=True):
             T = s.factor(par[at : at + s.n_par])
+            if B is not N:
+                T = lower_factor(np.linalg.solve(N, B @ T))
             order = _pivots(T @ T.T)
-            basis.append(B[:, order])
-            out.append(s.par(lower_factor(T[order])))
+            T = lower_factor(T[order])
+            units = np.where(np.diagonal(T) > 1.0, T, np.identity(s.k))
+            basis.append(N[:, order] @ units)
+            out.append(s.par(np.linalg.solve(units, T)))
             at += s.n_par
         return replace(self, basis=tuple(basis)), np.concatenate(out)
 

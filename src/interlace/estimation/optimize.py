@@ -162,8 +162,10 @@ class _Search:
         columns of zeros and not a curved valley of equivalent factors.
         """
         pivots = max(s.k for s in self.criterion.structures) > 1
+        if pivots and self.par.size and np.abs(self.par).max() > LARGE:
+            self.pivot()
+        budget = PIVOT_EVERY if pivots else MAX_EVALUATIONS
         while True:
-            budget = PIVOT_EVERY if pivots else MAX_EVALUATIONS
             found = self.compiled.minimise(self.par, TOLERANCE, budget)
             self.par, self.value, self.status = found["par"], found["value"], found["status"]
             self.gradient, self.hessian = found["gradient"], found["hessian"]
@@ -171,8 +173,14 @@ class _Search:
             self.gradients += found["gradients"]
             if self.status != "too many evaluations" or self.evaluations >= MAX_EVALUATIONS:
                 return
-            self.criterion, self.par = self.criterion.pivoted(self.par)
-            self.compiled = self.criterion.kernel()
+            # Every step was rejected: a search that begins anew would try the same ones again.
+            budget = 2 * budget if found["gradients"] == 1 else PIVOT_EVERY
+            self.pivot()
+
+    def pivot(self) -> None:
+        """Go on in the basis that suits the present point."""
+        self.criterion, self.par = self.criterion.pivoted(self.par)
+        self.compiled = self.criterion.kernel()
 
     def try_boundary(self) -> None:
         """The search keeps diagonal entries a hair away from zero: are they better there?"""
