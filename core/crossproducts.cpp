@@ -272,6 +272,14 @@ double explained(const CrossProducts& a) {
     return sum;
 }
 
+std::vector<double> zx_total(const CrossProducts& a, index f) {
+    const index block = a.random->k.at(f) * a.fixed->p;
+    std::vector<double> out(block, 0.0);
+    for (index g = 0; g < a.random->levels[f]; ++g)
+        for (index i = 0; i < block; ++i) out[i] += a.fixed->zx[f][g * block + i];
+    return out;
+}
+
 CrossProducts select_fixed(const CrossProducts& a, const std::vector<index>& keep) {
     auto fixed = std::make_shared<FixedPart>();
     auto response = std::make_shared<ResponsePart>(*a.response);

@@ -76,6 +76,8 @@ CrossProducts with_response(const CrossProducts& base, const Rows& rows);
 CrossProducts combine(const CrossProducts& a, const CrossProducts& b, double sign);
 // What X alone explains of y'Wy; infinite where its columns depend on each other.
 double explained(const CrossProducts& a);
+// Z'X of a grouping factor, summed over its levels: k x p.
+std::vector<double> zx_total(const CrossProducts& a, index f);
 // The same products for some of the columns of X.
 CrossProducts select_fixed(const CrossProducts& a, const std::vector<index>& keep);
 

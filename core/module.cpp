@@ -235,6 +235,9 @@ void bind_products(nb::module_& m) {
         .def("zx", [](const CrossProducts& a, index f) {
             return to_numpy(a.fixed->zx.at(f), {sz(a.random->levels[f]), sz(a.random->k[f]), sz(a.fixed->p)});
         })
+        .def("zx_total", [](const CrossProducts& a, index f) {
+            return to_numpy(zx_total(a, f), {sz(a.random->k.at(f)), sz(a.fixed->p)});
+        })
         .def("zy", [](const CrossProducts& a, index f) {
             return to_numpy(a.response->zy.at(f), {sz(a.random->levels[f]), sz(a.random->k[f])});
         })
@@ -348,6 +351,7 @@ void bind_criterion(nb::module_& m) {
             auto h = released([&] { return d.hessian(x); });
             return to_numpy(h, {x.size(), x.size()});
         })
+        .def_prop_ro("pwrss", [](const ProfiledDeviance& d) { return d.factor().pwrss(); })  // where value() was asked last
         .def("set_response", &ProfiledDeviance::set_response)
         .def("derivatives", [](ProfiledDeviance& d, const Flat& par) {
             const auto x = to_vector(par);

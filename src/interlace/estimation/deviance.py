@@ -12,6 +12,7 @@ from interlace import kernel
 from interlace.errors import ModelError
 from interlace.estimation.covariance import Unstructured, lower_factor
 from interlace.estimation.penalized import Solution, System
+from interlace.estimation.valleys import Term
 
 Array = NDArray[np.floating]
 
@@ -60,6 +61,9 @@ class ProfiledDeviance:
         Per covariance block: what makes the columns of Z orthonormal.
     basis : tuple of ndarray, (k, k)
         The same, or with its columns in another order and in other units: see `pivoted`.
+    structures : tuple of Unstructured
+    terms : tuple of Term
+        Per covariance block: what decides whether the criterion can have a second minimum.
     """
 
     system: System
@@ -67,6 +71,7 @@ class ProfiledDeviance:
     natural: tuple[Array, ...]
     basis: tuple[Array, ...]
     structures: tuple[Unstructured, ...] = field(repr=False)
+    terms: tuple[Term, ...] = field(repr=False)
 
     @classmethod
     def of(cls, system: System, *, reml: bool) -> ProfiledDeviance:
@@ -77,15 +82,15 @@ class ProfiledDeviance:
         ModelError
             The columns of a random term depend on each other.
         """
-        basis, structures = [], []
-        for i, place in enumerate(system.A.layout.places):
-            pooled = np.asarray(system.A.products.zz_diagonal(place.factor))[
-                :, place.columns, place.columns
-            ].mean(axis=0)
-            block = system.encoding.random[i]
-            basis.append(_orthonormal_basis(pooled, block.columns, block.group))
-            structures.append(Unstructured(len(block.columns)))
-        return cls(system, reml, tuple(basis), tuple(basis), tuple(structures))
+        A = system.A
+        basis, structures, terms = [], [], []
+        for place, block in zip(A.layout.places, system.encoding.random, strict=True):
+            zz = np.asarray(A.products.zz_diagonal(place.factor))[:, place.columns, place.columns]
+            zx = np.asarray(A.products.zx_total(place.factor))[place.columns]
+            basis.append(_orthonormal_basis(zz.mean(axis=0), block.columns, block.group))
+            structures.append(Unstructured(place.k))
+            terms.append(Term.of(zz, zx, np.asarray(A.products.xx), basis[-1]))
+        return cls(system, reml, tuple(basis), tuple(basis), tuple(structures), tuple(terms))
 
     @property
     def n_par(self) -> int:
@@ -133,6 +138,12 @@ class ProfiledDeviance:
             at += s.n_par
         return tuple(out)
 
+    def theta(self, par: Array) -> Array:
+        """Entries of Lambda at these parameters, in lme4's order."""
+        factors = self.factors(par)
+        order = self.system.A.layout.theta_order
+        return np.concatenate([self.structures[i].par(factors[i]) for i in order])
+
     def par(self, factors: tuple[Array, ...]) -> Array:
         """Parameters of these factors."""
         origin, out = self.system.A.origin, []
@@ -158,6 +169,21 @@ class ProfiledDeviance:
             at += s.n_par
         return out
 
+    def in_natural_basis(self) -> ProfiledDeviance:
+        """The same criterion in the basis where the columns of Z are orthonormal."""
+        return self if self.basis is self.natural else replace(self, basis=self.natural)
+
+    def natural_par(self, par: Array) -> Array:
+        """These parameters in that basis."""
+        if self.basis is self.natural:
+            return par
+        out, at = [], 0
+        for s, N, B in zip(self.structures, self.natural, self.basis, strict=True):
+            T = s.factor(par[at : at + s.n_par])
+            out.append(s.par(lower_factor(np.linalg.solve(N, B @ T))))
+            at += s.n_par
+        return np.concatenate(out)
+
     def pivoted(self, par: Array) -> tuple[ProfiledDeviance, Array]:
         """The same criterion in a basis that suits these parameters, and the parameters there.
 
@@ -167,10 +193,9 @@ class ProfiledDeviance:
         another.
         """
         basis, out, at = [], [], 0
-        for s, N, B in zip(self.structures, self.natural, self.basis, strict=True):
+        par = self.natural_par(par)
+        for s, N in zip(self.structures, self.natural, strict=True):
             T = s.factor(par[at : at + s.n_par])
-            if B is not N:
-                T = lower_factor(np.linalg.solve(N, B @ T))
             order = _pivots(T @ T.T)
             T = lower_factor(T[order])
             units = np.where(np.diagonal(T) > 1.0, T, np.identity(s.k))

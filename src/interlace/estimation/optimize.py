@@ -7,7 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from interlace import kernel
 from interlace.estimation.deviance import ProfiledDeviance
+from interlace.estimation.penalized import EXACT_FIT
+from interlace.estimation.valleys import doubtful_effects, starts, starts_about
 
 Array = NDArray[np.floating]
 
@@ -17,6 +20,12 @@ MAX_EVALUATIONS = 2000
 LARGE = 25.0
 # A search that says it has ended although the criterion could fall by this has not.
 NO_MINIMUM = 1e-4
+# Minima whose values differ by less than this are one.
+SAME_VALUE = 1e-4
+# Searches about an optimum that was not the last one.
+ROUNDS = 4
+# Evaluations of a search for another minimum.
+MAX_ELSEWHERE = 300
 # Evaluations between two changes of basis.
 PIVOT_EVERY = 8
 # Diagonal entries below this are tried at exactly zero.
@@ -24,6 +33,21 @@ NEARLY_ZERO = 1e-2
 # The exact Hessian costs two gradients, each about three factorisations, for each parameter: it is computed
 # when that is below this many flops.
 CHEAP_FLOPS = 2e9
+
+
+@dataclass(frozen=True, slots=True)
+class Valley:
+    """A minimum of the criterion that is not the lowest.
+
+    Attributes
+    ----------
+    value : float
+    theta : ndarray
+        The relative covariance factors there, in lme4's order.
+    """
+
+    value: float
+    theta: Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +66,13 @@ class Optimum:
     status : str
         "converged", or what ended the search.
     evaluations, gradients : int
-        Of the criterion, and of its gradient.
+        Of the criterion, and of its gradient, in all searches together.
+    searches : int
+        How many there were.
     at_zero : tuple of str
         Names of the components that are zero: diagonal entries of Lambda on the boundary.
+    other : Valley or None
+        The lowest of the other minima that were found.
     """
 
     par: Array
@@ -56,6 +84,8 @@ class Optimum:
     evaluations: int
     gradients: int
     at_zero: tuple[str, ...]
+    searches: int = 1
+    other: Valley | None = None
 
     @property
     def converged(self) -> bool:
@@ -86,7 +116,8 @@ def _decrement(gradient: Array, hessian: Array) -> float:
 def minimise(criterion: ProfiledDeviance) -> tuple[ProfiledDeviance, Optimum]:
     """Trust-region Newton steps on the exact gradient, then components near zero are tried at zero.
 
-    The start is computed from the moments of the data. The Hessian at the end is exact if that is cheap.
+    The start is computed from the moments of the data. Where the design allows of a second minimum (see
+    `valleys`), other starts follow. The Hessian at the end is exact if that is cheap.
 
     Parameters
     ----------
@@ -100,10 +131,10 @@ def minimise(criterion: ProfiledDeviance) -> tuple[ProfiledDeviance, Optimum]:
     optimum : Optimum
     """
     with criterion.system.threads():
-        search = _Search(criterion)
-        search.run()
-        search.prove()
-        return search.criterion, search.optimum()
+        found = _Searches(criterion)
+        found.run()
+        found.best.prove()
+        return found.best.criterion, found.optimum()
 
 
 def minimise_again(criterion: ProfiledDeviance) -> tuple[ProfiledDeviance, Optimum]:
@@ -113,24 +144,108 @@ def minimise_again(criterion: ProfiledDeviance) -> tuple[ProfiledDeviance, Optim
     data they are the REML estimates).
     """
     with criterion.system.threads():
-        search = _Search(criterion)
-        search.run()
-        return search.criterion, search.optimum()
+        found = _Searches(criterion)
+        found.run()
+        return found.best.criterion, found.optimum()
+
+
+class _Searches:
+    """All searches of one criterion: the lowest end, the others, and what they cost together."""
+
+    def __init__(self, criterion: ProfiledDeviance) -> None:
+        self.criterion = criterion.in_natural_basis()
+        self.compiled = self.criterion.kernel()
+        self.moments: Array = self.compiled.moment_start()
+        self.best = _Search(self.criterion, self.compiled, self.moments, MAX_EVALUATIONS)
+        self.others: list[_Search] = []
+        self.effects = doubtful_effects(criterion.structures, criterion.terms)
+
+    def run(self) -> None:
+        """From the start by moments, and from others where there may be a second minimum."""
+        self.best.run()
+        for start in starts(self.effects, self.moments):
+            self.visit(start)
+        for _ in range(ROUNDS):
+            before = self.best
+            for start in starts_about(self.effects, before.natural_par):
+                self.visit(start)
+            if self.best is before:
+                return
+
+    def visit(self, start: Array) -> None:
+        """Search from there, and keep what was found."""
+        found = _Search(self.criterion, self.compiled, start, MAX_ELSEWHERE)
+        try:
+            found.descend()
+            found.try_boundary()
+        except (kernel.NotPositiveDefiniteError, ValueError):
+            return  # there the model fits the response exactly
+        if found.exact:
+            return
+        if found.value < self.best.value - SAME_VALUE:
+            self.best, found = found, self.best
+        self.others.append(found)
+
+    def optimum(self) -> Optimum:
+        """What was found."""
+        best = self.best
+        return Optimum(
+            par=best.par,
+            value=best.value,
+            gradient=best.gradient,
+            hessian=best.hessian,
+            hessian_kind=best.hessian_kind,
+            status=best.status,
+            evaluations=best.evaluations + sum(s.evaluations for s in self.others),
+            gradients=best.gradients + sum(s.gradients for s in self.others),
+            at_zero=best.criterion.zero_components(best.par),
+            searches=1 + len(self.others),
+            other=self.other(),
+        )
+
+    def other(self) -> Valley | None:
+        """The lowest minimum that is not the best one."""
+        ends = [s for s in self.others if s.is_minimum and s.value > self.best.value + SAME_VALUE]
+        if not ends:
+            return None
+        end = min(ends, key=lambda s: s.value)
+        return Valley(end.value, end.criterion.theta(end.par))
 
 
 class _Search:
-    """The state of a search: the criterion in its present basis, and the best point in it."""
+    """One search: the criterion in its present basis, and the best point in it."""
 
-    def __init__(self, criterion: ProfiledDeviance) -> None:
-        self.criterion = criterion
-        self.compiled = criterion.kernel()
-        self.par: Array = self.compiled.moment_start()
+    def __init__(
+        self, criterion: ProfiledDeviance, compiled: kernel.ProfiledDeviance, start: Array, most: int
+    ) -> None:
+        self.criterion, self.compiled = criterion, compiled
+        self.par: Array = start
+        self.most = most
         self.value = np.inf
         self.gradient = np.zeros(0)
         self.hessian = np.zeros((0, 0))
         self.hessian_kind = "average information"
         self.status = ""
         self.evaluations = self.gradients = 0
+
+    @property
+    def natural_par(self) -> Array:
+        """The best point, where the columns of Z are orthonormal."""
+        return self.criterion.natural_par(self.par)
+
+    @property
+    def exact(self) -> bool:
+        """Is nothing left of the response?"""
+        self.compiled.value(self.par)
+        return self.compiled.pwrss <= EXACT_FIT * self.criterion.system.A.products.yy
+
+    @property
+    def is_minimum(self) -> bool:
+        """Did the search end at one, as far as its own Hessian can tell?"""
+        if self.status != "converged" or not self.par.size:
+            return False
+        curvature = np.linalg.eigvalsh(self.hessian)
+        return bool(curvature[0] > -1e-6 * max(1.0, curvature[-1]))
 
     def enlarge_start(self) -> None:
         """Moments say little of a residual variance that is a millionth of the others: look for the scale."""
@@ -164,14 +279,14 @@ class _Search:
         pivots = max(s.k for s in self.criterion.structures) > 1
         if pivots and self.par.size and np.abs(self.par).max() > LARGE:
             self.pivot()
-        budget = PIVOT_EVERY if pivots else MAX_EVALUATIONS
+        budget = PIVOT_EVERY if pivots else self.most
         while True:
             found = self.compiled.minimise(self.par, TOLERANCE, budget)
             self.par, self.value, self.status = found["par"], found["value"], found["status"]
             self.gradient, self.hessian = found["gradient"], found["hessian"]
             self.evaluations += found["evaluations"]
             self.gradients += found["gradients"]
-            if self.status != "too many evaluations" or self.evaluations >= MAX_EVALUATIONS:
+            if self.status != "too many evaluations" or self.evaluations >= self.most:
                 return
             # Every step was rejected: a search that begins anew would try the same ones again.
             budget = 2 * budget if found["gradients"] == 1 else PIVOT_EVERY
@@ -214,17 +329,3 @@ class _Search:
             self.gradients += 2 * len(self.par)
         if self.status == "converged" and _decrement(self.gradient, self.hessian) > NO_MINIMUM:
             self.status = "lost in rounding error"
-
-    def optimum(self) -> Optimum:
-        """What was found."""
-        return Optimum(
-            par=self.par,
-            value=self.value,
-            gradient=self.gradient,
-            hessian=self.hessian,
-            hessian_kind=self.hessian_kind,
-            status=self.status,
-            evaluations=self.evaluations,
-            gradients=self.gradients,
-            at_zero=self.criterion.zero_components(self.par),
-        )

@@ -122,7 +122,7 @@ def bases(fit: Fit) -> list[Array]:
     levels: there the rank of the information is seen whatever the origin and units of the data."""
     layout = fit.criterion.system.A.layout
     out: list[Array] = [np.zeros((k, k)) for k in layout.k]
-    for place, B in zip(layout.places, fit.criterion.basis, strict=True):
+    for place, B in zip(layout.places, fit.criterion.natural, strict=True):
         out[place.factor][place.columns, place.columns] = B
     return out
 

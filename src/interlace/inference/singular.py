@@ -74,7 +74,7 @@ def scale_free_factor(fit: Fit, i: int) -> tuple[Array, Array]:
     A, place = fit.criterion.system.A, fit.criterion.system.A.layout.places[i]
     per_row = np.sqrt(A.layout.levels[place.factor] / A.n)
     shift = A.origin.shift(fit.encoding, i)
-    return per_row * np.linalg.solve(fit.criterion.basis[i], shift), fit.solution.factors[i]
+    return per_row * np.linalg.solve(fit.criterion.natural[i], shift), fit.solution.factors[i]
 
 
 def is_singular(fit: Fit) -> bool:

@@ -26,6 +26,10 @@ class Convergence:
         Evaluations of the criterion.
     singular : tuple of str
         Per covariance matrix of random effects that is singular, its rank and the reason.
+    other_value : float or None
+        The criterion at the next lowest minimum, where the search met more than one.
+    other_theta : tuple of float
+        theta there, in the order of `m.theta`; empty where no other minimum was met.
     """
 
     status: str
@@ -33,13 +37,23 @@ class Convergence:
     smallest_eigenvalue: float | None
     evaluations: int
     singular: tuple[str, ...]
+    other_value: float | None = None
+    other_theta: tuple[float, ...] = ()
 
     def __str__(self) -> str:
         facts = [f"scaled gradient {self.scaled_gradient:.1e}"]
         if self.smallest_eigenvalue is not None:
             facts.append(f"smallest Hessian eigenvalue {self.smallest_eigenvalue:.3g}")
         facts.append(f"{self.evaluations} evaluation{'s' * (self.evaluations != 1)}")
-        return "; ".join([f"{self.status}: {', '.join(facts)}", *self.singular])
+        return "; ".join([f"{self.status}: {', '.join(facts)}", *self.singular, *self._other()])
+
+    def _other(self) -> list[str]:
+        if self.other_value is None:
+            return []
+        theta = ", ".join(f"{value:.4g}" for value in self.other_theta)
+        return [
+            f"two minima were found: the criterion is {self.other_value:.4f} at the higher one, theta {theta}"
+        ]
 
 
 def convergence(fit: Fit) -> Convergence:
@@ -51,4 +65,6 @@ def convergence(fit: Fit) -> Convergence:
         smallest_eigenvalue=optimum.smallest_eigenvalue if optimum.par.size else None,
         evaluations=optimum.evaluations,
         singular=tuple(str(term) for term in singular_terms(fit)),
+        other_value=None if optimum.other is None else optimum.other.value,
+        other_theta=() if optimum.other is None else tuple(optimum.other.theta.tolist()),
     )

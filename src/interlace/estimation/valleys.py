@@ -1,0 +1,113 @@
+"""Where a criterion may have more than one minimum, and where to begin to look for the others.
+
+Two things make a second valley. A random term whose columns, summed over the levels, are not in the span of
+X: then the term may take a mean for itself, and its variance is large, or leave it to another term or to the
+residuals. And levels that know their effects with very different precision (groups of unequal size, prior
+weights over decades): then the large groups may say one variance and the small ones another. A design without
+either is searched once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from interlace.estimation.covariance import Unstructured
+
+Array = NDArray[np.floating]
+
+# Share of the squares of a column, summed over the levels, that X must leave for the term to have a mean.
+NOT_SPANNED = 1e-6
+# Levels of which one knows its effect so many times better than another, both a tenth from their end of the
+# order, may not agree on the scale of their effects: where they are few, and where they are many.
+UNEQUAL_FEW, UNEQUAL_MANY = 3.0, 30.0
+FEW = 40
+# With so many random effects an evaluation costs little beside reading a formula: every effect is looked at.
+CHEAP = 400
+# Standard deviations, in units of the residual one, of a term that is (nearly) left out.
+SMALL = 1e-2
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """What the design says of one covariance block in the basis where its columns are orthonormal.
+
+    Attributes
+    ----------
+    mean : bool
+        Its columns summed over the levels are not all in the span of X.
+    unequal : bool
+        Its levels know their effects with different precision.
+    levels : int
+    """
+
+    mean: bool
+    unequal: bool
+    levels: int
+
+    @classmethod
+    def of(cls, zz: Array, zx: Array, xx: Array, basis: Array) -> Term:
+        """From Z'Z per level, (L, k, k), Z'X summed over the levels, (k, p), X'X, and the basis, (k, k)."""
+        # 1) what X leaves of the columns of Z, which have L as their sum of squares in the basis
+        E = basis.T @ zx
+        left = np.identity(len(E)) - E @ np.linalg.solve(xx, E.T) / len(zz)
+        # 2) how well the levels know each effect
+        known = np.sort(np.einsum("kr,lkm,mr->lr", basis, zz, basis), axis=0)
+        tenth = (len(zz) - 1) // 10
+        ratio = UNEQUAL_FEW if len(zz) < FEW else UNEQUAL_MANY
+        return cls(
+            mean=bool(np.linalg.eigvalsh(left)[-1] > NOT_SPANNED),
+            unequal=bool((known[-1 - tenth] > ratio * known[tenth]).any()),
+            levels=len(zz),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """One random effect: the parameters of its row of the factor, and which of them is on the diagonal."""
+
+    row: NDArray[np.intp]
+    diagonal: int
+
+    def scaled(self, par: Array, times: float) -> Array:
+        """The parameters with this effect so many times larger."""
+        out = par.copy()
+        if np.abs(out[self.row]).max() < SMALL:
+            out[self.diagonal] = SMALL
+        out[self.row] *= times
+        return out
+
+
+def doubtful_effects(structures: Sequence[Unstructured], terms: Sequence[Term]) -> list[Effect]:
+    """The random effects whose size may have a second value at a minimum.
+
+    All of them, where one term is in doubt and an evaluation is cheap; else those of terms with a mean.
+    """
+    if not any(term.mean or term.unequal for term in terms):
+        return []
+    cheap = sum(s.k * term.levels for s, term in zip(structures, terms, strict=True)) <= CHEAP
+    out, at = [], 0
+    for s, term in zip(structures, terms, strict=True):
+        if cheap or term.mean:
+            rows = np.array([row for row, _ in s.entries])
+            diagonal = at + np.flatnonzero(s.diagonal)
+            out += [Effect(at + np.flatnonzero(rows == r), int(diagonal[r])) for r in range(s.k)]
+        at += s.n_par
+    return out
+
+
+def starts(effects: Sequence[Effect], moments: Array) -> Iterator[Array]:
+    """Parameters from which to search again, in the basis where the columns are orthonormal: one random
+    effect after another is far larger, or far smaller, than the moments say."""
+    for effect in effects:
+        for times in (100.0, 10.0, 0.01):
+            yield effect.scaled(moments, times)
+
+
+def starts_about(effects: Sequence[Effect], optimum: Array) -> Iterator[Array]:
+    """The same about the lowest minimum that was found."""
+    for effect in effects:
+        yield effect.scaled(optimum, 10.0)
