@@ -144,7 +144,7 @@ def test_polars_categoricals_are_sorted() -> None:
 
 
 def test_a_lazy_frame_must_be_collected() -> None:
-    with pytest.raises(DataError, match=r"collect\(\) it first"):
+    with pytest.raises(DataError, match=r"a lazy table of polars, without rows yet: get them by collect\(\)"):
         Frame.read(pl.LazyFrame(COLUMNS, strict=False))
 
 

@@ -84,7 +84,8 @@ def numeric_response(name: str, values: Column, nrows: int) -> np.ndarray:
     """The response as float64 (n,)."""
     if isinstance(values, Factor):
         raise DataError(
-            f"the response '{name}' is not numeric (it holds {_example(values)}); convert it to numbers"
+            f"the response '{name}' is not numeric (it holds {_example(values)}); make it numbers in the "
+            f"data, for example by pd.to_numeric(data[{name!r}], errors='coerce')"
         )
     if values.ndim != 1:
         raise DataError(

@@ -16,7 +16,8 @@ import pandas as pd
 
 from interlace.design.functions import CONSTANTS, FUNCTIONS
 from interlace.design.operators import Operation
-from interlace.design.values import Column, Factor, Matrix, Value, from_anything
+from interlace.design.reading import from_anything
+from interlace.design.values import Column, Factor, Matrix, Value
 from interlace.errors import DataError, FormulaError, InterlaceError
 from interlace.formula.tree import (
     Braces,

@@ -11,12 +11,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from interlace.design.values import Column, Factor, from_anything, from_numpy, from_series
+from interlace.design.foreign import ACCEPTED, as_table, from_narwhals, series_column
+from interlace.design.reading import from_anything, from_numpy, from_series
+from interlace.design.values import Column, Factor
 from interlace.errors import DataError
-
-_ACCEPTED = (
-    "give a pandas or polars data frame, a pyarrow table, anything narwhals reads, or a mapping of arrays"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +61,8 @@ class Frame:
             read[name], mask = source.column(name)
             if mask is not None:
                 missing[name] = mask
+        if isinstance(source, _MappingSource):
+            source.check_labels(read)
         nrows = source.nrows
         for name, values in read.items():
             if len(values) != nrows:
@@ -130,6 +130,12 @@ def _copied(column: Column, lent: Column | None) -> Column:
     return column
 
 
+class ColumnNames(list[str]):
+    """Names of columns as a formula writes them; `in_index` are names of row labels, which are no columns."""
+
+    in_index: tuple[str, ...] = ()
+
+
 def closest(name: str, names: Sequence[str]) -> str:
     """A hint with the names most like `name`.
 
@@ -138,6 +144,8 @@ def closest(name: str, names: Sequence[str]) -> str:
     >>> closest("Dayz", ["Days", "Subject"])
     "did you mean 'Days'?"
     """
+    if name in getattr(names, "in_index", ()):
+        return f"'{name}' is in the index of the data: data.reset_index() makes it a column"
     lowered = {candidate.lower(): candidate for candidate in reversed(names)}
     near = [lowered[low] for low in get_close_matches(name.lower(), list(lowered), n=3, cutoff=0.6)]
     if near:
@@ -164,8 +172,10 @@ class _PandasSource:
     library = "pandas"
 
     @cached_property
-    def names(self) -> list[str]:
-        return [name for name in self.data.columns.tolist() if isinstance(name, str)]
+    def names(self) -> ColumnNames:
+        names = ColumnNames(map(str, self.data.columns))
+        names.in_index = tuple(str(name) for name in self.data.index.names if name is not None)
+        return names
 
     @property
     def nrows(self) -> int:
@@ -176,7 +186,7 @@ class _PandasSource:
         return self.data.index
 
     def column(self, name: str) -> tuple[Column, np.ndarray | None]:
-        return from_series(name, self.data[name])
+        return from_series(name, self.data.iloc[:, self.names.index(name)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +198,7 @@ class _MappingSource:
 
     @property
     def names(self) -> list[str]:
-        return [name for name in self.data if isinstance(name, str)]
+        return [str(name) for name in self.data]
 
     @property
     def nrows(self) -> int:
@@ -201,10 +211,23 @@ class _MappingSource:
         return 0
 
     def column(self, name: str) -> tuple[Column, np.ndarray | None]:
-        values = self.data[name]
+        values = next(values for key, values in self.data.items() if str(key) == name)
         if isinstance(values, str) or not hasattr(values, "__len__"):
             raise DataError(f"'{name}' is a single value; a mapping of columns needs an array for each name")
         return read_array(name, values)
+
+    def check_labels(self, names: Iterable[str]) -> None:
+        """Columns that are pandas series have the same labels: their values are put together by position."""
+        wanted = set(names)
+        series = {str(k): v for k, v in self.data.items() if str(k) in wanted and isinstance(v, pd.Series)}
+        first = next(iter(series), "")
+        for name, values in series.items():
+            index = series[first].index
+            if len(values) == len(index) and values.index is not index and not values.index.equals(index):
+                raise DataError(
+                    f"the columns '{first}' and '{name}' are Series with different indexes, so that their "
+                    "values would not be of the same rows: give pd.DataFrame(data), which puts them in order"
+                )
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +249,7 @@ class _NarwhalsSource:
         return len(self.data)
 
     def column(self, name: str) -> tuple[Column, np.ndarray | None]:
-        return _from_narwhals(name, self.data[name])
+        return from_narwhals(name, self.data[name])
 
 
 _Source = _PandasSource | _MappingSource | _NarwhalsSource
@@ -243,22 +266,35 @@ def open_table(data: Any) -> _Source | Frame:
     if isinstance(data, (Frame, _PandasSource, _MappingSource, _NarwhalsSource)):
         return data
     if isinstance(data, pd.DataFrame):
-        return _PandasSource(data)
+        return _pandas_source(data)
     if isinstance(data, Mapping):
         return _MappingSource(data)
     if isinstance(data, np.ndarray) and data.dtype.names:
         return _MappingSource({name: data[name] for name in data.dtype.names})
     if data is None or isinstance(data, (str, bytes, list, tuple, np.ndarray, pd.Series)):
-        raise DataError(f"the data are of type {type(data).__name__}; {_ACCEPTED}")
-    import narwhals as nw
-
-    table = nw.from_native(data, pass_through=True)
-    if isinstance(table, nw.LazyFrame):
-        raise DataError("the data are a lazy frame; collect() it first")
-    if not isinstance(table, nw.DataFrame):
-        raise DataError(f"the data are of type {type(data).__name__}; {_ACCEPTED}")
+        raise DataError(f"the data are of type {type(data).__name__}; {ACCEPTED}")
+    table = as_table(data)
     native = table.to_native()
-    return _PandasSource(native) if isinstance(native, pd.DataFrame) else _NarwhalsSource(table)
+    return _pandas_source(native) if isinstance(native, pd.DataFrame) else _NarwhalsSource(table)
+
+
+def _pandas_source(data: pd.DataFrame) -> _PandasSource:
+    if isinstance(data.columns, pd.MultiIndex):
+        raise DataError(
+            f"the columns of the data have {data.columns.nlevels} levels (a MultiIndex), and a formula names "
+            "each column by one text: data.columns = ['_'.join(map(str, names)) for names in data.columns]"
+        )
+    return _PandasSource(data)
+
+
+def _objects(values: Sequence[Any]) -> np.ndarray:
+    """An array of these objects; tuples are labels and no rows of a matrix."""
+    if not any(isinstance(value, tuple) for value in values):
+        return np.asarray(values, dtype=object)
+    array = np.empty(len(values), dtype=object)
+    for i, value in enumerate(values):
+        array[i] = value
+    return array
 
 
 def read_array(name: str, values: Any) -> tuple[Column, np.ndarray | None]:
@@ -268,74 +304,13 @@ def read_array(name: str, values: Any) -> tuple[Column, np.ndarray | None]:
     if isinstance(values, pd.Series):
         return from_series(name, values)
     if isinstance(values, (list, tuple)):
-        array = np.asarray(values, dtype=object)
-        return from_numpy(name, array)
+        return from_numpy(name, _objects(values))
     if isinstance(values, (pd.Index, pd.api.extensions.ExtensionArray)):
         return from_series(name, pd.Series(values))
-    import narwhals as nw
-
-    series = nw.from_native(values, series_only=True, pass_through=True)
-    if isinstance(series, nw.Series):
-        return _from_narwhals(name, series)
+    foreign = series_column(name, values)
+    if foreign is not None:
+        return foreign
     column = from_anything(name, values)
     if not isinstance(column, Factor) and column.ndim != 1:
         raise DataError(f"{name} must have one value per row, not {values!r}")
     return column, None
-
-
-def _from_narwhals(name: str, series: Any) -> tuple[Column, np.ndarray | None]:
-    """A column of a polars, pyarrow or other table."""
-    import narwhals as nw
-
-    dtype = series.dtype
-    gone = series.is_null().to_numpy() if series.null_count() else None
-    if isinstance(dtype, (nw.Categorical, nw.Enum)):
-        return _from_narwhals_categories(series, gone)
-    if dtype.is_float():
-        return from_numpy(name, _numpy(series))
-    if dtype.is_integer() or isinstance(dtype, nw.Boolean):
-        filler = False if isinstance(dtype, nw.Boolean) else 0
-        return from_numpy(name, _numpy(series if gone is None else series.fill_null(filler)))[0], gone
-    if isinstance(dtype, nw.Decimal):
-        return from_numpy(name, _numpy(series.cast(nw.Float64)))
-    if isinstance(dtype, (nw.Datetime, nw.Date)):
-        return from_numpy(name, _numpy(series.cast(nw.Datetime("ns"))).astype("datetime64[ns]"))
-    return from_numpy(name, np.array(series.to_list(), dtype=object))
-
-
-def _numpy(series: Any) -> np.ndarray:
-    return np.ascontiguousarray(series.to_numpy())
-
-
-def _from_narwhals_categories(series: Any, gone: np.ndarray | None) -> tuple[Factor, np.ndarray | None]:
-    """Enums and Arrow dictionaries keep their order.
-
-    The categories of a polars Categorical have no order of their own (they lie in a pool that other
-    columns share), so they are sorted like strings.
-    """
-    import narwhals as nw
-
-    native = nw.to_native(series)
-    if type(native).__module__.startswith("pyarrow"):
-        return _from_arrow_dictionary(native), gone
-    values = np.array(series.cast(nw.String).to_list(), dtype=object)
-    if isinstance(series.dtype, nw.Enum):
-        levels = np.array(series.dtype.categories, dtype=object)
-        return Factor(
-            pd.Index(levels).get_indexer(pd.Index(values, dtype=object)).astype(np.int32), levels
-        ), gone
-    column, missing = from_numpy("", values)
-    if not isinstance(column, Factor):
-        column = Factor(np.full(len(values), -1, dtype=np.int32), np.array([], dtype=object))
-    return column, missing
-
-
-def _from_arrow_dictionary(native: Any) -> Factor:
-    """Codes and categories of a pyarrow dictionary column."""
-    chunked = native.unify_dictionaries() if hasattr(native, "unify_dictionaries") else native
-    array = chunked.combine_chunks() if hasattr(chunked, "combine_chunks") else chunked
-    if hasattr(array, "num_chunks"):
-        array = array.chunk(0)
-    codes = array.indices.fill_null(-1) if array.indices.null_count else array.indices
-    levels = np.array(array.dictionary.to_pandas())
-    return Factor(np.asarray(codes).astype(np.int32), levels, bool(array.type.ordered))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from interlace.design.design import Design, RandomRows
-from interlace.design.frame import Frame
+from interlace.design.frame import Frame, open_table
 from interlace.design.learnt import grouping_columns
 from interlace.design.values import Column, Factor
 from interlace.errors import DataError
@@ -37,6 +37,7 @@ def predict(
                 "offset= goes with newdata; predictions for the rows of the fit use its own offset"
             )
         return row_series(fit.design.frame, NAME, linear_predictor(fit, fit.design, parts))
+    newdata = open_table(newdata)  # once: there are streams that can be read once only
     wanted = {part.block: part.columns for part in parts}
     design = fit.encoding.design(newdata, random=wanted, offset=offset)
     _refuse_new_levels(fit, design, parts, new_levels)

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from interlace.design.functions.call import Call
-from interlace.design.values import CodedFactor, Factor, Matrix, factorize, from_anything
+from interlace.design.reading import from_anything
+from interlace.design.values import CodedFactor, Factor, Matrix, factorize
 from interlace.errors import DataError, FormulaError
 
 #: What an expression of a formula can be: columns (arrays of numbers, logicals or dates, factors, matrices)

@@ -1,0 +1,134 @@
+"""Tables and series of libraries other than pandas, by narwhals and by Arrow's stream."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from interlace.design.reading import from_numpy
+from interlace.design.values import Column, Factor
+from interlace.errors import DataError
+
+ACCEPTED = (
+    "give a pandas or polars data frame, a pyarrow table, a DuckDB relation, anything else that narwhals "
+    "reads or that has an Arrow stream, or a mapping of arrays"
+)
+
+# How the rows of a lazy table are had, by narwhals' name of its library.
+_COLLECTED = {"polars": "collect()", "dask": "compute()", "pyspark": "toPandas()", "ibis": "to_pyarrow()"}
+
+
+def as_table(data: Any) -> Any:
+    """A narwhals data frame of a table of another library.
+
+    Raises
+    ------
+    DataError
+        It is no table, or one whose rows have not been computed.
+    """
+    import narwhals as nw
+
+    table = nw.from_native(data, pass_through=True)
+    if isinstance(table, nw.DataFrame):
+        return table
+    if isinstance(table, nw.LazyFrame):
+        native = table.to_native()
+        if not hasattr(native, "__arrow_c_stream__"):
+            library = str(table.implementation.value)
+            how = _COLLECTED.get(library, "making it a pandas data frame or a pyarrow table")
+            raise DataError(f"the data are a lazy table of {library}, without rows yet: get them by {how}")
+        return nw.from_native(_of_stream(native))
+    if hasattr(data, "__arrow_c_stream__") and not isinstance(table, nw.Series):
+        return nw.from_native(_of_stream(data))
+    raise DataError(f"the data are of type {type(data).__name__}; {ACCEPTED}")
+
+
+def _of_stream(data: Any) -> Any:
+    """A pyarrow table or polars data frame of what an Arrow stream gives."""
+    what = f"the data, of type {type(data).__name__},"
+    if find_spec("pyarrow"):
+        import pyarrow
+
+        try:
+            return pyarrow.table(data)
+        except (pyarrow.ArrowException, TypeError, ValueError) as error:
+            raise DataError(f"{what} cannot be read as an Arrow table: {error}") from error
+    if find_spec("polars"):
+        import polars
+
+        try:
+            return polars.DataFrame(data)
+        except (polars.exceptions.PolarsError, TypeError, ValueError) as error:
+            raise DataError(f"{what} cannot be read as a polars data frame: {error}") from error
+    raise DataError(
+        f"{what} are read by pyarrow or polars, and neither is installed; give a pandas data frame"
+    )
+
+
+def series_column(name: str, values: Any) -> tuple[Column, np.ndarray | None] | None:
+    """The column of a series that narwhals reads; None for other things."""
+    import narwhals as nw
+
+    series = nw.from_native(values, series_only=True, pass_through=True)
+    return from_narwhals(name, series) if isinstance(series, nw.Series) else None
+
+
+def from_narwhals(name: str, series: Any) -> tuple[Column, np.ndarray | None]:
+    """A column of a polars, pyarrow or other table."""
+    import narwhals as nw
+
+    dtype = series.dtype
+    gone = series.is_null().to_numpy() if series.null_count() else None
+    if isinstance(dtype, (nw.Categorical, nw.Enum)):
+        return _from_narwhals_categories(series, gone)
+    if dtype.is_float():
+        return from_numpy(name, _numpy(series))
+    if dtype.is_integer() or isinstance(dtype, nw.Boolean):
+        filler = False if isinstance(dtype, nw.Boolean) else 0
+        return from_numpy(name, _numpy(series if gone is None else series.fill_null(filler)))[0], gone
+    if isinstance(dtype, nw.Decimal):
+        return from_numpy(name, _numpy(series.cast(nw.Float64)))
+    if isinstance(dtype, (nw.Datetime, nw.Date)):
+        return from_numpy(name, _numpy(series.cast(nw.Datetime("ns"))).astype("datetime64[ns]"))
+    return from_numpy(name, np.array(series.to_list(), dtype=object))
+
+
+def _numpy(series: Any) -> np.ndarray:
+    return np.ascontiguousarray(series.to_numpy())
+
+
+def _from_narwhals_categories(series: Any, gone: np.ndarray | None) -> tuple[Factor, np.ndarray | None]:
+    """Enums and Arrow dictionaries keep their order.
+
+    The categories of a polars Categorical have no order of their own (they lie in a pool that other
+    columns share), so they are sorted like strings.
+    """
+    import narwhals as nw
+
+    native = nw.to_native(series)
+    if type(native).__module__.startswith("pyarrow"):
+        return _from_arrow_dictionary(native), gone
+    values = np.array(series.cast(nw.String).to_list(), dtype=object)
+    if isinstance(series.dtype, nw.Enum):
+        levels = np.array(series.dtype.categories, dtype=object)
+        return Factor(
+            pd.Index(levels).get_indexer(pd.Index(values, dtype=object)).astype(np.int32), levels
+        ), gone
+    column, missing = from_numpy("", values)
+    if not isinstance(column, Factor):
+        column = Factor(np.full(len(values), -1, dtype=np.int32), np.array([], dtype=object))
+    return column, missing
+
+
+def _from_arrow_dictionary(native: Any) -> Factor:
+    """Codes and categories of a pyarrow dictionary column."""
+    chunked = native.unify_dictionaries() if hasattr(native, "unify_dictionaries") else native
+    array = chunked.combine_chunks() if hasattr(chunked, "combine_chunks") else chunked
+    if hasattr(array, "num_chunks"):
+        array = array.chunk(0)
+    codes = array.indices.fill_null(-1) if array.indices.null_count else array.indices
+    levels = np.array(array.dictionary.to_pandas())
+    return Factor(np.asarray(codes).astype(np.int32), levels, bool(array.type.ordered))

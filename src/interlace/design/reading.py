@@ -1,0 +1,115 @@
+"""Arrays and series of every kind into columns: numbers, or a factor, and the mask of what is missing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from interlace.design.objects import as_labels, from_objects, text_column
+from interlace.design.values import Column, Factor
+from interlace.errors import DataError
+
+
+def from_numpy(name: str, values: np.ndarray) -> tuple[Column, np.ndarray | None]:
+    """A column and the mask of its missing values (None if nothing is missing) from any NumPy array."""
+    if values.ndim != 1:
+        raise DataError(f"column '{name}' has {values.ndim} dimensions; give one array of numbers per column")
+    if isinstance(values, np.ma.MaskedArray):
+        return _from_masked(name, values)
+    if not values.dtype.isnative:
+        values = values.astype(values.dtype.newbyteorder("="))
+    kind = values.dtype.kind
+    if kind == "f":
+        return _floats(values)
+    if kind in "iub":
+        return values, None
+    if kind in "Mm":
+        missing = np.isnat(values)
+        return values, missing if missing.any() else None
+    if kind in "US":
+        return text_column(name, values.astype(object))
+    if kind == "O":
+        return from_objects(name, values)
+    raise DataError(
+        f"column '{name}' has values of type {values.dtype}, which a model cannot use; convert it"
+    )
+
+
+def _from_masked(name: str, values: np.ma.MaskedArray) -> tuple[Column, np.ndarray | None]:
+    """Masked values are missing, and so are those that would be without a mask."""
+    mask = np.ma.getmaskarray(values)
+    bare = np.asarray(values.data)
+    if not mask.any():
+        return from_numpy(name, bare)
+    if bare.dtype.kind in "USO":
+        bare = bare.astype(object)
+        bare[mask] = None
+    elif bare.dtype.kind in "fMm":
+        bare = np.where(mask, np.nan if bare.dtype.kind == "f" else bare.dtype.type("NaT"), bare)
+    column, missing = from_numpy(name, bare)
+    return column, mask if missing is None else mask | missing
+
+
+def _floats(values: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    # A finite sum has no NaN in it: one pass and no mask in the usual case.
+    with np.errstate(invalid="ignore", over="ignore"):
+        if np.isfinite(values.sum()):
+            return values, None
+    missing = np.isnan(values)
+    return values, missing if missing.any() else None
+
+
+def from_categorical(name: str, values: Any) -> tuple[Factor, np.ndarray | None]:
+    """From a `pandas.Categorical`."""
+    codes = np.asarray(values.codes)
+    missing = codes < 0
+    categories = values.categories
+    plain = categories.dtype.kind in "iufbM"
+    levels = np.array(categories.to_numpy() if plain else categories.to_numpy(dtype=object))
+    if not plain:
+        levels = as_labels(name, levels)
+    return Factor(codes, levels, bool(values.ordered)), missing if missing.any() else None
+
+
+def from_series(name: str, series: pd.Series) -> tuple[Column, np.ndarray | None]:
+    """From a pandas series of any dtype, nullable and Arrow-backed ones included."""
+    dtype = series.dtype
+    if isinstance(dtype, np.dtype):
+        return from_numpy(name, series.to_numpy())
+    if isinstance(dtype, pd.CategoricalDtype):
+        return from_categorical(name, series.array)
+    return from_nullable(name, series)
+
+
+def from_nullable(name: str, series: pd.Series) -> tuple[Column, np.ndarray | None]:
+    """From an extension array that has its own missing value."""
+    missing = series.isna().to_numpy(dtype=bool)
+    mask = missing if missing.any() else None
+    if pd.api.types.is_bool_dtype(series.dtype):
+        return series.to_numpy(dtype=bool, na_value=False), mask
+    if pd.api.types.is_unsigned_integer_dtype(series.dtype):
+        return series.to_numpy(dtype=np.uint64, na_value=0), mask
+    if pd.api.types.is_integer_dtype(series.dtype):
+        return series.to_numpy(dtype=np.int64, na_value=0), mask
+    if pd.api.types.is_float_dtype(series.dtype):
+        return _floats(series.to_numpy(dtype=np.float64, na_value=np.nan))  # NaN need not be marked missing
+    if pd.api.types.is_datetime64_any_dtype(series.dtype):
+        return series.to_numpy(dtype="datetime64[ns]", na_value=np.datetime64("NaT")), mask
+    values = series.to_numpy(dtype=object, na_value=None)
+    return from_objects(name, values)
+
+
+def from_anything(name: str, values: Any) -> Column:
+    """The column that an expression gave; missing values stay in it (NaN, code -1)."""
+    if isinstance(values, Factor):
+        return values
+    if isinstance(values, pd.Series):
+        return from_series(name, values)[0]
+    if isinstance(values, pd.Categorical):
+        return from_categorical(name, values)[0]
+    if isinstance(values, (pd.Index, pd.api.extensions.ExtensionArray)):
+        return from_series(name, pd.Series(values))[0]
+    array = np.asarray(values)
+    return array if array.ndim != 1 else from_numpy(name, array)[0]
