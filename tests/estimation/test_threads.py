@@ -37,6 +37,12 @@ class TestLimit:
         with kernel.blas_threads(LARGE):
             assert threads() == 2
 
+    @pytest.mark.parametrize(("flops", "seen"), [(0.9e5, 2), (1.1e5, 1), (2.9e8, 1), (3.1e8, 2)])
+    def test_what_is_worth_sharing(self, flops: float, seen: int) -> None:
+        """Little work is not shared by itself; what is in between would be, and should not."""
+        with kernel.blas_threads(flops):
+            assert threads() == seen
+
     def test_at_most(self) -> None:
         with kernel.blas_threads(LARGE, 1):
             assert threads() == 1

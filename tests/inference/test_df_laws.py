@@ -141,7 +141,7 @@ def test_kenward_roger_is_for_reml() -> None:
 def test_a_method_is_checked_at_the_door() -> None:
     assert ddf_method("Kenward_Roger") == KenwardRoger()
     with pytest.raises(interlace.DataError, match="satterthwaite, kenward-roger, asymptotic"):
-        ddf_method("kr")
+        ddf_method("bw")
     with pytest.raises(interlace.DataError, match="KenwardRoger"):
         ddf_method(3)
     with pytest.raises(interlace.DataError, match="expected, observed"):

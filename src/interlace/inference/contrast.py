@@ -17,6 +17,8 @@ from interlace.inference.linear import linear_functions
 from interlace.inference.wald import Array, scaled_rows
 from interlace.inference.words import number
 
+ROUNDING = 1e-8  # share of what is added up
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ContrastTest:
@@ -83,22 +85,27 @@ def contrast_test(fit: Fit, L: Any, *, rhs: ArrayLike, ddf: DdfLike, level: floa
 def _right_hand_side(rows: Array, rhs: ArrayLike, said: Array) -> Array:
     try:
         values = np.broadcast_to(np.asarray(rhs, dtype=np.float64), (len(rows),))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise DataError(f"rhs must be a number, or one for each of the {len(rows)} rows of L") from error
-    if not np.isfinite(values).all():
-        raise DataError("rhs has values that are missing or infinite")
     if values.any() and said.any():
         raise DataError("L has right-hand sides of its own ('x = 1'): leave rhs out")
     values = values + said
-    rows, size = scaled_rows(rows)
-    values = values / size
-    solution = np.linalg.lstsq(rows, values, rcond=None)[0]
-    scale = np.abs(rows) @ np.abs(solution) + np.abs(values)
-    if np.any(np.abs(rows @ solution - values) > 1e-8 * scale):
+    if not np.isfinite(values).all():
+        raise DataError("rhs has values that are missing or infinite")
+    if _contradicts(rows, values):
         raise DataError(
             "the rows of L depend on each other and rhs contradicts that: no beta has L beta = rhs"
         )
-    return values * size
+    return values
+
+
+def _contradicts(rows: Array, values: Array) -> bool:
+    """Is there no beta with ``rows @ beta = values``?"""
+    rows, size = scaled_rows(rows)
+    values = scaled_rows((values / size)[None])[0][0]
+    solution = np.linalg.lstsq(rows, values, rcond=None)[0]
+    added = np.abs(rows) @ np.abs(solution) + np.abs(values)
+    return bool(np.any(np.abs(rows @ solution - values) > ROUNDING * added))
 
 
 def _table(estimates: LinearEstimates, rhs: Array, size: Array, level: float) -> pd.DataFrame:

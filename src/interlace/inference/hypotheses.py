@@ -15,7 +15,7 @@ from interlace.estimation.rank import TOLERANCE, independent, triangle
 from interlace.inference.terms import Indicators, Term, Terms
 from interlace.inference.wald import Array
 
-ZERO = 1e-8
+ZERO = 1e-8  # rounding error of coefficients that are whole numbers, as nearly all are
 
 
 def type1(fit: Fit, terms: Terms, which: Iterable[Term]) -> dict[str, Array]:
@@ -64,7 +64,7 @@ def type3(fit: Fit, terms: Terms, which: Iterable[Term]) -> dict[str, Array]:
     M = _cleaned(_solved(T, X) * length_X / length_T[:, None])
     functions = _orthogonal(H.T, terms, _columns_of_terms(taken, indicators.place))
     rows = {term.label: functions[term.label][:, taken] for term in which}
-    return {label: L[np.abs(L).sum(axis=1) > ZERO] @ M for label, L in rows.items()}
+    return {label: L[L.any(axis=1)] @ M for label, L in rows.items()}
 
 
 def _columns_of_terms(taken: list[int], place: dict[str, slice]) -> dict[str, list[int]]:

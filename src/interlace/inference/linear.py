@@ -83,7 +83,7 @@ def _named_row(fit: Fit, weights: Mapping[Any, Any]) -> Array:
     names = kept_names(fit)
     row = np.zeros(len(names))
     for given, weight in weights.items():
-        if not isinstance(weight, int | float | np.number) or not np.isfinite(float(weight)):
+        if not _is_finite(weight):
             raise DataError(f"the weight of coefficient '{given}' must be a finite number, not {weight!r}")
         name = _coefficient(fit, str(given))
         if name in names:
@@ -94,6 +94,15 @@ def _named_row(fit: Fit, weights: Mapping[Any, Any]) -> Array:
                 "contrast of it cannot be estimated"
             )
     return row
+
+
+def _is_finite(weight: object) -> bool:
+    if not isinstance(weight, int | float | np.integer | np.floating):
+        return False
+    try:
+        return bool(np.isfinite(float(weight)))
+    except OverflowError:
+        return False
 
 
 def _coefficient(fit: Fit, given: str) -> str:
@@ -110,7 +119,7 @@ def _coefficient(fit: Fit, given: str) -> str:
 def _array_rows(fit: Fit, L: ArrayLike) -> Array:
     try:
         rows = np.atleast_2d(np.asarray(L, dtype=np.float64))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise DataError(f"L cannot be understood; give {EXAMPLES}") from error
     names = kept_names(fit)
     if rows.ndim != 2 or rows.shape[1] != len(names):

@@ -34,10 +34,12 @@ def moments_of(fit: Fit) -> Moments:
     A = fit.criterion.system.A
     effects = sum(levels * k for levels, k in zip(A.layout.levels, A.layout.k, strict=True))
     work = float(A.n) * (effects + fit.solution.beta.size + 1) ** 2
-    if work <= SMALL:
+    if work > SMALL:
+        found = sums.moments(fit, Marginal.of(fit))
+        if not found.lost_digits or work > POSSIBLE:
+            return found
+    with fit.criterion.system.threads(work):
         return moments(fit)
-    found = sums.moments(fit, Marginal.of(fit))
-    return moments(fit) if found.lost_digits and work <= POSSIBLE else found
 
 
 @dataclass(frozen=True, slots=True)
