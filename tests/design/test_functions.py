@@ -154,6 +154,12 @@ def test_what_is_answered_for_a_function_is_not_a_function(name: str) -> None:
         ("quantile(x, 2)", "between 0 and 1"),
         ("ave(x, s, FUN=sqrt)", "ave() knows FUN = mean, median"),
         ("cut(x, c(0, 'a'))", "cut() needs numbers as breaks"),
+        ("cut(x, c(50, 60))", "no value of 'x' lies in the intervals"),
+        ("cut(x, 3, labels='a')", "'x' has 3 levels and 1 labels"),
+        ("pmax(x, z, s)", "pmax() needs numbers, and 's' holds categories"),
+        ("max(x, c(1, 2), s)", "max() needs numbers, and 's' holds categories"),
+        ("mean(x, z)", "needs TRUE or FALSE for 'na.rm', not a column"),
+        ("log(ifelse(x > 0, 'a, (', 'b'), z)", "and 'ifelse(x > 0, 'a, (', 'b')' holds categories"),
     ],
 )
 def test_refused_in_words(text: str, words: str) -> None:

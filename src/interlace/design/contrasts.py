@@ -253,9 +253,15 @@ def resolve(name: str, contrast: Any) -> Contrast:
         if not columns or any(c.shape != columns[0].shape or c.ndim != 1 for c in columns):
             raise _no_matrix(name, contrast)
         return Custom(_matrix(name, np.column_stack(columns), contrast), list(contrast))
-    if isinstance(contrast, np.ndarray) and contrast.ndim == 1 and contrast.dtype.kind in "iuf":
-        return completed(name, Custom(_matrix(name, contrast[:, None], contrast)))
+    if _is_vector(contrast):
+        return completed(name, Custom(_matrix(name, np.asarray(contrast)[:, None], contrast)))
     return Custom(_matrix(name, contrast, contrast))
+
+
+def _is_vector(contrast: Any) -> bool:
+    if isinstance(contrast, list | tuple):
+        return bool(contrast) and all(isinstance(v, int | float) and abs(v) < 1e300 for v in contrast)
+    return isinstance(contrast, np.ndarray) and contrast.ndim == 1 and contrast.dtype.kind in "iuf"
 
 
 def completed(name: str, contrast: Custom, columns: int | None = None) -> Custom:

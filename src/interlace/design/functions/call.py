@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,19 +30,24 @@ class Call:
     @property
     def subject(self) -> str:
         """Source of the first argument, for messages."""
-        inside = self.text.partition("(")[2]
-        return _first_argument(inside) or self.name
+        return self.source(0)
+
+    def source(self, place: int) -> str:
+        """Source of an argument as written, for messages."""
+        sources = list(_split(self.text.partition("(")[2]))
+        return sources[place] if place < len(sources) and sources[place] else self.text
 
 
-def _first_argument(inside: str) -> str:
-    depth, quote = 0, ""
+def _split(inside: str) -> Iterator[str]:
+    """The arguments of a call: what stands between commas, outside of brackets and quotes."""
+    depth, quote, start = 0, "", 0
     for i, letter in enumerate(inside):
         if quote:
             quote = "" if letter == quote else quote
         elif letter in "'\"`":
             quote = letter
         elif depth == 0 and letter in ",)":
-            return inside[:i].strip()
+            yield inside[start:i].strip()
+            start = i + 1
         else:
             depth += (letter in "([{") - (letter in ")]}")
-    return inside.strip()

@@ -66,7 +66,7 @@ _SIMPLE: dict[str, Callable[[Any], Any]] = {
 
 def log(call: Call, x: Value, base: Value = float(np.e)) -> Value:
     """`log(x)`, `log(x, base)`: to the base e by default."""
-    below = numbers(call, base)
+    below = numbers(call, base, 1)
     if isinstance(below, float):
         if below in _LOGARITHMS:
             return _over(call, x, _LOGARITHMS[below])
@@ -132,8 +132,8 @@ def _extreme(name: str, of: Callable[[Any, Any], Any], of_known: Callable[[Any, 
             raise FormulaError(f"{name}() needs at least one argument; write {name}(x, 0)")
         combine = of_known if na_rm else of
         found = numbers(call, x[0])
-        for other in x[1:]:
-            found = combine(found, numbers(call, other))
+        for place, other in enumerate(x[1:], 1):
+            found = combine(found, numbers(call, other, place))
         return float(found) if np.ndim(found) == 0 else found
 
     return Function(name, compute)

@@ -6,6 +6,7 @@ import difflib
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -49,7 +50,7 @@ class Function:
     @property
     def parameters(self) -> dict[str, inspect.Parameter]:
         """The arguments, without the call itself."""
-        return dict(list(inspect.signature(self.compute).parameters.items())[1:])
+        return _parameters(self.compute)
 
     def call(
         self, args: Sequence[Any], named: Mapping[str, Any], state: dict[str, Any], text: str, nrows: int
@@ -131,6 +132,11 @@ class Function:
                 yield spelled(name)
             else:
                 yield f"{spelled(name)} ="
+
+
+@cache
+def _parameters(compute: Callable[..., Value]) -> dict[str, inspect.Parameter]:
+    return dict(list(inspect.signature(compute).parameters.items())[1:])
 
 
 def spelled(parameter: str) -> str:

@@ -43,7 +43,8 @@ def cut(
     """
     closed_right, lowest = flag(call, "right", right), flag(call, "include.lowest", include_lowest)
     values = column(call, x)
-    if "breaks" not in call.state:
+    learning = "breaks" not in call.state
+    if learning:
         call.state["breaks"] = _borders(call, x, breaks)
     borders = np.array(call.state["breaks"])
     codes = np.searchsorted(borders, values, side="left" if closed_right else "right") - 1
@@ -52,6 +53,8 @@ def cut(
         codes[values == edge] = interval
     codes[(codes >= len(borders) - 1) | np.isnan(values)] = -1
     codes = np.maximum(codes, -1)
+    if learning and len(codes) and (codes < 0).all():
+        raise DataError(f"no value of '{call.subject}' lies in the intervals of '{call.text}'")
     if labels is False:
         return np.where(codes < 0, np.nan, codes + 1.0)
     names = labels

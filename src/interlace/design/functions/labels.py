@@ -28,7 +28,9 @@ def given_levels(call: Call, argument: str, values: Value) -> np.ndarray:
     if len(kinds) > 1:
         parts = tuple(level_text(p) for p in parts)
     if len(set(parts)) < len(parts):
-        raise DataError(f"the levels given to {call.name}() must be different: {list(parts)}")
+        raise DataError(
+            f"the levels given to {call.name}() must be different: {', '.join(map(level_text, parts[:9]))}"
+        )
     return as_levels(parts)
 
 
@@ -97,7 +99,7 @@ def labelled(call: Call, found: Factor, labels: Value) -> CodedFactor:
         raise FormulaError(
             f"{call.name}() needs names for 'labels', for example c('a', 'b'), not {described(labels)}"
         )
-    if len(parts) == 1 and count > 1:  # R numbers one label
+    if len(parts) == 1 and count > 1 and call.name != "cut":  # R numbers one label
         parts = tuple(f"{level_text(parts[0])}{i}" for i in range(1, count + 1))
     if len(parts) != count:
         raise DataError(f"'{call.subject}' has {count} levels and {len(parts)} labels; give a label for each")

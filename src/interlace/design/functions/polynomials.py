@@ -43,7 +43,7 @@ def poly(
 
 def _one(call: Call, value: Value, degree: int, raw: bool, j: int) -> np.ndarray:
     """The polynomials of one column, (n, degree); the recurrence is learnt."""
-    values = column(call, value) if raw else finite_column(call, value)
+    values = column(call, value, j) if raw else finite_column(call, value, j)
     if raw:
         if not call.state:
             _check_size(call, values, degree)

@@ -28,7 +28,13 @@ from interlace.errors import DataError, FormulaError
 
 
 def _summary(name: str, of: Callable[[np.ndarray], float], least: int = 1) -> Function:
-    def compute(call: Call, *x: Value, na_rm: Value = False) -> Value:
+    def pooled(call: Call, *x: Value, na_rm: Value = False) -> Value:
+        return learnt(call, x, na_rm)
+
+    def single(call: Call, x: Value, na_rm: Value = False) -> Value:
+        return learnt(call, (x,), na_rm)
+
+    def learnt(call: Call, x: tuple[Value, ...], na_rm: Value) -> Value:
         if "value" not in call.state:
             values = _pooled(call, x, flag(call, "na.rm", na_rm))
             if len(values) < least:
@@ -38,19 +44,23 @@ def _summary(name: str, of: Callable[[np.ndarray], float], least: int = 1) -> Fu
             call.state["value"] = float(of(values))
         return call.state["value"]
 
-    return Function(name, compute)
+    return Function(name, pooled if name in _OF_SEVERAL else single)
+
+
+_OF_SEVERAL = ("max", "min", "prod", "sum")
 
 
 def _pooled(call: Call, x: tuple[Value, ...], na_rm: bool) -> np.ndarray:
-    parts = [part for value in x for part in (value if isinstance(value, tuple) else (value,))]
+    parts = [(i, p) for i, value in enumerate(x) for p in (value if isinstance(value, tuple) else (value,))]
     if not parts:
         raise FormulaError(f"{call.name}() needs a column of the data; write {call.name}(x)")
-    if na_rm:
-        values = np.concatenate([np.atleast_1d(numbers(call, part)) for part in parts])
-        return values[~np.isnan(values)]
-    return np.concatenate(
-        [finite_column(call, part) if is_column(part) else [numbers(call, part)] for part in parts]
-    )
+    read = numbers if na_rm else _finite
+    values = np.concatenate([np.atleast_1d(read(call, part, i)) for i, part in parts])
+    return values[~np.isnan(values)] if na_rm else values
+
+
+def _finite(call: Call, value: Value, place: int) -> np.ndarray | float:
+    return finite_column(call, value, place) if is_column(value) else numbers(call, value, place)
 
 
 _SUMMARIES: dict[str, tuple[Callable[[np.ndarray], float], int]] = {

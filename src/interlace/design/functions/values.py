@@ -90,8 +90,11 @@ def is_logical(value: Value) -> bool:
     return plain and len(value.levels) == 2 and value.levels.dtype.kind == "b"
 
 
-def numbers(call: Call, value: Value) -> np.ndarray | float:
-    """A column of numbers (n,), float64, or one number; logicals count as 0 and 1."""
+def numbers(call: Call, value: Value, place: int = 0) -> np.ndarray | float:
+    """A column of numbers (n,), float64, or one number; logicals count as 0 and 1.
+
+    `place` is that of the argument, for messages.
+    """
     if isinstance(value, bool | float):
         return float(value)
     if isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind in "fb":
@@ -99,18 +102,18 @@ def numbers(call: Call, value: Value) -> np.ndarray | float:
     if is_logical(value):
         return np.array([*value.levels.astype(np.float64), np.nan])[value.codes]
     if isinstance(value, Factor):
-        raise DataError(f"{call.name}() needs numbers, and '{call.subject}' holds categories")
+        raise DataError(f"{call.name}() needs numbers, and '{call.source(place)}' holds categories")
     if isinstance(value, np.ndarray) and value.dtype.kind in "Mm":
         raise DataError(
-            f"{call.name}() needs numbers, and '{call.subject}' holds dates; compute the column in the data, "
-            "for example (data['date'] - data['date'].min()).dt.days"
+            f"{call.name}() needs numbers, and '{call.source(place)}' holds dates; compute the column in the "
+            "data, for example (data['date'] - data['date'].min()).dt.days"
         )
     raise FormulaError(f"{call.name}() needs numbers, and '{call.text}' gives it {described(value)}")
 
 
-def column(call: Call, value: Value) -> np.ndarray:
+def column(call: Call, value: Value, place: int = 0) -> np.ndarray:
     """A column of numbers (n,), float64; constants are refused."""
-    found = numbers(call, value)
+    found = numbers(call, value, place)
     if isinstance(found, float):
         raise FormulaError(
             f"{call.name}() needs a column of the data, and '{call.text}' gives it {described(value)}"
@@ -118,12 +121,12 @@ def column(call: Call, value: Value) -> np.ndarray:
     return found
 
 
-def finite_column(call: Call, value: Value) -> np.ndarray:
+def finite_column(call: Call, value: Value, place: int = 0) -> np.ndarray:
     """A column to learn from: there are rows, and none is infinite or missing.
 
     For new data, once something was learnt, values that are not finite pass through.
     """
-    found = column(call, value)
+    found = column(call, value, place)
     if call.state:
         return found
     if not len(found):
@@ -131,8 +134,8 @@ def finite_column(call: Call, value: Value) -> np.ndarray:
     bad = np.flatnonzero(~np.isfinite(found))
     if len(bad):
         raise DataError(
-            f"'{call.text}' cannot be computed: '{call.subject}' is {found[bad[0]]:g} at row {bad[0]} of the "
-            f"rows used ({len(bad)} such row{'s' * (len(bad) > 1)}, counted from 0)"
+            f"'{call.text}' cannot be computed: '{call.source(place)}' is {found[bad[0]]:g} at row {bad[0]} "
+            f"of the rows used ({len(bad)} such row{'s' * (len(bad) > 1)}, counted from 0)"
         )
     return found
 
