@@ -48,21 +48,21 @@ def as_table(data: Any) -> Any:
 
 def _of_stream(data: Any) -> Any:
     """A pyarrow table or polars data frame of what an Arrow stream gives."""
-    what = f"the data, of type {type(data).__name__},"
+    what = f"the data are of type {type(data).__name__}"
     if find_spec("pyarrow"):
         import pyarrow
 
         try:
             return pyarrow.table(data)
         except (pyarrow.ArrowException, TypeError, ValueError) as error:
-            raise DataError(f"{what} cannot be read as an Arrow table: {error}") from error
+            raise DataError(f"{what}, whose Arrow stream is no table ({error}); {ACCEPTED}") from error
     if find_spec("polars"):
         import polars
 
         try:
             return polars.DataFrame(data)
         except (polars.exceptions.PolarsError, TypeError, ValueError) as error:
-            raise DataError(f"{what} cannot be read as a polars data frame: {error}") from error
+            raise DataError(f"{what}, whose Arrow stream is no table ({error}); {ACCEPTED}") from error
     raise DataError(
         f"{what} are read by pyarrow or polars, and neither is installed; give a pandas data frame"
     )
