@@ -58,9 +58,9 @@ def compare(
     Likelihood-ratio tests, each model against the one before
     m1: Reaction ~ Days + (1 | Subject)
     m2: Reaction ~ Days + (Days | Subject)
-       npar    AIC    BIC  logLik deviance  Chisq Df Pr(>Chisq)
-    m1    4 1802.1 1814.8 -897.04   1794.1
-    m2    6 1763.9 1783.1 -875.97   1751.9 42.139  2  7.072e-10
+       npar    aic    bic  loglik deviance  chisq df         p     criterion
+    m1    4 1802.1 1814.8 -897.04   1794.1                     ML (refitted)
+    m2    6 1763.9 1783.1 -875.97   1751.9 42.139  2 7.072e-10 ML (refitted)
     fitted by REML, and refitted by maximum likelihood for this table: m1, m2
     """
     return Table.of(tables.compare(_named(models, names), refit=refit))

@@ -424,7 +424,12 @@ class LinearMixedModel:
     # ---- words ---
 
     def summary(
-        self, *, ddf: DdfLike = "satterthwaite", vcov: VcovLike = MODEL, stars: bool = False
+        self,
+        *,
+        ddf: DdfLike = "satterthwaite",
+        vcov: VcovLike = MODEL,
+        stars: bool = False,
+        correlation: bool | None = None,
     ) -> Summary:
         """Everything that is printed about a model, as data; its `str` reads like lmerTest's `summary`.
 
@@ -434,9 +439,11 @@ class LinearMixedModel:
             Degrees of freedom and standard errors of the t tests, as for `coef_table`.
         stars : bool
             Print stars beside small p-values.
+        correlation : bool, optional
+            Print the correlations of the coefficients; without it, those of up to 20.
         """
-        method = self._memory.method(ddf, vcov)
-        return summarise(self._fit, data_name=self._data_name, ddf=method, stars=stars)
+        method, name = self._memory.method(ddf, vcov), self._data_name
+        return summarise(self._fit, data_name=name, ddf=method, stars=stars, correlation=correlation)
 
     def __repr__(self) -> str:
         return str(overview(self._fit, data_name=self._data_name))

@@ -52,7 +52,7 @@ def test_a_csv_file(csv: str, capsys: pytest.CaptureFixture[str]) -> None:
     )
     assert f"   Data: {csv}\n" in out
     assert "REML criterion at convergence: 1743.6" in out
-    assert "Days        10.467      1.546  17.000   6.771 3.26e-06" in out
+    assert "Days        10.467   1.546  17.000  6.771 3.26e-06" in out
 
 
 def test_the_method_of_degrees_of_freedom(capsys: pytest.CaptureFixture[str]) -> None:
@@ -339,10 +339,10 @@ def test_an_anova_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert out.endswith(
         """
 Type I Analysis of Variance Table with Kenward-Roger degrees of freedom
-                    Sum Sq Mean Sq NumDF DenDF F value  Pr(>F)
-recipe               10.19    5.09     2    42  0.2488  0.7809
-temperature        2100.30  420.06     5   210 20.5199 < 2e-16
-recipe:temperature  205.98   20.60    10   210  1.0062  0.4393
+                    sum_sq mean_sq num_df den_df       F       p
+recipe               10.19    5.09      2     42  0.2488  0.7809
+temperature        2100.30  420.06      5    210 20.5199 < 2e-16
+recipe:temperature  205.98   20.60     10    210  1.0062  0.4393
 """
     )
     assert main([*command, "--json", "-"]) == 0

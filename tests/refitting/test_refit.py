@@ -57,3 +57,13 @@ def test_values_without_labels_go_by_their_order(data: pd.DataFrame) -> None:
     shuffled = data["Reaction"].sample(frac=1, random_state=1)
     assert m.refit(shuffled).loglik == m.refit(shuffled.to_numpy()).loglik  # these data have no labels
     assert m.refit(table["Reaction"]).loglik == pytest.approx(m.loglik, rel=1e-10)
+
+
+@pytest.mark.parametrize(("scale", "word"), [(1e200, "large"), (1e-200, "small")])
+def test_values_whose_powers_overflow(
+    model: interlace.LinearMixedModel, data: pd.DataFrame, scale: float, word: str
+) -> None:
+    y = data["Reaction"].drop("row 3")
+    with pytest.raises(DataError, match=f"the values of 'the response' are too {word}"):
+        model.refit(y * scale)
+    assert model.refit(y * 1e60).sigma == pytest.approx(1e60 * model.sigma, rel=1e-6)

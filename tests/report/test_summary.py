@@ -12,7 +12,8 @@ import interlace
 from reference_data import load_data
 
 # What lmerTest 3.1-3 prints for this model of sleepstudy, less what differs by intention:
-# names of coefficients ("Intercept"), the name of the class, stars, and the closing line of facts.
+# names of coefficients ("Intercept") and of the columns of their table, which are those of `coef_table()`,
+# the name of the class, stars, and the closing line of facts.
 LMERTEST = """\
 Linear mixed model fit by REML. t-tests use Satterthwaite's method
 Formula: Reaction ~ Days + (Days | Subject)
@@ -32,9 +33,9 @@ Random effects:
 Number of obs: 180, groups:  Subject, 18
 
 Fixed effects:
-          Estimate Std. Error      df t value Pr(>|t|)
-Intercept  251.405      6.825  17.000  36.838  < 2e-16
-Days        10.467      1.546  17.000   6.771 3.26e-06
+          estimate      se      df      t        p
+Intercept  251.405   6.825  17.000 36.838  < 2e-16
+Days        10.467   1.546  17.000  6.771 3.26e-06
 
 Correlation of fixed effects:
      Intrcp
@@ -242,3 +243,82 @@ def test_html_is_escaped() -> None:
     html = interlace.lmer("Reaction ~ `<b>x` + (1 | Subject)", data).summary()._repr_html_()
     assert "<b>" not in html and "&lt;b&gt;x" in html
     _html_text(html)
+
+
+def test_correlations_are_shown_when_asked_for(slope: interlace.LinearMixedModel) -> None:
+    block, word = "Correlation of fixed effects:", "Correlation of fixed effects not shown (28 coefficients)"
+    few = slope
+    many = interlace.lmer("y ~ service * dept + (1 | s) + (1 | d)", load_data("InstEval_sub"))
+    shown = {
+        (name, asked): (
+            str(m.summary(correlation=asked)),
+            _html_text(m.summary(correlation=asked)._repr_html_()),
+        )
+        for name, m in (("few", few), ("many", many))
+        for asked in (None, True, False)
+    }
+    for (name, asked), (text, html) in shown.items():
+        expected = asked if asked is not None else name == "few"
+        assert (block in text, block[:-1] in html.replace(word, "")) == (expected, expected), (name, asked)
+        hidden = name == "many" and asked is None
+        assert (word in text, word in html) == (hidden, hidden), (name, asked)
+    assert few.summary(correlation=False).correlation.shape == (2, 2)
+    with pytest.raises(interlace.DataError, match="correlation must be True or False"):
+        few.summary(correlation="no")
+
+
+def _headers(html: str) -> list[str]:
+    return re.findall(r"<th[^>]*>([^<]*)</th>", html)
+
+
+@pytest.mark.parametrize("kind", ["anova", "wald", "chisq", "drop1", "lrt", "ranova", "compare", "aic"])
+def test_every_column_is_printed_under_its_name(kind: str, slope: interlace.LinearMixedModel) -> None:
+    smaller = interlace.lmer("Reaction ~ Days + (1 | Subject)", load_data("sleepstudy"))
+    table = {
+        "anova": lambda: slope.anova(),
+        "wald": lambda: slope.anova(type=2, test="wald"),
+        "chisq": lambda: slope.anova(test="chisq", vcov="CR2"),
+        "drop1": lambda: slope.drop1(),
+        "lrt": lambda: slope.drop1(test="lrt"),
+        "ranova": lambda: slope.ranova(),
+        "compare": lambda: interlace.compare(slope, smaller),
+        "aic": lambda: interlace.aic_table(slope, smaller),
+    }[kind]()
+    columns = list(table.columns)
+    lines = str(table).splitlines()
+    printed = [name for name in columns if name != "formula"]  # formulas stand above the numbers
+    header = next(line for line in lines if line.split() == printed)
+    assert _headers(table._repr_html_()) == ["", *columns]
+    for number in table.select_dtypes("number").to_numpy().ravel():
+        if np.isfinite(number) and 1 <= number < 1000:
+            assert any(
+                re.search(rf"(?<![\d.])-?{int(number)}", line) or f"{number:.0f}" in line for line in lines
+            )
+    assert lines.index(header) > 0
+    if "formula" in columns:
+        assert all(f"{label}: {text}" in lines for label, text in table["formula"].items())
+
+
+def test_coefficients_are_printed_under_the_names_of_their_columns(slope: interlace.LinearMixedModel) -> None:
+    for summary in (slope.summary(), slope.summary(vcov="CR2"), slope.summary(ddf="asymptotic")):
+        names = list(summary.coefficients.columns)
+        assert any(line.split() == names for line in str(summary).splitlines())
+        assert [name for name in _headers(summary._repr_html_()) if name in names] == names
+
+
+def test_polynomials_of_ordered_factors_are_said() -> None:
+    data = load_data("cake")
+    m = interlace.lmer("angle ~ recipe + temperature + (1 | recipe:replicate)", data)
+    line = "temperature is ordered, and .L, .Q, ... are polynomials; contrasts={'temperature': 'treatment'}"
+    for text in (
+        str(m.summary()),
+        repr(m),
+        _html_text(m.summary()._repr_html_()),
+        _html_text(m._repr_html_()),
+    ):
+        assert line in text
+    assert "-0.000" not in str(m.summary()) + m.summary()._repr_html_()
+    plain = interlace.lmer(
+        "angle ~ recipe + temperature + (1 | recipe:replicate)", data, contrasts={"temperature": "treatment"}
+    )
+    assert "is ordered" not in str(plain.summary())

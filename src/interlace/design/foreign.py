@@ -64,7 +64,7 @@ def _of_stream(data: Any) -> Any:
         except (polars.exceptions.PolarsError, TypeError, ValueError) as error:
             raise DataError(f"{what}, whose Arrow stream is no table ({error}); {ACCEPTED}") from error
     raise DataError(
-        f"{what} are read by pyarrow or polars, and neither is installed; give a pandas data frame"
+        f"{what}, which pyarrow or polars reads: install one of them, or give a pandas data frame"
     )
 
 

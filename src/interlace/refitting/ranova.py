@@ -14,7 +14,7 @@ from interlace.inference.words import word
 
 DROPS = {"slopes": without_slopes, "terms": lambda *model: [without_block(*model)]}
 NOTE = (
-    "a variance is not negative, so that the chi-square p is too large; p mixture is of chi-squares with "
+    "a variance is not negative, so that the chi-square p is too large; p_mixture is of chi-squares with "
     "df - 1 and df, 50:50, where one variance is dropped"
 )
 NOT_NESTED = (

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from interlace.design.checks import LARGEST_RESPONSE, check_values
 from interlace.design.design import Design
 from interlace.design.extras import check_index
 from interlace.design.frame import read_array
@@ -72,4 +73,5 @@ def read_response(design: Design, y: Any) -> np.ndarray:
         raise DataError(
             f"the response is missing or not finite at {bad.size} of the rows used (first: {bad[0]})"
         )
+    check_values(("the response",), values[:, None], LARGEST_RESPONSE, design.kept)
     return values

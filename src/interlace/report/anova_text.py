@@ -1,4 +1,4 @@
-"""Tables of tests as text, laid out as R prints an `anova` object."""
+"""Tables of tests as text, with R's digits, under the names of their columns."""
 
 from __future__ import annotations
 
@@ -13,26 +13,10 @@ from interlace.report.format import LINE_WIDTH, format_common, format_p, text_ta
 DIGITS = 5
 NO_ROWS = "(no term to test)"
 
-_HEADINGS = {
-    "sum_sq": "Sum Sq",
-    "mean_sq": "Mean Sq",
-    "num_df": "NumDF",
-    "den_df": "DenDF",
-    "F": "F value",
-    "chisq": "Chisq",
-    "df": "Df",
-    "npar": "npar",
-    "loglik": "logLik",
-    "deviance": "deviance",
-    "aic": "AIC",
-    "aicc": "AICc",
-    "bic": "BIC",
-    "delta": "delta",
-    "weight": "weight",
-    "lrt": "LRT",
-    "p_mixture": "p mixture",
-    "p": "Pr(>F)",
-}
+# The columns by how their numbers are printed; all others share their digits like sums of squares.
+_P_VALUES = ("p", "p_mixture")
+_STATISTICS = ("F", "chisq", "lrt")
+FORMULA = "formula"  # above the table in text, where lines are short
 
 
 def anova_text(table: pd.DataFrame) -> str:
@@ -40,24 +24,32 @@ def anova_text(table: pd.DataFrame) -> str:
 
     >>> table = pd.DataFrame({"chisq": [45.853006], "df": [1.0], "p": [1.274674e-11]}, index=["Days"])
     >>> print(anova_text(table))
-          Chisq Df Pr(>Chisq)
-    Days 45.853  1  1.275e-11
+          chisq df         p
+    Days 45.853  1 1.275e-11
     """
-    headings = dict(_HEADINGS, p="Pr(>F)" if "F" in table else "Pr(>Chisq)")
-    names = [name for name in table.columns if name in headings]
-    cells = [_cells(name, table[name].to_numpy(dtype=np.float64)) for name in names]
-    rows = [[str(label), *row] for label, row in zip(table.index, zip(*cells, strict=True), strict=True)]
-    lines = text_table(["", *(headings[name] for name in names)], rows, "l" + "r" * len(names))
+    cells = anova_cells(table)
+    formulas = [f"{label}: {text}" for label, text in zip(table.index, cells.pop(FORMULA, ()), strict=False)]
+    rows = [
+        [str(label), *row] for label, row in zip(table.index, zip(*cells.values(), strict=True), strict=False)
+    ]
+    lines = text_table(["", *cells], rows, "l" + "r" * len(cells))
     heading, note = (textwrap.wrap(table.attrs.get(part, ""), LINE_WIDTH) for part in ("heading", "note"))
-    formulas = [f"{label}: {formula}" for label, formula in table.get("formula", pd.Series()).items()]
     return "\n".join([*heading, *formulas, *(lines if rows else [NO_ROWS]), *note])
 
 
-def _cells(name: str, values: np.ndarray) -> list[str]:
+def anova_cells(table: pd.DataFrame) -> dict[str, list[str]]:
+    """Every column of a table of tests as it is printed, under its own name."""
+    return {str(name): _cells(str(name), table[name]) for name in table.columns}
+
+
+def _cells(name: str, column: pd.Series) -> list[str]:
+    if not pd.api.types.is_numeric_dtype(column.dtype):
+        return ["" if pd.isna(value) else str(value) for value in column]
+    values = column.to_numpy(dtype=np.float64)
     known = values[np.isfinite(values)]
-    if name in ("p", "p_mixture"):
+    if name in _P_VALUES:
         texts = format_p(values, DIGITS - 1)
-    elif name in ("F", "chisq", "lrt"):
+    elif name in _STATISTICS:
         texts = format_common(np.round(values, DIGITS - 1), DIGITS)
     else:
         largest = np.max(np.abs(known), initial=0.0)

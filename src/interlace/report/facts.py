@@ -9,6 +9,8 @@ import pandas as pd
 from interlace.inference.varcorr import Component
 from interlace.report.convergence import Convergence
 
+MAX_CORRELATION = 20  # more coefficients than this, and their correlations are printed when asked for only
+
 
 @dataclass(frozen=True, slots=True)
 class OverviewFacts:
@@ -34,6 +36,8 @@ class OverviewFacts:
         Columns of X left out because they are linear combinations of earlier ones.
     singular : str
         One line on a singular fit and what to do about it; "" for other fits.
+    polynomials : tuple of str
+        Factors whose columns are polynomials because they are ordered.
     """
 
     title: str
@@ -48,6 +52,7 @@ class OverviewFacts:
     fixef: pd.Series
     dropped: tuple[str, ...]
     singular: str
+    polynomials: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +75,8 @@ class SummaryFacts:
         What a reader of their degrees of freedom must know; "" if nothing.
     stars : bool
         Whether stars are printed beside the p-values.
+    correlation_asked : bool or None
+        Whether the correlations are printed; None: where they are not too many.
     """
 
     overview: OverviewFacts
@@ -80,3 +87,10 @@ class SummaryFacts:
     tests: str
     note: str
     stars: bool
+    correlation_asked: bool | None
+
+    @property
+    def correlation_shown(self) -> bool:
+        """Whether the correlations are printed."""
+        p = len(self.correlation)
+        return p > 1 and (p <= MAX_CORRELATION if self.correlation_asked is None else self.correlation_asked)

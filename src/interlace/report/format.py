@@ -39,7 +39,7 @@ def format_common(values: Sequence[float] | np.ndarray, digits: int) -> list[str
     scientific = [f"{v:.{mantissa}e}" for v in finite]
     chosen = scientific if _longest(scientific) < _longest(fixed) else fixed
     texts = iter(chosen)
-    return [_without_minus_zero(next(texts)) if math.isfinite(v) else _special(v) for v in numbers]
+    return [without_minus_zero(next(texts)) if math.isfinite(v) else _special(v) for v in numbers]
 
 
 def format_p(values: Sequence[float] | np.ndarray, digits: int) -> list[str]:
@@ -161,7 +161,8 @@ def _special(x: float) -> str:
     return "NaN" if math.isnan(x) else ("Inf" if x > 0 else "-Inf")
 
 
-def _without_minus_zero(text: str) -> str:
+def without_minus_zero(text: str) -> str:
+    """The text of a number, without the sign of one that is rounded to zero."""
     return text[1:] if text.startswith("-") and not text.strip("-0.") else text
 
 

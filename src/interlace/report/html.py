@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+import pandas as pd
+
 from interlace.report import text
+from interlace.report.anova_text import NO_ROWS, anova_cells
 from interlace.report.facts import OverviewFacts, SummaryFacts
 
 
@@ -18,7 +21,7 @@ def overview_html(o: OverviewFacts) -> str:
         _table("Random effects", *text.random_effects(o.components, o.sigma, variances=False)),
         _paragraphs(text.size_lines(o)),
         _table("Fixed effects", list(o.fixef.index), [values], "r" * len(values)),
-        _paragraphs(text.dropped_lines(o.dropped)),
+        _paragraphs(text.remarks(o)),
     )
 
 
@@ -33,9 +36,23 @@ def summary_html(s: SummaryFacts) -> str:
         _table("Random effects", *text.random_effects(o.components, o.sigma, variances=True)),
         _paragraphs(text.size_lines(o)),
         _coefficients(s),
-        _paragraphs([*text.dropped_lines(o.dropped), *text.note_lines(s)]),
+        _paragraphs([*text.remarks(o), *text.note_lines(s)]),
         _correlation(s),
         _paragraphs([str(s.convergence)]),
+    )
+
+
+def anova_html(table: pd.DataFrame) -> str:
+    """A table of tests in a notebook: the numbers of its text, with heading and note."""
+    cells = anova_cells(table)
+    rows = [
+        [str(label), *row] for label, row in zip(table.index, zip(*cells.values(), strict=True), strict=False)
+    ]
+    align = "l" + "".join("r" if pd.api.types.is_numeric_dtype(table[name]) else "l" for name in cells)
+    return _page(
+        _paragraphs([table.attrs.get("heading", "")]),
+        _table("", ["", *cells], rows, align) if rows else _paragraphs([NO_ROWS]),
+        _paragraphs([table.attrs.get("note", "")]),
     )
 
 
@@ -65,10 +82,13 @@ def _coefficients(s: SummaryFacts) -> str:
 def _correlation(s: SummaryFacts) -> str:
     names = [str(name) for name in s.correlation.index]
     p = len(names)
-    if not 2 <= p <= text.MAX_CORRELATION:
-        return ""
+    if not s.correlation_shown:
+        return _paragraphs(text.correlation_lines(s))
     values = s.correlation.to_numpy()
-    rows = [[names[i], *(f"{values[i, j]:.3f}" if j < i else "" for j in range(p - 1))] for i in range(1, p)]
+    rows = [
+        [names[i], *(text.without_minus_zero(f"{values[i, j]:.3f}") if j < i else "" for j in range(p - 1))]
+        for i in range(1, p)
+    ]
     return _table("Correlation of fixed effects", ["", *names[:-1]], rows, "l" + "r" * (p - 1))
 
 
@@ -89,4 +109,4 @@ def _row(tag: str, cells: Sequence[str], align: str) -> str:
 
 
 def _paragraphs(lines: Sequence[str]) -> str:
-    return "\n".join(f"<p>{escape(line.strip())}</p>" for line in lines)
+    return "\n".join(f"<p>{escape(line.strip())}</p>" for line in lines if line)

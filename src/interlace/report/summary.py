@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 
 from interlace.estimation.fit import Fit
-from interlace.inference import likelihood
+from interlace.inference import likelihood, wald
 from interlace.inference.df import DdfLike, ddf_method
 from interlace.inference.estimates import fixed_effects
 from interlace.inference.singular import singular_line
 from interlace.inference.varcorr import components
-from interlace.inference.wald import correlation
+from interlace.inference.words import switch
 from interlace.prediction.ranef import n_groups
 from interlace.prediction.residuals import residuals
 from interlace.report import html, text
@@ -65,13 +65,20 @@ def overview(fit: Fit, *, data_name: str = "") -> Overview:
         fixef=pd.Series(estimates.estimate, index=list(estimates.labels)),
         dropped=fit.dropped,
         singular=singular_line(fit),
+        polynomials=fit.encoding.polynomials,
     )
 
 
 def summarise(
-    fit: Fit, *, data_name: str = "", ddf: DdfLike = "satterthwaite", stars: bool = False
+    fit: Fit,
+    *,
+    data_name: str = "",
+    ddf: DdfLike = "satterthwaite",
+    stars: bool = False,
+    correlation: bool | None = None,
 ) -> Summary:
     """The summary of a fit."""
+    asked = None if correlation is None else switch("correlation", correlation)
     method = ddf_method(ddf)
     bound = method.bind(fit)
     estimates = fixed_effects(fit, bound)
@@ -81,11 +88,12 @@ def summarise(
         overview=overview(fit, data_name=data_name),
         scaled_residuals=dict(zip(QUANTILES, quantiles.tolist(), strict=True)),
         coefficients=estimates.table(),
-        correlation=pd.DataFrame(correlation(estimates.vcov), index=names, columns=names),
+        correlation=pd.DataFrame(wald.correlation(estimates.vcov), index=names, columns=names),
         convergence=convergence(fit),
         tests=method.description,
         note=bound.note,
-        stars=stars,
+        stars=switch("stars", stars),
+        correlation_asked=asked,
     )
 
 

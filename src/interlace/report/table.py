@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from html import escape
 from typing import Any
 
 import pandas as pd
 
 from interlace.report.anova_text import anova_text
+from interlace.report.html import anova_html
 
 
 class Table(pd.DataFrame):
@@ -31,6 +31,4 @@ class Table(pd.DataFrame):
         return anova_text(self)
 
     def _repr_html_(self) -> str:
-        around = [escape(self.attrs.get(part, "")) for part in ("heading", "note")]
-        heading, note = (f"<p>{text}</p>" if text else "" for text in around)
-        return f"{heading}{pd.DataFrame(self).to_html()}{note}"
+        return anova_html(self)

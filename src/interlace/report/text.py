@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from interlace.inference.varcorr import RESIDUAL, Component
-from interlace.report.facts import OverviewFacts, SummaryFacts
+from interlace.report.facts import MAX_CORRELATION, OverviewFacts, SummaryFacts
 from interlace.report.format import (
     STARS_LEGEND,
     abbreviate,
@@ -17,12 +17,12 @@ from interlace.report.format import (
     named_numbers,
     significance_stars,
     text_table,
+    without_minus_zero,
     wrapped_columns,
     zap_small,
 )
 
 DIGITS = 4
-MAX_CORRELATION = 20  # more coefficients than this, and their correlations are not printed
 NO_COEFFICIENTS = "No fixed-effect coefficients"
 CRITERION = "REML criterion"
 
@@ -34,7 +34,7 @@ def overview_text(o: OverviewFacts) -> str:
     lines += [*size_lines(o), "Fixed effects:"]
     values = format_common(o.fixef.to_numpy(), DIGITS)
     lines += named_numbers([str(name) for name in o.fixef.index], values) or [NO_COEFFICIENTS]
-    return "\n".join([*lines, *dropped_lines(o.dropped)])
+    return "\n".join([*lines, *remarks(o)])
 
 
 def summary_text(s: SummaryFacts) -> str:
@@ -53,10 +53,10 @@ def summary_text(s: SummaryFacts) -> str:
         [
             "Fixed effects:",
             *coefficient_lines(s.coefficients, stars=s.stars),
-            *dropped_lines(o.dropped),
+            *remarks(o),
             *note_lines(s),
         ],
-        correlation_lines(s.correlation),
+        correlation_lines(s),
         [str(s.convergence)],
     ]
     return "\n\n".join("\n".join(lines) for lines in paragraphs if lines)
@@ -113,12 +113,19 @@ def size_lines(o: OverviewFacts) -> list[str]:
     return [*lines, *([o.singular] if o.singular else [])]
 
 
-def dropped_lines(dropped: Sequence[str]) -> list[str]:
-    """The line that names the columns left out of a rank-deficient X."""
-    if not dropped:
-        return []
-    what = "1 column" if len(dropped) == 1 else f"{len(dropped)} columns"
-    return [f"fixed effects are rank deficient, so {what} left out: {', '.join(dropped)}"]
+def remarks(o: OverviewFacts) -> list[str]:
+    """What a reader of the coefficients must know: columns left out, and factors coded by polynomials."""
+    lines = []
+    if o.dropped:
+        what = "1 column" if len(o.dropped) == 1 else f"{len(o.dropped)} columns"
+        lines.append(f"fixed effects are rank deficient, so {what} left out: {', '.join(o.dropped)}")
+    if o.polynomials:
+        some = len(o.polynomials) > 1
+        lines.append(
+            f"{', '.join(o.polynomials)} {'are' if some else 'is'} ordered, and .L, .Q, ... are polynomials; "
+            f"contrasts={{'{o.polynomials[0]}': 'treatment'}} compares with the first level"
+        )
+    return lines
 
 
 def coefficient_lines(table: pd.DataFrame, *, stars: bool = False) -> list[str]:
@@ -134,13 +141,11 @@ def coefficient_lines(table: pd.DataFrame, *, stars: bool = False) -> list[str]:
 
 
 def coefficient_cells(table: pd.DataFrame, *, stars: bool = False) -> dict[str, list[str]]:
-    """Printed columns of a coefficient table, by heading; only those columns that the table has."""
-    shown = {name: heading_ for name, heading_ in _SHARED_DIGITS.items() if name in table}
-    shared = iter(_rounded_like_r(table[list(shown)].to_numpy()))
-    cells = {heading_: [next(shared) for _ in range(len(table))] for heading_ in shown.values()}
-    for column, (heading_, formatted) in _COLUMNS.items():
-        if column in table:
-            cells[heading_] = formatted(table[column].to_numpy())
+    """Printed columns of a coefficient table, by name."""
+    shown = [name for name in _SHARED_DIGITS if name in table]
+    shared = iter(_rounded_like_r(table[shown].to_numpy()))
+    cells = {name: [next(shared) for _ in range(len(table))] for name in shown}
+    cells |= {name: as_text(table[name].to_numpy()) for name, as_text in _COLUMNS.items() if name in table}
     if stars and "p" in table:
         cells[""] = [significance_stars(p) for p in table["p"]]
     return cells
@@ -151,20 +156,20 @@ def criteria_cells(o: OverviewFacts, *, decimals: int) -> dict[str, str]:
     return {k: f"{v:d}" if isinstance(v, int) else f"{v:.{decimals}f}" for k, v in o.criteria.items()}
 
 
-def correlation_lines(corr: pd.DataFrame) -> list[str]:
-    """The lower triangle of the correlations of the fixed effects."""
-    p = len(corr)
-    if p < 2:
-        return []
-    if p > MAX_CORRELATION:
-        return [
-            f"Correlation of fixed effects not shown ({p} coefficients); it is in the summary's .correlation"
-        ]
+def correlation_lines(s: SummaryFacts) -> list[str]:
+    """The lower triangle of the correlations of the fixed effects; a word where they are too many."""
+    corr, p = s.correlation, len(s.correlation)
+    if not s.correlation_shown:
+        hidden = p > MAX_CORRELATION and s.correlation_asked is None
+        return [f"{_CORRELATION} not shown ({p} coefficients): summary(correlation=True)"] if hidden else []
     rows, short = abbreviate(list(corr.index), 11), abbreviate(list(corr.index), 6)
     values = corr.to_numpy()
-    cells = [[f"{values[i, j]:.3f}" if j < i else "" for i in range(1, p)] for j in range(p - 1)]
+    cells = [
+        [without_minus_zero(f"{values[i, j]:.3f}") if j < i else "" for i in range(1, p)]
+        for j in range(p - 1)
+    ]
     return [
-        "Correlation of fixed effects:",
+        f"{_CORRELATION}:",
         *wrapped_columns(rows[1:], list(zip(short, cells, strict=False))),
     ]
 
@@ -173,11 +178,12 @@ def _t_cells(values: np.ndarray) -> list[str]:
     return format_common(np.round(values, DIGITS - 1), DIGITS)
 
 
-_SHARED_DIGITS = {"estimate": "Estimate", "se": "Std. Error", "df": "df"}
-_COLUMNS: dict[str, tuple[str, Callable[[np.ndarray], list[str]]]] = {
-    "t": ("t value", _t_cells),
-    "p": ("Pr(>|t|)", lambda p: format_p(p, DIGITS - 1)),
+_SHARED_DIGITS = ("estimate", "se", "df")
+_COLUMNS: dict[str, Callable[[np.ndarray], list[str]]] = {
+    "t": _t_cells,
+    "p": lambda p: format_p(p, DIGITS - 1),
 }
+_CORRELATION = "Correlation of fixed effects"
 
 
 def _rounded_like_r(values: np.ndarray) -> list[str]:
@@ -198,7 +204,9 @@ def _criteria_lines(o: OverviewFacts, *, decimals: int) -> list[str]:
 
 
 def _correlations(component: Component, row: int, width: int) -> list[str]:
-    shown = [f"{r:.2f}" if np.isfinite(r) else "NaN" for r in component.correlation[row, :row]]
+    shown = [
+        without_minus_zero(f"{r:.2f}") if np.isfinite(r) else "NaN" for r in component.correlation[row, :row]
+    ]
     return shown + [""] * (width - row)
 
 
