@@ -19,7 +19,7 @@ TERMS: dict[str, Any] = json.loads((Path(__file__).parent / "terms.json").read_t
 # Variance of the random effects over that of the residuals.
 RATIOS = (0.0, 1e-4, 0.01, 0.1, 0.5, 1.0, 1.0, 2.0, 10.0, 100.0, 1e4)
 # Functions whose knots or moments depend on the rows: R learns them before rows with missing values leave.
-LEARNT = ("poly(", "ns(", "bs(", "scale(")
+LEARNT = ("poly(", "ns(", "bs(", "scale(", "mean(")
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,7 +124,7 @@ def origin_of_the_response(model: Model, m: Any, rng: Rng) -> None:
 
 
 def unit_of_a_predictor(model: Model, m: Any, rng: Rng) -> None:
-    if re.search(r"I\(x|exp\(", model.formula):
+    if re.search(r"I\(x|exp\(|pmin\(x", model.formula):
         return
     c = 10.0 ** rng.uniform(-5, 5)
     frame = model.frame

@@ -17,5 +17,5 @@ def test_laws_hold(number: int) -> None:
 
 def test_laws_hold_for_a_few_models() -> None:
     held: Counter[str] = Counter()
-    assert [problem for number in range(4) for problem in broken(8, number, held)] == []
+    assert [problem for number in (1, 2, 4) for problem in broken(8, number, held)] == []
     assert set(held) == set(ALL)
