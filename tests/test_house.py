@@ -45,7 +45,6 @@ COMPILED = "interlace._core"
 # What lies outside the house, and the rooms (or files) that may touch it. Tables come in at design (and, read
 # from files, at cli); pandas elsewhere is for tables handed out.
 DOORS = {
-    "formulaic": ("design",),
     COMPILED: ("kernel",),
     "matplotlib": ("report.plots",),
     "narwhals": ("design",),

@@ -12,7 +12,7 @@ import numpy as np
 
 from interlace.design.encoding import Encoding
 from interlace.errors import DataError
-from interlace.estimation.fit import fit
+from interlace.estimation.fit import Fit, fit
 from interlace.formula.parser import parse
 from interlace.hints import refuse_unknown
 from interlace.inference.words import word
@@ -84,20 +84,20 @@ def lmer(
     refuse_unknown("lmer", unknown, OPTIONS)
     _check(formula, reml, na_action)
     na_action = word("na_action", na_action, NA_ACTIONS)
-    threads = thread_count(n_jobs)
     scope = _caller_scope()
-    with blas_threads(inf, threads):
-        encoding, design = Encoding.learn(
-            parse(formula),
-            data,
-            weights=weights,
-            offset=offset,
-            contrasts=contrasts,
-            na_action=na_action,
-            context=scope,
-        )
-        fitted = fit(encoding, design, reml=reml, n_jobs=threads)
+    learnt = {"weights": weights, "offset": offset, "contrasts": contrasts, "na_action": na_action}
+    fitted = fit_formula(formula, data, reml=reml, n_jobs=n_jobs, context=scope, **learnt)
     return LinearMixedModel(fitted, data_name=_name_of(data, scope))
+
+
+def fit_formula(
+    formula: str, data: Any, *, reml: bool, n_jobs: int | None, context: Mapping[str, Any], **learnt: Any
+) -> Fit:
+    """The fit of a formula whose names are columns of the data, the documented functions, and `context`."""
+    threads = thread_count(n_jobs)
+    with blas_threads(inf, threads):
+        encoding, design = Encoding.learn(parse(formula), data, context=context, **learnt)
+        return fit(encoding, design, reml=reml, n_jobs=threads)
 
 
 def _check(formula: object, reml: object, na_action: object) -> None:

@@ -16,7 +16,7 @@ from typing import Any, NoReturn, TextIO
 import pandas as pd
 
 from interlace import datasets
-from interlace.api import lmer
+from interlace.api import fit_formula
 from interlace.errors import DataError, InterlaceError, InterlaceWarning
 from interlace.inference.df import WORDS
 from interlace.inference.memory import Memory
@@ -117,8 +117,16 @@ def _fit(arguments: argparse.Namespace) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("always", InterlaceWarning)
         warnings.showwarning = _show_warning
-        model = lmer(arguments.formula, data, reml=not arguments.ml, weights=arguments.weights)
-    model = LinearMixedModel(model.fit, data_name=arguments.data)
+        # No context: a formula from outside knows the documented functions and no others.
+        fitted = fit_formula(
+            arguments.formula,
+            data,
+            reml=not arguments.ml,
+            n_jobs=None,
+            context={},
+            weights=arguments.weights,
+        )
+    model = LinearMixedModel(fitted, data_name=arguments.data)
     ddf = Memory(model.fit).method(arguments.ddf, arguments.vcov)  # bound once for all tables
     table = None if arguments.anova is None else model.anova(type=arguments.anova, ddf=ddf)
     if arguments.json is not None:

@@ -36,7 +36,7 @@ class LinearMixedModel:
     Tables of results are pandas; what has a row per observation comes back in the caller's own frame library.
     Nothing of a model can be changed; `refit` gives a new one. Models pickle.
 
-    Columns are named as formulaic names them: "Intercept", "x", "recipe[T.B]", "recipe[T.B]:x",
+    Columns are named by one rule everywhere: "Intercept", "x", "recipe[T.B]", "recipe[T.B]:x",
     "poly(x, 2)[1]".
     """
 

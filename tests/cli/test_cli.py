@@ -290,7 +290,7 @@ def test_interruption(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "lmer", interrupted)
+    monkeypatch.setattr(cli, "fit_formula", interrupted)
     assert main(["fit", FORMULA, "sleepstudy"]) == 130
     assert "Traceback" not in capsys.readouterr().err
 

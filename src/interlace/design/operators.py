@@ -154,6 +154,9 @@ class Operation:
             raise self.error("a matrix cannot be compared; take one column")
         if _is_categorical(left) or _is_categorical(right):
             return self._compared_labels(left, right)
+        if self._is_logical_text(left, right):
+            sides = [side.upper() if isinstance(side, str) else side for side in (left, right)]
+            return self._compared_labels(*sides)
         if _is_date(left) or _is_date(right):
             a, b = self._date(left), self._date(right)
             return _logical(of(a, b), np.isnat(a) | np.isnat(b))
@@ -164,6 +167,16 @@ class Operation:
                 raise self.error(f"numbers are compared with {_described(side)}; write a number")
         a, b = self._number(left), self._number(right)
         return _logical(of(a, b), np.isnan(a) | np.isnan(b))
+
+    @staticmethod
+    def _is_logical_text(left: Value, right: Value) -> bool:
+        """A logical beside "TRUE", as it is read from a file."""
+        texts = [side for side in (left, right) if isinstance(side, str)]
+        logical = any(
+            _is_logical(side) or (isinstance(side, np.ndarray) and side.dtype.kind == "b")
+            for side in (left, right)
+        )
+        return logical and bool(texts) and texts[0].upper() in ("TRUE", "FALSE")
 
     def _date(self, value: Value) -> np.ndarray:
         if _is_date(value):

@@ -193,6 +193,8 @@ class _Reader:
         """What to say where an operand should stand."""
         before = self.before
         opening = before is None or before.is_op("(", "[", "{", ",")
+        if token is not None and opening and token.is_op(","):
+            return self.error("an argument is missing before this comma", token)
         if token is not None and opening and token.is_op(")", "]", "}") and before is not None:
             if before.is_op(","):
                 return self.error("an argument is missing after this comma", before)

@@ -128,13 +128,10 @@ class Side:
             return node
         self._check_operators(node, level)
         head = self._factor(node.head, adding)
-        steps = [
-            replace(step, operator=_as_product(step), operand=self._factor(step.operand, adding))
-            for step in node.steps
-        ]
         kept = head
-        for step in steps:
-            kept = chain(kept, (step,), node.position)
+        for step in node.steps:
+            found = replace(step, operand=self._factor(step.operand, adding))
+            kept = chain(kept, (replace(found, operator=_as_product(found)),), node.position)
         return kept
 
     def _check_operators(self, node: Chain, level: int) -> None:

@@ -47,6 +47,7 @@ CONSTANTS: Mapping[str, float | bool] = {
     "F": False,
     "Inf": math.inf,
     "NaN": math.nan,
+    "NA": math.nan,
 }
 
 
