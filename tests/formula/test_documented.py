@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from pathlib import Path
 
@@ -23,7 +24,7 @@ def test_the_order_of_the_table_is_that_of_the_grammar() -> None:
     binary = [[op for op in row if not op.startswith(("-x", "+x", "!")) or op == "!="] for row in rows()]
     kept = [row for row in binary if row]
     assert len(rows()) == len(kept) + 2
-    for tighter, looser in zip(kept, kept[1:], strict=False):
+    for tighter, looser in itertools.pairwise(kept):
         for a in tighter:
             for b in looser:
                 assert expression(f"x {b} y {a} z") == expression(f"x {b} (y {a} z)")
