@@ -198,6 +198,7 @@ nb::dict to_dict(const Minimum& m) {
     d["gradient"] = to_numpy(m.gradient.empty() ? std::vector<double>(n) : m.gradient, {n});
     d["hessian"] = to_numpy(m.hessian.empty() ? std::vector<double>(n * n) : m.hessian, {n, n});
     d["decrement"] = m.decrement;
+    d["rounding"] = m.rounding;
     d["evaluations"] = m.evaluations;
     d["gradients"] = m.gradients;
     d["status"] = m.status == Status::converged ? "converged" : m.status == Status::stalled ? "stalled" : "too many evaluations";

@@ -117,7 +117,7 @@ Minimum minimise(Objective& objective, std::vector<double> start, double toleran
     best.hessian = plain;
     double radius = 2.0 * std::max(1.0, norm(best.x) / std::sqrt(static_cast<double>(n)));
     bool fresh = true;
-    double rounding = objective.rounding();
+    best.rounding = objective.rounding();
     std::optional<Quadratic> quadratic;
     while (true) {
         check_interrupt();
@@ -125,7 +125,7 @@ Minimum minimise(Objective& objective, std::vector<double> start, double toleran
         if (!quadratic) quadratic.emplace(best.gradient, best.hessian);
         const Quadratic& model = *quadratic;
         best.decrement = model.newton_decrement();
-        const double noise = 1e-14 * (1.0 + std::abs(best.value)) + rounding;
+        const double noise = 1e-14 * (1.0 + std::abs(best.value)) + best.rounding;
         if (best.decrement < std::max(tolerance, noise)) {
             best.status = Status::converged;
             return best;
@@ -168,7 +168,7 @@ Minimum minimise(Objective& objective, std::vector<double> start, double toleran
         else if (ratio > 0.7 && len > 0.8 * radius) radius = 3.0 * radius;
         // 3) derivatives there, and what the step taught about the Hessian
         Vector gradient, hessian;
-        rounding = objective.rounding();
+        best.rounding = objective.rounding();
         objective.derivatives(gradient, hessian);
         ++best.gradients;
         Vector y(n);

@@ -25,6 +25,7 @@ struct Minimum {
     std::vector<double> x, gradient, hessian;
     double value = 0;
     double decrement = 0;  // predicted further decrease, g'H^-1 g / 2
+    double rounding = 0;   // of the value
     index evaluations = 0, gradients = 0;
     Status status = Status::converged;
 };

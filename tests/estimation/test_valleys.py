@@ -14,13 +14,14 @@ import pytest
 from interlace import lmer
 from interlace.datasets import load
 from interlace.design.encoding import Encoding
-from interlace.errors import InterlaceError
+from interlace.errors import ConvergenceWarning, DataError, InterlaceError, ModelError
 from interlace.estimation import optimize, valleys
+from interlace.estimation.covariance import Unstructured
 from interlace.estimation.deviance import ProfiledDeviance
 from interlace.estimation.fit import Fit, fit
 from interlace.estimation.valleys import Term
 from interlace.kernel import NotPositiveDefiniteError
-from made_data import crossed
+from made_data import crossed, labels
 from random_models import random_model
 from reference_cases import lmer_cases
 
@@ -166,8 +167,66 @@ def test_large_models_are_searched_again_for_means_only() -> None:
     large = (Term(False, True, 151), Term(False, False, 100))
     mean = (Term(False, True, 151), Term(True, False, 100))
     neither = (Term(False, False, 9), Term(False, False, 9))
-    counts = [len(valleys.doubtful_effects(structures, t)) for t in (small, large, mean, neither)]
-    assert counts == [3, 0, 1, 0]
+    doubts = [valleys.Doubt.of(structures, t) for t in (small, large, mean, neither)]
+    assert [len(d.effects) for d in doubts] == [3, 0, 1, 0]
+    moments = np.full(len(doubts[0].diagonal), 0.5)
+    assert [len(list(d.starts(moments))) for d in doubts] == [17, 0, 1, 0]
+    assert [len(list(d.starts_about(moments))) for d in doubts] == [6, 0, 1, 0]
+
+
+def test_a_limit_to_the_number_of_searches() -> None:
+    structures = [Unstructured(4)] * 3
+    doubt = valleys.Doubt.of(structures, [Term(True, False, 9)] * 3)
+    assert len(doubt.effects) == 12
+    assert len(list(doubt.starts(doubt.diagonal))) == valleys.MOST
+    assert len(list(doubt.starts_about(doubt.diagonal))) == 24
+
+
+# --- what a search says of its end ----------------------------------------------------------------------
+
+
+def _apart(ratio: float, seed: int) -> dict[str, Any]:
+    """Twelve groups whose means differ by so many times the residuals."""
+    rng = np.random.default_rng(seed)
+    g, x, z = np.repeat(np.arange(12), 25), rng.normal(size=300), rng.normal(size=300)
+    return {"y": ratio * rng.normal(size=12)[g] + rng.normal(size=300), "x": x, "z": z, "g": labels(g, "g")}
+
+
+@pytest.mark.parametrize(
+    "formula", ["y ~ 1 + (x * z | g)", "y ~ 1 + (x + z | g)", "y ~ x + (x | g)", "y ~ 1 + (1 | g)"]
+)
+def test_residuals_a_ten_thousandth_of_the_random_effects(formula: str) -> None:
+    """What docs/limitations.md promises; beyond it the fit says that it is lost."""
+    for seed in range(3):
+        at_ten = fit(*Encoding.learn(formula, _apart(10.0, seed)))
+        f = fit(*Encoding.learn(formula, _apart(1e4, seed)))
+        assert f.optimum.converged
+        np.testing.assert_allclose(f.sigma, at_ten.sigma, rtol=2e-3)
+        # the criterion grows by the log of the variance of eleven free means
+        grown = f.optimum.value - at_ten.optimum.value
+        np.testing.assert_allclose(grown, 2 * 11 * np.log(1e3), atol=1.5)
+    with pytest.warns(ConvergenceWarning, match="lost in rounding error"):
+        fit(*Encoding.learn(formula, _apart(1e5, 0)))
+
+
+def test_a_criterion_without_a_lower_bound_is_said() -> None:
+    rng = np.random.default_rng(3)
+    data = {"y": rng.normal(size=8), "x": rng.normal(size=8), "z": rng.normal(size=8), "f": list("aaabbbcc")}
+    with pytest.raises((ModelError, ConvergenceWarning), match="likelihood has no maximum"):
+        fit(*Encoding.learn("y ~ x * z + (x | f)", data), reml=False)
+
+
+@pytest.mark.parametrize("times", [1e150, 1e-150])
+def test_a_response_beyond_floating_point_is_refused_by_a_refit(times: float) -> None:
+    f = fit(*Encoding.learn("y ~ x + (1 | a)", crossed(np.random.default_rng(1))))
+    with pytest.raises(DataError, match=r"too (large|small) for floating-point"):
+        f.refit(f.design.y * times)
+
+
+def test_weights_beyond_floating_point_are_refused() -> None:
+    data = load("sleepstudy").assign(w=1e300)
+    with pytest.raises(ModelError, match="rescale them"):
+        lmer("Reaction ~ Days + (Days | Subject)", data, weights="w")
 
 
 # --- thousands of random models -------------------------------------------------------------------------

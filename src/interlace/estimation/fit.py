@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from interlace.design.checks import LARGEST_RESPONSE, check_values
 from interlace.design.design import Design
 from interlace.design.encoding import Encoding
 from interlace.errors import ConvergenceWarning, DataError, ModelError, RankDeficiencyWarning, warn
 from interlace.estimation.covariance import Unstructured
 from interlace.estimation.crossproducts import CrossProducts
 from interlace.estimation.deviance import ProfiledDeviance
-from interlace.estimation.optimize import Optimum, minimise, minimise_again
+from interlace.estimation.optimize import UNBOUNDED, Optimum, minimise, minimise_again
 from interlace.estimation.penalized import EXACT_FIT, Solution, System
 from interlace.estimation.rank import independent_columns
 from interlace.kernel import NotPositiveDefiniteError
@@ -196,6 +197,13 @@ def _search(search: Callable[[], tuple[ProfiledDeviance, Optimum]]) -> tuple[Pro
         return search()
     except NotPositiveDefiniteError as error:
         raise ModelError(_EXACT) from error
+    except ModelError:
+        raise
+    except ValueError as error:
+        raise ModelError(
+            "the criterion is not a number: the response, a predictor or the weights are too large or too "
+            "small for floating-point arithmetic; rescale them"
+        ) from error
 
 
 def _checked(
@@ -208,7 +216,9 @@ def _checked(
     solution = criterion.solution(optimum.par)
     if solution.pwrss <= EXACT_FIT * criterion.system.A.products.yy:
         raise ModelError(_EXACT)
-    if not optimum.converged:
+    if optimum.status == UNBOUNDED:
+        warn(_UNBOUNDED, ConvergenceWarning)
+    elif not optimum.converged:
         warn(
             f"the search ended after {optimum.evaluations} evaluations without a proof of a minimum "
             f"({optimum.status}); the criterion could still fall by {optimum.decrement:.2g}. Look for random "
@@ -218,6 +228,11 @@ def _checked(
     return _fit(criterion, design, optimum, solution, kept, dropped)
 
 
+_UNBOUNDED = (
+    "the likelihood has no maximum: for some covariances the random effects reproduce the response exactly, "
+    "and the criterion falls without end. The fit is a local maximum elsewhere; the data are too few for "
+    "this random part, use a simpler one"
+)
 _EXACT = (
     "the residual variance is zero: the model fits the response exactly, so its likelihood has no maximum. "
     "Look for a random effect for each distinct value of the response, or for values repeated within groups"
@@ -257,4 +272,5 @@ def _response(y: ArrayLike, n: int) -> Array:
         )
     if not np.isfinite(values).all():
         raise DataError("the response has values that are missing or infinite")
+    check_values(("the response",), values[:, None], LARGEST_RESPONSE, None)
     return values

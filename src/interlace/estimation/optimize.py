@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from interlace import kernel
 from interlace.estimation.deviance import ProfiledDeviance
 from interlace.estimation.penalized import EXACT_FIT
-from interlace.estimation.valleys import doubtful_effects, starts, starts_about
+from interlace.estimation.valleys import Doubt
 
 Array = NDArray[np.floating]
 
@@ -26,6 +26,10 @@ SAME_VALUE = 1e-4
 ROUNDS = 4
 # Evaluations of a search for another minimum.
 MAX_ELSEWHERE = 300
+# The status of an end whose value, or its curvature, is not known well enough.
+LOST = "lost in rounding error"
+# The status of a minimum beside which the criterion falls without end.
+UNBOUNDED = "a minimum beside which the criterion has no lower bound"
 # Evaluations between two changes of basis.
 PIVOT_EVERY = 8
 # Diagonal entries below this are tried at exactly zero.
@@ -158,16 +162,19 @@ class _Searches:
         self.moments: Array = self.compiled.moment_start()
         self.best = _Search(self.criterion, self.compiled, self.moments, MAX_EVALUATIONS)
         self.others: list[_Search] = []
-        self.effects = doubtful_effects(criterion.structures, criterion.terms)
+        self.unbounded = False
+        self.doubt = Doubt.of(criterion.structures, criterion.terms)
 
     def run(self) -> None:
         """From the start by moments, and from others where there may be a second minimum."""
         self.best.run()
-        for start in starts(self.effects, self.moments):
+        if not self.doubt.effects:
+            return
+        for start in self.doubt.starts(self.moments):
             self.visit(start)
         for _ in range(ROUNDS):
             before = self.best
-            for start in starts_about(self.effects, before.natural_par):
+            for start in self.doubt.starts_about(before.natural_par):
                 self.visit(start)
             if self.best is before:
                 return
@@ -181,6 +188,7 @@ class _Searches:
         except (kernel.NotPositiveDefiniteError, ValueError):
             return  # there the model fits the response exactly
         if found.exact:
+            self.unbounded |= found.value < self.best.value
             return
         if found.value < self.best.value - SAME_VALUE:
             self.best, found = found, self.best
@@ -195,13 +203,20 @@ class _Searches:
             gradient=best.gradient,
             hessian=best.hessian,
             hessian_kind=best.hessian_kind,
-            status=best.status,
+            status=self.status,
             evaluations=best.evaluations + sum(s.evaluations for s in self.others),
             gradients=best.gradients + sum(s.gradients for s in self.others),
             at_zero=best.criterion.zero_components(best.par),
             searches=1 + len(self.others),
             other=self.other(),
         )
+
+    @property
+    def status(self) -> str:
+        """What ended the search that found the lowest minimum, or why this is none."""
+        if self.best.rounding > NO_MINIMUM:
+            return LOST
+        return UNBOUNDED if self.unbounded and self.best.status == "converged" else self.best.status
 
     def other(self) -> Valley | None:
         """The lowest minimum that is not the best one."""
@@ -226,6 +241,7 @@ class _Search:
         self.hessian = np.zeros((0, 0))
         self.hessian_kind = "average information"
         self.status = ""
+        self.rounding = 0.0
         self.evaluations = self.gradients = 0
 
     @property
@@ -283,7 +299,11 @@ class _Search:
         while True:
             found = self.compiled.minimise(self.par, TOLERANCE, budget)
             self.par, self.value, self.status = found["par"], found["value"], found["status"]
-            self.gradient, self.hessian = found["gradient"], found["hessian"]
+            self.gradient, self.hessian, self.rounding = (
+                found["gradient"],
+                found["hessian"],
+                found["rounding"],
+            )
             self.evaluations += found["evaluations"]
             self.gradients += found["gradients"]
             if self.status != "too many evaluations" or self.evaluations >= self.most:
@@ -328,4 +348,4 @@ class _Search:
             self.hessian, self.hessian_kind = self.compiled.hessian(self.par), "exact"
             self.gradients += 2 * len(self.par)
         if self.status == "converged" and _decrement(self.gradient, self.hessian) > NO_MINIMUM:
-            self.status = "lost in rounding error"
+            self.status = LOST

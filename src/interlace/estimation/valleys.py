@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,8 @@ UNEQUAL_FEW, UNEQUAL_MANY = 3.0, 30.0
 FEW = 40
 # With so many random effects an evaluation costs little beside reading a formula: every effect is looked at.
 CHEAP = 400
+# Searches from the start and about one minimum, at most.
+MOST = 32
 # Standard deviations, in units of the residual one, of a term that is (nearly) left out.
 SMALL = 1e-2
 
@@ -81,33 +84,52 @@ class Effect:
         return out
 
 
-def doubtful_effects(structures: Sequence[Unstructured], terms: Sequence[Term]) -> list[Effect]:
-    """The random effects whose size may have a second value at a minimum.
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """The random effects whose size may have a second value at a minimum, and how often to look.
 
-    All of them, where one term is in doubt and an evaluation is cheap; else those of terms with a mean.
+    Attributes
+    ----------
+    effects : tuple of Effect
+        None where the criterion has one minimum. All of them, where a term is in doubt and an evaluation is
+        cheap; else those of terms with a mean.
+    diagonal : ndarray
+        Parameters of random effects as large as the residuals.
+    most : int
+        Searches from the start, and about one minimum.
     """
-    if not any(term.mean or term.unequal for term in terms):
-        return []
-    cheap = sum(s.k * term.levels for s, term in zip(structures, terms, strict=True)) <= CHEAP
-    out, at = [], 0
-    for s, term in zip(structures, terms, strict=True):
-        if cheap or term.mean:
-            rows = np.array([row for row, _ in s.entries])
-            diagonal = at + np.flatnonzero(s.diagonal)
-            out += [Effect(at + np.flatnonzero(rows == r), int(diagonal[r])) for r in range(s.k)]
-        at += s.n_par
-    return out
 
+    effects: tuple[Effect, ...]
+    diagonal: Array
+    most: int
 
-def starts(effects: Sequence[Effect], moments: Array) -> Iterator[Array]:
-    """Parameters from which to search again, in the basis where the columns are orthonormal: one random
-    effect after another is far larger, or far smaller, than the moments say."""
-    for effect in effects:
-        for times in (100.0, 10.0, 0.01):
-            yield effect.scaled(moments, times)
+    @classmethod
+    def of(cls, structures: Sequence[Unstructured], terms: Sequence[Term]) -> Doubt:
+        """Of the covariance blocks of a model."""
+        diagonal = np.concatenate([s.start for s in structures])
+        if not any(term.mean or term.unequal for term in terms):
+            return cls((), diagonal, 0)
+        cheap = sum(s.k * term.levels for s, term in zip(structures, terms, strict=True)) <= CHEAP
+        out, at = [], 0
+        for s, term in zip(structures, terms, strict=True):
+            if cheap or term.mean:
+                rows = np.array([row for row, _ in s.entries])
+                places = at + np.flatnonzero(s.diagonal)
+                out += [Effect(at + np.flatnonzero(rows == r), int(places[r])) for r in range(s.k)]
+            at += s.n_par
+        return cls(tuple(out), diagonal, MOST if cheap else len(out))
 
+    def starts(self, moments: Array) -> Iterator[Array]:
+        """Parameters from which to search again, in the basis where the columns are orthonormal: one random
+        effect after another is far larger, or far smaller, than the moments say, or larger than all others.
+        """
+        one = self.diagonal
+        kinds = ((moments, 100.0), (SMALL * one, 1000.0), (one, 10.0), (moments, 10.0), (moments, 0.01))
+        each = [effect.scaled(par, times) for par, times in kinds for effect in self.effects]
+        first = len(self.effects)
+        yield from islice(chain(each[:first], (one, 100.0 * one), each[first:]), self.most)
 
-def starts_about(effects: Sequence[Effect], optimum: Array) -> Iterator[Array]:
-    """The same about the lowest minimum that was found."""
-    for effect in effects:
-        yield effect.scaled(optimum, 10.0)
+    def starts_about(self, optimum: Array) -> Iterator[Array]:
+        """The same about the lowest minimum that was found."""
+        each = (effect.scaled(optimum, times) for times in (10.0, 0.1) for effect in self.effects)
+        yield from islice(each, self.most)
