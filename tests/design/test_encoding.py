@@ -244,6 +244,23 @@ def test_ordered_factors_have_polynomial_contrasts(data: pd.DataFrame) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("formula", "contrasts", "named"),
+    [
+        ("y ~ o + (1 | g)", None, ("o",)),
+        ("y ~ x + (o | g)", None, ("o",)),
+        ("y ~ ordered(b) + a + (1 | g)", None, ("ordered(b)",)),
+        ("y ~ o + (1 | g)", {"o": "treatment"}, ()),
+        ("y ~ C(a, contr.poly) + (1 | g)", None, ()),
+        ("y ~ C(o, contr.sum) + x + (1 | g)", None, ()),
+    ],
+)
+def test_polynomials_are_named_where_an_order_made_them(
+    formula: str, contrasts: Any, named: tuple[str, ...], data: pd.DataFrame
+) -> None:
+    assert Encoding.learn(formula, data, contrasts=contrasts)[0].polynomials == named
+
+
 def test_functions_are_found_beside_columns_of_their_name() -> None:
     # A hospital data set has a column `center` as a matter of course.
     values = np.linspace(1, 4, 8)

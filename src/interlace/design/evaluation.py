@@ -295,7 +295,8 @@ def _refuse_inexact(column: np.ndarray) -> None:
 def from_module(path: str, context: Mapping[str, Any]) -> Any:
     """`np.log`, `scipy.special.expit`: a function of numbers (ufunc) or a number of a module, or None.
 
-    Nothing else of a module can be reached, so that a formula cannot open files or run programs.
+    Nothing else of a module can be reached, so that a formula cannot open files or run programs; what a
+    module only makes when it is asked for (deprecated names, parts not imported yet) is not asked for.
     """
     root, *rest = path.split(".")
     found = context.get(root, np if root == "np" else None)
@@ -304,7 +305,7 @@ def from_module(path: str, context: Mapping[str, Any]) -> Any:
     for part in rest:
         if not isinstance(found, ModuleType):
             return None
-        found = getattr(found, part, None)
+        found = vars(found).get(part)
     return found if isinstance(found, np.ufunc | bool | int | float) else None
 
 

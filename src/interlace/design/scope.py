@@ -8,7 +8,7 @@ from typing import Any
 
 from interlace.design.evaluation import from_module
 from interlace.design.frame import closest
-from interlace.design.functions import CONSTANTS, FUNCTIONS, instead
+from interlace.design.functions import CONSTANTS, FUNCTIONS, INSTEAD, instead
 from interlace.errors import DataError, FormulaError
 from interlace.formula.names import Use, names_in, parts_of
 from interlace.formula.sums import summands
@@ -102,11 +102,11 @@ class _Settling:
                 f"columns have no methods in a formula: '{use.name}' cannot be called; "
                 f"{_METHODS.get(method, 'compute the column in the data')}"
             )
-        elif root and (root.split(".")[0] in self.context or root == "np"):
+        elif root and root.split(".")[0] in {"np", *self.context}:
+            own = f"before the call, write my_{method} = {use.name}, and my_{method}(...) in the formula"
             message = (
                 f"'{use.name}' cannot be called: of modules, formulas know functions of NumPy's kind (ufuncs)"
-                f" only; {instead(use.name)}, or import it under a name of its own: "
-                f"from {root} import {method}"
+                f" only; {INSTEAD.get(use.name, own)}"
             )
         else:
             near = instead(use.name, _functions_of(self.context))

@@ -22,7 +22,7 @@ from interlace.design.functions.polynomials import POLYNOMIALS
 from interlace.design.functions.splines import SPLINES
 from interlace.design.functions.summaries import SUMMARIES
 
-__all__ = ["CONSTANTS", "FUNCTIONS", "Function", "instead"]
+__all__ = ["CONSTANTS", "FUNCTIONS", "INSTEAD", "Function", "instead"]
 
 _ALL: tuple[Function, ...] = (
     *ELEMENTWISE,
