@@ -157,6 +157,14 @@ def test_eigenvalues_left_out(
     assert varpar.VarianceParameters.of(slopes, Marginal.of(slopes)).left_out.size == out
 
 
+def test_information_that_overflows_is_said(slopes: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ModelError, match="give weights and predictors in other units"):
+        kenward_roger._variance(slopes, made(slopes, np.full((4, 4), np.nan)), "expected", NONE_KNOWN)
+    patched(monkeypatch, np.full((4, 4), np.inf))
+    with pytest.raises(ModelError, match="give weights and predictors in other units"):
+        varpar.VarianceParameters.of(slopes, Marginal.of(slopes))
+
+
 def test_step_of_the_hessian(monkeypatch: pytest.MonkeyPatch) -> None:
     """Long steps have errors of the fourth order, short ones of rounding: in between none of 1e-10.
 

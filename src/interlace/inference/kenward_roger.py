@@ -11,6 +11,7 @@ on either.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,13 +22,14 @@ from interlace.estimation.fit import Fit
 from interlace.inference.moments import Moments
 from interlace.inference.rotated import moments_of
 from interlace.inference.singular import is_singular
+from interlace.inference.varpar import OVERFLOW
 from interlace.inference.wald import Array, FTest, mean, scores, whitened
 
 NEAR_TWO = 0.01  # F is not scaled where the df are this near to 2, as in pbkrtest: it has no mean there
 EQUAL = 1e-12  # share that A1 may lack of q A2 and be equal: rho may be zero over zero there
 NO_F = (
     "no F distribution has the moments that Kenward and Roger find for the statistic, as the variances are "
-    "known too badly: there is no test (take ddf='satterthwaite', or a simpler random part)"
+    "known too badly: the denominator df are those of rows that all have the same, and F is not scaled"
 )
 RANK_TOLERANCE = 1e-10
 BOUNDARY = 1e-6
@@ -63,20 +65,19 @@ class KenwardRogerDdf:
     def df(self, L: Array) -> Array:
         """Degrees of freedom of each row of L, (m,)."""
         rows = whitened(L, self.root)
-        return np.array([self._approximation(row[None])[0] for row in rows])
+        return np.array([self._approximation(row[None]).df for row in rows])
 
     def f_test(self, L: Array, rhs: Array | float = 0.0) -> FTest:
         """The scaled F statistic."""
         L = np.asarray(L, dtype=np.float64)
         rows, t2 = scores(L, self.vcov, L @ self.beta - rhs)
-        den_df, scaling = self._approximation(whitened(rows, self.root))
-        note = NO_F if t2.size and np.isnan(den_df) else ""
-        return FTest(scaling * mean(t2), float(t2.size), den_df, note)
+        found = self._approximation(whitened(rows, self.root))
+        return FTest(found.scale * mean(t2), float(t2.size), found.df, found.note)
 
-    def _approximation(self, rows: Array) -> tuple[float, float]:
-        """Denominator df and F scaling for white rows (q, p) of full rank."""
+    def _approximation(self, rows: Array) -> Approximation:
+        """That of white rows (q, p) of full rank."""
         if not np.any(rows):
-            return np.nan, np.nan
+            return Approximation(np.nan, np.nan)
         basis = np.linalg.qr(rows.T)[0]
         projected = basis.T @ self.P @ basis
         trace = np.trace(projected, axis1=1, axis2=2)
@@ -85,23 +86,27 @@ class KenwardRogerDdf:
         return approximation(len(rows), A1, A2)
 
 
-def approximation(q: int, A1: float, A2: float) -> tuple[float, float]:
+class Approximation(NamedTuple):
+    """Denominator df and scale of F, and what must be said about them."""
+
+    df: float
+    scale: float
+    note: str = ""
+
+
+def approximation(q: int, A1: float, A2: float) -> Approximation:
     """Denominator df and scale that give F the first two moments of the Wald statistic of q rows over q.
 
     Kenward and Roger's (1997) rho, and ``df = 4 + (q + 2) / (q rho - 1)``, are quotients of polynomials in A2
     at a fixed ``A1 / A2``. What cancels in them is taken out beforehand, so that nothing is lost where the df
-    are large, and nothing divided by zero where they are 4.
-
-    Returns
-    -------
-    df, scale : float
-        Infinite df where the statistic does not depend on the variance parameters. NaN where no F
-        distribution has such moments: the formula gives df or a scale that are not positive.
+    are large, and nothing divided by zero where they are 4. Rows that all have the same df have ``A1 = q A2``
+    and ``df = 2 q / A2``; so much is taken too, with F as it is, where no F distribution has the moments: the
+    formula would give df or a scale that are not positive.
     """
-    if A2 <= 0:
-        return np.inf, 1.0
-    if q == 1 or (1 - EQUAL) * q * A2 <= A1:  # all directions have the same df
-        return 2 * q / A2, 1.0
+    if A2 <= 0:  # the statistic does not depend on the variance parameters
+        return Approximation(np.inf, 1.0)
+    if q == 1 or (1 - EQUAL) * q * A2 <= A1:
+        return Approximation(2 * q / A2, 1.0)
     ratio = A1 / A2
     b, g = (ratio + 6) / (2 * q), ((q + 1) * ratio - (q + 4)) / (q + 2)
     d = 3 * q + 2 * (1 - g)
@@ -110,12 +115,12 @@ def approximation(q: int, A1: float, A2: float) -> tuple[float, float]:
     linear = (ratio + 2) / (2 * q)
     square = 1 / q**2 - 2 * c1 / q - c2**2 - 2 * c2 * c3
     less = linear + A2 * (square + A2 * (c1 / q**2 + c2**2 * c3))
-    if less == 0:
-        return np.nan, np.nan
     V1, V2 = 1 - c2 * A2, 1 - c3 * A2
-    df = 4 + (q + 2) * V1 * V1 * V2 / (A2 * less)
-    scale = 1.0 if abs(df - 2) < NEAR_TWO else df * (1 - A2 / q) / (df - 2)
-    return (df, scale) if df > 0 and scale > 0 else (np.nan, np.nan)
+    df = 4 + (q + 2) * V1 * V1 * V2 / (A2 * less) if less else np.inf
+    scale = 1.0 if abs(df - 2) < NEAR_TWO else (1 - A2 / q) / (1 - 2 / df)
+    if df > 0 and scale > 0:
+        return Approximation(df, scale)
+    return Approximation(2 * q / A2, 1.0, NO_F)
 
 
 def bind(fit: Fit, information: str) -> KenwardRogerDdf:
@@ -173,6 +178,8 @@ def _variance(fit: Fit, found: Moments, information: str, known: NDArray[np.bool
     twice = found.expected.copy()
     if information == "observed":
         twice = 2 * found.quadratic - twice
+    if not np.isfinite(twice).all():
+        raise ModelError(OVERFLOW)
     nothing = np.diagonal(found.expected) <= found.noise * found.size
     twice[nothing] = twice[:, nothing] = 0.0
     free = np.ix_(~known, ~known)

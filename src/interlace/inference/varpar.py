@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from interlace.errors import ModelError
 from interlace.estimation.deviance import ProfiledDeviance
 from interlace.estimation.fit import Fit
 from interlace.inference.marginal import Marginal
@@ -16,6 +17,11 @@ STEP = 1e-3
 WELL_CONDITIONED = 1e-8  # smallest eigenvalue of the Hessian scaled to unit diagonal
 LMERTEST_TOLERANCE = 1e-8  # eigenvalues of the Hessian in (theta, sigma) up to this are left out
 NOISE = 1e-9  # the same relative to the largest: differences do not know the rest
+
+OVERFLOW = (
+    "products of the data are too large or too small for floating-point arithmetic, so that nothing can be "
+    "said of how well the variances are known: give weights and predictors in other units"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +54,8 @@ class VarianceParameters:
         # 1) where the Hessian is positive definite its inverse serves, in the coordinates most regular
         criterion, par = fit.criterion.pivoted(fit.optimum.par)
         H = _hessian(criterion, par, fit, marginal)
+        if not np.isfinite(H).all():
+            raise ModelError(OVERFLOW)
         units: Array = 1 / np.sqrt(np.where(np.diagonal(H) > 0, np.diagonal(H), 1.0))
         scaled = H * np.outer(units, units)
         if np.linalg.eigvalsh(scaled)[0] > WELL_CONDITIONED:
