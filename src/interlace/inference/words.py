@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+import reprlib
+import sys
 from collections.abc import Iterable
 from numbers import Real
+from typing import Any
 
 import numpy as np
 
@@ -70,9 +73,14 @@ def number(option: str, given: object) -> float:
     ------
     DataError
     """
-    if isinstance(given, bool | np.bool_) or not isinstance(given, Real) or not math.isfinite(given):
-        raise DataError(f"{option} must be a number, not {given!r}")
+    if isinstance(given, bool | np.bool_) or not isinstance(given, Real) or not _is_finite(given):
+        raise DataError(f"{option} must be a finite number, not {reprlib.repr(given)}")
     return float(given)
+
+
+def _is_finite(number: Any) -> bool:
+    """As a float: whole numbers may be too large for one."""
+    return bool(abs(number) <= sys.float_info.max)
 
 
 def labels(option: str, given: object) -> tuple[str, ...]:
