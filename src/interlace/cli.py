@@ -205,9 +205,7 @@ def _read_parquet(path: Path) -> Any:
         return _read_by_pyarrow(path)
     if find_spec("polars"):
         return _read_by_polars(path)
-    raise DataError(
-        f"reading the Parquet file '{path}' needs pyarrow or polars: pip install 'interlace[parquet]'"
-    )
+    raise DataError(f"reading the Parquet file '{path}' needs pyarrow or polars: pip install pyarrow")
 
 
 def _read_by_pyarrow(path: Path) -> Any:

@@ -108,7 +108,7 @@ def test_parquet_without_its_readers(
         assert main(["fit", FORMULA, str(path)]) == 0
         assert "1743.6" in capsys.readouterr().out
     else:
-        assert "interlace[parquet]" in _fails(["fit", FORMULA, str(path)], capsys)[0]
+        assert "pip install pyarrow" in _fails(["fit", FORMULA, str(path)], capsys)[0]
 
 
 def test_maximum_likelihood_and_weights(csv: str, capsys: pytest.CaptureFixture[str]) -> None:

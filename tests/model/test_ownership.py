@@ -109,7 +109,7 @@ def answers(m: interlace.LinearMixedModel, new: dict[str, Any]) -> dict[str, Any
         "fitted": np.asarray(m.fitted),
         "residuals": np.asarray(m.residuals("standardized")),
         "vcov": [m.vcov(kind) for kind in ("model", "CR0", "CR2")],
-        "clusters": m.vcov("CR1", cluster="k") if m.ngroups == {} else m.vcov("CR1", cluster="g"),
+        "clusters": m.vcov("CR1", cluster="g"),
         "anova": [m.anova(type=t) for t in (1, 2, 3)],
         "drop1": [m.drop1(), m.drop1(test="lrt")],
         "ranova": m.ranova(),
@@ -171,6 +171,17 @@ def test_what_the_caller_changes_later_does_not_matter(
     before = answers(m, new)
     spoil(data, {**a, "offset": offset})
     assert_same(before, answers(m, new))
+
+
+def test_what_a_formula_names_of_the_callers_can_be_changed() -> None:
+    data = as_pandas(arrays())
+    knots, among, coding = np.array([-0.5, 0.5]), [1, 3], np.array([[0.0, 0], [1, 0], [0, 1]])
+    formula = "y ~ ns(x, knots=knots) + I(k %in% among) + f + (1 | g)"
+    m = interlace.lmer(formula, data, contrasts={"f": coding})
+    predicted, tests = m.predict(data), m.drop1()
+    knots[:], among[0], coding[:] = 0.0, 4, 9.0
+    np.testing.assert_array_equal(m.predict(data), predicted)
+    np.testing.assert_array_equal(m.drop1(), tests)
 
 
 def test_the_tables_were_made_without_a_copy() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -78,6 +79,8 @@ def test_the_summary_reads_like_lmertest(slope: interlace.LinearMixedModel) -> N
     facts = text.removeprefix(LMERTEST).strip().splitlines()
     assert facts == [str(slope.convergence)]
     assert repr(slope.summary()) == text
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    assert LMERTEST.replace("Data: sleepstudy", "Data: data") in readme
 
 
 def test_the_method_of_the_tests_is_named_and_used(slope: interlace.LinearMixedModel) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
@@ -128,6 +129,11 @@ def _copied(column: Column, lent: Column | None) -> Column:
     if isinstance(lent, np.ndarray) and np.may_share_memory(column, lent):
         return column.copy()
     return column
+
+
+def own_value(value: Any) -> Any:
+    """A value of the caller's that a model keeps: a copy of what can be changed in place."""
+    return deepcopy(value) if isinstance(value, np.ndarray | list | dict | set | pd.Series) else value
 
 
 class ColumnNames(list[str]):

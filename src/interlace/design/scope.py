@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from interlace.design.evaluation import from_module
-from interlace.design.frame import closest
+from interlace.design.frame import closest, own_value
 from interlace.design.functions import CONSTANTS, FUNCTIONS, INSTEAD, instead
 from interlace.errors import DataError, FormulaError
 from interlace.formula.names import Use, names_in, parts_of
@@ -84,7 +84,7 @@ class _Settling:
         if name.startswith("__"):
             return False
         if name in self.context:
-            self.captured[name] = self.context[name]
+            self.captured[name] = own_value(self.context[name])
             return callable(self.captured[name]) or not function
         found = from_module(name, self.context)
         if found is None or callable(found) != function:
