@@ -262,3 +262,18 @@ def test_memory_for_each_row() -> None:
     8, and what the products and codes need on the way."""
     done = subprocess.run([sys.executable, "-c", PEAK], capture_output=True, text=True, check=True)
     assert float(done.stdout) < 100
+
+
+@pytest.mark.parametrize("formula", ["y ~ yes + (1 | g)", "y ~ yes * x + (x | g)"])
+def test_a_logical_column_stays_logical(formula: str) -> None:
+    """It has one column of X, which is not the column of the table: terms are found in the table again."""
+    rng = np.random.default_rng(4)
+    data = pd.DataFrame({"y": rng.normal(size=60), "x": rng.normal(size=60), "g": np.arange(60) % 6})
+    data["yes"] = rng.random(60) < 0.4
+    m = interlace.lmer(formula, data)
+    assert m.fit.design.frame.columns["yes"].dtype == bool
+    texts = data.assign(yes=np.where(data["yes"], "true", "false"))
+    for kind in (1, 2, 3):
+        expected = interlace.lmer(formula, texts).anova(type=kind)
+        np.testing.assert_allclose(m.anova(type=kind), expected, rtol=1e-6)
+    np.testing.assert_allclose(m.predict(data), m.fitted)

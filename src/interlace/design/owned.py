@@ -60,7 +60,7 @@ def _known(learnt: Learnt, design: Design) -> dict[str, Column]:
     parts += [(block.basis, rows.z) for block, rows in zip(learnt.random, design.random, strict=True)]
     for basis, matrix in parts:
         for name, j in _bare(basis).items():
-            if name not in found and not isinstance(columns.get(name, None), Factor | None):
+            if name not in found and _is_number(columns.get(name)):
                 found[name] = matrix[:, j]
     response = plain_name(learnt.formula.response)
     if response is not None and response in columns and response not in found and design.y is not None:
@@ -74,6 +74,11 @@ def _known(learnt: Learnt, design: Design) -> dict[str, Column]:
         if name in columns and name not in found and name not in in_use and len(block.grouping.factors) == 1:
             found[name] = Factor(rows.codes, block.levels)
     return found
+
+
+def _is_number(column: Column | None) -> bool:
+    """Whether a column of X can stand for it: a logical one is a factor, whatever its column of X is."""
+    return isinstance(column, np.ndarray) and column.dtype.kind in "iuf"
 
 
 def _bare(basis: Basis) -> dict[str, int]:
