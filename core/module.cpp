@@ -12,9 +12,11 @@
 #include <nanobind/stl/vector.h>
 #pragma GCC diagnostic pop
 
+#include <any>
 #include <exception>
 #include <optional>
 
+#include "clusters.hpp"
 #include "crossproducts.hpp"
 #include "deviance.hpp"
 #include "interrupt.hpp"
@@ -145,7 +147,8 @@ nb::list natural_arrays(const CrossProducts& a, const Blocks& v, index m) {
 }
 
 // Blocks from one (levels, k, m) array per grouping factor.
-using Natural = std::vector<nb::ndarray<const double, nb::ndim<3>, nb::c_contig, nb::device::cpu>>;
+using Cubes = nb::ndarray<const double, nb::ndim<3>, nb::c_contig, nb::device::cpu>;
+using Natural = std::vector<Cubes>;
 
 std::pair<Blocks, index> blocks_of(const CrossProducts& a, const Natural& v) {
     const RandomPart& r = *a.random;
@@ -329,6 +332,62 @@ void bind_factor(nb::module_& m) {
         });
 }
 
+// Clusters with the arrays they look at.
+struct PyClusters {
+    std::vector<std::any> held;  // arrays count their references
+    std::optional<Clusters> clusters;
+    PyClusters(In y, Strided2 x, const std::vector<Codes>& codes, const std::vector<In2>& z, const std::vector<index>& levels,
+               std::optional<In> w, double y_origin, In x_origin, const std::vector<In>& z_origin, Codes cluster, index n_clusters,
+               In beta, In2 white, const std::vector<In2>& residual, const std::vector<Cubes>& columns) {
+        const PyRows r(y, x, codes, z, levels, w, y_origin, x_origin, z_origin);
+        const size_t p = x.shape(1);
+        if (cluster.shape(0) != y.shape(0) || beta.shape(0) != p || white.shape(0) != p || white.shape(1) != p)
+            throw std::invalid_argument("lengths differ");
+        if (residual.size() != z.size() || (!columns.empty() && columns.size() != z.size()))
+            throw std::invalid_argument("effects of each grouping factor");
+        ClusterRows c{r.rows, cluster.data(), n_clusters, beta.data(), white.data(), {}, {}};
+        for (size_t i = 0; i < cluster.shape(0); ++i)
+            if (cluster.data()[i] < 0 || cluster.data()[i] >= n_clusters) throw std::invalid_argument("a cluster is out of range");
+        for (size_t f = 0; f < z.size(); ++f) {
+            if (residual[f].shape(0) != sz(levels[f]) || residual[f].shape(1) != z[f].shape(1)) throw std::invalid_argument("effects (levels, k)");
+            c.residual.push_back(residual[f].data());
+            if (columns.empty()) continue;
+            if (columns[f].shape(0) != sz(levels[f]) || columns[f].shape(1) != z[f].shape(1) || columns[f].shape(2) != p)
+                throw std::invalid_argument("effects (levels, k, p)");
+            c.columns.push_back(columns[f].data());
+        }
+        hold(y), hold(x), hold(x_origin), hold(cluster), hold(beta), hold(white);
+        if (w) hold(*w);
+        for (const auto& a : codes) hold(a);
+        for (const auto& a : z) hold(a);
+        for (const auto& a : z_origin) hold(a);
+        for (const auto& a : residual) hold(a);
+        for (const auto& a : columns) hold(a);
+        clusters.emplace(released([&] { return Clusters(std::move(c)); }));
+    }
+    template <class A> void hold(const A& a) { held.emplace_back(a); }
+};
+
+void bind_clusters(nb::module_& m) {
+    nb::class_<PyClusters>(m, "Clusters")
+        .def(nb::init<In, Strided2, const std::vector<Codes>&, const std::vector<In2>&, const std::vector<index>&, std::optional<In>, double,
+                      In, const std::vector<In>&, Codes, index, In, In2, const std::vector<In2>&, const std::vector<Cubes>&>(),
+             "y"_a, "x"_a, "codes"_a, "z"_a, "levels"_a, "w"_a.none(), "y_origin"_a, "x_origin"_a, "z_origin"_a, "clusters"_a,
+             "n_clusters"_a, "beta"_a, "white"_a, "residual"_a, "columns"_a)
+        .def("scores", [](const PyClusters& c) {
+            auto s = released([&] { return c.clusters->scores(); });
+            const size_t J = sz(c.clusters->size());
+            return to_numpy(std::move(s), {J, sz(c.clusters->columns())});
+        })
+        .def("squares", [](const PyClusters& c, index first, index last) {
+            const size_t p = sz(c.clusters->columns());
+            return to_numpy(released([&] { return c.clusters->squares(first, last); }), {sz(last - first), p, p});
+        })
+        .def("sums", [](const PyClusters& c, index first, index last) {
+            return to_numpy(released([&] { return c.clusters->sums(first, last); }), {sz(last - first), sz(c.clusters->columns())});
+        });
+}
+
 void bind_criterion(nb::module_& m) {
     nb::class_<ProfiledDeviance>(m, "ProfiledDeviance")
         .def("__init__",
@@ -386,5 +445,6 @@ NB_MODULE(_core, m) {
     nb::exception<interlace::NotPositiveDefinite>(m, "NotPositiveDefiniteError", PyExc_ArithmeticError);
     interlace::bind_products(m);
     interlace::bind_factor(m);
+    interlace::bind_clusters(m);
     interlace::bind_criterion(m);
 }

@@ -24,6 +24,7 @@ FLOORS = {
     "errors": 1,
     "hints": 1,
     "kernel": 1,
+    "progress": 1,
     "version": 1,
     "datasets": 2,
     "formula": 2,

@@ -15,6 +15,8 @@ The core's objects:
 `Cholesky`
     The numeric factor of ``Lambda'Z'Z Lambda + I`` and of the fixed part at one set of relative covariance
     factors.
+`Clusters`
+    A partition of the rows, and sums over each cluster of what sandwich covariances are made of.
 `ProfiledDeviance`
     The criterion as a function of parameters, with gradient, Hessian and a trust-region `minimise`.
 `minimise`
@@ -34,6 +36,7 @@ from threadpoolctl import LibController, ThreadpoolController
 
 from interlace._core import (
     Cholesky,
+    Clusters,
     CrossProducts,
     NotPositiveDefiniteError,
     ProfiledDeviance,
@@ -50,6 +53,7 @@ from interlace.errors import DataError
 
 __all__ = [
     "Cholesky",
+    "Clusters",
     "CrossProducts",
     "NotPositiveDefiniteError",
     "ProfiledDeviance",
@@ -60,6 +64,7 @@ __all__ = [
     "combine",
     "explained",
     "minimise",
+    "one_thread",
     "select_fixed",
     "thread_count",
     "with_response",
@@ -161,6 +166,11 @@ def blas_threads(flops: float, at_most: int | None = None) -> AbstractContextMan
     if flops <= _TINY or (flops >= _WORTH_SHARING and at_most is None):
         return _AS_IT_IS
     return _limited(1 if flops < _WORTH_SHARING or at_most is None else at_most)
+
+
+def one_thread() -> AbstractContextManager[None]:
+    """Inside, BLAS uses one thread: for many small products."""
+    return _limited(1)
 
 
 _AS_IT_IS = nullcontext()

@@ -48,7 +48,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
     counted(satterthwaite, "bind", "satterthwaite")
     counted(kenward_roger, "bind", "kenward-roger")
-    counted(robust, "clusters", "robust")
+    counted(robust, "clusterings", "robust")
     yield found
 
 

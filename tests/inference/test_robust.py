@@ -278,7 +278,8 @@ def test_clusters_that_are_refused(sleep: interlace.LinearMixedModel) -> None:
     with pytest.raises(ModelError, match="not nested in the clusters"):
         sleep.vcov("CR2", cluster=np.arange(180) % 2)
     with pytest.raises(
-        DataError, match=r"cluster 'school' is no column of the model: choose one of Subject,"
+        DataError,
+        match=r"cluster 'school' is no column of the data; the data have the columns Reaction, Days",
     ):
         sleep.vcov("CR2", cluster="school")
     with pytest.raises(DataError, match="cluster has 3 values, not 180"):

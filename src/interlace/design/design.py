@@ -3,10 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from interlace.design.frame import Frame
+
+
+class Source:
+    """A reference to the table of the fit: no copy, and no number of the model is read from it.
+
+    A pickle leaves it behind.
+    """
+
+    def __init__(self, data: Any) -> None:
+        self.data = data
+
+    def __reduce__(self) -> tuple[type[Source], tuple[None]]:
+        return Source, (None,)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Source:
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +63,8 @@ class Design:
         Columns with missing values and their number.
     frame : Frame
         The rows used, to hand tables back in the caller's library.
+    source : Source or None
+        The caller's table, for columns that the model does not use.
     """
 
     y: np.ndarray | None
@@ -57,6 +76,7 @@ class Design:
     kept: np.ndarray | None
     missing: tuple[tuple[str, int], ...]
     frame: Frame
+    source: Source | None = None
 
     @property
     def nrows(self) -> int:

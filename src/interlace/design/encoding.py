@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from interlace.design.checks import check_mapping
-from interlace.design.design import Design, RandomRows
+from interlace.design.design import Design, RandomRows, Source
 from interlace.design.encoding_rows import RowEncoder
 from interlace.design.evaluation import Memory
 from interlace.design.extras import read_extra
@@ -89,7 +89,7 @@ class Encoding(Learnt):
         learner = Learner(scope.formula, frame, kept, memory)
         learnt, design = learner.run(prior, shift, dict(contrasts or {}), read)
         encoding = cls(**{f.name: getattr(learnt, f.name) for f in fields(Learnt)})
-        return encoding, owned(learnt, design, read)
+        return encoding, replace(owned(learnt, design, read), source=Source(data))
 
     def design(
         self,

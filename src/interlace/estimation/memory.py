@@ -83,5 +83,23 @@ def analyze(A: CrossProducts, group_names: tuple[str, ...], *, limit: float | No
     )
 
 
+def check_room(needed: float, what: str) -> None:
+    """Refuse work that needs more memory than can be had.
+
+    Parameters
+    ----------
+    needed : float
+        Bytes.
+    what : str
+        What needs them, and what to do instead: "CR2 needs {} for the largest cluster; use CR1".
+
+    Raises
+    ------
+    ModelError
+    """
+    if needed > _SMALL and needed > SHARE * available_bytes():
+        raise ModelError(what.format(f"about {_gigabytes(needed)}"))
+
+
 def _gigabytes(size: float) -> str:
     return f"{size / 2**30:,.1f} GiB"

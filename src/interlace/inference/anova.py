@@ -14,7 +14,7 @@ from interlace.inference.estimates import chi2_p_value, f_p_value
 from interlace.inference.hypotheses import type1, type2, type3
 from interlace.inference.robust import MODEL
 from interlace.inference.terms import Terms
-from interlace.inference.wald import Array, Ddf, scaled_rows, scores, standardized
+from interlace.inference.wald import Array, Ddf, scores, standardized
 from interlace.inference.words import labels, type_number, word
 
 TESTS = ("F", "wald", "chisq")
@@ -110,7 +110,7 @@ def wald_anova(fit: Fit, type: int, method: DdfMethod, labels: tuple[str, ...] |
     """F tests of the hypotheses of car's `Anova`; columns `num_df, den_df, F, p`."""
     heading = f"Analysis of Deviance Table (Type {'I' * type} Wald F tests with {method.name} df)"
     bound = method.bind(fit)
-    L = wald_hypotheses(fit, type, bound.vcov, labels)
+    L = wald_hypotheses(fit, type, _known(bound), labels)
     return f_table(fit, bound, L, heading).drop(columns=["sum_sq", "mean_sq"])
 
 
@@ -120,9 +120,9 @@ def chisq_anova(fit: Fit, type: int, ddf: Ddf, labels: tuple[str, ...] | None = 
     NaN where that has no inverse, as a robust one from too few clusters.
     """
     rows = []
-    found = wald_hypotheses(fit, type, ddf.vcov, labels)
+    found = wald_hypotheses(fit, type, _known(ddf), labels)
     for L in found.values():
-        df, statistic = len(L), _wald(L, ddf.vcov, fit.solution.beta)
+        df, statistic = len(L), _wald(L, ddf)
         rows.append((statistic, float(df), float(chi2_p_value(statistic, df)) if df else np.nan))
     heading = f"Analysis of Deviance Table (Type {'I' * type} Wald chi-square tests)"
     return _noted(_frame(list(found), rows, ["chisq", "df", "p"], heading), [ddf.note])
@@ -158,6 +158,8 @@ def _predicted(vcov: Array, own: list[int], others: list[int]) -> Array:
 
 def _correlation_root(V: Array) -> Array:
     """Lower triangular root of the correlations of V; NaN if V has no inverse."""
+    if np.isnan(V).any():
+        return np.full(V.shape, np.nan)
     try:
         C = np.linalg.cholesky(standardized(V)[0])
     except np.linalg.LinAlgError:
@@ -165,15 +167,18 @@ def _correlation_root(V: Array) -> Array:
     return C if np.diagonal(C).min(initial=1.0) ** 2 > SINGULAR else np.full(V.shape, np.nan)
 
 
-def _wald(L: Array, vcov: Array, beta: Array) -> float:
+def _wald(L: Array, ddf: Ddf) -> float:
     """``(L beta)' (L vcov L')^-1 L beta``; NaN where nothing is left to test or there is no inverse."""
-    if not len(L):
+    if not len(L) or np.isnan(L).any():
         return np.nan
-    correlations, se = standardized(vcov)
-    rows, size = scaled_rows(L * se)
-    V = rows @ correlations @ rows.T
-    z = np.linalg.solve(_correlation_root(V), L @ beta / size / standardized(V)[1])
-    return float(z @ z)
+    test = ddf.f_test(L)
+    return test.F * test.num_df if test.num_df == len(L) else np.nan
+
+
+def _known(ddf: Ddf) -> Array:
+    """The covariance of beta; NaN for coefficients without a standard error."""
+    gone = np.isnan(ddf.se(np.eye(len(ddf.vcov))))
+    return np.where(gone[:, None] | gone, np.nan, ddf.vcov) if gone.any() else ddf.vcov
 
 
 def _frame(

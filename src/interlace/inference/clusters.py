@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 
-from interlace.design.frame import read_array
+from interlace.design.frame import Frame, read_array
+from interlace.design.source import further_column
 from interlace.design.values import Column, Factor, factorize
 from interlace.errors import DataError, ModelError
 from interlace.estimation.fit import Fit
@@ -38,12 +41,12 @@ class Clusters:
 
 
 def clusters(fit: Fit, given: Any = None) -> Clusters:
-    """The clusters of a fit.
+    """The one partition of the rows that was asked for.
 
     Parameters
     ----------
     given : str or array-like, optional
-        A grouping factor or a column of the model, or a value per row (used, or of the data). Without it, the
+        A grouping factor or a column of the data, or a value per row (used, or of the data). Without it, the
         grouping factor in which all others are nested.
 
     Raises
@@ -53,17 +56,92 @@ def clusters(fit: Fit, given: Any = None) -> Clusters:
     ModelError
         A random effect is shared between clusters.
     """
-    chosen = _outermost(fit) if given is None else _given(fit, given)
-    if chosen.size < 2:
-        raise DataError(f"a robust covariance needs two clusters or more; {chosen.name} has {chosen.size}")
+    (chosen,) = clusterings(fit, None if given is None else [given])
+    return chosen
+
+
+def clusterings(fit: Fit, given: Any = None) -> tuple[Clusters, ...]:
+    """One partition of the rows, or several: rows that share a cluster of any of them may be dependent.
+
+    Parameters
+    ----------
+    given : optional
+        What `clusters` takes; or several of it, in a list or as the columns of a table. Text in a list names
+        columns, unless there is one for each row.
+
+    Raises
+    ------
+    DataError, ModelError
+        As for `clusters`. Of several, one must hold the whole levels of each grouping factor.
+    """
+    wanted = None if given is None else _several(fit, given)
+    chosen = (_outermost(fit),) if wanted is None else tuple(_given(fit, one) for one in wanted)
+    for one in chosen:
+        if one.size < 2:
+            raise DataError(f"a robust covariance needs two clusters or more; {one.name} has {one.size}")
     for block, rows in zip(fit.encoding.random, fit.design.random, strict=True):
-        if not _nested(rows.codes, chosen.codes):
+        if not any(_nested(rows.codes, one.codes) for one in chosen):
+            names = " or ".join(one.name for one in chosen)
             raise ModelError(
-                f"the levels of '{block.group}' are not nested in the clusters ({chosen.name}): rows of "
+                f"the levels of '{block.group}' are not nested in the clusters ({names}): rows of "
                 "different clusters share random effects. Choose clusters that hold whole levels of every "
                 "grouping factor"
             )
     return chosen
+
+
+def intersections(chosen: Sequence[Clusters]) -> list[tuple[int, Clusters]]:
+    """What inclusion and exclusion adds (1) and takes away (-1): each clustering, each two at once, ..."""
+    found = []
+    for k in range(1, len(chosen) + 1):
+        sign = 1 if k % 2 else -1
+        found += [(sign, _crossed(several)) for several in combinations(chosen, k)]
+    return found
+
+
+def _crossed(several: Sequence[Clusters]) -> Clusters:
+    codes, size = several[0].codes, several[0].size
+    for other in several[1:]:
+        levels, codes = np.unique(codes.astype(np.int64) * other.size + other.codes, return_inverse=True)
+        size = len(levels)
+    name = ":".join(one.name for one in several)
+    return Clusters(name, np.ascontiguousarray(codes.reshape(-1), dtype=np.int32), size)
+
+
+def _several(fit: Fit, given: Any) -> list[Any]:
+    """The clusterings that are asked for, each as a name or as values."""
+    if isinstance(given, str):
+        return [given]
+    if isinstance(given, list | tuple) and given:
+        lengths = (fit.design.nrows, fit.design.n_rows_read)
+        if all(_is_values(one) or isinstance(one, str) for one in given) and (
+            len(given) not in lengths or any(_is_values(one) for one in given)
+        ):
+            return _distinct(given)
+        return [given]
+    if isinstance(given, Mapping) or hasattr(given, "columns"):
+        frame = Frame.read(given)
+        if frame.missing:
+            raise DataError(f"the column '{next(iter(frame.missing))}' of the clusters has missing values")
+        return [_Named(name, column) for name, column in frame.columns.items()]
+    if getattr(given, "ndim", 1) == 2:
+        return list(np.asarray(given).T)
+    return [given]
+
+
+def _distinct(given: Sequence[Any]) -> list[Any]:
+    texts = [one for one in given if isinstance(one, str)]
+    return list(dict.fromkeys(texts)) if len(texts) == len(given) else list(given)
+
+
+def _is_values(one: Any) -> bool:
+    return not isinstance(one, str | bytes) and hasattr(one, "__len__")
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    name: str
+    values: Column
 
 
 def _outermost(fit: Fit) -> Clusters:
@@ -83,23 +161,26 @@ def _outermost(fit: Fit) -> Clusters:
 
 
 def _given(fit: Fit, given: Any) -> Clusters:
+    if isinstance(given, _Named):
+        return _of_column(given.name, _of_rows_used(fit, given.values, None))
     if not isinstance(given, str):
         return _from_array(fit, given)
     for block, rows in zip(fit.encoding.random, fit.design.random, strict=True):
         if block.group == given:
             return Clusters(given, np.asarray(rows.codes), len(block.levels))
     columns = fit.design.frame.columns
-    if given not in columns:
-        groups = dict.fromkeys(block.group for block in fit.encoding.random)
-        raise DataError(
-            f"cluster '{given}' is no column of the model: choose one of {', '.join({**groups, **columns})}, "
-            "or give its values as an array"
-        )
-    return _of_column(given, columns[given])
+    if given in columns:
+        return _of_column(given, columns[given])
+    column, missing = further_column(fit.design, "cluster", given)
+    return _of_column(given, _of_rows_used(fit, column, missing))
 
 
 def _from_array(fit: Fit, values: Any) -> Clusters:
     column, missing = read_array("cluster", values)
+    return _of_column("the given clusters", _of_rows_used(fit, column, missing))
+
+
+def _of_rows_used(fit: Fit, column: Column, missing: np.ndarray | None) -> Column:
     design = fit.design
     n, n_read = design.nrows, design.n_rows_read
     if len(column) not in (n, n_read):
@@ -110,14 +191,14 @@ def _from_array(fit: Fit, values: Any) -> Clusters:
         missing = None if missing is None else missing[design.kept]
     if missing is not None and missing.any():
         raise DataError(f"cluster is missing in {int(missing.sum())} of the rows used")
-    return _of_column("the given clusters", column)
+    return column
 
 
 def _of_column(name: str, column: Column) -> Clusters:
     factor = (column if isinstance(column, Factor) else factorize(column)).drop_unused()
     if len(factor) and factor.codes.min() < 0:
         raise DataError(f"cluster is missing in {int((factor.codes < 0).sum())} of the rows used")
-    return Clusters(name, np.asarray(factor.codes), len(factor.levels))
+    return Clusters(name, np.ascontiguousarray(factor.codes, dtype=np.int32), len(factor.levels))
 
 
 def _nested(inner: np.ndarray, outer: np.ndarray) -> bool:

@@ -11,7 +11,9 @@ from interlace.errors import DataError
 from interlace.estimation.fit import Fit
 from interlace.inference import kenward_roger, satterthwaite
 from interlace.inference.robust import MODEL, ClusterRobust, VcovLike, robust_choice
-from interlace.inference.wald import Array, Ddf, FTest, mean, scores
+from interlace.inference.sandwich import normal_test
+from interlace.inference.sandwiches import Bound
+from interlace.inference.wald import Array, Ddf, FTest, mean, scores, standard_errors
 from interlace.inference.words import word
 
 __all__ = [
@@ -150,8 +152,7 @@ class _RobustAsymptotic:
         return f"the normal distribution with a cluster-robust covariance ({self.vcov.kind})"
 
     def bind(self, fit: Fit) -> Ddf:
-        bound = self.vcov.bind(fit)
-        return _AsymptoticDdf(bound.beta, bound.vcov, bound.note)
+        return _RobustAsymptoticDdf(self.vcov.bind(fit))
 
     def robust(self, vcov: ClusterRobust) -> NoReturn:
         self.vcov.robust(vcov)
@@ -163,12 +164,37 @@ class _AsymptoticDdf:
     vcov: Array
     note: str = ""
 
+    def se(self, L: Array) -> Array:
+        return standard_errors(L, self.vcov)
+
     def df(self, L: Array) -> Array:
         return np.full(len(L), np.inf)
 
     def f_test(self, L: Array, rhs: Array | float = 0.0) -> FTest:
         _, t2 = scores(L, self.vcov, L @ self.beta - rhs)
         return FTest(mean(t2), float(t2.size), np.inf)
+
+
+@dataclass(frozen=True, slots=True)
+class _RobustAsymptoticDdf:
+    bound: Bound
+
+    @property
+    def vcov(self) -> Array:
+        return self.bound.vcov
+
+    @property
+    def note(self) -> str:
+        return self.bound.note
+
+    def se(self, L: Array) -> Array:
+        return self.bound.se(L)
+
+    def df(self, L: Array) -> Array:
+        return np.where(np.isnan(self.bound.se(L)), np.nan, np.inf)
+
+    def f_test(self, L: Array, rhs: Array | float = 0.0) -> FTest:
+        return normal_test(self.bound, L, rhs)
 
 
 DdfLike = str | DdfMethod | type[DdfMethod]

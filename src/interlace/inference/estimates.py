@@ -12,7 +12,7 @@ from scipy import special
 from interlace.errors import DataError
 from interlace.estimation.fit import Fit
 from interlace.inference.df import Asymptotic
-from interlace.inference.wald import Array, Ddf, rowwise, scaled_rows
+from interlace.inference.wald import Array, Ddf
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +48,8 @@ class LinearEstimates:
 
     @property
     def se(self) -> np.ndarray:
-        """Standard errors, the roots of the diagonal of `vcov`."""
-        rows, size = scaled_rows(self.L)
-        return size * np.sqrt(rowwise(rows, self.ddf.vcov))
+        """Standard errors, the roots of the diagonal of `vcov`; NaN where there is none."""
+        return self.ddf.se(self.L)
 
     @property
     def statistic(self) -> np.ndarray:

@@ -23,7 +23,7 @@ from interlace.inference.moments import Moments
 from interlace.inference.rotated import moments_of
 from interlace.inference.singular import is_singular
 from interlace.inference.varpar import OVERFLOW
-from interlace.inference.wald import Array, FTest, mean, scores, whitened
+from interlace.inference.wald import Array, FTest, mean, scores, standard_errors, whitened
 
 NEAR_TWO = 0.01  # F is not scaled where the df are this near to 2, as in pbkrtest: it has no mean there
 EQUAL = 1e-12  # share that A1 may lack of q A2 and be equal: rho may be zero over zero there
@@ -61,6 +61,10 @@ class KenwardRogerDdf:
     P: Array
     W: Array
     note: str
+
+    def se(self, L: Array) -> Array:
+        """Standard error of each row of L, (m,)."""
+        return standard_errors(L, self.vcov)
 
     def df(self, L: Array) -> Array:
         """Degrees of freedom of each row of L, (m,)."""

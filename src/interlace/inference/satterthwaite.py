@@ -10,7 +10,7 @@ from interlace.estimation.fit import Fit
 from interlace.inference.marginal import Marginal
 from interlace.inference.singular import is_singular
 from interlace.inference.varpar import VarianceParameters, derivatives
-from interlace.inference.wald import Array, FTest, mean, rowwise, scores, whitened
+from interlace.inference.wald import Array, FTest, mean, rowwise, scores, standard_errors, whitened
 
 EQUAL_DF = 1e-8
 
@@ -38,6 +38,10 @@ class SatterthwaiteDdf:
     gradient: Array
     parameters: VarianceParameters
     note: str
+
+    def se(self, L: Array) -> Array:
+        """Standard error of each row of L, (m,)."""
+        return standard_errors(L, self.vcov)
 
     def df(self, L: Array) -> Array:
         """Degrees of freedom of each row of L, (m,)."""

@@ -44,6 +44,10 @@ class Ddf(Protocol):
         """What a reader of the table must know, such as how a singular fit was treated; "" if nothing."""
         ...
 
+    def se(self, L: Array) -> Array:
+        """Standard error of each row of L on its own, (m,); NaN where there is none."""
+        ...
+
     def df(self, L: Array) -> Array:
         """Degrees of freedom of each row of L on its own, (m,)."""
         ...
@@ -92,8 +96,8 @@ def scores(L: Array, vcov: Array, distance: Array) -> tuple[Array, Array]:
 
 
 def standardized(V: Array) -> tuple[Array, Array]:
-    """A covariance matrix in units of its standard deviations, and these; 1 where one is zero."""
-    sd = np.sqrt(np.diagonal(V))
+    """A covariance matrix in units of its standard deviations, and these; 1 where one is not positive."""
+    sd = np.sqrt(np.maximum(np.diagonal(V), 0.0))
     sd = np.where(sd > 0, sd, 1.0)
     return V / sd[:, None] / sd, sd
 
@@ -116,13 +120,19 @@ def rowwise(L: Array, middle: Array) -> Array:
     return np.einsum("ij,jk,ik->i", L, middle, L)
 
 
+def standard_errors(L: Array, vcov: Array) -> Array:
+    """The roots of the diagonal of ``L Var(beta) L'``."""
+    rows, size = scaled_rows(np.asarray(L, dtype=np.float64))
+    return size * np.sqrt(rowwise(rows, vcov))
+
+
 def mean(t2: Array) -> float:
     """F of independent squared t statistics; NaN where there is none."""
     return float(t2.mean()) if t2.size else float("nan")
 
 
 def correlation(vcov: np.ndarray) -> np.ndarray:
-    """The correlation matrix of a covariance matrix; NaN where a variance is zero."""
+    """The correlation matrix of a covariance matrix; NaN where a variance is not positive."""
     corr, _ = standardized(vcov)
     zero = ~(np.diagonal(vcov) > 0)
     corr[np.diag_indices_from(corr)] = 1.0

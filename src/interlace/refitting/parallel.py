@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from math import inf
 from typing import TypeVar
 
@@ -12,6 +11,7 @@ import numpy as np
 from interlace.estimation.memory import available_bytes
 from interlace.inference.words import count, generator, switch
 from interlace.kernel import blas_threads, thread_count
+from interlace.progress import watched
 
 T = TypeVar("T")
 RESULT_BYTES = 100  # of one replicate: a small tuple of Python's numbers
@@ -44,19 +44,13 @@ def replicate(
     from joblib import Parallel, delayed  # a tenth of a second that `import interlace` need not spend
 
     root = generator(seed)
+    shown = None if progress is None else switch("progress", progress)
     tasks = (delayed(work)(root.spawn(1)[0]) for _ in range(check_draws(n)))
     with blas_threads(inf, 1):  # the workers are the threads
         results = Parallel(n_jobs=thread_count(n_jobs), prefer="threads", return_as="generator")(tasks)
-        return list(_watched(results, n, progress, label))
+        return list(watched(results, n, shown, label))
 
 
 def check_draws(n: object) -> int:
     """A number of replicates whose results have room in memory."""
     return count("n", n, at_most=available_bytes() / RESULT_BYTES)
-
-
-def _watched(results: Iterable[T], n: int, progress: bool | None, label: str) -> Iterable[T]:
-    from tqdm import tqdm
-
-    shown = sys.stderr.isatty() if progress is None else switch("progress", progress)
-    return tqdm(results, total=n, desc=label, disable=not shown)

@@ -1,0 +1,95 @@
+"""From clusters to a bound robust covariance: of one partition of the rows, or of several."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from interlace.errors import ModelError
+from interlace.estimation.fit import Fit
+from interlace.inference.cluster_rows import WhiteRows
+from interlace.inference.clusters import Clusters, intersections
+from interlace.inference.plain_sandwich import SHARES, jackknife, scaled, share
+from interlace.inference.sandwich import Moments, Sandwich
+from interlace.inference.several import SeveralWays
+from interlace.inference.unbiased import unbiased
+from interlace.inference.wald import Array
+
+SHOWN = 8  # coefficients named in a note
+ROUNDING = 1e-7  # a robust standard error below this share of the model's is rounding error
+DIGITS = 32 * np.finfo(np.float64).eps  # of y, times its size over sigma: what is left of them in a residual
+
+_OneWay = Callable[[WhiteRows, Clusters], tuple[Array, Moments]]
+_ONE_WAY: dict[str, _OneWay] = {"CR2": unbiased, "CR3": jackknife}
+KINDS = tuple(sorted({*SHARES, *_ONE_WAY}, key=("CR0", "CR1", "CR1p", "CR1S", "CR2", "CR3").index))
+
+Bound = Sandwich | SeveralWays
+
+
+def bind(fit: Fit, kind: str, chosen: tuple[Clusters, ...]) -> Bound:
+    """The covariance of a kind from one clustering or from several.
+
+    Raises
+    ------
+    ModelError
+        The kind does not exist for these clusters.
+    """
+    if len(chosen) > 1:
+        return _several_ways(fit, kind, chosen)
+    rows, one = WhiteRows.of(fit), chosen[0]
+    scores, moments = scaled(kind, rows, one) if kind in SHARES else _ONE_WAY[kind](rows, one)
+    half = np.asarray(np.linalg.qr(scores, mode="r"))
+    root = half @ rows.root.T
+    floor = _floor(fit)
+    note = f"{kind} covariance from {one.size} clusters ({one.name})"
+    bound = Sandwich(fit.solution.beta, root.T @ root, rows.root, half, floor, moments, note)
+    return _noted(fit, bound)
+
+
+def _several_ways(fit: Fit, kind: str, chosen: tuple[Clusters, ...]) -> Bound:
+    if kind not in SHARES:
+        raise ModelError(
+            f"{kind} is defined for one clustering of the rows, not for {len(chosen)}; use CR0 or CR1"
+        )
+    rows, p = WhiteRows.of(fit), len(fit.solution.beta)
+    effects, middle = rows.column_effects(), np.zeros((p, p))
+    for sign, cells in intersections(chosen):
+        factor = sign * share(kind, cells.size, fit.design.nrows, p)
+        for scores in rows.sums(cells, effects):
+            middle += factor * (scores.T @ scores)
+    fewest = min(one.size for one in chosen)
+    ways = ", ".join(f"{one.size} {one.name}" for one in chosen)
+    note = (
+        f"{kind} covariance from clusters in {len(chosen)} ways ({ways}); {fewest - 1} df: the fewest "
+        "clusters, less one"
+    )
+    vcov = rows.root @ middle @ rows.root.T
+    return _noted(fit, SeveralWays(fit.solution.beta, vcov, rows.root, middle, _floor(fit), fewest - 1, note))
+
+
+def _floor(fit: Fit) -> float:
+    """Standard errors up to this, where beta is white, are rounding error."""
+    design = fit.design
+    assert design.y is not None
+    y = design.y if design.offset is None else design.y - design.offset
+    size = float(np.abs(y - fit.criterion.system.A.origin.y).max())
+    return max(ROUNDING * fit.sigma, DIGITS * size)
+
+
+def _without_errors(fit: Fit, se: Array) -> str:
+    """What to say of coefficients whose robust standard errors are rounding error; "" if there are none."""
+    names = [fit.encoding.fixed_names[j] for j, one in zip(fit.kept, se, strict=True) if np.isnan(one)]
+    if not names:
+        return ""
+    shown = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+    return (
+        f"no robust standard error of {shown}: nothing but rounding error is left of the residuals, as "
+        "where a single cluster determines a coefficient"
+    )
+
+
+def _noted(fit: Fit, bound: Bound) -> Bound:
+    more = _without_errors(fit, bound.se(np.eye(len(bound.beta))))
+    return replace(bound, note="; ".join(filter(None, [bound.note, more])))
