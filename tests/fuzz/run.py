@@ -18,6 +18,8 @@ from fuzz.case import Case
 from fuzz.expressions import CANARY
 from fuzz.questions import Question, questions
 
+PACKAGE = f"{Path(interlace.__file__).parent}{os.sep}"
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -95,7 +97,8 @@ def _check_words(case: Case, text: str, error: interlace.InterlaceError, found: 
 
 
 def _finding(case: Case, text: str, error: BaseException) -> Finding:
-    ours = [frame for frame in traceback.extract_tb(error.__traceback__) if "/interlace/" in frame.filename]
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [frame for frame in frames if frame.filename.startswith(PACKAGE)]
     place = f"{_short(ours[-1].filename)}: {ours[-1].name}" if ours else text.partition("(")[0]
     what = f"{type(error).__name__}: {str(error)[:300]}"
     return Finding(case, text, what, f"{_plain(what)} in {place}")
@@ -103,8 +106,7 @@ def _finding(case: Case, text: str, error: BaseException) -> Finding:
 
 def _short(filename: str) -> str:
     """A path from the package on, or a name."""
-    _, inside, rest = filename.rpartition("/interlace/")
-    return rest if inside else Path(filename).name
+    return filename.removeprefix(PACKAGE) if filename.startswith(PACKAGE) else Path(filename).name
 
 
 def _plain(text: str) -> str:
