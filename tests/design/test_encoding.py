@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from interlace.design.encoding import Encoding
+from interlace.errors import FormulaError, ModelError
 
 RNG = np.random.default_rng(20)
 N = 60
@@ -282,3 +283,27 @@ def test_the_same_columns_are_learnt_once() -> None:
     assert encoding.fixed is encoding.random[0].basis and design.X is design.random[0].z
     encoding, design = Encoding.learn("y ~ f + (f | g)", data, contrasts={"f": "sum"})
     assert encoding.fixed_names[1:] == ("f[S.u]",) and encoding.fixed is encoding.random[0].basis
+
+
+def test_wide_interactions_are_quick_or_refused(data: pd.DataFrame) -> None:
+    flags = {f"c{i}": RNG.random(N) < 0.5 for i in range(18)}
+    wide = {**data.to_dict("series"), **flags}
+    _, design = Encoding.learn(f"y ~ {':'.join(list(flags)[:10])} + (1 | g)", wide)
+    assert design.X.shape == (N, 2**10) and np.linalg.matrix_rank(design.X) <= N
+    with pytest.raises(FormulaError, match="more than 16 factors"):
+        Encoding.learn(f"y ~ {':'.join(list(flags)[:17])} + (1 | g)", wide)
+    many = {"y": np.arange(1200.0), "p": [f"p{i}" for i in range(1200)], "g": np.arange(1200) % 7}
+    many["q"] = many["p"][::-1]
+    with pytest.raises(ModelError, match=r"'p:q' has 1,43[89],[0-9]{3} columns"):
+        Encoding.learn("y ~ p:q + (1 | g)", many)
+
+
+def test_names_do_not_depend_on_what_was_learnt_before() -> None:
+    table = {"y": [1.0, 2, 4, 3, 5, 7], "g": [1, 1, 1, 2, 2, 2]}
+    for values, name in (([0, 1] * 3, "factor(f)[T.1]"), ([False, True] * 3, "factor(f)[T.True]")) * 2:
+        assert Encoding.learn("y ~ factor(f) + (1 | g)", {**table, "f": values})[0].fixed_names[1] == name
+    for values, name in (([False, True] * 3, "f[T.True]"), ([0, 1] * 3, "f")) * 2:
+        assert Encoding.learn("y ~ f + (1 | g)", {**table, "f": values})[0].fixed_names[1] == name
+    for text, name in (("1", "I(f * 1)"), ("1.0", "I(f * 1.0)"), ("TRUE", "I(f * True)")) * 2:
+        learnt = Encoding.learn(f"y ~ I(f * {text}) + (1 | g)", {**table, "f": [0, 1] * 3})[0]
+        assert learnt.fixed_names[1] == name

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from math import prod
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,13 +19,16 @@ from interlace.design.functions import FUNCTIONS
 from interlace.design.members import FactorPart, Part, learn_part
 from interlace.design.spans import Piece, pieces
 from interlace.design.values import Column, Factor, Value
-from interlace.errors import DataError, FormulaError
+from interlace.errors import DataError, FormulaError, ModelError
 from interlace.formula.algebra import Term, terms_of
 from interlace.formula.names import names_in
 from interlace.formula.terms import Sum, plain_name
 from interlace.formula.tree import Node
 
 CELLS_AT_ONCE = 1 << 17
+MOST_COLUMNS = (
+    1_000_000  # of a term; no design of such a width can be fitted, and its names alone fill memory
+)
 
 
 class Basis(Protocol):
@@ -156,6 +160,7 @@ class TermBasis:
         """From the terms and what was learnt of their members."""
         categorical = frozenset(name for name, part in parts.items() if isinstance(part, FactorPart))
         found = pieces([term.names for term in terms], categorical)
+        _check_width(terms, found, parts)
         names: list[str] = []
         places = []
         for term, products in zip(terms, found, strict=True):
@@ -218,6 +223,16 @@ class TermBasis:
         }
 
 
+def _check_width(terms: tuple[Term, ...], found: list[tuple[Piece, ...]], parts: Mapping[str, Part]) -> None:
+    for term, products in zip(terms, found, strict=True):
+        width = sum(prod(len(parts[name].names(reduced)) for name, reduced in piece) for piece in products)
+        if width > MOST_COLUMNS:
+            raise ModelError(
+                f"the term '{term.label}' has {width:,} columns; make it a random term, "
+                f"(1 | {term.label}), or use coarser factors"
+            )
+
+
 def _piece_names(piece: Piece, parts: Mapping[str, Part]) -> list[str]:
     """Names of the columns of a product, in their order."""
     if not piece:
@@ -243,7 +258,7 @@ class Learning:
         """What is learnt of a member."""
         if name not in self.parts:
             self.values[name] = Evaluator(self.columns, self.nrows, self.memory).value(node)
-            self.parts[name] = learn_part(name, self.values[name], self.nrows, self.contrasts.get(name))
+            self.parts[name] = learn_part(name, self.values[name], self.nrows, self.contrasts)
         return self.parts[name]
 
 

@@ -117,9 +117,9 @@ class Evaluator:
             case Chain():
                 return self._chain(node)
             case Power(base=base, exponent=exponent):
-                return Operation("**", str(node)).binary(self._value(base), self._value(exponent), self.nrows)
+                return Operation("**", node).binary(self._value(base), self._value(exponent), self.nrows)
             case Unary(operator=operator, operand=operand):
-                return Operation(operator, str(node)).unary(self._value(operand), self.nrows)
+                return Operation(operator, node).unary(self._value(operand), self.nrows)
             case Listing(items=items):
                 return _constants([self._value(item) for item in items], str(node))
             case Braces(inside=inside):
@@ -130,7 +130,7 @@ class Evaluator:
         found = self._value(node.head)
         for step in node.steps:
             right = self._value(step.operand)
-            found = Operation(step.operator, str(node)).binary(found, right, self.nrows)
+            found = Operation(step.operator, node).binary(found, right, self.nrows)
         return found
 
     def _named(self, name: str) -> Value:

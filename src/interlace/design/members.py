@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from interlace.design.contrasts import Coding, coding, default_contrast, resolve
+from interlace.design.functions.values import described
 from interlace.design.values import CodedFactor, Factor, Matrix, Value, type_difference
 from interlace.errors import DataError
 
@@ -81,8 +82,8 @@ class FactorPart:
 Part = NumberPart | FactorPart
 
 
-def learn_part(name: str, value: Value, nrows: int, contrast: Any) -> Part:
-    """What is learnt of a member from its value; `contrast` is for a factor that brings none along."""
+def learn_part(name: str, value: Value, nrows: int, contrasts: Mapping[str, Any]) -> Part:
+    """What is learnt of a member from its value; `contrasts` are for factors that bring none along."""
     if isinstance(value, Matrix):
         return NumberPart(name, value.labels)
     factor = as_factor(value, nrows)
@@ -97,7 +98,7 @@ def learn_part(name: str, value: Value, nrows: int, contrast: Any) -> Part:
             f"the factor '{name}' has one level only ({level}) in the rows used; leave it out of the formula"
         )
     if own is None:
-        own = default_contrast(factor.ordered) if contrast is None else resolve(name, contrast)
+        own = resolve(name, contrasts[name]) if name in contrasts else default_contrast(factor.ordered)
     reduced, full = (coding(name, own, used.levels, part) for part in (True, False))
     return FactorPart(name, used.levels, factor.ordered, own, reduced, full)
 
@@ -120,14 +121,7 @@ def as_numbers(name: str, value: Value, nrows: int) -> np.ndarray:
     if isinstance(value, Factor):
         raise DataError(f"column '{name}' is a factor, the model needs numbers there; convert it")
     if not isinstance(value, np.ndarray):
-        kind = (
-            "text"
-            if isinstance(value, str)
-            else "several constants"
-            if isinstance(value, tuple)
-            else "nothing"
-        )
-        raise DataError(f"'{name}' is {kind} and no column; name a column of the data in it")
+        raise DataError(f"'{name}' is {described(value)} and no column; name a column of the data in it")
     if value.ndim != 1:
         raise DataError(f"'{name}' is a matrix and no column; matrices are for the contrasts of C()")
     if value.dtype.kind not in "iufb":

@@ -15,6 +15,7 @@ import numpy as np
 from interlace.design.functions.values import level_text
 from interlace.design.values import Factor, Matrix, Value, match
 from interlace.errors import FormulaError
+from interlace.formula.tree import Node
 
 _LOGICAL = np.array([False, True])
 _LONGEST_RANGE = 100_000
@@ -40,10 +41,10 @@ _COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """An operator where it is used: its text is for messages."""
+    """An operator and the expression it is used in, which is for messages."""
 
     operator: str
-    text: str
+    place: Node
 
     def binary(self, left: Value, right: Value, nrows: int) -> Value:
         """The value of ``left operator right``."""
@@ -72,7 +73,7 @@ class Operation:
         n = max(map(len, sides))
         if any(len(side) not in (1, n) for side in sides):
             raise self.error(f"there are {len(sides[0])} and {len(sides[1])} constants")
-        a, b = ((side * n)[:n] for side in sides)
+        a, b = (side * n if len(side) == 1 else side for side in sides)
         return tuple(self.binary(x, y, nrows) for x, y in zip(a, b, strict=True))  # type: ignore[misc]
 
     def unary(self, value: Value, nrows: int) -> Value:
@@ -90,7 +91,7 @@ class Operation:
 
     def error(self, message: str) -> FormulaError:
         """An error that says where."""
-        return FormulaError(f"in '{self.text}' {message}")
+        return FormulaError(f"in '{self.place}' {message}")
 
     # ---- arithmetic ----
 

@@ -7,8 +7,12 @@ the rule ``anything:a- + anything = anything:a``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
+
+from interlace.errors import FormulaError
+
+MOST_FACTORS = 16
 
 Member = tuple[str, bool]  # its name, and whether it is coded without one of its levels
 Piece = tuple[Member, ...]  # a product of members
@@ -32,6 +36,11 @@ def pieces(terms: Iterable[Sequence[str]], factors: frozenset[str]) -> list[tupl
     spanned: set[frozenset[Member]] = set()
     found = []
     for term in terms:
+        if len(factors.intersection(term)) > MOST_FACTORS:
+            raise FormulaError(
+                f"the term '{':'.join(term)}' is an interaction of more than {MOST_FACTORS} factors; "
+                "combine some of them in the data"
+            )
         parts = [((name, True), None) if name in factors else ((name, False),) for name in term]
         span = [tuple(m for m in choice if m is not None) for choice in product(*parts)]
         new = [piece for piece in span if frozenset(piece) not in spanned]
@@ -42,17 +51,17 @@ def pieces(terms: Iterable[Sequence[str]], factors: frozenset[str]) -> list[tupl
 
 def _simplified(span: Iterable[Piece]) -> list[Piece]:
     """The fewest products with the same span, in the order of writing as far as can be."""
-    kept: list[Piece] = []
-    for piece in sorted(span, key=len):
-        for index, smaller in enumerate(kept):
-            extra = set(piece) - set(smaller)
-            if len(smaller) != len(piece) - 1 or len(extra) != 1:
-                continue
-            (name, reduced) = extra.pop()
-            if reduced:
-                whole = tuple((name, False) if member == (name, True) else member for member in piece)
-                kept = _simplified([*kept[:index], *kept[index + 1 :], whole])
-                break
-        else:
-            kept.append(piece)
-    return kept
+    kept: dict[frozenset[Member], tuple[int, Piece]] = {}
+    for order, piece in enumerate(sorted(span, key=len)):
+        while (found := _smaller(piece, kept)) is not None:
+            del kept[frozenset(piece) - {found}]
+            piece = tuple((found[0], False) if member == found else member for member in piece)
+        kept[frozenset(piece)] = (order, piece)
+    return [piece for _, piece in kept.values()]
+
+
+def _smaller(piece: Piece, kept: Mapping[frozenset[Member], tuple[int, Piece]]) -> Member | None:
+    """The reduced member without which the piece is among those kept; for the first of these."""
+    whole = frozenset(piece)
+    found = [(kept[whole - {m}][0], m) for m in piece if m[1] and whole - {m} in kept]
+    return min(found)[1] if found else None
