@@ -21,7 +21,7 @@ from interlace.errors import DataError, InterlaceError, InterlaceWarning
 from interlace.inference.df import WORDS
 from interlace.inference.memory import Memory
 from interlace.inference.robust import KINDS, MODEL
-from interlace.inference.words import TYPES
+from interlace.inference.words import TYPES, type_number, word
 from interlace.model import LinearMixedModel
 from interlace.report.anova_text import anova_text
 from interlace.report.results import plain, results
@@ -70,19 +70,22 @@ def _parser() -> argparse.ArgumentParser:
     fit.add_argument(
         "--ddf",
         default="satterthwaite",
-        type=_any_case(*WORDS),
+        type=_meant(WORDS, lambda given: word("ddf", given, WORDS)),
         choices=WORDS,
         help="degrees of freedom of the tests (default: satterthwaite)",
     )
     fit.add_argument(
         "--vcov",
         default=MODEL,
-        type=_any_case(MODEL, *KINDS),
+        type=_meant((MODEL, *KINDS), lambda given: word("vcov", given, (MODEL, *KINDS))),
         choices=(MODEL, *KINDS),
         help="covariance of the coefficients: the model's, or a cluster-robust one (default: model)",
     )
     fit.add_argument(
-        "--anova", type=int, choices=TYPES, help="add the ANOVA table of this type, tests by --ddf"
+        "--anova",
+        type=_meant(TYPES, type_number),
+        choices=TYPES,
+        help="add the ANOVA table of this type, tests by --ddf",
     )
     fit.add_argument("--weights", metavar="COLUMN", help="column of prior weights")
     fit.add_argument(
@@ -92,10 +95,17 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _any_case(*known: str) -> Callable[[str], str]:
-    """The word that is meant, whatever its capitals; other words as they are, for the parser to refuse."""
-    lowered = {one.lower(): one for one in known}
-    return lambda given: lowered.get(given.lower(), given)
+def _meant(known: Sequence[Any], read: Callable[[str], Any]) -> Callable[[str], Any]:
+    """What is meant by a word, as everywhere in the library; other words are refused with those known."""
+
+    def converted(given: str) -> Any:
+        try:
+            return read(given)
+        except DataError as error:
+            choices = ", ".join(map(str, known))
+            raise argparse.ArgumentTypeError(f"{given!r} is not known: choose from {choices}") from error
+
+    return converted
 
 
 class _Version(argparse.Action):
@@ -175,6 +185,8 @@ def _read_csv(path: Path) -> pd.DataFrame:
         return pd.read_csv(path, sep=separator, low_memory=False)
     except DataError:
         raise
+    except UnicodeDecodeError as error:
+        raise DataError(f"'{path}' is no text in UTF-8; save it in that encoding") from error
     except pd.errors.EmptyDataError as error:
         raise DataError(f"'{path}' is empty") from error
     except (

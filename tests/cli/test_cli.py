@@ -76,7 +76,7 @@ def test_a_robust_covariance(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(command) == 0
     assert "CR1 covariance from 18 clusters (Subject)" in capsys.readouterr().out
     (line,) = _fails(["fit", FORMULA, "sleepstudy", "--vcov", "HC3"], capsys)
-    assert "invalid choice: 'HC3'" in line
+    assert "'HC3' is not known: choose from" in line
     (line,) = _fails([*command, "--ddf", "Kenward-Roger"], capsys)
     assert "Kenward-Roger adjusts the covariance of the model" in line
 
@@ -284,6 +284,41 @@ def test_results_that_cannot_be_written(csv: str, tmp_path: Path, capsys: pytest
 def test_wrong_usage_is_one_line(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     (line,) = _fails(argv, capsys)
     assert "--help" in line
+
+
+@pytest.mark.parametrize(
+    ("options", "shown"),
+    [
+        (["--ddf", "KR"], "t-tests use Kenward-Roger's method"),
+        (["--anova", "III"], "Type III Analysis of Variance"),
+        (["--vcov", "cr2"], "cluster-robust covariance (CR2)"),
+    ],
+)
+def test_words_are_understood_as_in_the_library(
+    options: list[str], shown: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["fit", FORMULA, "sleepstudy", *options]) == 0
+    assert shown in capsys.readouterr().out
+    (line,) = _fails(["fit", FORMULA, "sleepstudy", options[0], "foo"], capsys)
+    assert "'foo' is not known: choose from" in line
+
+
+@pytest.mark.parametrize(
+    ("cell", "words"),
+    [("missing", "it holds text such as 'missing'"), (".", "'.' among them: leave that cell empty")],
+)
+def test_a_cell_that_is_no_number_is_named(
+    cell: str, words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = load_data("sleepstudy").astype({"Reaction": str})
+    table.loc[3, "Reaction"] = cell
+    table.to_csv(tmp_path / "cells.csv", index=False)
+    assert words in _fails(["fit", FORMULA, str(tmp_path / "cells.csv")], capsys)[0]
+
+
+def test_another_encoding_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    load_data("sleepstudy").to_csv(tmp_path / "wide.csv", index=False, encoding="utf-16")
+    assert "is no text in UTF-8" in _fails(["fit", FORMULA, str(tmp_path / "wide.csv")], capsys)[0]
 
 
 def test_interruption(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from interlace.design.objects import is_number
 from interlace.design.values import Column, Factor
 from interlace.errors import DataError, ModelError
 
@@ -101,7 +102,10 @@ def numeric_response(name: str, values: Column, nrows: int) -> np.ndarray:
 
 
 def _example(values: Factor) -> str:
-    return f"categories such as '{values.levels[0]}'" if len(values.levels) else "categories"
+    """A level that is no number, if there is one: it is the reason why the others are none."""
+    levels = [str(level) for level in values.levels]
+    odd = next((level for level in levels if not is_number(level)), levels[0] if levels else None)
+    return "categories" if odd is None else f"text such as {odd!r}"
 
 
 def check_not_constant(name: str, y: np.ndarray) -> None:
@@ -145,7 +149,10 @@ def check_weights(name: str, weights: np.ndarray, kept: np.ndarray | None) -> No
 def check_levels(group: str, n_levels: int, n_rows: int) -> None:
     """A grouping factor needs more than one level and fewer levels than there are rows (as lme4 has it)."""
     if n_levels < 2:
-        raise DataError(f"grouping factors must have > 1 sampled level; '{group}' has {n_levels}")
+        raise DataError(
+            f"grouping factors must have > 1 sampled level; '{group}' has {n_levels}: leave its random term "
+            "out, or use a factor with more levels"
+        )
     if n_levels >= n_rows:
         raise ModelError(
             f"the grouping factor '{group}' has {n_levels} levels for {n_rows} rows: with one row per level "

@@ -93,7 +93,7 @@ def _check_numbers(name: str, levels: np.ndarray) -> None:
     """Text that is numbers but for one that stands for a gap is a column of numbers read as text."""
     gaps = [gap for gap in _GAPS if gap in levels]
     rest = [level for level in levels if level not in gaps] if gaps else []
-    if rest and all(map(_is_number, rest)):
+    if rest and all(map(is_number, rest)):
         raise DataError(
             f"column '{name}' holds numbers as text, and {gaps[0]!r} among them: leave that cell empty, or "
             f"make them numbers, for example by pd.to_numeric(data[{name!r}], errors='coerce'); if they are "
@@ -101,7 +101,7 @@ def _check_numbers(name: str, levels: np.ndarray) -> None:
         )
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
     try:
         float(text)
     except ValueError:
