@@ -159,19 +159,33 @@ def test_a_share_of_a_column_outside_of_x(left: float, mean: bool) -> None:
     assert term.mean == mean
 
 
-def test_large_models_are_searched_again_for_means_only() -> None:
+def test_large_models_are_searched_again_for_means_and_very_few_levels_only() -> None:
     structures = fit(
         *Encoding.learn("y ~ x + (x | a) + (1 | b)", crossed(np.random.default_rng(1)))
     ).criterion.structures
     small = (Term(False, True, 150), Term(False, False, 100))
     large = (Term(False, True, 151), Term(False, False, 100))
     mean = (Term(False, True, 151), Term(True, False, 100))
+    few, not_few = ((Term(False, False, 500), Term(False, True, levels)) for levels in (11, 12))
     neither = (Term(False, False, 9), Term(False, False, 9))
-    doubts = [valleys.Doubt.of(structures, t) for t in (small, large, mean, neither)]
-    assert [len(d.effects) for d in doubts] == [3, 0, 1, 0]
+    doubts = [valleys.Doubt.of(structures, t) for t in (small, large, mean, few, not_few, neither)]
+    assert [len(d.effects) for d in doubts] == [3, 0, 1, 1, 0, 0]
     moments = np.full(len(doubts[0].diagonal), 0.5)
-    assert [len(list(d.starts(moments))) for d in doubts] == [17, 0, 1, 0]
-    assert [len(list(d.starts_about(moments))) for d in doubts] == [6, 0, 1, 0]
+    assert [len(list(d.starts(moments))) for d in doubts] == [17, 0, 1, 1, 0, 0]
+    assert [len(list(d.starts_about(moments))) for d in doubts] == [6, 0, 1, 1, 0, 0]
+
+
+@pytest.mark.parametrize("seed", [2, 6])
+def test_few_unequal_groups_beside_many_others(seed: int) -> None:
+    """At the variance of zero the large groups keep the criterion; the small one lowers it far away."""
+    rng = np.random.default_rng(seed)
+    g, i = np.repeat([0, 1, 2], [12, 282, 606]), rng.permutation(900) // 2
+    y = np.array([1.3, 0.02, 0.0])[g] + 0.5 * rng.normal(size=450)[i] + rng.normal(size=900)
+    f = fit(*Encoding.learn("y ~ 1 + (1 | g) + (1 | i)", {"y": y, "g": labels(g, "g"), "i": labels(i, "i")}))
+    theta = f.solution.theta
+    assert theta[1] > 0.3
+    other = f.optimum.other
+    assert other is not None and other.theta[1] < 1e-4 and other.value > f.optimum.value + 1.0
 
 
 def test_a_limit_to_the_number_of_searches() -> None:

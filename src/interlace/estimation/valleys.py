@@ -26,6 +26,8 @@ NOT_SPANNED = 1e-6
 # order, may not agree on the scale of their effects: where they are few, and where they are many.
 UNEQUAL_FEW, UNEQUAL_MANY = 3.0, 30.0
 FEW = 40
+# With fewer levels than this a term is looked at whatever else the model has.
+VERY_FEW = 12
 # With so many random effects an evaluation costs little beside reading a formula: every effect is looked at.
 CHEAP = 400
 # Searches from the start and about one minimum, at most.
@@ -92,7 +94,7 @@ class Doubt:
     ----------
     effects : tuple of Effect
         None where the criterion has one minimum. All of them, where a term is in doubt and an evaluation is
-        cheap; else those of terms with a mean.
+        cheap; else those of terms with a mean, or with very few and unequal levels.
     diagonal : ndarray
         Parameters of random effects as large as the residuals.
     most : int
@@ -112,7 +114,7 @@ class Doubt:
         cheap = sum(s.k * term.levels for s, term in zip(structures, terms, strict=True)) <= CHEAP
         out, at = [], 0
         for s, term in zip(structures, terms, strict=True):
-            if cheap or term.mean:
+            if cheap or term.mean or (term.unequal and term.levels < VERY_FEW):
                 rows = np.array([row for row, _ in s.entries])
                 places = at + np.flatnonzero(s.diagonal)
                 out += [Effect(at + np.flatnonzero(rows == r), int(places[r])) for r in range(s.k)]
