@@ -97,7 +97,7 @@ def test_a_refit_looks_elsewhere_too() -> None:
 
 
 def _terms(formula: str, data: Any, **options: Any) -> tuple[Term, ...]:
-    return fit(*Encoding.learn(formula, data, **options)).criterion.terms
+    return fit(*Encoding.learn(formula, data, **options)).criterion.doubt.terms
 
 
 @pytest.mark.filterwarnings("ignore::interlace.errors.RankDeficiencyWarning")

@@ -12,7 +12,7 @@ from interlace import kernel
 from interlace.errors import ModelError
 from interlace.estimation.covariance import Unstructured, lower_factor
 from interlace.estimation.penalized import Solution, System
-from interlace.estimation.valleys import Term
+from interlace.estimation.valleys import Doubt, Term
 
 Array = NDArray[np.floating]
 
@@ -62,8 +62,8 @@ class ProfiledDeviance:
     basis : tuple of ndarray, (k, k)
         The same, or with its columns in another order and in other units: see `pivoted`.
     structures : tuple of Unstructured
-    terms : tuple of Term
-        Per covariance block: what decides whether the criterion can have a second minimum.
+    doubt : Doubt
+        Whether the design allows of a second minimum, and where to look for it.
     """
 
     system: System
@@ -71,7 +71,7 @@ class ProfiledDeviance:
     natural: tuple[Array, ...]
     basis: tuple[Array, ...]
     structures: tuple[Unstructured, ...] = field(repr=False)
-    terms: tuple[Term, ...] = field(repr=False)
+    doubt: Doubt = field(repr=False)
 
     @classmethod
     def of(cls, system: System, *, reml: bool) -> ProfiledDeviance:
@@ -90,7 +90,8 @@ class ProfiledDeviance:
             basis.append(_orthonormal_basis(zz.mean(axis=0), block.columns, block.group))
             structures.append(Unstructured(place.k))
             terms.append(Term.of(zz, zx, np.asarray(A.products.xx), basis[-1]))
-        return cls(system, reml, tuple(basis), tuple(basis), tuple(structures), tuple(terms))
+        doubt = Doubt.of(structures, terms)
+        return cls(system, reml, tuple(basis), tuple(basis), tuple(structures), doubt)
 
     @property
     def n_par(self) -> int:

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from interlace import kernel
 from interlace.estimation.deviance import ProfiledDeviance
 from interlace.estimation.penalized import EXACT_FIT
-from interlace.estimation.valleys import Doubt
 
 Array = NDArray[np.floating]
 
@@ -163,18 +162,17 @@ class _Searches:
         self.best = _Search(self.criterion, self.compiled, self.moments, MAX_EVALUATIONS)
         self.others: list[_Search] = []
         self.unbounded = False
-        self.doubt = Doubt.of(criterion.structures, criterion.terms)
 
     def run(self) -> None:
         """From the start by moments, and from others where there may be a second minimum."""
         self.best.run()
-        if not self.doubt.effects:
+        if not self.criterion.doubt.effects:
             return
-        for start in self.doubt.starts(self.moments):
+        for start in self.criterion.doubt.starts(self.moments):
             self.visit(start)
         for _ in range(ROUNDS):
             before = self.best
-            for start in self.doubt.starts_about(before.natural_par):
+            for start in self.criterion.doubt.starts_about(before.natural_par):
                 self.visit(start)
             if self.best is before:
                 return

@@ -92,6 +92,8 @@ class Doubt:
 
     Attributes
     ----------
+    terms : tuple of Term
+        What the design says of each covariance block.
     effects : tuple of Effect
         None where the criterion has one minimum. All of them, where a term is in doubt and an evaluation is
         cheap; else those of terms with a mean, or with very few and unequal levels.
@@ -101,6 +103,7 @@ class Doubt:
         Searches from the start, and about one minimum.
     """
 
+    terms: tuple[Term, ...]
     effects: tuple[Effect, ...]
     diagonal: Array
     most: int
@@ -110,7 +113,7 @@ class Doubt:
         """Of the covariance blocks of a model."""
         diagonal = np.concatenate([s.start for s in structures])
         if not any(term.mean or term.unequal for term in terms):
-            return cls((), diagonal, 0)
+            return cls(tuple(terms), (), diagonal, 0)
         cheap = sum(s.k * term.levels for s, term in zip(structures, terms, strict=True)) <= CHEAP
         out, at = [], 0
         for s, term in zip(structures, terms, strict=True):
@@ -119,7 +122,7 @@ class Doubt:
                 places = at + np.flatnonzero(s.diagonal)
                 out += [Effect(at + np.flatnonzero(rows == r), int(places[r])) for r in range(s.k)]
             at += s.n_par
-        return cls(tuple(out), diagonal, MOST if cheap else len(out))
+        return cls(tuple(terms), tuple(out), diagonal, MOST if cheap else len(out))
 
     def starts(self, moments: Array) -> Iterator[Array]:
         """Parameters from which to search again, in the basis where the columns are orthonormal: one random
