@@ -37,6 +37,7 @@ def test_a_cluster_that_determines_a_coefficient(model: LinearMixedModel, kind: 
     assert table.loc["arm[a]", ["se", "df", "t", "p"]].isna().all()
     assert table.drop(index="arm[a]").notna().all(axis=None)
     assert model.coef_table(vcov=kind, ddf="asymptotic").loc["arm[a]", ["se", "t", "p"]].isna().all()
+    assert "no robust standard error of arm[a]" in table.attrs["note"]
     assert "no robust standard error of arm[a]: nothing but rounding error" in str(model.summary(vcov=kind))
     assert model.vcov(kind).iloc[0, 0] < 1e-20
     joint = model.contrast_test(np.eye(4)[:3], vcov=kind)

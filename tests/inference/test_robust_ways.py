@@ -120,6 +120,18 @@ def test_refused(model: LinearMixedModel) -> None:
         interlace.lmer(wide, TABLE).vcov("CR1p", cluster=TWO)
 
 
+@pytest.mark.parametrize("odd", [1e308, -1, pd.NA, b"F", print, object(), float("nan"), True])
+def test_no_clusters_at_all(model: LinearMixedModel, odd: Any) -> None:
+    with pytest.raises(DataError, match="cluster must have one value per row"):
+        model.vcov("CR0", cluster=odd)
+
+
+@pytest.mark.parametrize("empty", [{}, pd.DataFrame(), np.zeros((172, 0))])
+def test_no_column_of_clusters(model: LinearMixedModel, empty: Any) -> None:
+    with pytest.raises(DataError, match="cluster has no column"):
+        model.vcov("CR0", cluster=empty)
+
+
 def test_not_positive_semidefinite() -> None:
     """Two clusters each way, and scores that cancel within both: a negative variance has no root."""
     a, b = np.repeat([0, 1], 20), np.tile([0, 1], 20)

@@ -75,6 +75,8 @@ def clusterings(fit: Fit, given: Any = None) -> tuple[Clusters, ...]:
         As for `clusters`. Of several, one must hold the whole levels of each grouping factor.
     """
     wanted = None if given is None else _several(fit, given)
+    if wanted == []:
+        raise DataError("cluster has no column; give the name of a column of the data, or a value per row")
     chosen = (_outermost(fit),) if wanted is None else tuple(_given(fit, one) for one in wanted)
     for one in chosen:
         if one.size < 2:

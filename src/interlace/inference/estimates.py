@@ -68,10 +68,13 @@ class LinearEstimates:
         return LinearEstimates(tuple(labels), C @ self.L, C @ self.estimate, self.ddf)
 
     def table(self) -> pd.DataFrame:
-        """One row per estimate: `estimate`, `se`, `df`, `t`, `p`."""
+        """One row per estimate: `estimate`, `se`, `df`, `t`, `p`; with a note in `attrs`, if there is one."""
         t, df = self.statistic, self.df
         columns = {"estimate": self.estimate, "se": self.se, "df": df, "t": t, "p": p_values(t, df)}
-        return pd.DataFrame(columns, index=list(self.labels))
+        table = pd.DataFrame(columns, index=list(self.labels))
+        if self.ddf.note:
+            table.attrs["note"] = self.ddf.note
+        return table
 
     def interval(self, level: float) -> tuple[np.ndarray, np.ndarray]:
         """Lower and upper ends of the confidence intervals, one at a time."""
