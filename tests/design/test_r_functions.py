@@ -50,6 +50,9 @@ def refused(rhs: str) -> InterlaceError:
         "C(relevel(a, 'a3'), contr.sum)",
         "cut(x, 3)",
         "cut(x, 3, labels=FALSE)",
+        "pd.cut(x, 3)",
+        "pd.cut(x, [0, 2.5, 10], labels=['lo', 'hi'], ordered=False)",
+        "pd.cut(x, 3, labels=False)",
         "cut(x, c(0, 2.5, 10), right=FALSE)",
         "as.numeric(factor(a))",
         "as.numeric(as.ordered(s))",
@@ -99,6 +102,15 @@ def test_intervals_have_their_names_in_r(rhs: str, names: list[str]) -> None:
     data = table(x=[3.0, 1, 2.50015, 5, 4, 9]) if "3.0001" in rhs else table()
     fixed_names = learn(rhs, data)[0].fixed_names
     assert [name.partition("[T.")[2][:-1] for name in fixed_names[1:]] == names
+
+
+def test_intervals_of_pandas_are_those_of_pandas() -> None:
+    encoding, X = learn("pd.cut(x, 3)")
+    assert encoding.fixed_names[1:] == ("pd.cut(x, 3)[.L]", "pd.cut(x, 3)[.Q]")
+    in_the_data = table().assign(o=pd.cut(table()["x"], 3))
+    np.testing.assert_allclose(X, learn("o", in_the_data)[1])
+    codes = pd.cut(table()["x"], 4, labels=False)
+    np.testing.assert_array_equal(learn("pd.cut(x, 4, labels=False)")[1][:, 1], codes)
 
 
 def test_a_cut_of_a_constant_has_intervals_round_it() -> None:

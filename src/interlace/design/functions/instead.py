@@ -50,7 +50,6 @@ INSTEAD = {
     "logit": "write qlogis(x)",
     "ln": "write log(x)",
     "hashed": "write factor(x)",
-    "pd.cut": "write cut(x, 3)",
     "pd.qcut": "write cut(x, quantile(x, c(0, 0.25, 0.5, 0.75, 1)), include.lowest = TRUE)",
     "pd.get_dummies": "write factor(x); its columns are made by the model",
     "np.mean": "write mean(x)",

@@ -66,6 +66,21 @@ def cut(
     return labelled(call, found, names)
 
 
+def cut_of_pandas(
+    call: Call,
+    x: Value,
+    bins: Value,
+    right: Value = True,
+    labels: Value = None,
+    precision: Value = 3.0,
+    include_lowest: Value = False,
+    ordered: Value = True,
+) -> Value:
+    """pandas' `pd.cut(x, 3)`: `cut()` with ordered intervals, counted from 0 where they are numbers."""
+    found = cut(call, x, bins, labels, include_lowest, right, precision, ordered)
+    return found if isinstance(found, CodedFactor) else np.asarray(found) - 1.0
+
+
 def _borders(call: Call, x: Value, breaks: Value) -> tuple[float, ...]:
     if isinstance(breaks, tuple) or (isinstance(breaks, np.ndarray) and breaks.ndim == 1):
         given = list(breaks)
@@ -134,4 +149,8 @@ def find_interval(
     return found
 
 
-INTERVALS: tuple[Function, ...] = (Function("cut", cut), Function("findInterval", find_interval))
+INTERVALS: tuple[Function, ...] = (
+    Function("cut", cut),
+    Function("pd.cut", cut_of_pandas),
+    Function("findInterval", find_interval),
+)
