@@ -18,6 +18,7 @@ from interlace.design.contrasts import coding
 from interlace.design.functions import CONSTANTS, FUNCTIONS
 from interlace.design.functions.instead import INSTEAD
 from interlace.design.functions.values import level_text
+from interlace.design.orthogonal import evaluate, orthonormal_polynomials
 from interlace.design.values import CodedFactor, Factor, Matrix
 from interlace.errors import DataError, InterlaceError
 
@@ -187,3 +188,48 @@ def test_a_number_alone_in_treatment_is_the_count_or_a_level_and_refused_if_both
     assert coding("k", level, levels, True).fields == (2, 3)
     with pytest.raises(DataError, match="level 5 of 'k' does not occur"):
         coding("k", call("contr.treatment(5)", table("data")), levels, True)
+
+
+@pytest.mark.parametrize(
+    ("most", "more"),
+    [
+        ("bs(x, df=30)", "bs(x, df=31)"),
+        ("bs(x, degree=30)", "bs(x, degree=31)"),
+        ("ns(x, df=30)", "ns(x, df=31)"),
+        ("cs(x, df=30)", "cs(x, df=31)"),
+        ("poly(x, 29)", "poly(x, 30)"),
+        ("poly(x / 10, 30, raw=TRUE)", "poly(x / 10, 31, raw=TRUE)"),
+        ("seq(1, 100000)", "seq(1, 100001)"),
+        ("seq(0, 1, length.out=100000)", "seq(0, 1, length.out=100001)"),
+        ("cut(x, 100000, labels=FALSE)", "cut(x, 100001)"),
+        ("cut(x, 2)", "cut(x, 1)"),
+        ("bs(x, df=3)", "bs(x, df=2)"),
+        ("bs(x, df=4, intercept=TRUE)", "bs(x, df=3, intercept=TRUE)"),
+        ("ns(x, df=1)", "ns(x, df=0)"),
+        ("cs(x, df=2)", "cs(x, df=1)"),
+        ("cc(x, df=1)", "cc(x, df=0)"),
+        ("quantile(x, 1)", "quantile(x, 1.001)"),
+        ("quantile(x, 0)", "quantile(x, -0.001)"),
+        ("contr.poly(scores=c(1, 2))", "contr.poly(scores='a')"),
+    ],
+)
+def test_limits_of_counts_on_both_sides(most: str, more: str) -> None:
+    call(most, table("data"))
+    with pytest.raises(InterlaceError):
+        call(more, table("data"))
+
+
+def test_the_limit_of_combinations_on_both_sides() -> None:
+    rows = pd.DataFrame({"p": np.arange(400.0), "q": np.arange(400.0) % 250, "r": np.arange(400.0) % 251})
+    assert len(call("interaction(p, q)", rows).levels) == 100_000
+    with pytest.raises(DataError, match="more than 100000 combinations"):
+        call("interaction(p, r)", rows)
+
+
+def test_polynomials_of_high_degree_are_orthonormal_and_evaluated_alike() -> None:
+    x = np.linspace(3e6, 3e6 + 1, 60)
+    basis, recurrence = orthonormal_polynomials(x, 40)
+    np.testing.assert_allclose(basis.T @ basis, np.eye(40), atol=1e-13)
+    np.testing.assert_allclose(basis.sum(axis=0), 0, atol=1e-13)
+    np.testing.assert_allclose(evaluate(x, recurrence), basis, atol=1e-7)
+    assert (basis[-1] > 0).all()  # leading coefficients are positive

@@ -106,5 +106,6 @@ def labelled(call: Call, found: Factor, labels: Value) -> CodedFactor:
     if len({type(p) for p in parts}) > 1:
         parts = tuple(level_text(p) for p in parts)
     distinct = tuple(dict.fromkeys(parts))
-    place = np.array([distinct.index(p) for p in parts] + [-1], dtype=np.int32)
+    places = {part: i for i, part in enumerate(distinct)}
+    place = np.array([*(places[p] for p in parts), -1], dtype=np.int32)
     return CodedFactor(place[found.codes], as_levels(distinct), found.ordered)

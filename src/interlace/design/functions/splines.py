@@ -34,7 +34,7 @@ def bs(
     values = finite_column(call, x)
     constant, power = flag(call, "intercept", intercept), whole(call, "degree", degree, 1)
     if not call.state:
-        _learn_knots(call, values, df, knots, boundary_knots, power + constant, power)
+        _learn_knots(call, values, df, knots, boundary_knots, power + constant)
     inner, (low, high) = np.array(call.state["knots"]), call.state["boundary"]
     at_ends = int((inner == low).sum()), int((inner == high).sum())  # they have columns of zeros
     t = np.concatenate([[low] * (power + 1), inner[(inner > low) & (inner < high)], [high] * (power + 1)])
@@ -60,15 +60,13 @@ def ns(
     values = finite_column(call, x)
     constant = flag(call, "intercept", intercept)
     if not call.state:
-        _learn_knots(call, values, df, knots, boundary_knots, 1 + constant, 3)
+        _learn_knots(call, values, df, knots, boundary_knots, 1 + constant)
     inner, (low, high) = np.array(call.state["knots"]), call.state["boundary"]
     basis = _natural_basis(values, inner, low, high, constant)
     return Matrix(basis, tuple(map(str, range(1, basis.shape[1] + 1))))
 
 
-def _learn_knots(
-    call: Call, x: np.ndarray, df: Value, knots: Value, boundary: Value, free: int, degree: int
-) -> None:
+def _learn_knots(call: Call, x: np.ndarray, df: Value, knots: Value, boundary: Value, free: int) -> None:
     """Boundary and inner knots into the state; a basis of `free` columns has no inner knots."""
     low, high = _boundary(call, x, boundary)
     inner: list[float] = []
@@ -88,7 +86,7 @@ def _learn_knots(
             raise DataError(f"'{call.text}' has no value between its boundary knots {low:g} and {high:g}")
         if count:
             inner = np.quantile(inside, np.linspace(0, 1, count + 2)[1:-1]).tolist()
-    _check_count(call, degree + len(inner), len(x))
+    _check_count(call, free + len(inner), len(x))
     call.state.update(boundary=(low, high), knots=tuple(inner))
 
 
