@@ -219,6 +219,16 @@ def made(slopes: Fit, twice: np.ndarray, **changes: Any) -> moments.Moments:
 NONE_KNOWN = np.zeros(4, dtype=np.bool_)
 
 
+@pytest.mark.parametrize(("last", "singular"), [(2e-8, True), (2e-5, False)])
+def test_singular_matrices_have_no_observed_information(last: float, singular: bool, slopes: Fit) -> None:
+    fit = at_theta(slopes.encoding, slopes.design, [1.0, 0.5, last])
+    if singular:
+        with pytest.raises(ModelError, match="is singular, where the observed information"):
+            kenward_roger._known_to_be_zero(fit)
+    else:
+        assert not kenward_roger._known_to_be_zero(fit).any()
+
+
 @pytest.mark.parametrize(("left", "out"), [(1.1e-10, 0), (0.9e-10, 1)])
 def test_directions_without_information(left: float, out: int, slopes: Fit) -> None:
     twice = np.eye(4)

@@ -246,7 +246,10 @@ def test_the_size_of_a_contrast_does_not_matter(size: float, method: Any) -> Non
         np.testing.assert_allclose(size * a.rows["se"], b.rows["se"], rtol=1e-9)
 
 
-def test_contrasts_too_large_for_numbers_are_refused() -> None:
+def test_contrasts_too_large_or_small_for_numbers_are_refused() -> None:
     model = interlace.lmer("y ~ x + (1 | a)", _data() | {"y": 1e20 * _data()["y"]})
     with pytest.raises(interlace.DataError, match="weights of L are too large"):
         model.contrast_test(np.array([0.0, 1e300]))
+    for weight, rhs in ((1e-320, 1.0), (1e-300, 1e10)):
+        with pytest.raises(interlace.DataError, match="weights of L are too small"):
+            model.contrast_test(np.array([0.0, weight]), rhs=rhs)

@@ -69,10 +69,11 @@ def contrast_test(fit: Fit, L: Any, *, rhs: ArrayLike, ddf: DdfLike, level: floa
     method = ddf_method(ddf)
     bound = method.bind(fit)
     rows, size = scaled_rows(L)  # the tests do not depend on their units, and products might overflow
+    scaled = _beside(values, size)
     estimates = LinearEstimates(labels, rows, rows @ fit.solution.beta, bound)
-    joint = bound.f_test(rows, values / size)
+    joint = bound.f_test(rows, scaled)
     return ContrastTest(
-        rows=_table(estimates, values / size, size, level),
+        rows=_table(estimates, scaled, size, level),
         F=joint.F,
         num_df=joint.num_df,
         den_df=joint.den_df,
@@ -102,10 +103,19 @@ def _right_hand_side(rows: Array, rhs: ArrayLike, said: Array) -> Array:
 def _contradicts(rows: Array, values: Array) -> bool:
     """Is there no beta with ``rows @ beta = values``?"""
     rows, size = scaled_rows(rows)
-    values = scaled_rows((values / size)[None])[0][0]
+    values = scaled_rows(_beside(values, size)[None])[0][0]
     solution = np.linalg.lstsq(rows, values, rcond=None)[0]
     added = np.abs(rows) @ np.abs(solution) + np.abs(values)
     return bool(np.any(np.abs(rows @ solution - values) > ROUNDING * added))
+
+
+def _beside(values: Array, size: Array) -> Array:
+    """Right-hand sides over the largest weights of their rows."""
+    with np.errstate(over="ignore", divide="ignore"):
+        scaled = values / size
+    if not np.isfinite(scaled).all():
+        raise DataError("the weights of L are too small for floating-point arithmetic: give larger ones")
+    return np.asarray(scaled)
 
 
 def _table(estimates: LinearEstimates, rhs: Array, size: Array, level: float) -> pd.DataFrame:
