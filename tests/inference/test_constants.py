@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from threading import Barrier, BrokenBarrierError, Thread
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -206,6 +207,28 @@ def complex_slope(x: complex, scale: float, within: float, between: float) -> co
 def test_singular(theta: float, singular: bool) -> None:
     fit = interlace.lmer("Yield ~ 1 + (1 | Batch)", interlace.datasets.load("Dyestuff")).fit
     assert is_singular(at_theta(fit.encoding, fit.design, [theta])) == singular
+
+
+def test_gradients_that_overflow_are_no_warning() -> None:
+    """NumPy's warnings are errors here; who asks for the Hessian sees that it is not finite."""
+
+    class Steep:
+        system = SimpleNamespace(threads=nullcontext)
+
+        def kernel(self) -> Any:
+            return SimpleNamespace(gradient=lambda par: np.full(par.size, np.inf))
+
+    assert np.isnan(varpar._profiled_hessian(Steep(), np.ones(2))).all()  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("levels", "weak"), [(11, 1), (12, 0)])
+def test_few_levels(levels: int, weak: int) -> None:
+    """With so few the criterion may have a second minimum, which is looked for at zero."""
+    rng = np.random.default_rng(2)
+    a = np.repeat(np.arange(levels), 4)
+    data = {"a": a, "y": rng.normal(size=levels)[a] + rng.normal(size=a.size)}
+    fit = interlace.lmer("y ~ 1 + (1 | a)", data).fit
+    assert len(fit.criterion.weak_blocks()) == weak
 
 
 # ---- Kenward-Roger ---

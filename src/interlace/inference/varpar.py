@@ -105,7 +105,7 @@ def _profiled_hessian(criterion: ProfiledDeviance, par: Array) -> Array:
     """Central differences of fourth order of the exact gradient: good to about 1e-10."""
     compiled = criterion.kernel()
     H = np.empty((len(par), len(par)))
-    with criterion.system.threads():
+    with criterion.system.threads(), np.errstate(invalid="ignore"):  # the caller looks at infinite ones
         for i, x in enumerate(par):
             step = np.zeros(len(par))
             step[i] = STEP * max(1.0, abs(x))
