@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from interlace.design.encoding import Encoding
-from interlace.errors import ConvergenceWarning, RankDeficiencyWarning
+from interlace.errors import ConvergenceWarning, DataError, RankDeficiencyWarning
 from interlace.estimation.crossproducts import CrossProducts, Origin
 from interlace.estimation.deviance import ProfiledDeviance
 from interlace.estimation.fit import Fit, at_theta, fit
@@ -305,13 +305,22 @@ def test_an_integer_weight_is_a_row_repeated(seed: int, reml: bool) -> None:
 
 
 @few
-@given(seed=seeds, c=st.sampled_from([1e-6, 0.5, 2.0, 1e6]))
+@given(seed=seeds, c=st.sampled_from([1e-60, 1e-30, 1e-6, 0.5, 2.0, 1e6, 1e60]))
 def test_the_unit_of_weights_is_the_unit_of_sigma(seed: int, c: float) -> None:
     data = crossed(np.random.default_rng(seed), 150)
     formula = "y ~ x + (x | a) + (1 | b)"
     a = fitted(formula, data, weights=data["w"])
     b = fitted(formula, data, weights=c * data["w"])
     assert_same(a, b, scale=np.sqrt(c), covariance=lambda S: S / c)
+
+
+@pytest.mark.parametrize("c", [1e-30, 1e139, 1e-139])
+def test_weights_may_have_any_unit_whose_powers_are_numbers(c: float) -> None:
+    data = crossed(np.random.default_rng(6), 150)
+    a, b = (fitted("y ~ x + (1 | a)", data, weights=w) for w in (data["w"], c * data["w"]))
+    assert_same(a, b, scale=np.sqrt(c), covariance=lambda S: S / c)
+    with pytest.raises(DataError, match=f"'weights' are too {'large' if c > 1 else 'small'}"):
+        fitted("y ~ x + (1 | a)", data, weights=data["w"] * (1e141 if c > 1 else 1e-141))
 
 
 def test_weights_of_one_are_no_weights() -> None:

@@ -36,6 +36,8 @@ OPTIONS: dict[str, dict[str, Option]] = {
         "decades": lambda r, n: 10.0 ** r.uniform(-6, 6, n),
         "1e300": lambda r, n: np.full(n, 1e300),
         "1e-300": lambda r, n: np.full(n, 1e-300),
+        "1e100": lambda r, n: r.uniform(1, 2, n) * 1e100,
+        "1e-100": lambda r, n: r.uniform(1, 2, n) * 1e-100,
         "two columns": lambda r, n: np.ones((n, 2)),
         "bool": lambda r, n: np.ones(n, dtype=bool),
         "series": lambda r, n: pd.Series(np.ones(n)),
@@ -103,7 +105,7 @@ OPTIONS: dict[str, dict[str, Option]] = {
 }
 SOUND = {
     "reml": ["False"],
-    "weights": ["uniform", "'w'", "a list", "decades", "1e300", "1e-300", "series"],
+    "weights": ["uniform", "'w'", "a list", "decades", "1e100", "1e-100", "series"],
     "offset": ["normal", "'x'", "1e15"],
     "contrasts": ["sum", "helmert", "poly", "sdif", "sas", "two", "a matrix"],
     "na_action": ["'drop'"],

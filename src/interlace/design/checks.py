@@ -52,6 +52,7 @@ def check_finite(names: Sequence[str], values: np.ndarray, kept: np.ndarray | No
 # Powers of these numbers, which the criterion and its derivatives need, are still numbers.
 LARGEST_RESPONSE = 1e70
 LARGEST_PREDICTOR = 1e140
+LARGEST_WEIGHT = 1e140
 
 
 def check_values(names: Sequence[str], values: np.ndarray, largest: float, kept: np.ndarray | None) -> None:
@@ -137,13 +138,14 @@ def check_coded(contrasts: Iterable[str], factors: Sequence[str]) -> None:
 
 
 def check_weights(name: str, weights: np.ndarray, kept: np.ndarray | None) -> None:
-    """Weights must be positive and finite."""
+    """Weights must be positive, finite, and of a size whose powers are numbers still."""
     bad = np.flatnonzero(~(np.isfinite(weights) & (weights > 0)))
     if len(bad):
         raise DataError(
             f"{name} must be positive and finite; row {row_label(bad[0], kept)} (counted from 0) has "
             f"{weights[bad[0]]:g} ({len(bad)} such in all); drop rows of weight zero from the data"
         )
+    _check_size((name,), weights[:, None], LARGEST_WEIGHT)
 
 
 def check_levels(group: str, n_levels: int, n_rows: int) -> None:

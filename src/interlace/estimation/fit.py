@@ -173,7 +173,8 @@ def _criterion(
 
 def _conditioned(A: CrossProducts, design: Design) -> CrossProducts:
     """The fit of the fixed effects taken from y where it is nearly all of y; refused where it is all."""
-    size = A.products.yy + A.n * A.origin.y**2
+    total = A.n if design.weights is None else float(design.weights.sum())
+    size = A.products.yy + total * A.origin.y**2
     A = A.with_small_response(design)
     if A.products.yy <= EXACT_FIT**2 * size:
         raise ModelError(_EXACT)
