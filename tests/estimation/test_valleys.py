@@ -18,7 +18,7 @@ from interlace.errors import ConvergenceWarning, DataError, InterlaceError, Mode
 from interlace.estimation import optimize, valleys
 from interlace.estimation.covariance import Unstructured
 from interlace.estimation.deviance import ProfiledDeviance
-from interlace.estimation.fit import Fit, fit
+from interlace.estimation.fit import Fit, _criterion, fit
 from interlace.estimation.valleys import Term
 from interlace.kernel import NotPositiveDefiniteError
 from made_data import crossed, labels
@@ -41,6 +41,7 @@ KINDS = [
 MODELS = int(os.environ.get("INTERLACE_RANDOM_MODELS", "400"))
 # Random models that once ended above another start.
 FOUND = [32, 48, 151, 342, 440, 638, 653, 726, 782, 1255, 1511, 1575, 1683, 1803]
+FOUND_LARGE = [pytest.param(seed, marks=pytest.mark.slow) for seed in (611, 1328)]
 FIRST = int(os.environ.get("INTERLACE_FIRST_MODEL", "0"))
 
 
@@ -106,8 +107,8 @@ def test_balanced_and_ordinary_designs_are_searched_once() -> None:
     for c in lmer_cases():
         if c.name in ("sleepstudy_noint_reml", "sleepstudy_shuffled_reml"):
             continue  # no fixed intercept; days that differ between subjects
-        f = fit(*Encoding.learn(c.formula, c.frame(), weights=c.weights, contrasts=c.contrasts), reml=c.reml)
-        assert f.optimum.searches == 1, c.name
+        learnt = Encoding.learn(c.formula, c.frame(), weights=c.weights, contrasts=c.contrasts)
+        assert not _criterion(*learnt, reml=c.reml)[0].doubt.effects, c.name
 
 
 @pytest.mark.parametrize(
@@ -172,7 +173,7 @@ def test_large_models_are_searched_again_for_means_and_very_few_levels_only() ->
     assert [len(d.effects) for d in doubts] == [3, 0, 1, 1, 0, 0]
     moments = np.full(len(doubts[0].diagonal), 0.5)
     assert [len(list(d.starts(moments))) for d in doubts] == [17, 0, 1, 1, 0, 0]
-    assert [len(list(d.starts_about(moments))) for d in doubts] == [6, 0, 1, 1, 0, 0]
+    assert [len(list(d.starts_about(moments))) for d in doubts] == [12, 0, 1, 1, 0, 0]
 
 
 @pytest.mark.parametrize("seed", [2, 6])
@@ -193,7 +194,7 @@ def test_a_limit_to_the_number_of_searches() -> None:
     doubt = valleys.Doubt.of(structures, [Term(True, False, 9)] * 3)
     assert len(doubt.effects) == 12
     assert len(list(doubt.starts(doubt.diagonal))) == valleys.MOST
-    assert len(list(doubt.starts_about(doubt.diagonal))) == 24
+    assert len(list(doubt.starts_about(doubt.diagonal))) == valleys.MOST
 
 
 # --- what a search says of its end ----------------------------------------------------------------------
@@ -211,7 +212,7 @@ def _apart(ratio: float, seed: int) -> dict[str, Any]:
 )
 def test_residuals_a_ten_thousandth_of_the_random_effects(formula: str) -> None:
     """What docs/limitations.md promises; beyond it the fit says that it is lost."""
-    for seed in range(3):
+    for seed in range(1 if "*" in formula else 3):
         at_ten = fit(*Encoding.learn(formula, _apart(10.0, seed)))
         f = fit(*Encoding.learn(formula, _apart(1e4, seed)))
         assert f.optimum.converged
@@ -300,7 +301,7 @@ def _above_the_lowest(seed: int) -> float:
 
 @pytest.mark.filterwarnings("ignore::interlace.errors.ConvergenceWarning")
 @pytest.mark.filterwarnings("ignore::interlace.errors.RankDeficiencyWarning")
-@pytest.mark.parametrize("seed", FOUND)
+@pytest.mark.parametrize("seed", [*FOUND, *FOUND_LARGE])
 def test_models_that_once_ended_too_high(seed: int) -> None:
     assert _above_the_lowest(seed) < 1e-4
 

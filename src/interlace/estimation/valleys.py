@@ -136,5 +136,7 @@ class Doubt:
 
     def starts_about(self, optimum: Array) -> Iterator[Array]:
         """The same about the lowest minimum that was found."""
-        each = (effect.scaled(optimum, times) for times in (10.0, 0.1) for effect in self.effects)
+        each = (
+            effect.scaled(optimum, times) for times in (10.0, 0.1, 100.0, 0.01) for effect in self.effects
+        )
         yield from islice(each, self.most)
