@@ -67,7 +67,7 @@ def __getattr__(name: str) -> Any:
     if name == "__version__":
         return import_module("interlace.version").installed_version()
     if name not in _HOMES:
-        raise AttributeError(f"module 'interlace' has no attribute {name!r}")
+        raise import_module("interlace.hints").unknown_function(name, __all__)
     value = getattr(import_module(_HOMES[name]), name)
     globals()[name] = value
     return value

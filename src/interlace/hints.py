@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Collection, Mapping
 from difflib import get_close_matches
 from functools import wraps
@@ -57,6 +58,16 @@ ATTRIBUTES = {
     **dict.fromkeys(("plot", "qqnorm", "plotting"), _NO_PLOTS),
     **dict.fromkeys(("influence", "cooksd", "hatvalues", "cooksdistance"), _NO_DELETION),
 }  # fmt: skip
+
+#: Function or class of other packages -> what to write.
+FUNCTIONS = {
+    "anova": "write interlace.compare(m1, m2) for models, or m.anova() for the terms of one",
+    **dict.fromkeys(("mixedlm", "lme", "mixed", "fit", "lmm"), "write interlace.lmer"),
+    **dict.fromkeys(("glmer", "glmmtmb", "nlmer", "lm", "ols"), "only linear mixed models are fitted: lmer"),
+    **dict.fromkeys(("pbmodcomp", "bootmer"), "write interlace.bootstrap_compare(large, small)"),
+    **dict.fromkeys(("aic", "bic"), "write interlace.aic_table(m1, m2), or m.aic and m.bic"),
+    **dict.fromkeys(("loaddataset", "load", "data"), "write interlace.datasets.load('sleepstudy')"),
+}
 
 _LATER = "it is chosen where it is used: m.coef_table(vcov='CR2')"
 _SEARCH = "leave it out: the search needs no settings"
@@ -154,6 +165,16 @@ def unknown_attribute(name: str, cls: type) -> AttributeError:
     return AttributeError(f"a fitted model has no attribute {name!r}{written and '; ' + written}")
 
 
+def unknown_function(name: str, names: Collection[str]) -> AttributeError:
+    """What to say of a name that the package does not have."""
+    written = (
+        ""
+        if name.startswith("_")
+        else FUNCTIONS.get(_folded(name)) or _near(name, names, "did you mean interlace.{}?")
+    )
+    return AttributeError(f"module 'interlace' has no attribute {name!r}{written and '; ' + written}")
+
+
 def refuse_unknown(function: str, given: Mapping[str, Any], options: Collection[str]) -> None:
     """Options by name that a function does not have.
 
@@ -203,14 +224,26 @@ def answers_options(function: F) -> F:
     parameters = [p for p in inspect.signature(function).parameters.values() if p.name != "self"]
     options = [p.name for p in parameters if p.kind is not p.VAR_POSITIONAL]
     known = frozenset(options)
+    named = ", ".join(f"{p.name}=" for p in parameters if p.kind is p.KEYWORD_ONLY)
+    leading = _leading(function)
 
     @wraps(function)
     def called(*args: Any, **given: Any) -> Any:
         if not given.keys() <= known:
             refuse_unknown(function.__name__, given, options)
+        if named and len(args) > leading:
+            raise TypeError(f"{function.__name__}() takes its options by name: {named}")
         return function(*args, **given)
 
     return called  # type: ignore[return-value]
+
+
+def _leading(function: Callable[..., Any]) -> float:
+    """How many arguments, the object included, may be given without their names."""
+    parameters = inspect.signature(function).parameters.values()
+    if any(p.kind is p.VAR_POSITIONAL for p in parameters):
+        return math.inf
+    return sum(p.kind is not p.KEYWORD_ONLY for p in parameters)
 
 
 def answers_by_name(cls: C) -> C:

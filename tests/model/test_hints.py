@@ -132,6 +132,27 @@ def test_models_are_compared_with_the_same_hints(m: interlace.LinearMixedModel) 
         interlace.compare(m, m, REFIT=True)
 
 
+def test_options_are_given_by_name(m: interlace.LinearMixedModel) -> None:
+    with pytest.raises(
+        TypeError, match=r"predict\(\) takes its options by name: random=, new_levels=, offset="
+    ):
+        m.predict(DATA, "none")
+    with pytest.raises(TypeError, match=r"summary\(\) takes its options by name: ddf=, vcov="):
+        m.summary("kr")
+    assert len(m.simulate(1, 2)) == 180 and isinstance(m.vcov("CR0"), pd.DataFrame)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("anova", "interlace.compare(m1, m2)"), ("mixedlm", "interlace.lmer"), ("glmer", "only linear"),
+     ("compar", "did you mean interlace.compare?")],
+)  # fmt: skip
+def test_functions_of_other_packages(name: str, words: str) -> None:
+    with pytest.raises(AttributeError, match=re.escape(words)):
+        getattr(interlace, name)
+    assert not hasattr(interlace, name) and not hasattr(interlace, "__path_of_nothing__")
+
+
 def test_a_model_with_hints_is_a_model(m: interlace.LinearMixedModel) -> None:
     for other in (copy.copy(m), copy.deepcopy(m), pickle.loads(pickle.dumps(m))):
         assert str(other.summary()) == str(m.summary())

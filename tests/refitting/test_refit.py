@@ -67,3 +67,12 @@ def test_values_whose_powers_overflow(
     with pytest.raises(DataError, match=f"the values of 'the response' are too {word}"):
         model.refit(y * scale)
     assert model.refit(y * 1e60).sigma == pytest.approx(1e60 * model.sigma, rel=1e-6)
+
+
+def test_clusters_go_by_the_labels_of_the_data_too(
+    model: interlace.LinearMixedModel, data: pd.DataFrame
+) -> None:
+    expected = model.vcov("CR0")
+    pd.testing.assert_frame_equal(model.vcov("CR0", cluster=data["Subject"]), expected)
+    with pytest.raises(DataError, match="index of cluster is not the index of the data"):
+        model.vcov("CR0", cluster=data["Subject"][::-1])

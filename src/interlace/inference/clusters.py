@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from interlace.design.extras import check_index
 from interlace.design.frame import Frame, read_array
 from interlace.design.source import further_column
 from interlace.design.values import Column, Factor, factorize
@@ -178,6 +179,7 @@ def _given(fit: Fit, given: Any) -> Clusters:
 
 
 def _from_array(fit: Fit, values: Any) -> Clusters:
+    check_index("cluster", values, fit.design.frame.index, fit.design.kept)
     column, missing = read_array("cluster", values)
     return _of_column("the given clusters", _of_rows_used(fit, column, missing))
 
