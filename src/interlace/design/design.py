@@ -6,18 +6,27 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from interlace.design.frame import Frame
 
 
 class Source:
-    """A reference to the table of the fit: no copy, and no number of the model is read from it.
+    """The table of the fit, for columns that the model does not use; no number is copied.
 
     A pickle leaves it behind.
+
+    Attributes
+    ----------
+    data : table or None
+        The caller's own.
+    then : table or None
+        A shallow copy of it: where pandas copies on write, it stays as it was.
     """
 
     def __init__(self, data: Any) -> None:
         self.data = data
+        self.then = data.copy(deep=False) if isinstance(data, pd.DataFrame) else data
 
     def __reduce__(self) -> tuple[type[Source], tuple[None]]:
         return Source, (None,)

@@ -13,7 +13,9 @@ from interlace.errors import DataError
 
 
 def further_column(design: Design, option: str, name: str) -> tuple[Column, np.ndarray | None]:
-    """A column of the table of the fit as it is now, one value per row that was read, and its missing mask.
+    """A column of the table of the fit, one value per row that was read, and its missing mask.
+
+    The column is that of the time of the fit, or, if there was none of the name, of the table as it is now.
 
     Parameters
     ----------
@@ -27,13 +29,15 @@ def further_column(design: Design, option: str, name: str) -> tuple[Column, np.n
     DataError
         The table is not here, has no such column, or is not what it was: its rows could be others.
     """
-    data = design.source.data if design.source is not None else None
-    if data is None:
+    source = design.source
+    if source is None or source.data is None:
         raise DataError(
             f"{option} '{name}' is no column of the model, and the table of the fit is not here (a pickled "
             "model leaves it behind): give the values as an array"
         )
-    table = open_table(data)
+    table = open_table(source.then)
+    if name not in table.names:
+        table = open_table(source.data)
     if name not in table.names:
         raise DataError(f"{option} '{name}' is no column of the data; {closest(name, table.names)}")
     changed = _changed(design, table)
