@@ -78,6 +78,8 @@ def test_integers_that_float64_cannot_tell_apart_are_refused() -> None:
     with pytest.raises(InterlaceError, match=r"beyond 2\^53"):
         evaluated("k + 0", pd.DataFrame({"k": [2**53 + 2, 1]}))
     assert evaluated("k + 0", pd.DataFrame({"k": [2**53, 1]}))[0] == 2.0**53
+    labels = evaluated("factor(k)", pd.DataFrame({"k": [2**60 + 1, 2**60, 2**60 + 1]}))
+    assert labels.levels.tolist() == [2**60, 2**60 + 1] and labels.codes.tolist() == [1, 0, 1]
 
 
 TABLE = pd.DataFrame(

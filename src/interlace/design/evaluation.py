@@ -17,7 +17,7 @@ import pandas as pd
 from interlace.design.functions import CONSTANTS, FUNCTIONS
 from interlace.design.operators import Operation
 from interlace.design.reading import from_anything
-from interlace.design.values import Column, Factor, Matrix, Value
+from interlace.design.values import Column, Factor, Matrix, Value, factorize
 from interlace.errors import DataError, FormulaError, InterlaceError
 from interlace.formula.tree import (
     Braces,
@@ -32,6 +32,11 @@ from interlace.formula.tree import (
     Text,
     Unary,
     label,
+)
+
+# Functions whose arguments are labels and no numbers.
+_OF_LABELS = frozenset(
+    ["factor", "ordered", "C", "interaction", "as.character", "as_character", "droplevels"]
 )
 
 
@@ -180,8 +185,9 @@ class Evaluator:
     def _call(self, node: Call) -> Value:
         arguments = [(argument.name, argument.value) for argument in node.arguments]
         if node.function in FUNCTIONS:
-            args = [self._value(value) for name, value in arguments if name is None]
-            named = {name: self._value(value) for name, value in arguments if name is not None}
+            value_of = self._label if node.function in _OF_LABELS else self._value
+            args = [value_of(value) for name, value in arguments if name is None]
+            named = {name: value_of(value) for name, value in arguments if name is not None}
             known = self.memory.state.get(node)
             state: dict[str, Any] = {} if known is None else known
             found = FUNCTIONS[node.function].call(args, named, state, str(node), self.nrows)
@@ -194,6 +200,14 @@ class Evaluator:
         if not callable(function):
             raise FormulaError(f"'{node.function}' is no function")
         return self._of_caller(node, function)
+
+    def _label(self, node: Node) -> Value:
+        """The value of an argument that is taken for labels: wide integers need not be computed with."""
+        if isinstance(node, Name) and node.name in self.columns:
+            column = self.columns[node.name]
+            if isinstance(column, np.ndarray) and _is_inexact(column):
+                return factorize(column)
+        return self._value(node)
 
     def _ufunc(self, node: Call, function: np.ufunc) -> Value:
         """A function of NumPy's kind: of its operands and of nothing to write into."""
@@ -282,10 +296,14 @@ def as_value(column: Column) -> Value:
     return column
 
 
+def _is_inexact(column: np.ndarray) -> bool:
+    """Whether there are integers beyond 2^53: they would run into each other as floating-point numbers."""
+    wide = column.dtype.kind in "iu" and column.dtype.itemsize == 8 and len(column) > 0
+    return wide and max(int(column.max()), -int(column.min())) > 1 << 53
+
+
 def _refuse_inexact(column: np.ndarray) -> None:
-    """Integers beyond 2^53 would run into each other as floating-point numbers."""
-    wide = column.dtype.kind in "iu" and column.dtype.itemsize == 8 and len(column)
-    if wide and max(int(column.max()), -int(column.min())) > 1 << 53:
+    if _is_inexact(column):
         raise DataError(
             "integers beyond 2^53 cannot be computed with exactly; make them smaller, or text if they are "
             "labels"
