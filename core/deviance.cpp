@@ -91,7 +91,8 @@ void ProfiledDeviance::derivatives(std::vector<double>& gradient, std::vector<do
         for (index r = 0; r < n; ++r)  // B T = G / 2, by back substitution over columns
             for (index c = n - 1; c >= 0; --c) {
                 for (index l = c + 1; l < n; ++l) b[r * n + c] -= b[r * n + l] * t[l * n + c];
-                b[r * n + c] /= t[c * n + c];
+                // an effect that has no parameters: nothing depends on it
+                b[r * n + c] = t[c * n + c] == 0.0 ? 0.0 : b[r * n + c] / t[c * n + c];
             }
         for (index i = 0; i < m; ++i)
             for (index j = 0; j < m; ++j) {

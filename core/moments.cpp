@@ -117,6 +117,7 @@ class Moments {
             }
     }
     void own_blocks(index f) {
+        if (of_factor_[f].empty()) return;
         const index k = random_.k[f];
         const double* d = random_.diag[f].data();
         if (k == 1 && of_factor_[f].size() == 1) {
@@ -148,6 +149,7 @@ class Moments {
         }
     }
     void pair_blocks(const PairBlocks& p) {
+        if (of_factor_[p.i].empty() || of_factor_[p.j].empty()) return;
         const index ki = random_.k[p.i], kj = random_.k[p.j];
         if (ki == 1 && kj == 1) {
             const double c = basis_[p.i](0, 0) * basis_[p.j](0, 0);

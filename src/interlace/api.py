@@ -15,6 +15,7 @@ from interlace.errors import DataError
 from interlace.estimation.fit import Fit, fit
 from interlace.formula.parser import parse
 from interlace.hints import refuse_unknown
+from interlace.inference.unidentified import warn_if_unidentified
 from interlace.inference.words import word
 from interlace.kernel import blas_threads, thread_count
 from interlace.model import LinearMixedModel
@@ -97,7 +98,9 @@ def fit_formula(
     threads = thread_count(n_jobs)
     with blas_threads(inf, threads):
         encoding, design = Encoding.learn(parse(formula), data, context=context, **learnt)
-        return fit(encoding, design, reml=reml, n_jobs=threads)
+        fitted = fit(encoding, design, reml=reml, n_jobs=threads)
+    warn_if_unidentified(fitted)
+    return fitted
 
 
 def _check(formula: object, reml: object, na_action: object) -> None:

@@ -81,6 +81,10 @@ class RankDeficiencyWarning(InterlaceWarning):
     """Columns of the fixed part were dropped because others determine them."""
 
 
+class IdentificationWarning(InterlaceWarning):
+    """The data cannot tell a variance of the random part."""
+
+
 class ConvergenceWarning(InterlaceWarning):
     """The optimum is doubtful."""
 

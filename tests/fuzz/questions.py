@@ -28,9 +28,10 @@ def questions(m: Any, case: Case, data: Any, *, doubtful: bool) -> Iterator[Ques
 
 
 def _estimates(m: Any, case: Case, *, doubtful: bool) -> Iterator[Question]:
+    known = ("se",) if m.fit.identification.complete else ()
     yield (
         "m.fixef, m.se, m.theta, m.sigma",
-        lambda: [finite(w, getattr(m, w)) for w in ("fixef", "se", "theta", "sigma")],
+        lambda: [finite(w, getattr(m, w)) for w in ("fixef", *known, "theta", "sigma")],
     )
     yield (
         "m.loglik, m.aic, m.bic, m.deviance",

@@ -61,6 +61,7 @@ EMPTY: dict[str, Callable[[pd.DataFrame], Any]] = {
 }
 
 
+@pytest.mark.filterwarnings("ignore::interlace.IdentificationWarning")  # grp is fixed and random
 @pytest.mark.parametrize("library", EMPTY)
 @pytest.mark.parametrize(
     "formula",

@@ -148,27 +148,12 @@ def check_weights(name: str, weights: np.ndarray, kept: np.ndarray | None) -> No
     _check_size((name,), weights[:, None], LARGEST_WEIGHT)
 
 
-def check_levels(group: str, n_levels: int, n_rows: int) -> None:
-    """A grouping factor needs more than one level and fewer levels than there are rows (as lme4 has it)."""
+def check_levels(group: str, n_levels: int) -> None:
+    """A grouping factor needs more than one level."""
     if n_levels < 2:
         raise DataError(
             f"grouping factors must have > 1 sampled level; '{group}' has {n_levels}: leave its random term "
             "out, or use a factor with more levels"
-        )
-    if n_levels >= n_rows:
-        raise ModelError(
-            f"the grouping factor '{group}' has {n_levels} levels for {n_rows} rows: with one row per level "
-            "its random effects cannot be told from the residuals; drop this term or use a coarser factor"
-        )
-
-
-def check_effects(group: str, n_columns: int, n_levels: int, n_rows: int) -> None:
-    """A random term needs fewer random effects than there are rows (as lme4 has it)."""
-    if n_columns * n_levels >= n_rows:
-        count = f"{n_columns} x {n_levels} = {n_columns * n_levels}"
-        raise ModelError(
-            f"the random term for '{group}' has {count} random effects for {n_rows} rows: its covariances "
-            "cannot be told from the residuals; use fewer columns in it"
         )
 
 

@@ -81,7 +81,6 @@ class Learner:
                 if rhs not in learnt:
                     learnt[rhs] = self._basis(rhs, learning)
                 basis, z = learnt[rhs]
-                checks.check_effects(grouping.group, z.shape[1], grouping.n_levels, len(y))
                 random.append(RandomEncoding(grouping, basis, index))
                 rows.append(RandomRows(codes, z))
         checks.check_coded(contrasts, tuple({name: None for b, _ in learnt.values() for name in b.factors}))
@@ -113,5 +112,5 @@ class Learner:
     def _grouping(self, term: RandomTerm) -> tuple[Grouping, np.ndarray]:
         columns = grouping_columns(term, self.frame, self.memory)
         grouping, codes = learn_grouping(term.group, term.factors, columns)
-        checks.check_levels(grouping.group, grouping.n_levels, self.frame.nrows)
+        checks.check_levels(grouping.group, grouping.n_levels)
         return grouping, codes

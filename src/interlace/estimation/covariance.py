@@ -58,8 +58,8 @@ class _Triangle(NamedTuple):
 
 
 @cache
-def _triangle(k: int) -> _Triangle:
-    cols, rows = np.triu_indices(k)
+def _triangle(free: int) -> _Triangle:
+    cols, rows = np.triu_indices(free)
     entries = tuple(zip(rows.tolist(), cols.tolist(), strict=True))
     return _Triangle(entries, (rows, cols), rows == cols)
 
@@ -67,24 +67,37 @@ def _triangle(k: int) -> _Triangle:
 @dataclass(frozen=True, slots=True)
 class Unstructured:
     """Any covariance: the parameters are the entries of the lower triangle, column by column (lme4's
-    theta)."""
+    theta).
+
+    Attributes
+    ----------
+    k : int
+    fixed : int
+        The last effects, which are zero and have no parameters.
+    """
 
     k: int
+    fixed: int = 0
+
+    @property
+    def free(self) -> int:
+        """The number of effects that have parameters."""
+        return self.k - self.fixed
 
     @property
     def entries(self) -> tuple[tuple[int, int], ...]:
         """(row, column) of each parameter."""
-        return _triangle(self.k).entries
+        return _triangle(self.free).entries
 
     @property
     def diagonal(self) -> NDArray[np.bool_]:
         """Which parameters are diagonal entries, (n_par,)."""
-        return _triangle(self.k).diagonal
+        return _triangle(self.free).diagonal
 
     @property
     def n_par(self) -> int:
-        """k (k + 1) / 2."""
-        return self.k * (self.k + 1) // 2
+        """free (free + 1) / 2."""
+        return self.free * (self.free + 1) // 2
 
     @property
     def start(self) -> Array:
@@ -105,7 +118,7 @@ class Unstructured:
     def factor(self, par: Array) -> Array:
         """Lower triangular T with these entries, (k, k)."""
         T = np.zeros((self.k, self.k))
-        T[_triangle(self.k).places] = par
+        T[_triangle(self.free).places] = par
         return T
 
     def derivative(self, par: Array) -> Array:
@@ -117,7 +130,7 @@ class Unstructured:
 
     def par(self, factor: Array) -> Array:
         """The entries of a lower triangular factor."""
-        return np.asarray(factor, dtype=np.float64)[_triangle(self.k).places]
+        return np.asarray(factor, dtype=np.float64)[_triangle(self.free).places]
 
 
 def lower_factor(F: Array) -> Array:

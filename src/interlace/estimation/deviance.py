@@ -83,15 +83,27 @@ class ProfiledDeviance:
             The columns of a random term depend on each other.
         """
         A = system.A
-        basis, structures, terms = [], [], []
-        for place, block in zip(A.layout.places, system.encoding.random, strict=True):
+        basis = tuple(orthonormal_basis(system, i) for i in range(len(system.encoding.random)))
+        terms = []
+        for place, B in zip(A.layout.places, basis, strict=True):
             zz = np.asarray(A.products.zz_diagonal(place.factor))[:, place.columns, place.columns]
             zx = np.asarray(A.products.zx_total(place.factor))[place.columns]
-            basis.append(_orthonormal_basis(zz.mean(axis=0), block.columns, block.group))
-            structures.append(Unstructured(place.k))
-            terms.append(Term.of(zz, zx, np.asarray(A.products.xx), basis[-1]))
-        doubt = Doubt.of(structures, terms)
-        return cls(system, reml, tuple(basis), tuple(basis), tuple(structures), doubt)
+            terms.append(Term.of(zz, zx, np.asarray(A.products.xx), B))
+        structures = tuple(Unstructured(len(B)) for B in basis)
+        return cls(system, reml, basis, basis, structures, Doubt.of(structures, terms))
+
+    def without(self, lost: tuple[Array, ...]) -> ProfiledDeviance:
+        """The criterion where some combinations of the effects of each block, (k, c), are zero."""
+        if not any(U.size for U in lost):
+            return self
+        turned, structures = [], []
+        for B, U in zip(self.natural, lost, strict=True):
+            k, c = U.shape
+            Q = np.linalg.qr(np.linalg.solve(B, U), mode="complete")[0]
+            turned.append(B @ np.hstack([Q[:, c:], Q[:, :c]]))
+            structures.append(Unstructured(k, c))
+        basis, doubt = tuple(turned), Doubt.of(structures, self.doubt.terms)
+        return replace(self, natural=basis, basis=basis, structures=tuple(structures), doubt=doubt)
 
     @property
     def n_par(self) -> int:
@@ -143,7 +155,7 @@ class ProfiledDeviance:
         """Entries of Lambda at these parameters, in lme4's order."""
         factors = self.factors(par)
         order = self.system.A.layout.theta_order
-        return np.concatenate([self.structures[i].par(factors[i]) for i in order])
+        return np.concatenate([Unstructured(len(factors[i])).par(factors[i]) for i in order])
 
     def par(self, factors: tuple[Array, ...]) -> Array:
         """Parameters of these factors."""
@@ -197,7 +209,7 @@ class ProfiledDeviance:
         par = self.natural_par(par)
         for s, N in zip(self.structures, self.natural, strict=True):
             T = s.factor(par[at : at + s.n_par])
-            order = _pivots(T @ T.T)
+            order = [*_pivots(T[: s.free] @ T[: s.free].T), *range(s.free, s.k)]
             T = lower_factor(T[order])
             units = np.where(np.diagonal(T) > 1.0, T, np.identity(s.k))
             basis.append(N[:, order] @ units)
@@ -233,8 +245,17 @@ def _pivots(covariance: Array) -> list[int]:
     return order
 
 
-def _orthonormal_basis(pooled: Array, columns: tuple[str, ...], group: str) -> Array:
-    """``S^-1`` for upper triangular S with ``S'S = pooled``."""
+def orthonormal_basis(system: System, i: int) -> Array:
+    """``S^-1`` for upper triangular S with ``S'S`` the mean of Z'Z over the levels of block i.
+
+    Raises
+    ------
+    ModelError
+        The columns depend on each other.
+    """
+    place, block = system.A.layout.places[i], system.encoding.random[i]
+    columns, group, own = block.columns, block.group, place.columns
+    pooled = np.asarray(system.A.products.zz_diagonal(place.factor))[:, own, own].mean(axis=0)
     scale = np.sqrt(np.diagonal(pooled))
     if not scale.all():
         zero = ", ".join(name for name, s in zip(columns, scale, strict=True) if s == 0.0)

@@ -16,12 +16,22 @@ from interlace.errors import ConvergenceWarning, DataError, ModelError, RankDefi
 from interlace.estimation.covariance import Unstructured
 from interlace.estimation.crossproducts import CrossProducts
 from interlace.estimation.deviance import ProfiledDeviance
+from interlace.estimation.identification import Identification, identify
 from interlace.estimation.optimize import UNBOUNDED, Optimum, minimise, minimise_again
 from interlace.estimation.penalized import EXACT_FIT, Solution, System
 from interlace.estimation.rank import independent_columns
 from interlace.kernel import NotPositiveDefiniteError
 
 Array = NDArray[np.floating]
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What was found out about the design: `kept`, `dropped` and `identification` of a `Fit`."""
+
+    kept: tuple[int, ...]
+    dropped: tuple[str, ...]
+    identification: Identification
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +52,8 @@ class Fit:
         Columns of X that are in the model; the others depend on them.
     dropped : tuple of str
         Names of the others.
+    identification : Identification
+        What the data cannot tell of the variances.
     """
 
     encoding: Encoding
@@ -52,6 +64,7 @@ class Fit:
     sigma: float
     kept: tuple[int, ...]
     dropped: tuple[str, ...]
+    identification: Identification = field(repr=False)
 
     @property
     def reml(self) -> bool:
@@ -80,7 +93,12 @@ class Fit:
         A = _conditioned(system.A.with_response(self.encoding, rows), rows)
         criterion = replace(self.criterion, system=System(system.encoding, A, system.symbolic, system.n_jobs))
         criterion, optimum = _search(lambda: minimise_again(criterion))
-        return _checked(criterion, design, optimum, self.kept, self.dropped)
+        return _checked(criterion, design, optimum, self.model)
+
+    @property
+    def model(self) -> Model:
+        """What belongs to the model whatever the response."""
+        return Model(self.kept, self.dropped, self.identification)
 
 
 def fit(encoding: Encoding, design: Design, *, reml: bool = True, n_jobs: int | None = None) -> Fit:
@@ -110,15 +128,17 @@ def fit(encoding: Encoding, design: Design, *, reml: bool = True, n_jobs: int | 
     ConvergenceWarning
         The search ended before it found a minimum.
     """
-    criterion, kept, dropped = _criterion(encoding, design, reml=reml, n_jobs=n_jobs)
-    if dropped:
+    criterion, model = _criterion(encoding, design, reml=reml, n_jobs=n_jobs)
+    if model.dropped:
         warn(
-            f"the fixed-effects model matrix is rank deficient: dropped {len(dropped)} column(s) that depend "
-            f"on earlier ones: {', '.join(dropped)}",
+            f"the fixed-effects model matrix is rank deficient: dropped {len(model.dropped)} column(s) that "
+            f"depend on earlier ones: {', '.join(model.dropped)}",
             RankDeficiencyWarning,
         )
+    # what no data could tell: the criterion has the same minimum without it
+    criterion = criterion.without(model.identification.superfluous(reml=reml))
     criterion, optimum = _search(lambda: minimise(criterion))
-    return _checked(criterion, design, optimum, kept, dropped)
+    return _checked(criterion, design, optimum, model)
 
 
 def at_theta(encoding: Encoding, design: Design, theta: ArrayLike, *, reml: bool = True) -> Fit:
@@ -129,7 +149,7 @@ def at_theta(encoding: Encoding, design: Design, theta: ArrayLike, *, reml: bool
     DataError
         theta has the wrong length.
     """
-    criterion, kept, dropped = _criterion(encoding, design, reml=reml)
+    criterion, model = _criterion(encoding, design, reml=reml)
     factors = _factors(criterion, np.asarray(theta, dtype=np.float64))
     par = criterion.par(factors)
     optimum = Optimum(
@@ -143,18 +163,18 @@ def at_theta(encoding: Encoding, design: Design, theta: ArrayLike, *, reml: bool
         gradients=1 + 2 * len(par),
         at_zero=(),
     )
-    return _fit(criterion, design, optimum, Solution.at(criterion.system, factors), kept, dropped)
+    return _fit(criterion, design, optimum, Solution.at(criterion.system, factors), model)
 
 
 def deviance_at(fit: Fit, theta: ArrayLike, *, reml: bool) -> float:
     """The criterion at a given theta: REML or ML deviance."""
-    criterion = replace(fit.criterion, reml=reml)
+    criterion = ProfiledDeviance.of(fit.criterion.system, reml=reml)
     return criterion.value(criterion.par(_factors(criterion, np.asarray(theta, dtype=np.float64))))
 
 
 def _criterion(
     encoding: Encoding, design: Design, *, reml: bool, n_jobs: int | None = None
-) -> tuple[ProfiledDeviance, tuple[int, ...], tuple[str, ...]]:
+) -> tuple[ProfiledDeviance, Model]:
     A = CrossProducts.of(encoding, design)
     # 1) columns of X that depend on earlier ones leave
     kept = independent_columns(A, design)
@@ -166,9 +186,12 @@ def _criterion(
             f"{A.n} rows cannot tell {len(kept)} fixed effects and a residual variance apart: use more data "
             "or fewer terms"
         )
-    A = _conditioned(A, _select(design, kept))
+    rows = _select(design, kept)
+    A = _conditioned(A, rows)
     # 2) the pattern of the factor, and whether it fits
-    return ProfiledDeviance.of(System.of(encoding, A, n_jobs), reml=reml), kept, dropped
+    criterion = ProfiledDeviance.of(System.of(encoding, A, n_jobs), reml=reml)
+    # 3) what the data cannot tell
+    return criterion, Model(kept, dropped, identify(criterion, rows))
 
 
 def _conditioned(A: CrossProducts, design: Design) -> CrossProducts:
@@ -184,8 +207,9 @@ def _conditioned(A: CrossProducts, design: Design) -> CrossProducts:
 def _factors(criterion: ProfiledDeviance, theta: Array) -> tuple[Array, ...]:
     blocks: dict[int, Array] = {}
     at = 0
-    if theta.shape != (criterion.n_par,):
-        raise DataError(f"theta must have {criterion.n_par} entries, not shape {theta.shape}")
+    n_theta = sum(Unstructured(s.k).n_par for s in criterion.structures)
+    if theta.shape != (n_theta,):
+        raise DataError(f"theta must have {n_theta} entries, not shape {theta.shape}")
     for i in criterion.system.A.layout.theta_order:
         s = Unstructured(criterion.structures[i].k)
         blocks[i] = s.factor(theta[at : at + s.n_par])
@@ -211,8 +235,7 @@ def _checked(
     criterion: ProfiledDeviance,
     design: Design,
     optimum: Optimum,
-    kept: tuple[int, ...],
-    dropped: tuple[str, ...],
+    model: Model,
 ) -> Fit:
     solution = criterion.solution(optimum.par)
     if solution.pwrss <= EXACT_FIT * criterion.system.A.products.yy:
@@ -226,7 +249,7 @@ def _checked(
             "effects that the data cannot tell apart",
             ConvergenceWarning,
         )
-    return _fit(criterion, design, optimum, solution, kept, dropped)
+    return _fit(criterion, design, optimum, solution, model)
 
 
 _UNBOUNDED = (
@@ -245,10 +268,9 @@ def _fit(
     design: Design,
     optimum: Optimum,
     solution: Solution,
-    kept: tuple[int, ...],
-    dropped: tuple[str, ...],
+    model: Model,
 ) -> Fit:
-    df = criterion.system.A.n - (len(kept) if criterion.reml else 0)
+    df = criterion.system.A.n - (len(model.kept) if criterion.reml else 0)
     return Fit(
         encoding=criterion.system.encoding,
         design=design,
@@ -256,8 +278,9 @@ def _fit(
         optimum=optimum,
         solution=solution,
         sigma=float(np.sqrt(solution.pwrss / df)),
-        kept=kept,
-        dropped=dropped,
+        kept=model.kept,
+        dropped=model.dropped,
+        identification=model.identification,
     )
 
 

@@ -120,9 +120,9 @@ class Doubt:
             if cheap or term.mean or (term.unequal and term.levels < VERY_FEW):
                 rows = np.array([row for row, _ in s.entries])
                 places = at + np.flatnonzero(s.diagonal)
-                out += [Effect(at + np.flatnonzero(rows == r), int(places[r])) for r in range(s.k)]
+                out += [Effect(at + np.flatnonzero(rows == r), int(places[r])) for r in range(s.free)]
             at += s.n_par
-        return cls(tuple(terms), tuple(out), diagonal, MOST if cheap else len(out))
+        return cls(tuple(terms), tuple(out), diagonal, MOST if cheap and out else len(out))
 
     def starts(self, moments: Array) -> Iterator[Array]:
         """Parameters from which to search again, in the basis where the columns are orthonormal: one random

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from interlace.errors import DataError
 from interlace.estimation.fit import Fit
 from interlace.inference.df import DdfLike, ddf_method
-from interlace.inference.estimates import LinearEstimates, f_p_value, p_values
+from interlace.inference.estimates import LinearEstimates, f_p_value, noted, p_values
 from interlace.inference.linear import linear_functions
 from interlace.inference.wald import Array, scaled_rows
 from interlace.inference.words import number
@@ -137,4 +137,4 @@ def _table(estimates: LinearEstimates, rhs: Array, size: Array, level: float) ->
         "lower": lower,
         "upper": upper,
     }
-    return pd.DataFrame(columns, index=list(estimates.labels))
+    return noted(pd.DataFrame(columns, index=list(estimates.labels)), estimates.ddf)

@@ -13,6 +13,7 @@ from interlace.inference import kenward_roger, satterthwaite
 from interlace.inference.robust import MODEL, ClusterRobust, VcovLike, robust_choice
 from interlace.inference.sandwich import normal_test
 from interlace.inference.sandwiches import Bound
+from interlace.inference.unidentified import as_far_as_known
 from interlace.inference.wald import Array, Ddf, FTest, mean, scores, standard_errors
 from interlace.inference.words import word
 
@@ -70,7 +71,7 @@ class Satterthwaite:
 
     def bind(self, fit: Fit) -> Ddf:
         """Degrees of freedom from the covariance of the variance parameters."""
-        return satterthwaite.bind(fit)
+        return as_far_as_known(fit, satterthwaite.bind(fit))
 
     def robust(self, vcov: ClusterRobust) -> DdfMethod:
         """The degrees of freedom of a robust covariance are Satterthwaite's."""
@@ -106,7 +107,7 @@ class KenwardRoger:
 
     def bind(self, fit: Fit) -> Ddf:
         """Adjusted covariance and what its degrees of freedom follow from."""
-        return kenward_roger.bind(fit, self.information)
+        return as_far_as_known(fit, kenward_roger.bind(fit, self.information))
 
     def robust(self, vcov: ClusterRobust) -> NoReturn:
         """Refused: the method adjusts the covariance of the model."""
@@ -132,7 +133,8 @@ class Asymptotic:
 
     def bind(self, fit: Fit) -> Ddf:
         """No work is needed."""
-        return _AsymptoticDdf(fit.solution.beta, fit.sigma**2 * fit.solution.unscaled_vcov)
+        vcov = fit.sigma**2 * fit.solution.unscaled_vcov
+        return as_far_as_known(fit, _AsymptoticDdf(fit.solution.beta, vcov))
 
     def robust(self, vcov: ClusterRobust) -> DdfMethod:
         """Normal and chi-square tests by the robust covariance."""

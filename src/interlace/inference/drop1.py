@@ -21,6 +21,7 @@ from interlace.inference.estimates import chi2_p_value
 from interlace.inference.hypotheses import difference, type1
 from interlace.inference.robust import MODEL, robust_choice
 from interlace.inference.terms import Term, Terms
+from interlace.inference.unidentified import Resting, no_tests
 from interlace.inference.wald import Array
 from interlace.inference.words import word
 
@@ -85,24 +86,25 @@ def drop1_lrt(fit: Fit) -> pd.DataFrame:
     without: dict[str, float] = {}
     rows = [(np.nan, likelihood.aic(full), np.nan, np.nan)]
     labels = ["<none>"]
-    for term in droppable(Terms.of(fit)):
+    terms, resting = Terms.of(fit), Resting.of(fit)
+    for term in droppable(terms):
         encoding, design = without_term(fit.encoding, fit.design, term.label)
         smaller = _by_ml(fit, encoding, design)
         without[term.label] = likelihood.loglik(smaller)
         df = p - smaller.solution.beta.size
         chisq = float(likelihood.likelihood_ratio(ll, without[term.label]))
-        rows.append(
-            (float(df), likelihood.aic(smaller), chisq, float(chi2_p_value(chisq, df)) if df else np.nan)
-        )
+        if resting.rows(_hypothesis(fit, terms, term)).any():
+            chisq = np.nan
+        p_value = float(chi2_p_value(chisq, df)) if df else np.nan
+        rows.append((float(df), likelihood.aic(smaller), chisq, p_value))
         labels.append(term.label)
     likelihood.warn_if_lower(ll, without)
     table = pd.DataFrame(rows, columns=["df", "aic", "chisq", "p"], index=labels)
     table.index.name = "term"
     table.attrs["heading"] = "Single term deletions, likelihood ratios of fits by maximum likelihood"
-    if fit.reml:
-        table.attrs["note"] = (
-            "the model was fitted by REML, and refitted by maximum likelihood for this table"
-        )
+    refitted = "the model was fitted by REML, and refitted by maximum likelihood for this table"
+    if notes := [refitted] * fit.reml + [no_tests(fit)] * bool(resting.weights):
+        table.attrs["note"] = "; ".join(notes)
     return table
 
 

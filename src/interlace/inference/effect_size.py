@@ -9,6 +9,7 @@ import numpy as np
 from interlace.errors import DataError, InterlaceWarning, warn
 from interlace.estimation.fit import Fit
 from interlace.inference.singular import TOLERANCE, singular_terms
+from interlace.inference.unidentified import changes_covariance, unidentified_line, unknown_entries
 from interlace.inference.words import number
 
 
@@ -49,9 +50,13 @@ def variances(fit: Fit, *, tolerance: float = TOLERANCE) -> Variances:
     mean = design.X[:, list(fit.kept)] @ solution.beta
     random = 0.0
     by_group: dict[str, float] = {}
-    for block, rows, T in zip(fit.encoding.random, design.random, solution.factors, strict=True):
+    unknown = unknown_entries(fit)
+    for i, (block, rows, T) in enumerate(
+        zip(fit.encoding.random, design.random, solution.factors, strict=True)
+    ):
         random += fit.sigma**2 * float(np.square(rows.z @ T).sum()) / design.nrows
-        variance = fit.sigma**2 * float(np.square(T).sum()) if block.columns == ("Intercept",) else np.nan
+        told = block.columns == ("Intercept",) and not unknown[i].any()
+        variance = fit.sigma**2 * float(np.square(T).sum()) if told else np.nan
         by_group[block.group] = by_group.get(block.group, 0.0) + variance
     zero = [str(term) for term in singular_terms(fit, tolerance)] if tolerance else []
     if zero:
@@ -59,6 +64,13 @@ def variances(fit: Fit, *, tolerance: float = TOLERANCE) -> Variances:
             f"the fit is singular ({', '.join(zero)}): the variance of the random effects is not given, "
             "nor what depends on it; use a simpler random part, or tolerance=0 to take the estimates as "
             "they are",
+            InterlaceWarning,
+        )
+        random = np.nan
+    if changes_covariance(fit):
+        warn(
+            f"{unidentified_line(fit)}: the variance of the random effects is not given, nor what depends on "
+            "it",
             InterlaceWarning,
         )
         random = np.nan
@@ -73,9 +85,11 @@ def r2(fit: Fit, *, tolerance: float = TOLERANCE) -> dict[str, float]:
     dict
         "marginal": `fixed / (fixed + random + residual)`; "conditional": `(fixed + random) / (the same)`. For
         a singular fit, as performance has it, the conditional one is NaN and the marginal one leaves
-        `random` out.
+        `random` out. Both are NaN where the data cannot tell a variance that is part of `random`.
     """
     v = variances(fit, tolerance=tolerance)
+    if changes_covariance(fit):
+        return {"marginal": np.nan, "conditional": np.nan}
     if np.isnan(v.random):
         return {"marginal": v.fixed / (v.fixed + v.residual), "conditional": np.nan}
     total = v.fixed + v.random + v.residual

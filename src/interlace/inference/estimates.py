@@ -12,6 +12,7 @@ from scipy import special
 from interlace.errors import DataError
 from interlace.estimation.fit import Fit
 from interlace.inference.df import Asymptotic
+from interlace.inference.unidentified import rest_together
 from interlace.inference.wald import Array, Ddf
 
 
@@ -38,8 +39,8 @@ class LinearEstimates:
 
     @property
     def vcov(self) -> np.ndarray:
-        """`L Var(beta) L'`, shape (m, m)."""
-        return self.L @ self.ddf.vcov @ self.L.T
+        """`L Var(beta) L'`, shape (m, m); NaN where it rests on variances that the data cannot tell."""
+        return np.where(rest_together(self.ddf, self.L), np.nan, self.L @ self.ddf.vcov @ self.L.T)
 
     @property
     def df(self) -> np.ndarray:
@@ -68,13 +69,10 @@ class LinearEstimates:
         return LinearEstimates(tuple(labels), C @ self.L, C @ self.estimate, self.ddf)
 
     def table(self) -> pd.DataFrame:
-        """One row per estimate: `estimate`, `se`, `df`, `t`, `p`; with a note in `attrs`, if there is one."""
+        """One row per estimate: `estimate`, `se`, `df`, `t`, `p`; `attrs` has the note of the method."""
         t, df = self.statistic, self.df
         columns = {"estimate": self.estimate, "se": self.se, "df": df, "t": t, "p": p_values(t, df)}
-        table = pd.DataFrame(columns, index=list(self.labels))
-        if self.ddf.note:
-            table.attrs["note"] = self.ddf.note
-        return table
+        return noted(pd.DataFrame(columns, index=list(self.labels)), self.ddf)
 
     def interval(self, level: float) -> tuple[np.ndarray, np.ndarray]:
         """Lower and upper ends of the confidence intervals, one at a time."""
@@ -91,6 +89,13 @@ def fixed_effects(fit: Fit, ddf: Ddf | None = None) -> LinearEstimates:
     return LinearEstimates(
         kept_names(fit), np.eye(beta.size), beta, Asymptotic().bind(fit) if ddf is None else ddf
     )
+
+
+def noted(table: pd.DataFrame, ddf: Ddf) -> pd.DataFrame:
+    """The table with what a reader of its degrees of freedom must know, if there is something."""
+    if ddf.note:
+        table.attrs["note"] = ddf.note
+    return table
 
 
 def kept_names(fit: Fit) -> tuple[str, ...]:

@@ -17,11 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from interlace.errors import ModelError
-from interlace.estimation.covariance import Unstructured
 from interlace.estimation.fit import Fit
 from interlace.inference.moments import Moments
 from interlace.inference.rotated import moments_of
-from interlace.inference.singular import is_singular
+from interlace.inference.singular import is_singular, scale_free_factor
 from interlace.inference.varpar import OVERFLOW
 from interlace.inference.wald import Array, FTest, mean, scores, standard_errors, whitened
 
@@ -161,16 +160,18 @@ def _known_to_be_zero(fit: Fit) -> NDArray[np.bool_]:
     """
     known: list[bool] = []
     for i in fit.criterion.system.A.layout.theta_order:
-        T = fit.solution.factors[i]
-        # Beside the standard deviation of its row: whatever the units.
-        singular = bool(np.any(np.diagonal(T) <= BOUNDARY * np.linalg.norm(T, axis=1)))
-        if singular and len(T) > 1:
+        if not fit.criterion.structures[i].n_par:
+            continue
+        S, T, tested = scale_free_factor(fit, i)
+        smallest = np.linalg.svd(tested.T @ S @ T, compute_uv=False).min(initial=np.inf)
+        singular = bool(smallest <= BOUNDARY)
+        if singular and tested.shape[1] > 1:
             raise ModelError(
                 f"the estimated covariance matrix of {_term(fit, i)} is singular, where the observed "
                 "information about it means nothing: take KenwardRoger(information='expected'), or a simpler "
                 "random part"
             )
-        known += [singular] * len(Unstructured(len(T)).entries)
+        known += [singular] * fit.criterion.structures[i].n_par
     return np.array([*known, False])
 
 
@@ -214,6 +215,8 @@ def _refuse_confounded(fit: Fit, found: Moments, directions: Array) -> None:
     The restricted likelihood is the same along them and the covariance of beta is not: there is no adjusted
     covariance to be had. ``tr(Q_dd) = 0`` only if the covariance of y is constant along d.
     """
+    if fit.identification.confounded:  # hypotheses that rest on them have no answer
+        return
     both = np.trace(found.Q, axis1=2, axis2=3) + np.einsum("iab,jba->ij", found.P, found.P)
     lengths = np.diagonal(both)
     change = np.einsum("id,ij,jd->d", directions, both, directions)
@@ -236,7 +239,7 @@ def _labels(fit: Fit) -> list[str]:
     """The term of each covariance parameter, in the order of theta."""
     found: list[str] = []
     for i in fit.criterion.system.A.layout.theta_order:
-        found += [_term(fit, i)] * len(Unstructured(len(fit.solution.factors[i])).entries)
+        found += [_term(fit, i)] * fit.criterion.structures[i].n_par
     return found
 
 

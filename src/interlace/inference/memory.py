@@ -12,6 +12,7 @@ from interlace.estimation.fit import Fit
 from interlace.inference.df import Ddf, DdfLike, DdfMethod, Satterthwaite, VcovLike, ddf_method
 from interlace.inference.robust import MODEL, ClusterRobust
 from interlace.inference.satterthwaite import SatterthwaiteDdf
+from interlace.inference.unidentified import PartlyKnown
 from interlace.inference.varpar import VarianceParameters
 
 MOST = 8  # bound methods that are kept; the one not used for longest leaves
@@ -49,6 +50,8 @@ class Memory:
     def variance_parameters(self) -> VarianceParameters:
         """Those that Satterthwaite's method rests on."""
         bound = self.bind(Satterthwaite(), self._fit)
+        if isinstance(bound, PartlyKnown):
+            bound = bound.bound
         assert isinstance(bound, SatterthwaiteDdf)
         return bound.parameters
 

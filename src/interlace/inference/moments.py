@@ -13,7 +13,6 @@ import numpy as np
 from scipy import linalg
 
 from interlace.errors import ModelError
-from interlace.estimation.covariance import Unstructured
 from interlace.estimation.fit import Fit
 from interlace.estimation.memory import SHARE, available_bytes
 from interlace.inference.components import Gram, Pieces, chunks, pieces
@@ -139,7 +138,7 @@ def parameters(fit: Fit) -> list[Parameter]:
     for i in layout.theta_order:
         place = layout.places[i]
         G = (factors[place.factor] @ factors[place.factor].T)[place.columns, place.columns]
-        for row, col in Unstructured(len(G)).entries:
+        for row, col in fit.criterion.structures[i].entries:
             E = np.zeros(G.shape)
             E[row, col] = E[col, row] = 1.0
             D = np.zeros(factors[place.factor].shape)

@@ -11,6 +11,7 @@ from interlace.errors import DataError
 from interlace.estimation.fit import Fit
 from interlace.inference.clusters import clusterings
 from interlace.inference.sandwiches import KINDS, Bound, bind
+from interlace.inference.unidentified import known_vcov
 from interlace.inference.wald import Array
 from interlace.inference.words import word
 
@@ -122,7 +123,7 @@ def covariance(fit: Fit, kind: str = MODEL, *, cluster: Any = None) -> Array:
     if word("vcov", kind, (MODEL, *KINDS)) == MODEL:
         if cluster is not None:
             raise DataError(f"the covariance of the model has no clusters; choose from {', '.join(KINDS)}")
-        return fit.sigma**2 * fit.solution.unscaled_vcov
+        return known_vcov(fit)
     return ClusterRobust(kind, cluster).bind(fit).vcov
 
 

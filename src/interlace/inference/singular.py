@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from interlace.estimation.deviance import orthonormal_basis
 from interlace.estimation.fit import Fit
+from interlace.estimation.identification import term_text
 from interlace.inference.wald import Array
 
 # lme4's isSingular(): a standard deviation below this share of the residual one counts as zero.
@@ -24,7 +26,7 @@ class SingularTerm:
     columns : tuple of str
         The k random effects.
     rank : int
-        Less than k.
+        Less than k, or than the number of effects whose variances the data tell.
     reason : str
         What is zero, or how large a correlation is; "" where there is nothing simple to say.
     """
@@ -37,7 +39,7 @@ class SingularTerm:
     def __str__(self) -> str:
         k = len(self.columns)
         if k == 1:
-            return f"the variance of {_term(self.columns, '|', self.group)} is zero"
+            return f"the variance of {term_text(self.columns, self.group)} is zero"
         text = f"the covariance of {self.group} ({k} x {k}) has rank {self.rank}"
         return f"{text}: {self.reason}" if self.reason else text
 
@@ -45,8 +47,8 @@ class SingularTerm:
     def remedy(self) -> str:
         """What to write in place of the term."""
         if self.rank == 0:
-            return f"leave {_term(self.columns, '|', self.group)} out"
-        simpler = _term(self.columns, "||", self.group)
+            return f"leave {term_text(self.columns, self.group)} out"
+        simpler = term_text(self.columns, self.group, "||")
         return f"try a simpler random part, such as {simpler} or fewer columns for {self.group}"
 
 
@@ -58,23 +60,28 @@ def singular_terms(fit: Fit, tolerance: float = TOLERANCE) -> tuple[SingularTerm
     nor their origin matters. For a random intercept ``S T`` is theta. A singular value of ``S T`` that is not
     above `tolerance` counts as zero.
     """
-    scaled = [scale_free_factor(fit, i) for i in range(len(fit.encoding.random))]
-    values = [np.linalg.svd(scale @ T, compute_uv=False) for scale, T in scaled]
     found = []
     for i, block in enumerate(fit.encoding.random):
-        rank = int((values[i] > tolerance).sum())
-        if rank < len(block.columns):
-            reason = _reason(block.columns, *scaled[i], rank, tolerance)
+        if any(direction[i].any() for direction in fit.identification.directions):
+            continue
+        S, T, known = scale_free_factor(fit, i)
+        missing = int((np.linalg.svd(known.T @ S @ T, compute_uv=False) <= tolerance).sum())
+        if missing:
+            rank = known.shape[1] - missing
+            reason = _reason(block.columns, S, T, rank, tolerance)
             found.append(SingularTerm(block.group, block.columns, rank, reason))
     return tuple(found)
 
 
-def scale_free_factor(fit: Fit, i: int) -> tuple[Array, Array]:
-    """S with ``S'S = Z'WZ / n`` for the columns of term i, and the factor T of its relative covariance."""
-    A, place = fit.criterion.system.A, fit.criterion.system.A.layout.places[i]
-    per_row = np.sqrt(A.layout.levels[place.factor] / A.n)
-    shift = A.origin.shift(fit.encoding, i)
-    return per_row * np.linalg.solve(fit.criterion.natural[i], shift), fit.solution.factors[i]
+def scale_free_factor(fit: Fit, i: int) -> tuple[Array, Array, Array]:
+    """S with ``S'S = Z'WZ / n`` for the columns of term i, the factor T of its relative covariance, and the
+    orthonormal combinations of the rows of S T that the data tell."""
+    system, place = fit.criterion.system, fit.criterion.system.A.layout.places[i]
+    basis, lost = orthonormal_basis(system, i), fit.identification.lost[i]
+    per_row = np.sqrt(system.A.layout.levels[place.factor] / system.A.n)
+    S = per_row * np.linalg.solve(basis, system.A.origin.shift(fit.encoding, i))
+    known = np.linalg.qr(np.linalg.solve(basis, lost), mode="complete")[0][:, lost.shape[1] :]
+    return S, fit.solution.factors[i], known
 
 
 def is_singular(fit: Fit) -> bool:
@@ -105,9 +112,3 @@ def _reason(columns: tuple[str, ...], S: Array, T: Array, rank: int, tolerance: 
 
 def _are(names: list[str]) -> str:
     return "is" if len(names) == 1 else "are"
-
-
-def _term(columns: tuple[str, ...], bar: str, group: str) -> str:
-    """The term as it is written in a formula."""
-    names = ["0", *columns] if "Intercept" not in columns else [n for n in columns if n != "Intercept"]
-    return f"({' + '.join(names) or '1'} {bar} {group})"

@@ -10,6 +10,7 @@ import pandas as pd
 
 from interlace.estimation.fit import Fit
 from interlace.estimation.layout import Layout
+from interlace.inference.unidentified import unknown_entries
 from interlace.inference.wald import correlation
 
 _Row = tuple[str, str | None, str | None, float, float, float]
@@ -19,7 +20,7 @@ RESIDUAL = "Residual"
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """The covariance matrix `sigma^2 T T'` of one random-effects term.
+    """The covariance matrix `sigma^2 T T'` of one random-effects term; NaN where the data do not tell it.
 
     `label` is the grouping factor; a second term on the same factor is "g.1", a third "g.2" (as in lme4).
     """
@@ -42,13 +43,15 @@ class Component:
 def components(fit: Fit) -> tuple[Component, ...]:
     """One `Component` per random-effects term, in lme4's order of terms."""
     seen: dict[str, int] = {}
+    unknown = unknown_entries(fit)
     found = []
     for i in Layout.of(fit.encoding).theta_order:
         block, T = fit.encoding.random[i], fit.solution.factors[i]
         repeat = seen.get(block.group, 0)
         seen[block.group] = repeat + 1
         label = f"{block.group}.{repeat}" if repeat else block.group
-        found.append(Component(label, tuple(block.columns), fit.sigma**2 * (T @ T.T)))
+        covariance = np.where(unknown[i], np.nan, fit.sigma**2 * (T @ T.T))
+        found.append(Component(label, tuple(block.columns), covariance))
     return tuple(found)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from interlace.estimation.fit import Fit
+from interlace.inference.unidentified import unknown_entries
 from interlace.inference.varcorr import varcorr_table
 from interlace.inference.varpar import VarianceParameters
 from interlace.inference.wald import Array, rowwise
@@ -24,10 +25,11 @@ def varcorr_se_table(fit: Fit, parameters: VarianceParameters) -> pd.DataFrame:
     """
     table = varcorr_table(fit)
     layout = fit.criterion.system.A.layout
-    n = len(parameters.covariance)
+    n, unknown = len(parameters.covariance), unknown_entries(fit)
     variance, sd, corr = [], [], []
     for i in layout.theta_order:
         S, dS = _covariance(fit, parameters, i)
+        dS[:, unknown[i]] = np.nan
         k = len(S)
         with np.errstate(divide="ignore", invalid="ignore"):
             s = np.sqrt(np.diagonal(S))

@@ -61,7 +61,8 @@ class VarianceParameters:
         if np.linalg.eigvalsh(scaled)[0] > WELL_CONDITIONED:
             return cls(criterion, par, 2 * np.linalg.inv(scaled) * np.outer(units, units), np.zeros(0))
         # 2) else lmerTest's generalised inverse, in coordinates like its own: theta and sigma, without units
-        criterion, par = _theta_coordinates(fit)
+        if not any(s.fixed for s in criterion.structures):  # else theta has directions that are no parameters
+            criterion, par = _theta_coordinates(fit)
         H = _hessian(criterion, par, fit, marginal)
         values, vectors = np.linalg.eigh(H)
         keep = values > max(LMERTEST_TOLERANCE, NOISE * values[-1])
@@ -81,7 +82,8 @@ def derivatives(criterion: ProfiledDeviance, par: Array, left: Sequence[Array]) 
         rows = np.einsum("lkp,kr->rlp", left[place.factor][:, place.columns], B)
         columns = np.einsum("rlp,rc->clp", rows, T)
         out += [rows[row].T @ columns[col] for row, col in s.entries]
-    return np.array(out)
+    a = left[0].shape[-1]
+    return np.array(out).reshape(len(out), a, a)
 
 
 def _hessian(criterion: ProfiledDeviance, par: Array, fit: Fit, marginal: Marginal) -> Array:

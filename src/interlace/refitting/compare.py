@@ -11,7 +11,9 @@ import pandas as pd
 from interlace.errors import DataError, ModelError
 from interlace.estimation.fit import Fit
 from interlace.inference.estimates import chi2_p_value
+from interlace.inference.hypotheses import difference
 from interlace.inference.likelihood import is_lower, likelihood_ratio, loglik, n_obs, n_parameters
+from interlace.inference.unidentified import Resting, unidentified_line
 from interlace.inference.words import switch, word
 from interlace.refitting.refit import by_ml
 
@@ -52,12 +54,14 @@ def compare(fits: Mapping[str, Fit], *, refit: bool = True) -> pd.DataFrame:
         check_offsets({one: fits[one], other: fits[other]})
     df = np.diff(npar).astype(np.float64)
     chisq = likelihood_ratio(ll[1:], ll[:-1])
+    untold = [_untold(fits[one], fits[other]) for one, other in pairwise(table.index)]
+    tested = (df > 0) & np.array([not note for note in untold])
     table["chisq"] = np.r_[np.nan, chisq]
     table["df"] = np.r_[np.nan, df]
-    table["p"] = np.r_[np.nan, np.where(df > 0, chi2_p_value(chisq, df), np.nan)]
+    table["p"] = np.r_[np.nan, np.where(tested, chi2_p_value(chisq, df), np.nan)]
     columns = ["npar", "aic", "bic", "loglik", "deviance", "chisq", "df", "p", "criterion", "formula"]
     table = table[columns]
-    table.attrs["note"] = "; ".join([table.attrs["note"], *_not_nested(table)])
+    table.attrs["note"] = "; ".join([table.attrs["note"], *_not_nested(table), *filter(None, untold)])
     table.attrs["heading"] = "Likelihood-ratio tests, each model against the one before"
     return table
 
@@ -194,6 +198,19 @@ def _not_nested(table: pd.DataFrame) -> list[str]:
                 "or its search did not find the maximum"
             )
     return words
+
+
+def _untold(small: Fit, large: Fit) -> str:
+    """Why there is no test of a model within a larger one; "" if there is one.
+
+    The difference rests on variances that the data cannot tell, or is nothing else.
+    """
+    if large.identification.complete:
+        return ""
+    told = [fit.identification.n_parameters for fit in (small, large)]
+    resting = Resting.of(large).rows(difference(large, small.design.X[:, list(small.kept)]))
+    same = len(small.kept) == len(large.kept) and told[0] == told[1]
+    return f"{unidentified_line(large)}, on which the difference rests" if resting.any() or same else ""
 
 
 def _check_comparable(fits: Mapping[str, Fit]) -> None:

@@ -10,6 +10,7 @@ from interlace.estimation.fit import Fit
 from interlace.estimation.fit import fit as fit_model
 from interlace.inference.estimates import chi2_p_value
 from interlace.inference.likelihood import likelihood_ratio, loglik, n_parameters, warn_if_lower
+from interlace.inference.unidentified import unidentified_line
 from interlace.inference.words import word
 
 DROPS = {"slopes": without_slopes, "terms": lambda *model: [without_block(*model)]}
@@ -49,12 +50,13 @@ def ranova(fit: Fit, *, drop: str = "slopes") -> pd.DataFrame:
     encoding, design = without_columns(fit.encoding, fit.design, fit.kept)
     smaller = [r for i in range(len(encoding.random)) for r in reduced(encoding, design, i)]
     fits = [_likelihood(fit, r) for r in smaller]
-    npar = np.array([n_parameters(fit), *(n for n, _ in fits)])
-    ll = np.array([loglik(fit), *(value for _, value in fits)])
+    npar = np.array([n_parameters(fit), *(n for n, _, _ in fits)])
+    told = np.array([fit.identification.n_parameters, *(n for _, n, _ in fits)])
+    ll = np.array([loglik(fit), *(value for _, _, value in fits)])
     labels = ["<none>", *(r.label for r in smaller)]
     nested = np.array([False, *(not r.stranger for r in smaller)])
     warn_if_lower(ll[0], {labels[i]: float(ll[i]) for i in np.flatnonzero(nested)})
-    lrt, df = likelihood_ratio(ll[0], ll), npar[0] - npar
+    lrt, df = likelihood_ratio(ll[0], ll), told[0] - told
     variances = np.array([0, *(r.variances for r in smaller)])
     table = pd.DataFrame(
         {
@@ -72,7 +74,8 @@ def ranova(fit: Fit, *, drop: str = "slopes") -> pd.DataFrame:
     criterion = "REML" if fit.reml else "maximum likelihood"
     table.attrs["heading"] = f"Single random term deletions, likelihood ratios by {criterion}"
     strangers = [NOT_NESTED.format(label=r.label, stranger=r.stranger) for r in smaller if r.stranger]
-    table.attrs["note"] = "; ".join([NOTE, *strangers])
+    told_words = [] if fit.identification.complete else [f"{unidentified_line(fit)}: df count what they tell"]
+    table.attrs["note"] = "; ".join([NOTE, *strangers, *told_words])
     return table
 
 
@@ -85,10 +88,11 @@ def mixture_p_value(lrt: np.ndarray, df: np.ndarray) -> np.ndarray:
     return np.where(lrt > NOTHING, (lower + chi2_p_value(lrt, df)) / 2, 1.0)
 
 
-def _likelihood(fit: Fit, smaller: Reduction) -> tuple[int, float]:
-    """Number of parameters and (restricted) log-likelihood of a smaller model."""
+def _likelihood(fit: Fit, smaller: Reduction) -> tuple[int, int, float]:
+    """Of a smaller model: number of parameters, of those of the random part that the data tell, and
+    (restricted) log-likelihood."""
     if not smaller.encoding.random:  # the linear model is the mixed model at theta = 0
         value = fit.criterion.value(np.zeros(fit.criterion.n_par))
-        return len(fit.kept) + 1, -value / 2
+        return len(fit.kept) + 1, 0, -value / 2
     reduced = fit_model(smaller.encoding, smaller.design, reml=fit.reml, n_jobs=fit.n_jobs)
-    return n_parameters(reduced), loglik(reduced)
+    return n_parameters(reduced), reduced.identification.n_parameters, loglik(reduced)

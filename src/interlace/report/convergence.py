@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from interlace.estimation.fit import Fit
 from interlace.inference.singular import singular_terms
+from interlace.inference.unidentified import unidentified_parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,8 @@ class Convergence:
         Evaluations of the criterion.
     singular : tuple of str
         Per covariance matrix of random effects that is singular, its rank and the reason.
+    unidentified : tuple of str
+        What the data cannot tell of the variances.
     other_value : float or None
         The criterion at the next lowest minimum, where the search met more than one.
     other_theta : tuple of float
@@ -37,6 +40,7 @@ class Convergence:
     smallest_eigenvalue: float | None
     evaluations: int
     singular: tuple[str, ...]
+    unidentified: tuple[str, ...]
     other_value: float | None = None
     other_theta: tuple[float, ...] = ()
 
@@ -45,7 +49,9 @@ class Convergence:
         if self.smallest_eigenvalue is not None:
             facts.append(f"smallest Hessian eigenvalue {self.smallest_eigenvalue:.3g}")
         facts.append(f"{self.evaluations} evaluation{'s' * (self.evaluations != 1)}")
-        return "; ".join([f"{self.status}: {', '.join(facts)}", *self.singular, *self._other()])
+        unknown = [f"the data cannot tell {part}" for part in self.unidentified]
+        parts = [f"{self.status}: {', '.join(facts)}", *self.singular, *unknown, *self._other()]
+        return "; ".join(parts)
 
     def _other(self) -> list[str]:
         if self.other_value is None:
@@ -65,6 +71,7 @@ def convergence(fit: Fit) -> Convergence:
         smallest_eigenvalue=optimum.smallest_eigenvalue if optimum.par.size else None,
         evaluations=optimum.evaluations,
         singular=tuple(str(term) for term in singular_terms(fit)),
+        unidentified=unidentified_parts(fit),
         other_value=None if optimum.other is None else optimum.other.value,
         other_theta=() if optimum.other is None else tuple(optimum.other.theta.tolist()),
     )

@@ -38,6 +38,8 @@ class OverviewFacts:
         One line on a singular fit and what to do about it; "" for other fits.
     polynomials : tuple of str
         Factors whose columns are polynomials because they are ordered.
+    unidentified : str
+        One line on variances that the data cannot tell; "" where they tell all.
     """
 
     title: str
@@ -53,6 +55,7 @@ class OverviewFacts:
     dropped: tuple[str, ...]
     singular: str
     polynomials: tuple[str, ...]
+    unidentified: str
 
 
 @dataclass(frozen=True, slots=True)

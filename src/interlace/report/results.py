@@ -52,6 +52,7 @@ def results(fit: Fit, *, ddf: DdfLike = "satterthwaite") -> dict[str, Any]:
             "smallest_eigenvalue": facts.smallest_eigenvalue,
             "evaluations": facts.evaluations,
             "singular": facts.singular,
+            "unidentified": facts.unidentified,
         },
     }
     return plain(found)

@@ -10,6 +10,7 @@ from interlace.inference import likelihood, wald
 from interlace.inference.df import DdfLike, ddf_method
 from interlace.inference.estimates import fixed_effects
 from interlace.inference.singular import singular_line
+from interlace.inference.unidentified import unidentified_line
 from interlace.inference.varcorr import components
 from interlace.inference.words import switch
 from interlace.prediction.ranef import n_groups
@@ -66,6 +67,7 @@ def overview(fit: Fit, *, data_name: str = "") -> Overview:
         dropped=fit.dropped,
         singular=singular_line(fit),
         polynomials=fit.encoding.polynomials,
+        unidentified=unidentified_line(fit),
     )
 
 

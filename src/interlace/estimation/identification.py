@@ -1,0 +1,290 @@
+"""Which variances and covariances the data can tell.
+
+The data tell a direction of the covariance parameters if ``P (sigma^2 I + Z D Z') P`` changes along it, where
+P projects off the columns of X (of weighted rows). Three things can be in the way:
+
+- the columns of Z lie in the span of X (`lost`): the fixed effects take up all that the term could show;
+- two directions change the covariance of y in the same way (`unchanged`), as two terms with one partition;
+- they differ within the span of X only (`confounded`).
+
+Where the residual variance is one of the directions, there is no model to be fitted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from interlace.design.design import Design
+from interlace.errors import ModelError
+from interlace.estimation.covariance import Unstructured
+from interlace.estimation.crossproducts import CrossProducts
+from interlace.estimation.deviance import ProfiledDeviance
+from interlace.estimation.gram import Gram
+from interlace.estimation.rank import ROWS_AT_ONCE, TOLERANCE
+
+Array = NDArray[np.floating]
+Direction = tuple[Array, ...]  # a symmetric matrix per covariance block
+
+# Eigenvalues of the inner products, over their units: above the first nothing is in doubt, below the second
+# they are rounding error.
+CERTAIN, NOTHING = 1e-8, 1e-11
+# Share of a column of Z that X leaves, of its square: below it the rows are asked, below `TOLERANCE` of its
+# length it is nothing.
+IN_DOUBT = 1e-5
+# Where asking the rows would take more operations than this, cross-products decide.
+LARGEST = 2e10
+# Share of the largest component of a direction that is rounding error.
+INVOLVED = 1e-4
+MOST_NAMES = 5  # columns of a term that are written out
+
+
+@dataclass(frozen=True, slots=True)
+class Identification:
+    """What the data cannot tell about the covariance matrices of the random effects about the origin.
+
+    Attributes
+    ----------
+    lost : tuple of ndarray, (k, c)
+        Per covariance block, combinations of its effects that are seen in the fixed effects only.
+    absorbed : tuple of int
+        Blocks whose every covariance matrix can be had by adding to those of the others.
+    unchanged : tuple of Direction
+        Directions along which the covariance of y does not change.
+    confounded : tuple of Direction
+        Directions along which it changes, but within the columns of X only.
+    n_parameters : int
+        Covariance parameters that the data tell, sigma^2 not counted.
+    """
+
+    lost: tuple[Array, ...]
+    absorbed: tuple[int, ...] = ()
+    unchanged: tuple[Direction, ...] = ()
+    confounded: tuple[Direction, ...] = ()
+    n_parameters: int = 0
+
+    @property
+    def complete(self) -> bool:
+        """Do the data tell everything?"""
+        return not (self.unchanged or self.confounded or any(U.size for U in self.lost))
+
+    def superfluous(self, *, reml: bool) -> tuple[Array, ...]:
+        """Combinations of effects, as `lost`, without which the criterion has the same minimum.
+
+        Likelihoods that are not restricted depend on what is lost to the fixed effects.
+        """
+        return tuple(
+            np.identity(len(U)) if i in self.absorbed else U if reml else U[:, :0]
+            for i, U in enumerate(self.lost)
+        )
+
+    @property
+    def directions(self) -> tuple[Direction, ...]:
+        """Those that are not lost to the fixed effects."""
+        return self.unchanged + self.confounded
+
+
+def identify(criterion: ProfiledDeviance, design: Design) -> Identification:
+    """What the data tell of the parameters of a criterion.
+
+    Parameters
+    ----------
+    criterion : ProfiledDeviance
+        As `ProfiledDeviance.of` makes it.
+    design : Design
+        The rows; X has the columns that are in the model.
+
+    Raises
+    ------
+    ModelError
+        The random effects can stand in for the residuals.
+    """
+    A, nothing = criterion.system.A, tuple(np.zeros((len(B), 0)) for B in criterion.basis)
+    if _plain_to_see(A) or _told(gram := Gram(A, criterion.basis)):
+        return Identification(nothing, n_parameters=criterion.n_par)
+    # 2) columns of Z that X has taken; those that it has nearly taken are told, if not well
+    split = [_split(gram, design, i, left) for i, left in enumerate(gram.left())]
+    lost = tuple(B @ gone for B, (_, gone) in zip(criterion.basis, split, strict=True))
+    gram = Gram(A, tuple(B @ free for B, (free, _) in zip(criterion.basis, split, strict=True)))
+    # 3) directions that are the same as others
+    plain, units = gram.plain()
+    values, vectors = np.linalg.eigh(gram.projected(units))
+    null = vectors[:, values < NOTHING]
+    if np.linalg.norm(null[-1]) > INVOLVED:
+        raise ModelError(_refusal(criterion, gram, null))
+    null = null[:-1]
+    change, turn = np.linalg.eigh(null.T @ plain @ null)
+    null = null @ turn
+    found = [_direction(gram, units * null[:, j]) for j in range(null.shape[1])]
+    same = [bool(value < NOTHING) for value in change]
+    return Identification(
+        lost,
+        absorbed=_absorbed(gram, null[:, np.array(same, dtype=np.bool_)], units),
+        unchanged=tuple(d for d, s in zip(found, same, strict=True) if s),
+        confounded=tuple(d for d, s in zip(found, same, strict=True) if not s),
+        n_parameters=sum(Unstructured(U.shape[0] - U.shape[1]).n_par for U in lost) - len(found),
+    )
+
+
+def _plain_to_see(A: CrossProducts) -> bool:
+    """Is everything told whatever X is? So in nearly all models, and seen at little cost."""
+    layout, p = A.layout, A.products.p
+    if sum(n * k for n, k in zip(layout.levels, layout.k, strict=True)) >= A.n - p:
+        return False
+    if len(layout.levels) > 1:
+        return set(layout.k) == {1} and _variances_told(A)
+    # ``Z D Z'`` has at least the rank of Z within every level, and P takes twice the rank of X at most
+    zz = np.asarray(A.products.zz_diagonal(0))
+    if layout.k[0] == 1:
+        return int(np.count_nonzero(zz)) > 2 * p
+    if layout.k[0] > 2:
+        return False
+    square = zz[:, 0, 0] * zz[:, 1, 1]
+    return int(np.count_nonzero(square - zz[:, 0, 1] ** 2 > IN_DOUBT * square)) > 2 * p
+
+
+def _variances_told(A: CrossProducts) -> bool:
+    """`_told` at its first sight, for one effect per level of every grouping factor."""
+    factors, p = range(len(A.layout.levels)), A.products.p
+    own = [np.asarray(A.products.zz_diagonal(f)).ravel() for f in factors]
+    norm = np.array([np.sqrt(zz @ zz) for zz in own])
+    products = np.identity(len(norm))
+    for f in factors:
+        for g in range(f):
+            value = A.products.zz_pair(g, f)[2].ravel()
+            products[f, g] = products[g, f] = value @ value / (norm[f] * norm[g])
+    largest = max(float(zz.max()) / size for zz, size in zip(own, norm, strict=True)) ** 2
+    return float(np.linalg.eigvalsh(products)[0]) > max(CERTAIN, 2 * p * len(norm) * largest)
+
+
+def _told(gram: Gram) -> bool:
+    """Are there more independent directions than X and the residuals could hide, or than they do hide?"""
+    A, p = gram.A, gram.A.products.p
+    plain, units = gram.plain()
+    smallest = float(np.linalg.eigvalsh(plain)[0])
+    effects = sum(n * k for n, k in zip(A.layout.levels, A.layout.k, strict=True))
+    if effects < A.n - p and smallest > max(CERTAIN, 2 * p * len(units) * gram.largest):
+        return True
+    return float(np.linalg.eigvalsh(gram.projected(units))[0]) > CERTAIN
+
+
+def _split(gram: Gram, design: Design, i: int, left: Array) -> tuple[Array, Array]:
+    """Orthonormal directions of block i that X leaves, surely, and those of which it leaves nothing."""
+    values, vectors = np.linalg.eigh(left)
+    doubt = int((values < IN_DOUBT).sum())  # ascending
+    free, doubtful = vectors[:, doubt:], vectors[:, :doubt]
+    if not doubt:
+        return free, doubtful
+    values, turn = np.linalg.eigh(_left_by_rows(gram, design, i, doubtful))
+    return free, doubtful @ turn[:, values < TOLERANCE**2]
+
+
+def _left_by_rows(gram: Gram, design: Design, i: int, directions: Array) -> Array:
+    """What X leaves of ``sum over levels of Z'Z / levels`` in these directions, (c, c), from the rows."""
+    A, c = gram.A, directions.shape[1]
+    p, levels = A.products.p, A.layout.levels[A.layout.places[i].factor]
+    if design.nrows * float(p + levels * c) ** 2 > LARGEST:
+        left = gram.left()[i]
+        found = directions.T @ left @ directions
+        return np.where(np.abs(found) < NOTHING, 0.0, found)
+    R = np.zeros((0, p + levels * c))
+    for rows in _rows(gram, design, i, directions, levels):
+        R = np.asarray(np.linalg.qr(np.vstack([R, rows]), mode="r"))
+    left = R[p:, p:].reshape(-1, levels, c)
+    return np.einsum("nla,nlb->ab", left, left) / levels
+
+
+def _rows(gram: Gram, design: Design, i: int, directions: Array, levels: int) -> Iterator[Array]:
+    """Weighted rows of X and of a column for each level and direction, about the origin, some at a time."""
+    origin, random, c = gram.A.origin, design.random[i], directions.shape[1]
+    for start in range(0, design.nrows, ROWS_AT_ONCE):
+        part = slice(start, start + ROWS_AT_ONCE)
+        z = (random.z[part] - origin.z[i]) @ (gram.bases[i] @ directions)
+        wide = np.zeros((len(z), levels, c))
+        wide[np.arange(len(z)), random.codes[part]] = z
+        rows = np.hstack([design.X[part] - origin.x, wide.reshape(len(z), -1)])
+        yield rows if design.weights is None else rows * np.sqrt(design.weights[part, None])
+
+
+def _absorbed(gram: Gram, null: Array, units: Array) -> tuple[int, ...]:
+    """Blocks that can be left out, the last ones first, as whatever they add the others can add.
+
+    `null` has the directions along which the covariance of y stays, one per column, in these units.
+    """
+    out: list[int] = []
+    block = np.array([i for i, _, _ in gram.names])
+    for i in reversed(range(len(gram.sizes))):
+        own = block == i
+        if not own.any() or np.linalg.matrix_rank(null[own], tol=INVOLVED) < own.sum():
+            continue
+        # the directions that take this matrix away and leave the blocks that are gone already
+        fixed = own | np.isin(block, out)
+        take = units[:, None] * null @ np.linalg.pinv(null[fixed], rcond=INVOLVED) / units[fixed]
+        adds = [_matrices(gram, -take @ _entries(gram, i, D)[fixed]) for D in _rank_one(gram.sizes[i])]
+        if all(_takes_the_place(i, out, matrices) for matrices in adds):
+            out.append(i)
+    return tuple(out)
+
+
+def _takes_the_place(i: int, gone: list[int], matrices: list[Array]) -> bool:
+    """Is what the others must add a covariance matrix, and is nothing asked of those that are gone?"""
+    for j, D in enumerate(matrices):
+        smallest = np.linalg.eigvalsh(D)[0] if D.size else 0.0
+        if (j in gone and np.abs(D).max(initial=0.0) > INVOLVED) or (j != i and smallest < -INVOLVED):
+            return False
+    return True
+
+
+def _rank_one(r: int) -> list[Array]:
+    """Covariance matrices whose sums, with any signs, are all symmetric matrices."""
+    e = np.identity(r)
+    vectors = [e[a] for a in range(r)] + [
+        e[a] + s * e[b] for a in range(r) for b in range(a) for s in (1, -1)
+    ]
+    return [np.outer(v, v) for v in vectors]
+
+
+def _entries(gram: Gram, i: int, D: Array) -> Array:
+    """The parameters of a matrix in block i, all others zero."""
+    return np.array([D[row, col] if j == i else 0.0 for j, row, col in gram.names])
+
+
+def _direction(gram: Gram, values: Array) -> Direction:
+    """The symmetric matrices, about the origin, of a direction in the parameters."""
+    return tuple(B @ D @ B.T for B, D in zip(gram.bases, _matrices(gram, values), strict=True))
+
+
+def _matrices(gram: Gram, values: Array) -> list[Array]:
+    """The symmetric matrices, (r, r), of parameters."""
+    out: list[Array] = [np.zeros((r, r)) for r in gram.sizes]
+    for (i, row, col), value in zip(gram.names, values, strict=True):
+        out[i][row, col] = out[i][col, row] = value
+    return out
+
+
+def _refusal(criterion: ProfiledDeviance, gram: Gram, null: Array) -> str:
+    along = np.abs(null @ null[-1])[:-1]
+    blocks = {gram.names[j][0] for j in np.flatnonzero(along > INVOLVED * along.max(initial=0.0))}
+    encoding, n, p = criterion.system.encoding, gram.A.n, gram.A.products.p
+    terms = [term_text(encoding.random[i].columns, encoding.random[i].group) for i in sorted(blocks)]
+    count = {i: len(encoding.random[i].levels) * len(encoding.random[i].columns) for i in blocks}
+    effects, one = sum(count.values()), count == {i: len(encoding.random[i].levels) for i in blocks}
+    if not terms:
+        return f"{n} rows and {p} fixed effects leave nothing that could tell a residual variance"
+    what = "variance" if one and len(terms) == 1 else "variances"
+    return (
+        f"the {what} of {' and '.join(terms)} cannot be told from the residuals: {effects} random effects "
+        f"can stand in for every residual of {n} rows, as with one row per level; drop a term, use fewer "
+        "columns in it, or a coarser grouping factor"
+    )
+
+
+def term_text(columns: tuple[str, ...], group: str, bar: str = "|") -> str:
+    """A random term as it is written in a formula; of many columns the first ones."""
+    names = ["0", *columns] if "Intercept" not in columns else [n for n in columns if n != "Intercept"]
+    if len(names) > MOST_NAMES:
+        names = [*names[: MOST_NAMES - 1], "..."]
+    return f"({' + '.join(names) or '1'} {bar} {group})"
