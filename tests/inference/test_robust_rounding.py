@@ -210,3 +210,17 @@ def test_progress_is_quiet_where_nobody_watches(
     monkeypatch.setattr(progress, "PATIENCE", 0.0)
     model.vcov("CR2", cluster=cells()["g"])
     assert "CR2" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("large", "small"), [(1e-30, 1e120), (1e60, 1e130), (1e60, 1e-80), (1e-60, 1e-130)])
+def test_units_at_the_ends_of_floating_point(large: float, small: float) -> None:
+    """Nothing under- or overflows on the way to a t statistic."""
+    made = leaning(0.3)
+    extreme = {**made, "y": large * made["y"], "x": small * made["x"]}
+    m, moved = (interlace.lmer("y ~ x + (1 | g)", d) for d in (made, extreme))
+    ways = [made["g"], np.arange(36) % 4]
+    for chosen in (*map(ClusterRobust, (*KINDS, "CR3")), ClusterRobust("CR1", ways)):
+        a, b = (f.coef_table(vcov=chosen)[["t", "df", "p"]] for f in (m, moved))
+        pd.testing.assert_frame_equal(a, b, rtol=1e-6)
+        a, b = (f.anova(vcov=chosen)[["F", "den_df", "p"]] for f in (m, moved))
+        pd.testing.assert_frame_equal(a, b, rtol=1e-6)

@@ -119,9 +119,9 @@ class Sandwich:
     def se(self, L: Array) -> Array:
         """Standard errors of the rows; NaN where they are rounding error."""
         rows, unit = scaled_rows(np.asarray(L, dtype=np.float64))
-        C = rows @ self.root
+        C, more = scaled_rows(rows @ self.root)
         size, found = np.linalg.norm(C, axis=1), np.linalg.norm(C @ self.half.T, axis=1)
-        return np.where((found > self.floor * size) | (size == 0), unit * found, np.nan)
+        return np.where((found > self.floor * size) | (size == 0), unit * more * found, np.nan)
 
     def df(self, L: Array) -> Array:
         """Satterthwaite's degrees of freedom ``(tr P)^2 / tr(P^2)`` of each row, (m,)."""

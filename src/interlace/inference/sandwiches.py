@@ -41,10 +41,10 @@ def bind(fit: Fit, kind: str, chosen: tuple[Clusters, ...]) -> Bound:
     rows, one = WhiteRows.of(fit), chosen[0]
     scores, moments = scaled(kind, rows, one) if kind in SHARES else _ONE_WAY[kind](rows, one)
     half = np.asarray(np.linalg.qr(scores, mode="r"))
-    root = half @ rows.root.T
-    floor = _floor(fit)
+    # as a product with itself: a variance that is zero stays far below that of the model
+    vcov, floor = _turned((half @ rows.root.T).T, np.eye(len(half))), _floor(fit)
     note = f"{kind} covariance from {one.size} clusters ({one.name})"
-    bound = Sandwich(fit.solution.beta, root.T @ root, rows.root, half, floor, moments, note)
+    bound = Sandwich(fit.solution.beta, vcov, rows.root, half, floor, moments, note)
     return _noted(fit, bound)
 
 
@@ -65,8 +65,20 @@ def _several_ways(fit: Fit, kind: str, chosen: tuple[Clusters, ...]) -> Bound:
         f"{kind} covariance from clusters in {len(chosen)} ways ({ways}); {fewest - 1} df: the fewest "
         "clusters, less one"
     )
-    vcov = rows.root @ middle @ rows.root.T
+    vcov = _turned(rows.root, middle)
     return _noted(fit, SeveralWays(fit.solution.beta, vcov, rows.root, middle, _floor(fit), fewest - 1, note))
+
+
+def _turned(root: Array, middle: Array) -> Array:
+    """``K W K'``, the covariance of beta."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        vcov = root @ middle @ root.T
+    if not np.isfinite(vcov).all():
+        raise ModelError(
+            "the covariance of the coefficients is too large for floating-point numbers: give the response "
+            "or the predictors in other units"
+        )
+    return (vcov + vcov.T) / 2
 
 
 def _floor(fit: Fit) -> float:

@@ -39,10 +39,10 @@ class SeveralWays:
     def se(self, L: Array) -> Array:
         """Standard errors of the rows; NaN where the variance is negative or rounding error."""
         rows, unit = scaled_rows(np.asarray(L, dtype=np.float64))
-        C = rows @ self.root
+        C, more = scaled_rows(rows @ self.root)
         variance, size = rowwise(C, self.middle), np.linalg.norm(C, axis=1)
         known = (variance > (self.floor * size) ** 2) | (size == 0)
-        return np.where(known, unit * np.sqrt(np.maximum(variance, 0.0)), np.nan)
+        return np.where(known, unit * more * np.sqrt(np.maximum(variance, 0.0)), np.nan)
 
     def df(self, L: Array) -> Array:
         """`den_df` where there is a standard error, (m,)."""
