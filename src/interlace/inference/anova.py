@@ -119,13 +119,15 @@ def chisq_anova(fit: Fit, type: int, ddf: Ddf, labels: tuple[str, ...] | None = 
 
     NaN where that has no inverse, as a robust one from too few clusters.
     """
-    rows = []
+    rows, notes = [], [ddf.note]
     found = wald_hypotheses(fit, type, _known(ddf), labels)
-    for L in found.values():
+    for label, L in found.items():
         df, statistic = len(L), _wald(L, ddf)
         rows.append((statistic, float(df), float(chi2_p_value(statistic, df)) if df else np.nan))
+        if df and np.isnan(statistic):
+            notes.append(f"{label}: no test, for the covariance of its coefficients has no inverse")
     heading = f"Analysis of Deviance Table (Type {'I' * type} Wald chi-square tests)"
-    return _noted(_frame(list(found), rows, ["chisq", "df", "p"], heading), [ddf.note])
+    return _noted(_frame(list(found), rows, ["chisq", "df", "p"], heading), notes)
 
 
 def wald_hypotheses(

@@ -9,7 +9,7 @@ import numpy as np
 
 from interlace.errors import ModelError
 from interlace.estimation.deviance import ProfiledDeviance
-from interlace.estimation.fit import Fit
+from interlace.estimation.fit import Fit, NotPositiveDefiniteError
 from interlace.inference.marginal import Marginal
 from interlace.inference.wald import Array
 
@@ -111,8 +111,14 @@ def _profiled_hessian(criterion: ProfiledDeviance, par: Array) -> Array:
         for i, x in enumerate(par):
             step = np.zeros(len(par))
             step[i] = STEP * max(1.0, abs(x))
-            near = compiled.gradient(par + step) - compiled.gradient(par - step)
-            far = compiled.gradient(par + 2 * step) - compiled.gradient(par - 2 * step)
+            try:
+                near = compiled.gradient(par + step) - compiled.gradient(par - step)
+                far = compiled.gradient(par + 2 * step) - compiled.gradient(par - 2 * step)
+            except NotPositiveDefiniteError as error:
+                raise ModelError(
+                    "beside the optimum the criterion cannot be computed, so that nothing is known of the "
+                    "uncertainty of the variances: the residuals are too small beside the random effects"
+                ) from error
             H[i] = (8 * near - far) / (12 * step[i])
     return (H + H.T) / 2
 
