@@ -188,9 +188,15 @@ class _Searches:
         if found.exact:
             self.unbounded |= found.value < self.best.value
             return
-        if found.value < self.best.value - SAME_VALUE:
+        if self.is_better(found):
             self.best, found = found, self.best
         self.others.append(found)
+
+    def is_better(self, found: _Search) -> bool:
+        """Is its end lower, or as low and proved where that of the best is not?"""
+        if found.status == "converged" and self.best.status != "converged":
+            return found.value <= self.best.value
+        return found.value < self.best.value - SAME_VALUE
 
     def optimum(self) -> Optimum:
         """What was found."""
