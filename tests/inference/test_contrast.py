@@ -199,3 +199,13 @@ def test_names_as_they_were_typed() -> None:
     for typed in ("(Intercept)", "Intercept"):
         with pytest.raises(interlace.DataError, match=r"did you mean '1'\?"):
             m.anova(terms=[typed])
+
+
+def test_the_joint_test_is_of_the_rows_as_they_are_given() -> None:
+    """Satterthwaite's df of several rows depend on their sizes beside each other, as in lmerTest."""
+    m = interlace.lmer("Reaction ~ Days + (Days || Subject)", interlace.datasets.load("sleepstudy"))
+    L, method = np.array([[1.0, 2.0], [0.0, 50.0]]), interlace.Satterthwaite()
+    joint = m.contrast_test(L, rhs=[250.0, 400.0])
+    expected = method.bind(m.fit).f_test(L, np.array([250.0, 400.0]))
+    assert (joint.F, joint.den_df) == pytest.approx((expected.F, expected.den_df), rel=1e-10)
+    assert m.contrast_test(L / np.abs(L).max(axis=1, keepdims=True)).den_df != pytest.approx(joint.den_df)

@@ -71,7 +71,8 @@ def contrast_test(fit: Fit, L: Any, *, rhs: ArrayLike, ddf: DdfLike, level: floa
     rows, size = scaled_rows(L)  # the tests do not depend on their units, and products might overflow
     scaled = _beside(values, size)
     estimates = LinearEstimates(labels, rows, rows @ fit.solution.beta, bound)
-    joint = bound.f_test(rows, scaled)
+    largest = size.max()  # the sizes of the rows beside each other have a part in Satterthwaite's df
+    joint = bound.f_test(L / largest, values / largest)
     return ContrastTest(
         rows=_table(estimates, scaled, size, level),
         F=joint.F,
