@@ -48,6 +48,8 @@ class SingularTerm:
         """What to write in place of the term."""
         if self.rank == 0:
             return f"leave {term_text(self.columns, self.group)} out"
+        if any("[" in name for name in self.columns):  # columns of a factor are no names of a formula
+            return f"try a simpler random part: fewer columns for {self.group}"
         simpler = term_text(self.columns, self.group, "||")
         return f"try a simpler random part, such as {simpler} or fewer columns for {self.group}"
 
