@@ -25,13 +25,15 @@ NOT_SPANNED = 1e-6
 # Levels of which one knows its effect so many times better than another, both a tenth from their end of the
 # order, may not agree on the scale of their effects: where they are few, and where they are many.
 UNEQUAL_FEW, UNEQUAL_MANY = 3.0, 30.0
-FEW = 40
-# With fewer levels than this a term is looked at whatever else the model has.
-VERY_FEW = 12
+# Fewer levels than the first are few where the model has other terms, which may take the effects of some of
+# them. Fewer than the second are few in any model, and a term with so few is looked at in large ones too.
+FEW, VERY_FEW = 40, 12
+# What a level knows at least, as a share of the average level, and of those near the top.
+LEAST = 1e-12
 # With so many random effects an evaluation costs little beside reading a formula: every effect is looked at.
 CHEAP = 400
-# Searches from the start and about one minimum, at most.
-MOST = 32
+# Searches from the start and about one minimum, at most: where a term has a mean, and where none has.
+MOST, MOST_UNEQUAL = 32, 8
 # Standard deviations, in units of the residual one, of a term that is (nearly) left out.
 SMALL = 1e-2
 
@@ -44,13 +46,14 @@ class Term:
     ----------
     mean : bool
         Its columns summed over the levels are not all in the span of X.
-    unequal : bool
-        Its levels know their effects with different precision.
+    spread : float
+        How many times better the levels near the top know an effect than those near the bottom: the largest
+        of its effects, a tenth of the levels left out at either end.
     levels : int
     """
 
     mean: bool
-    unequal: bool
+    spread: float
     levels: int
 
     @classmethod
@@ -62,12 +65,19 @@ class Term:
         # 2) how well the levels know each effect
         known = np.sort(np.einsum("kr,lkm,mr->lr", basis, zz, basis), axis=0)
         tenth = (len(zz) - 1) // 10
-        ratio = UNEQUAL_FEW if len(zz) < FEW else UNEQUAL_MANY
+        most, least = known[-1 - tenth], known[tenth]
         return cls(
             mean=bool(np.linalg.eigvalsh(left)[-1] > NOT_SPANNED),
-            unequal=bool((known[-1 - tenth] > ratio * known[tenth]).any()),
+            spread=float((most / np.maximum(least, LEAST * most + LEAST)).max(initial=1.0)),
             levels=len(zz),
         )
+
+    def unequal(self, terms: int) -> bool:
+        """Do the levels know their effects with precision so different that they may not agree on a variance,
+        in a model with so many terms?
+        """
+        few = self.levels < (FEW if terms > 1 else VERY_FEW)
+        return self.spread > (UNEQUAL_FEW if few else UNEQUAL_MANY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,17 +122,19 @@ class Doubt:
     def of(cls, structures: Sequence[Unstructured], terms: Sequence[Term]) -> Doubt:
         """Of the covariance blocks of a model."""
         diagonal = np.concatenate([s.start for s in structures])
-        if not any(term.mean or term.unequal for term in terms):
+        unequal = [term.unequal(len(terms)) for term in terms]
+        if not any(unequal) and not any(term.mean for term in terms):
             return cls(tuple(terms), (), diagonal, 0)
         cheap = sum(s.k * term.levels for s, term in zip(structures, terms, strict=True)) <= CHEAP
         out, at = [], 0
-        for s, term in zip(structures, terms, strict=True):
-            if cheap or term.mean or (term.unequal and term.levels < VERY_FEW):
+        for s, term, differs in zip(structures, terms, unequal, strict=True):
+            if cheap or term.mean or (differs and term.levels < VERY_FEW):
                 rows = np.array([row for row, _ in s.entries])
                 places = at + np.flatnonzero(s.diagonal)
                 out += [Effect(at + np.flatnonzero(rows == r), int(places[r])) for r in range(s.free)]
             at += s.n_par
-        return cls(tuple(terms), tuple(out), diagonal, MOST if cheap and out else len(out))
+        most = MOST if any(term.mean for term in terms) else MOST_UNEQUAL
+        return cls(tuple(terms), tuple(out), diagonal, most if cheap and out else len(out))
 
     def starts(self, moments: Array) -> Iterator[Array]:
         """Parameters from which to search again, in the basis where the columns are orthonormal: one random
