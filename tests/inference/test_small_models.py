@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 import interlace
+from interlace.design.encoding import Encoding
 from interlace.estimation.fit import Fit, at_theta
 from interlace.inference import moments as sums
 from interlace.inference import rotated
@@ -24,8 +25,8 @@ cases = pytest.mark.parametrize("case", CASES, ids=lambda case: str(case["seed"]
 
 def fitted(case: dict[str, Any]) -> Fit:
     weights = "w" if case["weights"] else None
-    fit = interlace.lmer(case["formula"], pd.DataFrame(case["data"]), weights=weights).fit
-    return at_theta(fit.encoding, fit.design, case["theta"])
+    learnt = Encoding.learn(case["formula"], pd.DataFrame(case["data"]), weights=weights)
+    return at_theta(*learnt, case["theta"])
 
 
 def check(fit: Fit, case: dict[str, Any]) -> None:

@@ -58,11 +58,11 @@ def terms_of(rhs: Sum) -> tuple[Term, ...]:
     >>> [term.label for term in terms_of(parse("y ~ (a + b + x)^2 - b:x + (1 | g)").fixed)]
     ['1', 'a', 'b', 'x', 'a:b', 'a:x']
     """
-    found: list[Term] = []
+    found: _Terms = {}
     for sign, node in rhs.items:
         found = _joined(found, sign, _expanded(node))
     intercept = [Term((), ())] if rhs.intercept else []
-    return tuple(sorted([*intercept, *found], key=lambda term: len(term.names)))
+    return tuple(sorted([*intercept, *found.values()], key=lambda term: len(term.names)))
 
 
 def separate(rhs: Sum) -> tuple[Sum, ...]:
@@ -77,40 +77,47 @@ def of_terms(terms: Iterable[Term]) -> Sum:
     return Sum(len(items) < len(terms), items)
 
 
-def _expanded(node: Node) -> list[Term]:
+# Terms by what they are the product of, in order. An operator may put the right ones into the left ones, so
+# that a sum of thousands is made in linear time.
+_Terms = dict[frozenset[str], Term]
+
+
+def _expanded(node: Node) -> _Terms:
     if isinstance(node, Power):
         return _raised(_expanded(node.base), node.exponent)
     if isinstance(node, Unary) and node.operator == "-":
-        return []
+        return {}
     if not isinstance(node, Chain) or not node.operators <= {"+", "-", "*", "/", ":", "%in%"}:
-        return [Term((node,), (label(node),))]
+        return _with({}, [Term((node,), (label(node),))])
     found = _expanded(node.head)
     for step in node.steps:
         found = _joined(found, step.operator, _expanded(step.operand))
     return found
 
 
-def _joined(left: list[Term], operator: str, right: list[Term]) -> list[Term]:
+def _joined(left: _Terms, operator: str, right: _Terms) -> _Terms:
     match operator:
         case "+":
-            return _distinct([*left, *right])
+            return _with(left, right.values())
         case "-":
-            gone = {term.key for term in right}
-            return [term for term in left if term.key not in gone]
+            for key in right:
+                left.pop(key, None)
+            return left
         case ":":
             return _interactions(left, right)
         case "*":
-            return _distinct([*left, *right, *_interactions(left, right)])
+            both = _interactions(left, right)
+            return _with(_with(left, right.values()), both.values())
         case "/":
             whole = _united(left)
-            return _distinct([*left, *(whole & term for term in right)])
+            return _with(left, [whole & term for term in right.values()])
         case "%in%":
             whole = _united(right)
-            return _distinct([term & whole for term in left])
+            return _with({}, [term & whole for term in left.values()])
     raise AssertionError(operator)
 
 
-def _raised(terms: list[Term], exponent: Node) -> list[Term]:
+def _raised(terms: _Terms, exponent: Node) -> _Terms:
     assert isinstance(exponent, Number)
     found = terms
     for _ in range(min(int(exponent.text), len(terms)) - 1):  # more powers give nothing new
@@ -118,19 +125,19 @@ def _raised(terms: list[Term], exponent: Node) -> list[Term]:
     return found
 
 
-def _interactions(left: list[Term], right: list[Term]) -> list[Term]:
+def _interactions(left: _Terms, right: _Terms) -> _Terms:
     if len(left) * len(right) > MOST_TERMS * 10:
         raise _too_many()
-    return _distinct([a & b for a in left for b in right])
+    return _with({}, [a & b for a in left.values() for b in right.values()])
 
 
-def _distinct(terms: list[Term]) -> list[Term]:
-    found: dict[frozenset[str], Term] = {}
-    for term in terms:
-        found.setdefault(term.key, term)
-    if len(found) > MOST_TERMS:
+def _with(terms: _Terms, more: Iterable[Term]) -> _Terms:
+    """The terms and those that are new among the others."""
+    for term in more:
+        terms.setdefault(term.key, term)
+    if len(terms) > MOST_TERMS:
         raise _too_many()
-    return list(found.values())
+    return terms
 
 
 def _too_many() -> FormulaError:
@@ -139,8 +146,8 @@ def _too_many() -> FormulaError:
     )
 
 
-def _united(terms: list[Term]) -> Term:
+def _united(terms: _Terms) -> Term:
     whole = Term((), ())
-    for term in terms:
+    for term in terms.values():
         whole &= term
     return whole
