@@ -23,11 +23,11 @@ Array = NDArray[np.floating]
 # Share of the squares of a column, summed over the levels, that X must leave for the term to have a mean.
 NOT_SPANNED = 1e-6
 # Levels of which one knows its effect so many times better than another, both a tenth from their end of the
-# order, may not agree on the scale of their effects: where they are few, and where they are many.
-UNEQUAL_FEW, UNEQUAL_MANY = 3.0, 30.0
-# Fewer levels than the first are few where the model has other terms, which may take the effects of some of
-# them. Fewer than the second are few in any model, and a term with so few is looked at in large ones too.
-FEW, VERY_FEW = 40, 12
+# order, may not agree on the scale of their effects: where they are very few, few, and many.
+UNEQUAL_VERY_FEW, UNEQUAL_FEW, UNEQUAL_MANY = 1.5, 3.0, 30.0
+# Fewer levels than the first are very few, and a term with so few is looked at in large models too. Fewer
+# than the second are few where the model has other terms, which may take the effects of some of them.
+VERY_FEW, FEW = 12, 40
 # What a level knows at least, as a share of the average level, and of those near the top.
 LEAST = 1e-12
 # With so many random effects an evaluation costs little beside reading a formula: every effect is looked at.
@@ -76,8 +76,9 @@ class Term:
         """Do the levels know their effects with precision so different that they may not agree on a variance,
         in a model with so many terms?
         """
-        few = self.levels < (FEW if terms > 1 else VERY_FEW)
-        return self.spread > (UNEQUAL_FEW if few else UNEQUAL_MANY)
+        if self.levels < VERY_FEW:
+            return self.spread > UNEQUAL_VERY_FEW
+        return self.spread > (UNEQUAL_FEW if terms > 1 and self.levels < FEW else UNEQUAL_MANY)
 
 
 @dataclass(frozen=True, slots=True)
