@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from dense_inference import DenseInference
+from interlace.inference.terms import Terms
 
 LARGEST = 500
 
@@ -20,13 +21,36 @@ class Judge:
         self.m = m
 
     @property
+    def small(self) -> bool:
+        """Whether there are not too many rows for dense matrices."""
+        return self.m.nobs <= LARGEST
+
+    @property
     def knows(self) -> bool:
         """Whether the dense formulas hold: an interior optimum, not too many rows."""
-        return not self.m.is_singular and self.m.nobs <= LARGEST
+        return self.small and not self.m.is_singular
 
     @cached_property
     def _dense(self) -> DenseInference:
         return DenseInference.of(self.m.fit)
+
+    def f(self, label: str, kind: int) -> float:
+        """F of a term after those before it (type 1), or after all that do not contain it (type 2).
+
+        lmerTest takes small entries of X'X for zero, whatever the units of the columns.
+        """
+        terms = Terms.of(self.m.fit)
+        term = next(term for term in terms.terms if term.label == label)
+        X, p = self._dense.X, self._dense.X.shape[1]
+        last = [*term.columns, *(j for other in terms.containing(term) for j in other.columns)]
+        order = list(range(p)) if kind == 1 else [j for j in range(p) if j not in last] + last
+        unit = np.linalg.norm(X, axis=0)
+        R = np.linalg.qr((X / unit)[:, order])[1]
+        L = np.zeros((len(term.columns), p))
+        L[:, order] = R[[order.index(j) for j in term.columns]]
+        Lb = L @ (self.m.fixef.to_numpy() * unit)
+        V = L @ (self.m.vcov().to_numpy() * np.outer(unit, unit)) @ L.T
+        return float(Lb @ np.linalg.solve(V, Lb)) / len(L)
 
     def satterthwaite(self, df: np.ndarray) -> bool:
         """Whether these are the df of the coefficients, or nobody knows.
@@ -41,7 +65,7 @@ class Judge:
 
     def kenward_roger(self, table: pd.DataFrame) -> bool:
         """Whether these are the standard errors and df, or nobody knows."""
-        if self.m.nobs > LARGEST:
+        if not self.small:
             return True
         try:
             se = np.sqrt(np.diagonal(self._dense.adjusted_vcov("expected")))
