@@ -37,6 +37,12 @@ def some(values: np.ndarray, rng: Rng, what: Any) -> np.ndarray:
     return out
 
 
+def _narrowed(values: np.ndarray, kind: type) -> np.ndarray:
+    """In fewer bits; infinite where they do not suffice."""
+    with np.errstate(over="ignore"):
+        return values.astype(kind)
+
+
 def _cycle(values: list[Any]) -> Maker:
     return lambda _, v: objects(len(v), lambda i: values[i % len(values)])
 
@@ -83,8 +89,8 @@ NUMBERS: dict[str, Maker] = {
     "uint64": lambda _, v: np.full(len(v), 2**64 - 1, np.uint64) - np.arange(len(v), dtype=np.uint64),
     "int8": lambda _, v: np.clip(v * 50, -128, 127).astype(np.int8),
     "uint8": lambda _, v: np.clip(np.abs(v) * 50, 0, 255).astype(np.uint8),
-    "float16": lambda _, v: v.astype(np.float16),
-    "float32": lambda _, v: v.astype(np.float32),
+    "float16": lambda _, v: _narrowed(v, np.float16),
+    "float32": lambda _, v: _narrowed(v, np.float32),
     "longdouble": lambda _, v: v.astype(np.longdouble),
     "complex": lambda _, v: v + 1j,
     "bool": lambda _, v: v > 0,

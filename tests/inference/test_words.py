@@ -69,6 +69,7 @@ def test_what_is_meant(model: LinearMixedModel, pair: Any) -> None:
         (lambda m: m.drop1(test="lrt", vcov="CR2"), "a likelihood ratio has neither"),
         (lambda m: m.r2(tolerance=10**400), "tolerance must be a finite number, not 1000"),
         (lambda m: m.icc(tolerance=np.nan), "tolerance must be a finite number, not nan"),
+        (lambda m: m.anova(terms=np.array("Days")), "terms must be a list of texts"),
         (lambda m: m.anova(m), r"compared by interlace\.compare\(m1, m2\)"),
         (lambda m: m.anova(2), "takes its options by name, such as type=3"),
     ],

@@ -91,7 +91,8 @@ def labels(option: str, given: object) -> tuple[str, ...]:
     DataError
         It is something else, one text alone too.
     """
-    texts = list(given) if isinstance(given, Iterable) and not isinstance(given, str | bytes) else None
+    one = isinstance(given, str | bytes) or not getattr(given, "ndim", 1)
+    texts = list(given) if isinstance(given, Iterable) and not one else None
     if texts is None or not all(isinstance(text, str) for text in texts):
         example = given if isinstance(given, str) else "x"
         raise DataError(f"{option} must be a list of texts, such as [{example!r}], not {given!r}")
