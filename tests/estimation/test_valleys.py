@@ -219,6 +219,18 @@ def test_a_limit_to_the_number_of_searches(term: Term, most: int) -> None:
     assert len(list(doubt.starts_about(doubt.diagonal))) == most
 
 
+def test_all_searches_together_have_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forty searches of a term with ten parameters would take longer than the answer is worth."""
+    model = random_model(1328)
+    learnt = Encoding.learn(model.formula, model.data, **model.options)
+    found = {}
+    for most in (optimize.ALL_ELSEWHERE, 200):
+        monkeypatch.setattr(optimize, "ALL_ELSEWHERE", most)
+        found[most] = fit(*learnt, reml=model.reml).optimum.evaluations
+    for most, evaluations in found.items():  # the last search that began may go on
+        assert most < evaluations < most + 2 * optimize.MAX_ELSEWHERE
+
+
 # --- what a search says of its end ----------------------------------------------------------------------
 
 

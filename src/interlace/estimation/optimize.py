@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,8 +24,8 @@ NO_MINIMUM = 1e-4
 SAME_VALUE = 1e-4
 # Searches about an optimum that was not the last one.
 ROUNDS = 4
-# Evaluations of a search for another minimum.
-MAX_ELSEWHERE = 300
+# Evaluations of a search for another minimum, and of all of them together before the last one begins.
+MAX_ELSEWHERE, ALL_ELSEWHERE = 300, 3000
 # The status of an end whose value, or its curvature, is not known well enough.
 LOST = "lost in rounding error"
 # The status of a minimum beside which the criterion falls without end.
@@ -168,14 +169,24 @@ class _Searches:
         self.best.run()
         if not self.criterion.doubt.effects:
             return
-        for start in self.criterion.doubt.starts(self.moments):
-            self.visit(start)
+        self.visit_all(self.criterion.doubt.starts(self.moments))
         for _ in range(ROUNDS):
             before = self.best
-            for start in self.criterion.doubt.starts_about(before.natural_par):
-                self.visit(start)
+            self.visit_all(self.criterion.doubt.starts_about(before.natural_par))
             if self.best is before:
                 return
+
+    def visit_all(self, starts: Iterable[Array]) -> None:
+        """Search from one after the other, as long as all searches together may go on."""
+        for start in starts:
+            if self.evaluations > ALL_ELSEWHERE:
+                return
+            self.visit(start)
+
+    @property
+    def evaluations(self) -> int:
+        """Of all searches."""
+        return self.best.evaluations + sum(s.evaluations for s in self.others)
 
     def visit(self, start: Array) -> None:
         """Search from there, and keep what was found."""
@@ -208,7 +219,7 @@ class _Searches:
             hessian=best.hessian,
             hessian_kind=best.hessian_kind,
             status=self.status,
-            evaluations=best.evaluations + sum(s.evaluations for s in self.others),
+            evaluations=self.evaluations,
             gradients=best.gradients + sum(s.gradients for s in self.others),
             at_zero=best.criterion.zero_components(best.par),
             searches=1 + len(self.others),
