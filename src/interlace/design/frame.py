@@ -192,6 +192,9 @@ class _PandasSource:
         return self.data.index
 
     def column(self, name: str) -> tuple[Column, np.ndarray | None]:
+        columns = self.data.columns
+        if columns.is_unique and name in columns:  # by its name is quicker than by its place
+            return from_series(name, self.data[name])
         return from_series(name, self.data.iloc[:, self.names.index(name)])
 
 
