@@ -103,7 +103,7 @@ def lowest(m: Any, rng: Rng) -> None:
 
     fit, theta = m.fit, m.theta
     best = fit.optimum.value
-    if m.convergence.status != "converged" or _relative_size(fit) > 1e4:
+    if m.convergence.status != "converged" or relative_size(fit) > 1e4:
         return
     diagonal = (
         np.concatenate([_is_diagonal(len(T)) for T in _in_order(fit)]) if len(theta) else np.zeros(0, bool)
@@ -126,7 +126,7 @@ def lowest(m: Any, rng: Rng) -> None:
             )
 
 
-def _relative_size(fit: Any) -> float:
+def relative_size(fit: Any) -> float:
     """The largest standard deviation of the random effects over that of the residuals."""
     terms = zip(fit.design.random, fit.solution.factors, strict=True)
     sizes = [np.sqrt(np.mean(np.sum((rows.z @ T) ** 2, axis=1))) for rows, T in terms]
