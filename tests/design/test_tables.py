@@ -41,7 +41,8 @@ class Stream:
 
 
 def duckdb_relation(data: pd.DataFrame) -> Any:
-    duckdb = pytest.importorskip("duckdb")
+    import duckdb
+
     connection = duckdb.connect()
     connection.register("data", data)
     return connection.sql("select * from data")
