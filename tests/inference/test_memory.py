@@ -21,7 +21,7 @@ from interlace.errors import ModelError
 from interlace.estimation.fit import Fit
 from interlace.inference import df, kenward_roger, robust, satterthwaite
 from interlace.inference.marginal import Marginal
-from interlace.inference.memory import MOST, Memory
+from interlace.inference.memory import Memory
 from interlace.inference.varpar import VarianceParameters
 from interlace.inference.wald import Ddf
 from reference_data import load_data
@@ -189,10 +189,10 @@ def test_methods_without_a_value_are_bound_anew(model: interlace.LinearMixedMode
 def test_the_least_used_leaves(model: interlace.LinearMixedModel) -> None:
     memory = Memory(model.fit)
     first = memory.bind(_Numbered(0), model.fit)
-    for number in range(1, MOST):
+    for number in range(1, 8):
         memory.bind(_Numbered(number), model.fit)
         assert memory.bind(_Numbered(0), model.fit) is first
-    memory.bind(_Numbered(MOST), model.fit)  # in place of number 1
+    memory.bind(_Numbered(8), model.fit)  # in place of number 1
     assert memory.bind(_Numbered(0), model.fit) is first
     kept = memory.bind(_Numbered(2), model.fit)
     memory.bind(_Numbered(1), model.fit)

@@ -227,10 +227,15 @@ def _adjusted(X: Array, r: Array, V: Array) -> _Adjusted:
     part = np.where(there[:, :, None], part, 0.0)
     Et = np.swapaxes(E, 1, 2)
     D, R = np.swapaxes(part, 1, 2) @ part, Et @ X
-    half = left @ E
-    if not np.allclose(np.swapaxes(half, 1, 2) @ half - R @ np.swapaxes(R, 1, 2), D, rtol=0.0, atol=CORRECT):
+    if not _is_unbiased(left @ E, R, D):
         raise ModelError(_NO_DIGITS)
     return _Adjusted(np.einsum("bpn,bn->bp", Et, r), D, R, information)
+
+
+def _is_unbiased(half: Array, R: Array, D: Array) -> bool:
+    """Is ``X'V^-1 A V A'V^-1X = half'half`` what R and D say it is, in every cluster?"""
+    found = np.swapaxes(half, 1, 2) @ half - R @ np.swapaxes(R, 1, 2)
+    return bool(np.allclose(found, D, rtol=0.0, atol=CORRECT))
 
 
 def _lost(Y: Array) -> Index:
