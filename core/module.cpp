@@ -208,9 +208,8 @@ nb::dict to_dict(const Minimum& m) {
     return d;
 }
 
-void load_blas() {
-    nb::dict blas = nb::cast<nb::dict>(nb::module_::import_("scipy.linalg.cython_blas").attr("__pyx_capi__"));
-    nb::dict lapack = nb::cast<nb::dict>(nb::module_::import_("scipy.linalg.cython_lapack").attr("__pyx_capi__"));
+// From the C functions of scipy.linalg.cython_blas and cython_lapack, by their names.
+void load_blas(const nb::dict& blas, const nb::dict& lapack) {
     for (const char* const* name = blas::names; *name; ++name) {
         nb::object capsule = nb::borrow(blas.contains(*name) ? blas[*name] : lapack[*name]);
         blas::set_pointer(*name, PyCapsule_GetPointer(capsule.ptr(), PyCapsule_GetName(capsule.ptr())));
@@ -441,7 +440,7 @@ void bind_criterion(nb::module_& m) {
 
 NB_MODULE(_core, m) {
     m.doc() = "Compiled core of interlace. Use it through interlace.kernel only.";
-    interlace::load_blas();
+    m.def("load_blas", &interlace::load_blas, "blas"_a, "lapack"_a);
     nb::exception<interlace::NotPositiveDefinite>(m, "NotPositiveDefiniteError", PyExc_ArithmeticError);
     interlace::bind_products(m);
     interlace::bind_factor(m);

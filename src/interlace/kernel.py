@@ -26,11 +26,16 @@ The core's objects:
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
+from importlib import import_module
+from importlib.machinery import PathFinder
+from importlib.util import find_spec, module_from_spec
 from numbers import Integral
 from threading import Lock, get_ident
+from typing import Any
 
 from threadpoolctl import LibController, ThreadpoolController
 
@@ -45,6 +50,7 @@ from interlace._core import (
     analyze,
     combine,
     explained,
+    load_blas,
     minimise,
     select_fixed,
     with_response,
@@ -69,6 +75,22 @@ __all__ = [
     "thread_count",
     "with_response",
 ]
+
+
+def _c_functions(name: str) -> dict[str, Any]:
+    """The C functions of a module of `scipy.linalg`, without the package around it: that takes longer to
+    import than most models take to be fitted."""
+    package = None if "scipy.linalg" in sys.modules else find_spec("scipy.linalg")
+    spec = package and PathFinder.find_spec(name, package.submodule_search_locations)
+    if spec is None or spec.loader is None:
+        return dict(import_module(name).__pyx_capi__)
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    sys.modules.pop(name, None)  # so that a later import binds it to its package
+    return dict(module.__pyx_capi__)
+
+
+load_blas(_c_functions("scipy.linalg.cython_blas"), _c_functions("scipy.linalg.cython_lapack"))
 
 MOST_THREADS = 1024  # more than that nobody means
 

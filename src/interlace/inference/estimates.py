@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import special
 
 from interlace.errors import DataError
 from interlace.estimation.fit import Fit
@@ -104,37 +104,44 @@ def kept_names(fit: Fit) -> tuple[str, ...]:
     return tuple(names[j] for j in fit.kept)
 
 
+def _special() -> Any:
+    """`scipy.special`, from the first p-value on: it takes longer to import than most models to be fitted."""
+    from scipy import special
+
+    return special
+
+
 def p_values(statistic: Array, df: Array | float) -> Array:
     """Two-sided p-values of t statistics; the normal distribution where `df` is infinite, NaN where it is."""
     size = -np.abs(np.asarray(statistic, dtype=np.float64))
     finite = ~np.isinf(df)
-    return np.where(finite, 2 * special.stdtr(np.where(finite, df, 1.0), size), 2 * special.ndtr(size))
+    return np.where(finite, 2 * _special().stdtr(np.where(finite, df, 1.0), size), 2 * _special().ndtr(size))
 
 
 def f_p_value(F: Array | float, num_df: Array | float, den_df: Array | float) -> Array:
     """Upper tail of F; that of chi-square over its df where `den_df` is infinite, NaN where it is."""
     F, num_df = np.asarray(F, dtype=np.float64), np.asarray(num_df, dtype=np.float64)
     finite = ~np.isinf(den_df)
-    tail = special.fdtrc(num_df, np.where(finite, den_df, 1.0), F)
+    tail = _special().fdtrc(num_df, np.where(finite, den_df, 1.0), F)
     return np.where(finite, tail, chi2_p_value(F * num_df, num_df))
 
 
 def chi2_p_value(statistic: Array | float, df: Array | float) -> Array:
     """Upper tail of the chi-square distribution; 1 for 0 df."""
     statistic, df = np.asarray(statistic, dtype=np.float64), np.asarray(df, dtype=np.float64)
-    return np.where(df > 0, special.chdtrc(df, statistic), 1.0)
+    return np.where(df > 0, _special().chdtrc(df, statistic), 1.0)
 
 
 def gamma_p_value(statistic: Array | float, mean: float, variance: float) -> Array:
     """Upper tail of the gamma distribution with this mean and variance; NaN without variance."""
     if not variance > 0:
         return np.full(np.shape(statistic), np.nan)
-    return np.asarray(special.gammaincc(mean**2 / variance, np.asarray(statistic) * mean / variance))
+    return np.asarray(_special().gammaincc(mean**2 / variance, np.asarray(statistic) * mean / variance))
 
 
 def t_quantile(probability: float, df: Array | float) -> Array:
     """Quantile of the t distribution; the normal one where `df` is infinite, NaN where it is."""
     finite = ~np.isinf(df)
     return np.where(
-        finite, special.stdtrit(np.where(finite, df, 1.0), probability), special.ndtri(probability)
+        finite, _special().stdtrit(np.where(finite, df, 1.0), probability), _special().ndtri(probability)
     )

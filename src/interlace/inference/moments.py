@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import linalg
 
 from interlace.errors import ModelError
 from interlace.estimation.fit import Fit
@@ -213,6 +212,8 @@ def _marginal_gram(fit: Fit, part: Pieces, ZZ: Array) -> Array:
         M[:, :, place] = (columns @ (F[f] @ F[f].T)).reshape(len(ZZ), ZZ.shape[1], -1)
     M[:, np.arange(M.shape[1]), np.arange(M.shape[1])] += 1.0
     if len(ZZ) == 1:  # in place: one piece may be large
+        from scipy import linalg  # slow to import
+
         S = linalg.solve(M[0], ZZ[0], overwrite_a=True, overwrite_b=True, check_finite=False)[None]
     else:
         S = np.linalg.solve(M, ZZ)

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from scipy import special
 
 from interlace.design.functions.call import Call
 from interlace.design.functions.function import Function
@@ -32,6 +31,17 @@ def _elementwise(name: str, of: Callable[[Any], Any]) -> Function:
     return Function(name, compute)
 
 
+def _special(name: str) -> Callable[[Any], Any]:
+    """A function of `scipy.special`, which takes longer to import than most models to be fitted."""
+
+    def of(x: Any) -> Any:
+        from scipy import special
+
+        return getattr(special, name)(x)
+
+    return of
+
+
 _SIMPLE: dict[str, Callable[[Any], Any]] = {
     "abs": np.abs,
     "acos": np.arccos,
@@ -50,10 +60,10 @@ _SIMPLE: dict[str, Callable[[Any], Any]] = {
     "log10": np.log10,
     "log1p": np.log1p,
     "log2": np.log2,
-    "plogis": special.expit,
-    "pnorm": special.ndtr,
-    "qlogis": special.logit,
-    "qnorm": special.ndtri,
+    "plogis": _special("expit"),
+    "pnorm": _special("ndtr"),
+    "qlogis": _special("logit"),
+    "qnorm": _special("ndtri"),
     "sign": np.sign,
     "sin": np.sin,
     "sinh": np.sinh,
