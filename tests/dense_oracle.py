@@ -57,14 +57,15 @@ def oracle(
     Z = np.hstack([dense_z(design, i, L) for i, L in enumerate(levels)])
     Lambda = _block_diagonal([np.kron(np.eye(L), T) for L, T in zip(levels, factors, strict=True)])
     G = Lambda @ Lambda.T
-    Omega = np.diag(1.0 / w) + Z @ G @ Z.T
+    ZL = Z @ Lambda  # first, as columns of Z far from the origin cancel there
+    Omega = np.diag(1.0 / w) + ZL @ ZL.T
     factor = cho_factor(Omega, lower=True)
     XtOX = X.T @ cho_solve(factor, X)
     beta = np.linalg.solve(XtOX, X.T @ cho_solve(factor, y)) if p else np.zeros(0)
     solved = cho_solve(factor, y - X @ beta)
     pwrss = float((y - X @ beta) @ solved)
-    b = G @ Z.T @ solved
-    u = Lambda.T @ Z.T @ solved
+    u = ZL.T @ solved
+    b = Lambda @ u
     conditional = G - G @ Z.T @ cho_solve(factor, Z @ G)
     log_omega = 2.0 * float(np.log(np.diagonal(factor[0])).sum())
     return Oracle(

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from interlace.design.encoding import Encoding
-from interlace.errors import DataError
+from interlace.errors import DataError, shown
 from interlace.estimation.fit import Fit, fit
 from interlace.formula.parser import parse
 from interlace.hints import refuse_unknown
@@ -107,10 +107,10 @@ def _check(formula: object, reml: object, na_action: object) -> None:
     if not isinstance(formula, str):
         raise DataError(f"the formula must be text such as 'y ~ x + (1 | g)', not {type(formula).__name__}")
     if not isinstance(reml, bool | np.bool_):
-        raise DataError(f"reml must be True (REML) or False (maximum likelihood), not {reml!r}")
+        raise DataError(f"reml must be True (REML) or False (maximum likelihood), not {shown(reml)}")
     if isinstance(na_action, str) and na_action.lower().removeprefix("na.") in ("omit", "exclude"):
         raise DataError(
-            f"na_action {na_action!r} is written na_action='drop' here: rows with gaps are left out"
+            f"na_action {shown(na_action)} is written na_action='drop' here: rows with gaps are left out"
         )
 
 

@@ -89,6 +89,27 @@ class ConvergenceWarning(InterlaceWarning):
     """The optimum is doubtful."""
 
 
+LONGEST_SHOWN = 60  # characters of a value in a message
+
+
+def shown(value: object) -> str:
+    """A value for a message: its `repr` on one line, the middle left out where it is long.
+
+    Examples
+    --------
+    >>> shown("KR")
+    "'KR'"
+    >>> shown(10**400)
+    '10000000000000000000000000000...00000000000000000000000000000'
+    """
+    try:
+        text = " ".join(repr(value).split())
+    except ValueError:  # Python writes no number of more than 4,300 digits
+        text = f"a number of type {type(value).__name__} with too many digits"
+    half = (LONGEST_SHOWN - 3) // 2
+    return text if len(text) <= LONGEST_SHOWN else f"{text[: half + 1]}...{text[-half - 1 :]}"
+
+
 def warn(message: str, category: type[InterlaceWarning]) -> None:
     """Warn of the line of the caller that is outside this library, however deep inside it the cause lies."""
     depth, frame = 1, sys._getframe()

@@ -55,7 +55,7 @@ from interlace._core import (
     select_fixed,
     with_response,
 )
-from interlace.errors import DataError
+from interlace.errors import DataError, shown
 
 __all__ = [
     "Cholesky",
@@ -175,7 +175,9 @@ def thread_count(n_jobs: int | None) -> int | None:
     if n_jobs is None:
         return None
     if isinstance(n_jobs, bool) or not isinstance(n_jobs, Integral) or not (n_jobs == -1 or n_jobs > 0):
-        raise DataError(f"n_jobs must be a positive number of threads or -1 (all processors), not {n_jobs!r}")
+        raise DataError(
+            f"n_jobs must be a positive number of threads or -1 (all processors), not {shown(n_jobs)}"
+        )
     return os.cpu_count() or 1 if n_jobs == -1 else min(int(n_jobs), MOST_THREADS)
 
 

@@ -203,7 +203,9 @@ def test_contrasts_of_a_numeric_column_are_refused() -> None:
         assert "'x', which is not a categorical factor" in str(
             refused(formula, frame(), contrasts={"x": "sum"})
         )
-    assert "its factors are C(a)" in str(refused("y ~ C(a) + (1|g)", frame(), contrasts={"a": "sum"}))
+    assert "which is in the model as C(a)" in str(
+        refused("y ~ C(a) + (1|g)", frame(), contrasts={"a": "sum"})
+    )
     coded, _ = Encoding.learn("y ~ C(a) + (1|g)", frame(), contrasts={"C(a)": "sum"})
     assert coded.fixed_names == ("Intercept", "C(a)[S.u]")
 
@@ -296,3 +298,50 @@ def test_product_with_too_many_combinations_is_refused() -> None:
     wide = {name: np.arange(n) for name in "bcde"}
     error = refused("y ~ 1 + (1|b:c:d:e)", {"y": np.arange(n) % 7, **wide})
     assert "too many combinations" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("formula", "word"),
+    [
+        ("y ~ a:x + (1 | g)", "'a[u]:x' is inf at row 2"),
+        ("y ~ a*x + (1 | g)", "'x' is inf at row 2"),
+        ("y ~ k:x + (1 | g)", "'k:x' is nan at row 2"),
+        ("y ~ 1 + (0 + k:x | g)", "'k:x' is nan at row 2"),
+        ("y ~ h:h2 + (1 | g)", "'h:h2' is inf at row 1"),
+    ],
+)
+def test_products_that_are_no_numbers_are_refused(formula: str, word: str) -> None:
+    """Zero times infinity, and what overflows, by name and without a warning of NumPy's."""
+    large = [1.0, 1e200, 2, 3, 4, 5, 6, 7]
+    data = frame(x=[1, 2, np.inf, 4, 5, 6, 7, 8], k=[0.0, 1] * 4, h=large, h2=large)
+    assert word in str(refused(formula, data))
+
+
+def test_whole_numbers_beyond_floating_point_are_refused() -> None:
+    for last in (2, 2.5, None):
+        message = str(refused("y ~ x + (1 | g)", frame(x=[10**400, 1, 2, 3, 4, 5, 6, last])))
+        assert "'x' holds whole numbers that are too large" in message
+    assert "'g' holds" in str(refused("y ~ x + (1 | g)", frame(g=[10**400, 10**401] * 4)))
+    assert "'weights' holds" in str(refused("y ~ x + (1 | g)", frame(), weights=[10**400] * 8))
+    _, design = Encoding.learn("y ~ x + (1 | g)", frame(x=[10**100, 1, 2, 3, 4, 5, 6, 7]))
+    assert design.X[0, 1] == 1e100
+
+
+def test_contrasts_of_a_factor_with_a_coding_of_its_own_are_refused() -> None:
+    formula = "y ~ C(a, contr.sum) + (1 | g)"
+    own = refused(formula, frame(), contrasts={"C(a, contr.sum)": "helmert"})
+    assert "chooses its coding in the formula: leave one of the two out" in str(own)
+    inside = str(refused(formula, frame(), contrasts={"a": "helmert"}))
+    assert "which is in the model as C(a, contr.sum): write contrasts={'C(a, contr.sum)': ...}" in inside
+    assert "not a categorical factor of the model" in str(refused(formula, frame(), contrasts={"C": "sum"}))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("pi", "3.14159"), ("T", "True"), ("F", "False"), ("Inf", "inf"), ("NA", "nan")]
+)
+def test_constants_are_no_terms(name: str, value: str) -> None:
+    for formula in (f"y ~ x + {name} + (1 | g)", f"y ~ x:{name} + (1 | g)", f"y ~ x + ({name} | g)"):
+        error = refused(formula, frame())
+        assert isinstance(error, FormulaError) and f"'{name}' is the constant {value} here" in str(error)
+    encoding, _ = Encoding.learn(f"y ~ {name} + (1 | g)", frame(**{name: [1.0, 2, 3, 5, 8, 13, 21, 30]}))
+    assert encoding.fixed_names == ("Intercept", name)

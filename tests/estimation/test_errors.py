@@ -14,6 +14,7 @@ from interlace.errors import DataError, InterlaceError, ModelError, RankDeficien
 from interlace.estimation import memory
 from interlace.estimation.crossproducts import CrossProducts
 from interlace.estimation.fit import at_theta, deviance_at, fit
+from interlace.estimation.gram import Gram
 from interlace.estimation.penalized import System
 from made_data import crossed, grid, one
 
@@ -190,6 +191,57 @@ def test_a_container_has_less_than_the_machine(monkeypatch: pytest.MonkeyPatch) 
     assert memory.available_bytes() == 1e6
     texts["/sys/fs/cgroup/memory.max"] = "max\n"
     assert memory.available_bytes() == 2e6 * 1024
+
+
+def test_a_process_may_have_less_than_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`ulimit -v`, less what is in use; Windows has no such thing."""
+    texts = {"/proc/meminfo": "MemAvailable:   2000000 kB\n", "/proc/self/statm": "100 50 3 1 0 9 0\n"}
+    limit = [1e6, -1]
+    monkeypatch.setattr(memory, "_read", lambda name: texts.get(name, ""))
+    monkeypatch.setattr(memory.resource, "getrlimit", lambda kind: limit)
+    assert memory.available_bytes() == 1e6 - 100 * memory.resource.getpagesize()
+    limit[0] = 1
+    assert memory.available_bytes() == 0
+    limit[0] = memory.resource.RLIM_INFINITY
+    assert memory.available_bytes() == 2e6 * 1024
+    limit[0] = 1
+    monkeypatch.setattr(memory, "resource", None)
+    assert memory.available_bytes() == 2e6 * 1024
+
+
+def _many_slopes(k: int) -> tuple[Encoding, Any]:
+    r = rng()
+    data = {f"v{j}": r.normal(size=400) for j in range(k)} | {
+        "y": r.normal(size=400),
+        "g": np.arange(400) // 4,
+    }
+    return Encoding.learn(f"y ~ 1 + (0 + {' + '.join(data)} | g)".replace(" + y + g", ""), data)
+
+
+@pytest.mark.parametrize(("k", "fits"), [(3, True), (4, False)])
+def test_more_covariances_than_can_be_estimated_are_refused(
+    k: int, fits: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("interlace.estimation.fit.MOST_PARAMETERS", 6)
+    encoding, design = _many_slopes(k)
+    if fits:
+        fit(encoding, design)
+        return
+    with pytest.raises(
+        ModelError, match=r"has 10 variances and covariances, and 6 are the most .* 4 columns"
+    ):
+        fit(encoding, design)
+
+
+def test_more_random_effects_of_a_level_than_memory_has_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "_SMALL", 0.0)
+    encoding, design = _many_slopes(5)
+    monkeypatch.setattr(memory, "available_bytes", lambda: 8.0 * 6 * 5**4 / 0.9 + 1)
+    A = CrossProducts.of(encoding, design)
+    Gram(A, (np.eye(5),)).plain()
+    monkeypatch.setattr(memory, "available_bytes", lambda: 8.0 * 6 * 5**4 / 0.9 - 1)
+    with pytest.raises(ModelError, match="the 5 random effects of one level takes"):
+        Gram(A, (np.eye(5),)).plain()
 
 
 def test_a_random_crossing_of_300_000_levels_is_refused_at_once() -> None:

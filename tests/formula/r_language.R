@@ -17,7 +17,8 @@ rhs <- c(
   "x %in% (a + 1)", "a %in% b", "(a + b) %in% x", "a %in% (b + x)", "a %in% b:x", "(a + b + x)^2", "(a + b + x)^3", "(a + b)^9", "a*b*x",
   "(a + b)/x", "a/b/x", "a/(b + x)", "(a + b)*(x + z)", "a*b - a", "a*b - a:b", "a*b*x - a:b:x", "(a + b + x)^2 - a:b", "a + b - a", "a - a",
   "a:x + x + a", "a:a", "(a + b):(a + x)", "x - a", "(a*b):x", "a:(b*x)", "x*(a - a)", "a + (b - 1) - (x + 0)", "b %in% a + x:z*a",
-  "-(a - 1) + x", "a*b - (a + b)", "x + a*b - b %in% a", "(x - z) * a"
+  "-(a - 1) + x", "a*b - (a + b)", "x + a*b - b %in% a", "(x - z) * a",
+  "x ++ z", "x + + z", "++x", "x -+ z", "x +- z + z", "(x ++ z) * a", "x ++ 0", "x -+ 1", "x -+ 0"
 )
 terms_of <- function(text) {
   t <- terms(as.formula(paste("~", text)))

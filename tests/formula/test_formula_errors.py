@@ -54,7 +54,7 @@ def place(error: FormulaError) -> str:
         ("y ~ (offset(x)|g)", "offset cannot stand in a random term", "offset(x)|g)"),
         ("y ~ 2 + (1|g)", "only numbers", "2 + (1|g)"),
         ("y ~ x z + (1|g)", "operator such as '+' is missing", "z + (1|g)"),
-        ("y ~ x + + z + (1|g)", "missing after this sign", "+ + z + (1|g)"),
+        ("y ~ x - - z + (1|g)", "missing after this sign", "- - z + (1|g)"),
         ("y ~ x + (1|g) +", "missing after this sign", "+"),
         ("y ~ x:* z + (1|g)", "missing before '*'", "* z + (1|g)"),
         ("y ~ x: + (1|g)", "missing after ':'", ": + (1|g)"),

@@ -75,8 +75,8 @@ def _well_conditioned(fit: Any, levels: tuple[int, ...]) -> bool:
     y = design.y if design.offset is None else design.y - design.offset
     Omega = np.diag(1 / w)
     for i, (L, T) in enumerate(zip(levels, fit.solution.factors, strict=True)):
-        Z = dense_z(design, i, L)
-        Omega = Omega + Z @ np.kron(np.eye(L), T @ T.T) @ Z.T
+        ZL = dense_z(design, i, L) @ np.kron(np.eye(L), T)
+        Omega = Omega + ZL @ ZL.T
     plain = np.isfinite(Omega).all() and np.isfinite(X).all() and np.abs(X).max(initial=0) < 1e100
     if not plain or np.abs(y).max() > 1e100 or np.linalg.cond(Omega) > 1e8:
         return False

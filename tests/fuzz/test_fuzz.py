@@ -39,6 +39,16 @@ FOUND = [
     # weights of a size whose powers are no numbers; a small unit of weights taken for an exact fit
     Case(61, 260, 30, "y", ("x",), ("(0 + x | g)",), options=(("weights", "1e300"),)),
     Case(61, 260, 30, "y", ("x",), ("(0 + x | g)",), options=(("weights", "1e-100"),)),
+    # zero times infinity in a product of columns; more covariances than memory has room for
+    Case(502, 341, 8, "y", ("f:x", "x:z"), ("(1 | g)",), spoilt=(("x", "-inf"), ("z", "1e150"))),
+    Case(502, 799, 120, "t", (), ("(factor(k) | cut(x, 3))", "(poly(t, 2) | f)"), spoilt=(("k", "nan"),)),
+    # a curvature that is no number, in the second coordinates; powers that overflow in CR2
+    Case(26, 18, 60, "center(y)", ("I(x**2)",), ("(I(x**2) || g)",), options=(("weights", "1e100"),)),
+    Case(502, 1591, 12, "y + x", ("factor(t)", "poly(x, 2)"), ("(1 | C(g))", "(bs(x, df=4) | h)")),
+    # columns of Z far from the origin, in dense algebra
+    Case(603, 731, 12, "y", ("I(k %/% 2)",), ("(x | k/g)",), spoilt=(("x", "1e8 away"),)),
+    # labels in an array without axes
+    Case(1067, 169, 20, "scale(y)", ("C(f, contr.treatment(base = 2))", "f:h"), ("(0 + f || `g`)",)),
 ]
 
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 import interlace
 from dense_inference import DenseInference
+from interlace.inference import varpar
+from interlace.inference.marginal import Marginal
+from interlace.inference.varcorr_se import _se
+from interlace.inference.varpar import VarianceParameters
 from made_data import crossed
 from reference_data import array, load_case, load_data
 
@@ -77,3 +83,28 @@ def test_without_standard_errors_the_table_is_as_it_was() -> None:
     model = interlace.lmer("Yield ~ 1 + (1 | Batch)", interlace.datasets.load("dyestuff"))
     assert list(model.varcorr()) == ["group", "term1", "term2", "variance", "sd", "corr"]
     assert model.varcorr(se=True)[list(model.varcorr())].equals(model.varcorr())
+
+
+def test_a_variance_below_zero_is_rounding_error() -> None:
+    covariance = np.array([[1.0, 0.0], [0.0, -1e-30]])
+    found = _se([np.array([1.0, 0.0]), np.array([0.0, 1.0]), np.array([np.nan, 0.0])], covariance)
+    np.testing.assert_array_equal(found, [1.0, np.nan, np.nan])
+
+
+def test_a_curvature_that_is_no_number_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In whichever coordinates: the second try has others than the first."""
+    model = interlace.lmer("y ~ x + (x | a)", crossed(np.random.default_rng(3), 200, (14, 9)))
+    plain = varpar._profiled_hessian
+    for bad_from in (1, 2):
+        calls = iter(range(1, 9))
+
+        def hessian(criterion: Any, par: Any, calls: Any = calls, bad_from: int = bad_from) -> Any:
+            H = plain(criterion, par)
+            return H * np.inf if next(calls) >= bad_from else H - 1e3 * np.eye(len(H))
+
+        monkeypatch.setattr(varpar, "_profiled_hessian", hessian)
+        with (
+            pytest.raises(interlace.ModelError, match="too large or too small"),
+            np.errstate(invalid="ignore"),
+        ):
+            VarianceParameters.of(model.fit, Marginal.of(model.fit))

@@ -91,3 +91,29 @@ def test_robust_covariances_are_compared_by_value() -> None:
     assert hash(ClusterRobust("CR2", "g")) == hash(ClusterRobust("CR2", "g"))
     with pytest.raises(TypeError, match="unhashable"):
         hash(ClusterRobust("CR2", a))
+
+
+class Wordy:
+    def __repr__(self) -> str:
+        return "many words\non several lines " * 9
+
+
+@pytest.mark.parametrize("value", [10**400, 10**5000, "a" * 500, Wordy(), list(range(999))], ids=lambda v: "")
+def test_values_are_shown_on_one_short_line(value: Any, model: LinearMixedModel) -> None:
+    calls: list[Callable[[], Any]] = [
+        lambda: model.anova(type=value),
+        lambda: model.anova(ddf=value),
+        lambda: model.simulate(value),
+        lambda: model.simulate(seed=[value]),  # type: ignore[arg-type]
+        lambda: model.r2(tolerance=value),
+        lambda: model.contrast_test({"Days": 1}, level=value),
+        lambda: model.contrast_test({"Days": value}),
+        lambda: model.varcorr(se=value),
+        lambda: model.residuals(value),
+        lambda: model.predict(random=[value]),
+        lambda: interlace.bootstrap_compare(model, model.refit(reml=False), n=value),
+    ]
+    for call in calls:
+        with pytest.raises(DataError) as caught:
+            call()
+        assert len(str(caught.value)) < 400 and "\n" not in str(caught.value)

@@ -248,6 +248,19 @@ def test_html_is_escaped() -> None:
     _html_text(html)
 
 
+def test_a_correlation_that_the_data_cannot_tell_is_left_empty() -> None:
+    y = [1.0, 2, 1.5, 2.5, 3, 4.2, 3.1, 4.4, 1.2, 2.2, 1.1, 2.7, 3.3, 4.1, 3.6, 4.9]
+    data = {"y": y, "x": list(range(16)), "f": list("aaaabbbb") * 2, "g": list("ppppqqqqrrrrssss")}
+    data["h"] = [g + f for g, f in zip(data["g"], data["f"], strict=True)]
+    with pytest.warns(interlace.IdentificationWarning):
+        model = interlace.lmer("y ~ x + h + (1 | h)", data)
+    summary = model.summary()
+    assert np.isnan(summary.correlation.to_numpy()).any()
+    for shown in (str(summary), _html_text(summary._repr_html_())):
+        block = shown[shown.index("Correlation of fixed effects") :]
+        assert "nan" not in block.lower() and "the data cannot tell" in shown
+
+
 def test_correlations_are_shown_when_asked_for(slope: interlace.LinearMixedModel) -> None:
     block, word = "Correlation of fixed effects:", "Correlation of fixed effects not shown (28 coefficients)"
     few = slope

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from interlace.errors import DataError
+from interlace.errors import DataError, shown
 
 __all__ = ["describe", "load", "names"]
 
@@ -101,11 +101,11 @@ def describe(name: str) -> str:
 def _catalogue_entry(name: str) -> dict[str, Any]:
     known = names()
     if not isinstance(name, str):
-        raise DataError(f"a data set is named by text such as 'sleepstudy', not {name!r}")
+        raise DataError(f"a data set is named by text such as 'sleepstudy', not {shown(name)}")
     if name.lower() not in known:
         close = difflib.get_close_matches(name.lower(), known)
         hint = f"Did you mean {' or '.join(close)}?" if close else f"There are: {', '.join(known)}."
-        raise DataError(f"there is no data set {name!r}. {hint}")
+        raise DataError(f"there is no data set {shown(name)}. {hint}")
     return _read_entry(name.lower())
 
 

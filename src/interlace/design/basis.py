@@ -210,9 +210,11 @@ class TermBasis:
     def _block(self, piece: Piece, ready: Mapping[str, np.ndarray], rows: slice) -> np.ndarray:
         """All products of a column of each member, those of the first member varying fastest."""
         block = np.ones((1, 1))
-        for index, (name, reduced) in enumerate(piece):
-            part = self.parts[name].columns(ready[name][rows], reduced)
-            block = part if index == 0 else (part[:, :, None] * block[:, None, :]).reshape(len(part), -1)
+        # What overflows, and zero times infinity, is no number: the checks of the columns refuse it by name.
+        with np.errstate(invalid="ignore", over="ignore"):
+            for index, (name, reduced) in enumerate(piece):
+                part = self.parts[name].columns(ready[name][rows], reduced)
+                block = part if index == 0 else (part[:, :, None] * block[:, None, :]).reshape(len(part), -1)
         return block
 
     def member_columns(self, columns: Mapping[str, Column], nrows: int) -> dict[str, np.ndarray]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from interlace.design.objects import is_number
 from interlace.design.values import Column, Factor
-from interlace.errors import DataError, ModelError
+from interlace.errors import DataError, ModelError, shown
 
 
 def row_label(position: int, kept: np.ndarray | None) -> int:
@@ -122,7 +123,7 @@ def check_mapping(contrasts: object) -> None:
     if contrasts is not None and not isinstance(contrasts, Mapping):
         raise DataError(
             "contrasts must be a mapping from factors to their codings, for example "
-            f"contrasts={{'a': 'sum'}}, not {contrasts!r}"
+            f"contrasts={{'a': 'sum'}}, not {shown(contrasts)}"
         )
 
 
@@ -130,6 +131,16 @@ def check_coded(contrasts: Iterable[str], factors: Sequence[str]) -> None:
     """Contrasts are for categorical factors of the model, by the name they have there."""
     for name in contrasts:
         if name not in factors:
+            inside = [
+                factor
+                for factor in factors
+                if re.search(rf"(?<![\w.]){re.escape(str(name))}(?![\w.(])", factor)
+            ]
+            if inside:
+                raise DataError(
+                    f"contrasts are given for '{name}', which is in the model as {' and '.join(inside)}: "
+                    f"write contrasts={{{inside[0]!r}: ...}}, or choose the coding there by C()"
+                )
             known = f"its factors are {', '.join(factors)}" if factors else "there is none in it"
             raise DataError(
                 f"contrasts are given for '{name}', which is not a categorical factor of the model "

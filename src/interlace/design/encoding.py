@@ -16,7 +16,7 @@ from interlace.design.learning import Learner, complete
 from interlace.design.learnt import Learnt, RandomEncoding
 from interlace.design.owned import owned
 from interlace.design.scope import check_columns, settle
-from interlace.errors import DataError
+from interlace.errors import DataError, shown
 from interlace.formula.parser import parse
 from interlace.formula.terms import Formula
 
@@ -73,7 +73,7 @@ class Encoding(Learnt):
         (('Intercept', 'x'), (4, 2), ['a', 'b'])
         """
         if na_action not in _NA_ACTIONS:
-            raise DataError(f"na_action {na_action!r} is not known; use 'drop' or 'raise'")
+            raise DataError(f"na_action {shown(na_action)} is not known; use 'drop' or 'raise'")
         check_mapping(contrasts)
         parsed = parse(formula) if isinstance(formula, str) else formula
         table = open_table(data)
@@ -120,5 +120,5 @@ class Encoding(Learnt):
             A column is missing, a factor has a level that the fit has not seen, a value is not finite.
         """
         if response not in ("optional", "required"):
-            raise DataError(f"response must be 'optional' or 'required', not {response!r}")
+            raise DataError(f"response must be 'optional' or 'required', not {shown(response)}")
         return RowEncoder(self, random, response).run(data, weights, offset)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from interlace.design.frame import Frame, read_array
 from interlace.design.values import Column, Factor
-from interlace.errors import DataError
+from interlace.errors import DataError, shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def read_extra(role: str, given: Any, frame: Frame, data: Any) -> Extra:
         values = _numbers(f"{role} '{given}'", frame.columns[given])
         return Extra(f"{role} '{given}'", values, frame.missing.get(given), given)
     if np.ndim(given) == 0:
-        raise DataError(f"{role} must be a column name or one value per row, not {given!r}")
+        raise DataError(f"{role} must be a column name or one value per row, not {shown(given)}")
     check_index(role, given, frame.index)
     column, missing = read_array(role, given)
     if len(column) != frame.nrows:

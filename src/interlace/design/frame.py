@@ -15,7 +15,7 @@ import pandas as pd
 from interlace.design.foreign import ACCEPTED, as_table, from_narwhals, series_column
 from interlace.design.reading import from_anything, from_numpy, from_series
 from interlace.design.values import Column, Factor
-from interlace.errors import DataError
+from interlace.errors import DataError, shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,5 +321,5 @@ def read_array(name: str, values: Any) -> tuple[Column, np.ndarray | None]:
         return foreign
     column = from_anything(name, values)
     if not isinstance(column, Factor) and column.ndim != 1:
-        raise DataError(f"{name} must have one value per row, not {values!r}")
+        raise DataError(f"{name} must have one value per row, not {shown(values)}")
     return column, None

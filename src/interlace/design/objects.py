@@ -36,14 +36,24 @@ def from_objects(name: str, values: np.ndarray) -> tuple[Column, np.ndarray | No
         try:
             return np.where(missing, 0, values).astype(np.int64), mask
         except OverflowError:
-            return np.where(missing, np.nan, values).astype(np.float64), mask
+            return _floats(name, np.where(missing, np.nan, values)), mask
     if kind in ("floating", "mixed-integer-float", "decimal"):
-        return np.where(missing, np.nan, values).astype(np.float64), mask
+        return _floats(name, np.where(missing, np.nan, values)), mask
     if kind in ("datetime", "datetime64", "date"):
         return pd.to_datetime(pd.Series(values)).to_numpy(dtype="datetime64[ns]"), mask
     if kind == "complex":
         raise DataError(f"column '{name}' holds complex numbers, which a model cannot use")
     return _labels(name, values, missing), mask
+
+
+def _floats(name: str, values: np.ndarray) -> np.ndarray:
+    try:
+        return values.astype(np.float64)
+    except OverflowError:
+        raise DataError(
+            f"'{name}' holds whole numbers that are too large for floating-point arithmetic (1.8e308 is the "
+            "largest); make them text if they are labels, rescale them if they are measurements"
+        ) from None
 
 
 def text_column(name: str, values: np.ndarray) -> tuple[Column, np.ndarray | None]:

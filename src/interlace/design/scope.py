@@ -117,6 +117,13 @@ class _Settling:
         root, _, attribute = use.name.rpartition(".")
         if root in self.names and use.role != "term":
             message = f"columns have no attributes in a formula: '{attribute}' of '{root}' cannot be had"
+        elif use.role == "term" and use.name in CONSTANTS:
+            value = CONSTANTS[use.name]
+            number = value if isinstance(value, bool) else f"{value:g}"
+            message = (
+                f"'{use.name}' is the constant {number} here, the same in every row, and no column; a "
+                "constant can be a part of an expression only, such as I(2 * pi * x)"
+            )
         else:
             message = f"the data have no column '{use.name}'; {closest(use.name, self.names)}"
         return FormulaError(message, self.formula.text or None, use.position)

@@ -24,6 +24,8 @@ from interlace.kernel import NotPositiveDefiniteError
 
 Array = NDArray[np.floating]
 
+MOST_PARAMETERS = 2_000  # to see what the data tell of so many is a matter of seconds
+
 
 @dataclass(frozen=True, slots=True)
 class Model:
@@ -190,8 +192,22 @@ def _criterion(
     A = _conditioned(A, rows)
     # 2) the pattern of the factor, and whether it fits
     criterion = ProfiledDeviance.of(System.of(encoding, A, n_jobs), reml=reml)
+    _check_parameters(criterion)
     # 3) what the data cannot tell
     return criterion, Model(kept, dropped, identify(criterion, rows))
+
+
+def _check_parameters(criterion: ProfiledDeviance) -> None:
+    if criterion.n_par <= MOST_PARAMETERS:
+        return
+    columns, group = max(
+        ((b.columns, b.group) for b in criterion.system.encoding.random), key=lambda b: len(b[0])
+    )
+    raise ModelError(
+        f"the random part has {criterion.n_par:,} variances and covariances, and {MOST_PARAMETERS:,} are the "
+        f"most that can be estimated: the term on '{group}' alone has {len(columns):,} columns that may all "
+        "be correlated; use fewer, or write (1 | g) + (1 | g:f) in place of (f | g) where f has many levels"
+    )
 
 
 def _conditioned(A: CrossProducts, design: Design) -> CrossProducts:

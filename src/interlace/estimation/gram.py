@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 
 from interlace.estimation.covariance import Unstructured
 from interlace.estimation.crossproducts import CrossProducts
+from interlace.estimation.memory import check_room
 
 Array = NDArray[np.floating]
 Index = NDArray[np.integer]
 
+_COPIES = 6  # of the largest tensor that are there at a time
 CHUNK = 2**21  # numbers of the pairs of levels worked on at a time
 
 
@@ -145,8 +147,18 @@ class Gram:
 
     # ---- sums over pairs of levels, (r r', r r') ---
 
+    def _check_room(self) -> None:
+        r = max(B.shape[1] for B in self._bases)
+        needed = 8.0 * _COPIES * r**4
+        what = (
+            f"to see what the data tell of the {r} random effects of one level takes {{}} of memory; use "
+            "fewer columns in the random terms"
+        )
+        check_room(needed, what)
+
     @cached_property
     def _plain_tensors(self) -> dict[tuple[int, int], Array]:
+        self._check_room()
         out = {(f, f): _square(M) for f, M in enumerate(self._own)}
         return out | {key: _square(value) for key, (_, _, value) in self._pairs.items()}
 
@@ -195,19 +207,10 @@ class Gram:
                 for j, b in zip(blocks[g], self._offsets(g), strict=True):
                     part = S[a, b, a, b].transpose(0, 2, 1, 3)
                     rows, cols = slice(start[i], start[i + 1]), slice(start[j], start[j + 1])
-                    out[rows, cols] = (
-                        self._symmetric(i)
-                        @ part.reshape(self.sizes[i] ** 2, self.sizes[j] ** 2)
-                        @ self._symmetric(j).T
-                    )
+                    folded = _folded(part.reshape(self.sizes[i] ** 2, self.sizes[j] ** 2), self.sizes[i])
+                    out[rows, cols] = _folded(folded.T, self.sizes[j]).T
                     out[cols, rows] = out[rows, cols].T
         return out
-
-    def _symmetric(self, i: int) -> Array:
-        """The matrices D of block i as rows, (parameters, r r)."""
-        r = self.sizes[i]
-        rows = [self._direction(i, row, col).ravel() for row, col in Unstructured(r).entries]
-        return np.array(rows).reshape(len(rows), r * r)
 
     def _by_block(self, of_factor: Sequence[Array]) -> list[Array]:
         out: dict[int, Array] = {}
@@ -221,6 +224,15 @@ class Gram:
             (i, row): value for (i, row, col), value in zip(self.names, squares, strict=True) if row == col
         }
         return np.array([(norm[i, row] * norm[i, col]) ** -0.25 for i, row, col in self.names])
+
+
+def _folded(of_entries: Array, r: int) -> Array:
+    """From the entries of r x r matrices, the rows, to the parameters: mirror images are one."""
+    cols, rows = np.triu_indices(r)
+    both = of_entries[rows * r + cols]
+    off = rows != cols
+    both[off] += of_entries[cols[off] * r + rows[off]]
+    return both
 
 
 def _square(entries: Array) -> Array:

@@ -5,6 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+try:
+    import resource
+except ImportError:  # Windows has no limits of a process
+    resource = None  # type: ignore[assignment]
+
 from interlace import kernel
 from interlace.errors import ModelError
 from interlace.estimation.crossproducts import CrossProducts
@@ -27,7 +32,7 @@ def _limit(A: CrossProducts) -> float:
 def available_bytes() -> float:
     """Memory that can still be had, in bytes: the system's own estimate, or the limit of the container if
     that is less."""
-    limits = [_system_bytes()]
+    limits = [_system_bytes(), _process_bytes()]
     for name in _CGROUP_LIMITS:
         text = _read(name).strip()
         if text.isdigit():
@@ -42,6 +47,17 @@ def _system_bytes() -> float:
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
         return float(os.sysconf("SC_PHYS_PAGES")) * float(os.sysconf("SC_PAGE_SIZE"))
     return float("inf")
+
+
+def _process_bytes() -> float:
+    """What the limit of the process (`ulimit -v`) leaves."""
+    used = _read("/proc/self/statm").split()
+    if resource is None or not used:
+        return float("inf")
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit == resource.RLIM_INFINITY:
+        return float("inf")
+    return max(0.0, float(limit) - float(used[0]) * resource.getpagesize())
 
 
 def _read(name: str) -> str:

@@ -182,7 +182,7 @@ class _Reader:
     def sign(self, token: Token) -> Node:
         before = self.before
         if not self.calls and before is not None and self.level(before):
-            if before.is_op(*_SIGNS) and not (before.text == "+" and token.text == "-"):
+            if before.is_op("-") and token.text == "-":
                 raise self.error("a term is missing after this sign", before)
             if not before.is_op(*_SIGNS, *_BARS, *_POWERS):
                 raise self.error(f"something is missing after '{before.text}'", before)

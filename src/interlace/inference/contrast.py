@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from interlace.errors import DataError
+from interlace.errors import DataError, shown
 from interlace.estimation.fit import Fit
 from interlace.inference.df import DdfLike, ddf_method
 from interlace.inference.estimates import LinearEstimates, f_p_value, noted, p_values
@@ -63,7 +63,7 @@ def contrast_test(fit: Fit, L: Any, *, rhs: ArrayLike, ddf: DdfLike, level: floa
         contradicts itself.
     """
     if not 0 < number("level", level) < 1:
-        raise DataError(f"level must lie between 0 and 1, not {level!r}")
+        raise DataError(f"level must lie between 0 and 1, not {shown(level)}")
     labels, L, said = linear_functions(fit, L)
     values = _right_hand_side(L, rhs, said)
     method = ddf_method(ddf)

@@ -7,7 +7,7 @@ from typing import Literal, NoReturn, Protocol
 
 import numpy as np
 
-from interlace.errors import DataError
+from interlace.errors import DataError, shown
 from interlace.estimation.fit import Fit
 from interlace.inference import kenward_roger, satterthwaite
 from interlace.inference.robust import MODEL, ClusterRobust, VcovLike, robust_choice
@@ -232,7 +232,8 @@ def _by_word(ddf: DdfLike) -> DdfMethod:
     if not isinstance(ddf, str):
         if not hasattr(ddf, "bind"):
             raise DataError(
-                f"ddf must be one of {', '.join(WORDS)}, or an object such as KenwardRoger(), not {ddf!r}"
+                f"ddf must be one of {', '.join(WORDS)}, or an object such as KenwardRoger(), "
+                f"not {shown(ddf)}"
             )
         return ddf() if isinstance(ddf, type) else ddf  # the class in place of an object
     return _METHODS[word("ddf", ddf, WORDS)]

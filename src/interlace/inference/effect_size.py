@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from interlace.errors import DataError, InterlaceWarning, warn
+from interlace.errors import DataError, InterlaceWarning, shown, warn
 from interlace.estimation.fit import Fit
 from interlace.inference.singular import TOLERANCE, singular_terms
 from interlace.inference.unidentified import changes_covariance, unidentified_line, unknown_entries
@@ -45,7 +45,7 @@ def variances(fit: Fit, *, tolerance: float = TOLERANCE) -> Variances:
         For a singular fit.
     """
     if number("tolerance", tolerance) < 0:
-        raise DataError(f"tolerance must not be negative: {tolerance!r}")
+        raise DataError(f"tolerance must not be negative: {shown(tolerance)}")
     solution, design = fit.solution, fit.design
     mean = design.X[:, list(fit.kept)] @ solution.beta
     random = 0.0

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from interlace.design.frame import Frame
-from interlace.errors import DataError
+from interlace.errors import DataError, shown
 from interlace.estimation.fit import Fit
 from interlace.formula.tokens import Tokens, outside_calls, tokenize
 from interlace.inference.estimates import kept_names
@@ -84,7 +84,9 @@ def _named_row(fit: Fit, weights: Mapping[Any, Any]) -> Array:
     row = np.zeros(len(names))
     for given, weight in weights.items():
         if not _is_finite(weight):
-            raise DataError(f"the weight of coefficient '{given}' must be a finite number, not {weight!r}")
+            raise DataError(
+                f"the weight of coefficient '{given}' must be a finite number, not {shown(weight)}"
+            )
         name = _coefficient(fit, str(given))
         if name in names:
             row[names.index(name)] += weight

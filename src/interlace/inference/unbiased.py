@@ -208,6 +208,7 @@ def _expanded(effects: _Effects, at: Index, levels: int) -> Array:
     return out.reshape(b, n, levels * k)
 
 
+@np.errstate(over="ignore", invalid="ignore")  # what is not finite is refused
 def _adjusted(X: Array, r: Array, V: Array) -> _Adjusted:
     """One batch: X (b, n, p), r (b, n), V (b, n, n)."""
     try:
@@ -217,6 +218,8 @@ def _adjusted(X: Array, r: Array, V: Array) -> _Adjusted:
     Y = np.linalg.solve(root, X)  # V^-1/2 X, so that X'V^-1X = Y'Y
     left = np.swapaxes(root, 1, 2)
     G = left @ root @ (np.eye(V.shape[1]) - Y @ np.swapaxes(Y, 1, 2)) @ left @ root
+    if not np.isfinite(G).all():
+        raise ModelError(_NO_DIGITS)
     values, vectors = np.linalg.eigh(G)
     turned = np.swapaxes(vectors, 1, 2)
     # directions whose residuals are always zero have no part

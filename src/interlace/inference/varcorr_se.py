@@ -69,4 +69,5 @@ def _covariance(fit: Fit, parameters: VarianceParameters, i: int) -> tuple[Array
 
 
 def _se(gradients: list[Array], covariance: Array) -> Array:
-    return np.sqrt(rowwise(np.array(gradients), covariance))
+    variances = rowwise(np.array(gradients), covariance)
+    return np.sqrt(np.where(variances < 0, np.nan, variances))  # below zero there is rounding error only

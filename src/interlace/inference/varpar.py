@@ -54,8 +54,6 @@ class VarianceParameters:
         # 1) where the Hessian is positive definite its inverse serves, in the coordinates most regular
         criterion, par = fit.criterion.pivoted(fit.optimum.par)
         H = _hessian(criterion, par, fit, marginal)
-        if not np.isfinite(H).all():
-            raise ModelError(OVERFLOW)
         units: Array = 1 / np.sqrt(np.where(np.diagonal(H) > 0, np.diagonal(H), 1.0))
         scaled = H * np.outer(units, units)
         if np.linalg.eigvalsh(scaled)[0] > WELL_CONDITIONED:
@@ -91,6 +89,11 @@ def _hessian(criterion: ProfiledDeviance, par: Array, fit: Fit, marginal: Margin
 
     The profiled criterion is ``ld + df log pwrss`` and a constant; what it lacks of the second derivative in
     par is ``df (d log pwrss)(d log pwrss)'``.
+
+    Raises
+    ------
+    ModelError
+        It is not finite.
     """
     m = len(par)
     df = criterion.system.A.n - (fit.solution.beta.size if fit.reml else 0)
@@ -100,6 +103,8 @@ def _hessian(criterion: ProfiledDeviance, par: Array, fit: Fit, marginal: Margin
     H[:m, :m] = _profiled_hessian(criterion, par) + df * np.outer(d_pwrss, d_pwrss)
     H[:m, m] = H[m, :m] = -2 * df * d_pwrss
     H[m, m] = 4 * df
+    if not np.isfinite(H).all():
+        raise ModelError(OVERFLOW)
     return H
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import reprlib
 import sys
 from collections.abc import Iterable
 from numbers import Real
@@ -11,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from interlace.errors import DataError
+from interlace.errors import DataError, shown
 
 TYPES = (1, 2, 3)
 
@@ -33,7 +32,7 @@ def word(option: str, given: object, known: Iterable[str]) -> str:
     meant |= {short: one for short, one in _SHORT.items() if one in meant.values()}
     if not isinstance(given, str) or _folded(given) not in meant:
         raise DataError(
-            f"{option} {given!r} is not known: choose from {', '.join(dict.fromkeys(meant.values()))}"
+            f"{option} {shown(given)} is not known: choose from {', '.join(dict.fromkeys(meant.values()))}"
         )
     return meant[_folded(given)]
 
@@ -47,7 +46,7 @@ def switch(option: str, given: object) -> bool:
         It is neither True nor False.
     """
     if not isinstance(given, bool | np.bool_):
-        raise DataError(f"{option} must be True or False, not {given!r}")
+        raise DataError(f"{option} must be True or False, not {shown(given)}")
     return bool(given)
 
 
@@ -60,9 +59,11 @@ def count(option: str, given: object, *, at_most: float = math.inf) -> int:
         It is something else, or more than can be done.
     """
     if isinstance(given, bool) or not isinstance(given, int | np.integer) or given < 1:
-        raise DataError(f"{option} must be a positive whole number, not {given!r}")
+        raise DataError(f"{option} must be a positive whole number, not {shown(given)}")
     if given > at_most:
-        raise DataError(f"{option} is {given:,}, and {at_most:,.0f} is the most that memory has room for")
+        raise DataError(
+            f"{option} is {shown(given)}, and {at_most:,.0f} is the most that memory has room for"
+        )
     return int(given)
 
 
@@ -74,7 +75,7 @@ def number(option: str, given: object) -> float:
     DataError
     """
     if isinstance(given, bool | np.bool_) or not isinstance(given, Real) or not _is_finite(given):
-        raise DataError(f"{option} must be a finite number, not {reprlib.repr(given)}")
+        raise DataError(f"{option} must be a finite number, not {shown(given)}")
     return float(given)
 
 
@@ -95,7 +96,7 @@ def labels(option: str, given: object) -> tuple[str, ...]:
     texts = list(given) if isinstance(given, Iterable) and not one else None
     if texts is None or not all(isinstance(text, str) for text in texts):
         example = given if isinstance(given, str) else "x"
-        raise DataError(f"{option} must be a list of texts, such as [{example!r}], not {given!r}")
+        raise DataError(f"{option} must be a list of texts, such as [{example!r}], not {shown(given)}")
     return tuple(texts)
 
 
@@ -109,7 +110,7 @@ def generator(seed: object) -> np.random.Generator:
     """
     whole = isinstance(seed, int | np.integer) and not isinstance(seed, bool) and seed >= 0
     if seed is not None and not whole and not isinstance(seed, np.random.Generator):
-        raise DataError(f"seed must be a whole number from 0, or a numpy Generator, not {seed!r}")
+        raise DataError(f"seed must be a whole number from 0, or a numpy Generator, not {shown(seed)}")
     return np.random.default_rng(seed)  # type: ignore[arg-type]
 
 
@@ -125,7 +126,7 @@ def type_number(given: object) -> int:
         for number in TYPES:
             if given == number or (isinstance(given, str) and given.upper() in (str(number), "I" * number)):
                 return number
-    raise DataError(f"type must be 1, 2 or 3, not {given!r}")
+    raise DataError(f"type must be 1, 2 or 3, not {shown(given)}")
 
 
 # Abbreviations in use, of whichever option has the word.

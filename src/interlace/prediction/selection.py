@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from interlace.design.encoding import Encoding, RandomEncoding
-from interlace.errors import DataError, FormulaError
+from interlace.errors import DataError, FormulaError, shown
 from interlace.formula.algebra import terms_of
 from interlace.formula.parser import parse_random
 from interlace.formula.terms import RandomTerm
@@ -41,7 +41,7 @@ def select(encoding: Encoding, random: str | Sequence[str]) -> tuple[Part, ...]:
         random = [random]
     if not isinstance(random, Sequence):
         raise DataError(
-            f"random= takes 'all', 'none' or a list of names, not {random!r}; {_choices(encoding)}"
+            f"random= takes 'all', 'none' or a list of names, not {shown(random)}; {_choices(encoding)}"
         )
     chosen = [part for text in random for part in _named(encoding, everything, text)]
     return _united(chosen)
@@ -49,14 +49,16 @@ def select(encoding: Encoding, random: str | Sequence[str]) -> tuple[Part, ...]:
 
 def _named(encoding: Encoding, everything: tuple[Part, ...], text: str) -> list[Part]:
     if not isinstance(text, str):
-        raise DataError(f"random= takes 'all', 'none' or a list of names, not {text!r}; {_choices(encoding)}")
+        raise DataError(
+            f"random= takes 'all', 'none' or a list of names, not {shown(text)}; {_choices(encoding)}"
+        )
     if "|" in text:
         return [part for term in _terms(encoding, text) for part in _of_term(encoding, term, text)]
     wanted = frozenset(name.strip() for name in text.split(":"))
     parts = [part for part in everything if _factors(encoding.random[part.block]) == wanted]
     if not parts:
         raise DataError(
-            f"random= names {text!r}, which is not a grouping factor of the model; {_choices(encoding)}"
+            f"random= names {shown(text)}, which is not a grouping factor of the model; {_choices(encoding)}"
         )
     return parts
 
@@ -68,7 +70,7 @@ def _terms(encoding: Encoding, text: str) -> tuple[RandomTerm, ...]:
         return parse_random(term)
     except FormulaError as error:
         raise DataError(
-            f"random= names {text!r}, which is not a random-effects term; {_choices(encoding)}"
+            f"random= names {shown(text)}, which is not a random-effects term; {_choices(encoding)}"
         ) from error
 
 
@@ -83,7 +85,9 @@ def _of_term(encoding: Encoding, term: RandomTerm, text: str) -> list[Part]:
             found.append(Part(i, tuple(j for _, columns in here for j in columns)))
             wanted -= {key for key, _ in here}
     if wanted:
-        raise DataError(f"random= names {text!r}, which is not a part of the model; {_choices(encoding)}")
+        raise DataError(
+            f"random= names {shown(text)}, which is not a part of the model; {_choices(encoding)}"
+        )
     return found
 
 

@@ -86,7 +86,7 @@ def _correlation(s: SummaryFacts) -> str:
         return _paragraphs(text.correlation_lines(s))
     values = s.correlation.to_numpy()
     rows = [
-        [names[i], *(text.without_minus_zero(f"{values[i, j]:.3f}") if j < i else "" for j in range(p - 1))]
+        [names[i], *(text.correlation_cell(values[i, j]) if j < i else "" for j in range(p - 1))]
         for i in range(1, p)
     ]
     return _table("Correlation of fixed effects", ["", *names[:-1]], rows, "l" + "r" * (p - 1))

@@ -164,14 +164,16 @@ def correlation_lines(s: SummaryFacts) -> list[str]:
         return [f"{_CORRELATION} not shown ({p} coefficients): summary(correlation=True)"] if hidden else []
     rows, short = abbreviate(list(corr.index), 11), abbreviate(list(corr.index), 6)
     values = corr.to_numpy()
-    cells = [
-        [without_minus_zero(f"{values[i, j]:.3f}") if j < i else "" for i in range(1, p)]
-        for j in range(p - 1)
-    ]
+    cells = [[correlation_cell(values[i, j]) if j < i else "" for i in range(1, p)] for j in range(p - 1)]
     return [
         f"{_CORRELATION}:",
         *wrapped_columns(rows[1:], list(zip(short, cells, strict=False))),
     ]
+
+
+def correlation_cell(value: float) -> str:
+    """A correlation of the fixed effects; nothing where the data cannot tell it."""
+    return without_minus_zero(f"{value:.3f}") if np.isfinite(value) else ""
 
 
 def _t_cells(values: np.ndarray) -> list[str]:
