@@ -17,7 +17,7 @@ from interlace.estimation.crossproducts import CrossProducts
 from interlace.estimation.deviance import ProfiledDeviance
 from interlace.estimation.fit import fit
 from interlace.estimation.gram import Gram
-from interlace.estimation.identification import Identification, identify, term_text
+from interlace.estimation.identification import Identification, identify
 from interlace.estimation.penalized import System
 from interlace.estimation.rank import independent
 
@@ -265,12 +265,29 @@ def test_what_is_lost_has_no_parameter_of_reml() -> None:
         assert criterion.hessian(par)[0, 0] == pytest.approx(curvature[0], rel=1e-5)
 
 
-def test_terms_are_written_as_in_a_formula() -> None:
-    assert term_text(("Intercept",), "g") == "(1 | g)"
-    assert term_text(("x",), "g") == "(0 + x | g)"
-    assert term_text(("Intercept", "x"), "g", "||") == "(x || g)"
-    assert term_text(("Intercept", *"abcde"), "g") == "(a + b + c + d + e | g)"
-    assert term_text(("Intercept", *"abcdef"), "g") == "(a + b + c + d + ... | g)"
+@pytest.mark.parametrize(
+    ("term", "bar", "text"),
+    [
+        ("(1 | g)", "|", "(1 | g)"),
+        ("(0 + x | g)", "|", "(0 + x | g)"),
+        ("(1 + x | g)", "||", "(x || g)"),
+        ("(x + z + x:z | g)", "|", "(x + z + x:z | g)"),
+        ("(0 + f | f)", "|", "(0 + f | f)"),
+        ("(f * x | g:f)", "|", "(f + x + f:x | g:f)"),
+        ("(poly(x, 2) + I(z > 0) | g)", "|", "(poly(x, 2) + I(z > 0) | g)"),
+        ("(C(f, contr.sum) | g)", "|", "(C(f, contr.sum) | g)"),
+        ("(`a b` | g)", "|", "(`a b` | g)"),
+    ],
+)
+def test_terms_are_written_as_in_a_formula(term: str, bar: str, text: str) -> None:
+    """Columns of a factor, such as f[b], are no names of a formula: what is written there gives them again."""
+    rng = np.random.default_rng(1)
+    data: Any = {"g": np.arange(60) % 6, "f": np.array(list("abc"))[np.arange(60) // 20]}
+    data |= {name: rng.normal(size=60) for name in ("y", "x", "z", "a b")}
+    block = Encoding.learn(f"y ~ 1 + {term}", data)[0].random[0]
+    assert block.text(bar) == text
+    again = Encoding.learn(f"y ~ 1 + {block.text()}", data)[0].random
+    assert [one.columns for one in again] == [block.columns]
 
 
 def test_a_refusal_names_the_terms() -> None:

@@ -92,6 +92,47 @@ def test_a_handler_that_raises_something_else_is_heard() -> None:
         signal.signal(signal.SIGALRM, before)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="signals are sent the POSIX way")
+@pytest.mark.parametrize("call", ["scores", "squares", "sums"])
+def test_ctrl_c_ends_sums_over_clusters_within_a_second(call: str) -> None:
+    """One call for one cluster of 4,000,000 equal rows and 500 columns: seconds for the scores, minutes for
+    the others."""
+    n, p, sent = 4_000_000, 500, []
+
+    def handler(number: int, frame: object) -> None:
+        sent.append(time.process_time())
+        raise KeyboardInterrupt
+
+    one = np.zeros(n, dtype=np.int32)
+    found = kernel.Clusters(
+        y=np.ones(n),
+        x=np.broadcast_to(np.linspace(-1, 1, p), (n, p)),
+        codes=[one],
+        z=[np.ones((n, 1))],
+        levels=[1],
+        w=None,
+        y_origin=0.0,
+        x_origin=np.zeros(p),
+        z_origin=[np.zeros(1)],
+        clusters=one,
+        n_clusters=1,
+        beta=np.ones(p),
+        white=np.identity(p),
+        residual=[np.zeros((1, 1))],
+        columns=[np.zeros((1, 1, p))],
+    )
+    arguments = () if call == "scores" else (0, 1)
+    before = signal.signal(signal.SIGALRM, handler)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        with pytest.raises(KeyboardInterrupt), kernel.one_thread():
+            getattr(found, call)(*arguments)
+        assert sent and time.process_time() - sent[0] < 1.0
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, before)
+
+
 def _numbers(f: Fit) -> tuple[np.ndarray, ...]:
     s = f.solution
     return np.array([f.optimum.value]), f.optimum.par, s.beta, *s.b, *s.conditional_covariances()

@@ -9,8 +9,10 @@ import pandas as pd
 import pytest
 
 import interlace
+from interlace.design.encoding import Encoding
 from interlace.estimation.fit import at_theta
 from interlace.inference.singular import TOLERANCE, singular_terms
+from interlace.inference.unidentified import advice
 from interlace.model import LinearMixedModel
 from reference_data import load_data
 
@@ -108,3 +110,19 @@ def test_three_columns() -> None:
     two = with_theta(formula, data, [1.0, 0.0, 0.0, 0.0, 0.0, 0.0])
     reason = "the variances of x and z are zero"
     assert two.convergence.singular == (f"the covariance of g (3 x 3) has rank 1: {reason}",)
+
+
+def test_the_remedy_for_columns_of_a_factor_can_be_written() -> None:
+    """No name of a column, such as f[b], which a formula cannot say."""
+    rng = np.random.default_rng(3)
+    f = np.repeat(np.array(list("abc")), 12)
+    data = {"f": f, "g": np.arange(36) % 6, "y": rng.normal(size=36)}
+    encoding, design = Encoding.learn("y ~ 1 + (0 + f | g)", data)
+    (zero,) = singular_terms(at_theta(encoding, design, np.zeros(6)))
+    assert zero.remedy == "leave (0 + f | g) out"
+    (one,) = singular_terms(at_theta(encoding, design, [1.0, 1.0, 1.0, 0.0, 0.0, 0.0]))
+    assert one.rank == 1 and one.remedy == "try a simpler random part: fewer columns for g"
+    own = at_theta(*Encoding.learn("y ~ 1 + (0 + f | f)", data), [1.0, 0.0, 0.0, 1.0, 0.0, 1.0])
+    assert "the variances and covariances of (0 + f | f) apart" in advice(own)
+    taken = at_theta(*Encoding.learn("y ~ f + (0 + f | f)", data), [1.0, 0.0, 0.0, 1.0, 0.0, 1.0])
+    assert "of (0 + f | f) (the fixed effects take up" in advice(taken)

@@ -15,8 +15,10 @@ from interlace.design.extras import Extra
 from interlace.design.frame import Frame
 from interlace.design.grouping import Grouping
 from interlace.design.values import Column
-from interlace.errors import DataError
+from interlace.errors import DataError, FormulaError
+from interlace.formula.grammar import expression
 from interlace.formula.terms import Formula, RandomTerm
+from interlace.formula.tokens import quote
 from interlace.formula.tree import label
 
 
@@ -57,6 +59,21 @@ class RandomEncoding:
     def intercept(self) -> int | None:
         """Index of the intercept among the columns, or None."""
         return _intercept(self.basis.names)
+
+    def text(self, bar: str = "|") -> str:
+        """The block as one writes it in a formula: "(x | g)", "(0 + f | g)", "(1 | a:b)"."""
+        slopes = [":".join(map(_readable, members)) for members in self.basis.members if members]
+        left = slopes if () in self.basis.members else ["0", *slopes]
+        return f"({' + '.join(left) if slopes else '1'} {bar} {self.group})"
+
+
+def _readable(member: str) -> str:
+    """What a member of a term is called, with back-quotes where it is a name that needs them."""
+    try:
+        expression(member)
+    except FormulaError:
+        return quote(member)
+    return member
 
 
 @dataclass(frozen=True)

@@ -119,7 +119,7 @@ def without_columns(encoding: Encoding, design: Design, kept: tuple[int, ...]) -
 def without_block(encoding: Encoding, design: Design, i: int) -> Reduction:
     """The model without covariance block i."""
     width = len(encoding.random[i].columns)
-    return Reduction(_written(encoding.random[i]), width, *_replaced(encoding, design, i, None))
+    return Reduction(encoding.random[i].text(), width, *_replaced(encoding, design, i, None))
 
 
 def without_slopes(encoding: Encoding, design: Design, i: int) -> list[Reduction]:
@@ -140,13 +140,13 @@ def without_slopes(encoding: Encoding, design: Design, i: int) -> list[Reduction
 def _without_slope(encoding: Encoding, design: Design, i: int, label: str) -> Reduction:
     block = encoding.random[i]
     basis = _reduced_basis(block.basis, label, design.random[i].z)
-    name = f"{label} in {_written(block)}"
+    name = f"{label} in {block.text()}"
     width = len(block.columns)
     if basis.names == ("Intercept",) and _has_constant_elsewhere(encoding, design, i):
         return Reduction(name, width, *_replaced(encoding, design, i, None))
     held = not basis.constant or _spans_constant(design.random[i].z)
     smaller = _replaced(encoding, design, i, basis)
-    return Reduction(name, width - len(basis.names), *smaller, "" if held else _written(smaller[0].random[i]))
+    return Reduction(name, width - len(basis.names), *smaller, "" if held else smaller[0].random[i].text())
 
 
 def _has_constant_elsewhere(encoding: Encoding, design: Design, i: int) -> bool:
@@ -207,11 +207,3 @@ def _replaced(
         blocks[i] = replace(blocks[i], basis=basis)
         rows[i] = RandomRows(rows[i].codes, basis.of(rows[i].z))
     return replace(encoding, random=tuple(blocks)), replace(design, random=tuple(rows))
-
-
-def _written(block: RandomEncoding) -> str:
-    """A covariance block as one writes it: "(x | g)", "(0 + x | g)", "(1 | a:b)"."""
-    labels = [label for label, _ in block.basis.terms]
-    slopes = [label for label in labels if label != "1"]
-    left = slopes if "1" in labels else ["0", *slopes]
-    return f"({' + '.join(left) if slopes else '1'} | {block.group})"

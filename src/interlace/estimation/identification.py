@@ -39,7 +39,6 @@ IN_DOUBT = 1e-5
 LARGEST = 2e10
 # Share of the largest component of a direction that is rounding error.
 INVOLVED = 1e-4
-MOST_NAMES = 5  # columns of a term that are written out
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,7 +268,7 @@ def _refusal(criterion: ProfiledDeviance, gram: Gram, null: Array) -> str:
     along = np.abs(null @ null[-1])[:-1]
     blocks = {gram.names[j][0] for j in np.flatnonzero(along > INVOLVED * along.max(initial=0.0))}
     encoding, n, p = criterion.system.encoding, gram.A.n, gram.A.products.p
-    terms = [term_text(encoding.random[i].columns, encoding.random[i].group) for i in sorted(blocks)]
+    terms = [encoding.random[i].text() for i in sorted(blocks)]
     count = {i: len(encoding.random[i].levels) * len(encoding.random[i].columns) for i in blocks}
     effects, one = sum(count.values()), count == {i: len(encoding.random[i].levels) for i in blocks}
     if not terms:
@@ -280,11 +279,3 @@ def _refusal(criterion: ProfiledDeviance, gram: Gram, null: Array) -> str:
         f"can stand in for every residual of {n} rows, as with one row per level; drop a term, use fewer "
         "columns in it, or a coarser grouping factor"
     )
-
-
-def term_text(columns: tuple[str, ...], group: str, bar: str = "|") -> str:
-    """A random term as it is written in a formula; of many columns the first ones."""
-    names = ["0", *columns] if "Intercept" not in columns else [n for n in columns if n != "Intercept"]
-    if len(names) > MOST_NAMES:
-        names = [*names[: MOST_NAMES - 1], "..."]
-    return f"({' + '.join(names) or '1'} {bar} {group})"

@@ -167,7 +167,7 @@ def _known_to_be_zero(fit: Fit) -> NDArray[np.bool_]:
         singular = bool(smallest <= BOUNDARY)
         if singular and tested.shape[1] > 1:
             raise ModelError(
-                f"the estimated covariance matrix of {_term(fit, i)} is singular, where the observed "
+                f"the estimated covariance matrix of {fit.encoding.random[i].text()} is singular, where the observed "
                 "information about it means nothing: take KenwardRoger(information='expected'), or a simpler "
                 "random part"
             )
@@ -239,13 +239,8 @@ def _labels(fit: Fit) -> list[str]:
     """The term of each covariance parameter, in the order of theta."""
     found: list[str] = []
     for i in fit.criterion.system.A.layout.theta_order:
-        found += [_term(fit, i)] * fit.criterion.structures[i].n_par
+        found += [fit.encoding.random[i].text()] * fit.criterion.structures[i].n_par
     return found
-
-
-def _term(fit: Fit, i: int) -> str:
-    block = fit.encoding.random[i]
-    return f"({' + '.join(block.columns)} | {block.group})"
 
 
 def _note(fit: Fit, left_out: int, known: NDArray[np.bool_]) -> str:

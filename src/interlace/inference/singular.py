@@ -8,7 +8,6 @@ import numpy as np
 
 from interlace.estimation.deviance import orthonormal_basis
 from interlace.estimation.fit import Fit
-from interlace.estimation.identification import term_text
 from interlace.inference.wald import Array
 
 # lme4's isSingular(): a standard deviation below this share of the residual one counts as zero.
@@ -23,35 +22,40 @@ class SingularTerm:
     ----------
     group : str
         The grouping factor.
+    text : str
+        The term as one writes it in a formula.
     columns : tuple of str
         The k random effects.
     rank : int
         Less than k, or than the number of effects whose variances the data tell.
     reason : str
         What is zero, or how large a correlation is; "" where there is nothing simple to say.
+    simpler : str
+        The term without correlations; "" where the columns of a factor would stay together.
     """
 
     group: str
+    text: str
     columns: tuple[str, ...]
     rank: int
     reason: str
+    simpler: str = ""
 
     def __str__(self) -> str:
         k = len(self.columns)
         if k == 1:
-            return f"the variance of {term_text(self.columns, self.group)} is zero"
-        text = f"the covariance of {self.group} ({k} x {k}) has rank {self.rank}"
-        return f"{text}: {self.reason}" if self.reason else text
+            return f"the variance of {self.text} is zero"
+        what = f"the covariance of {self.group} ({k} x {k}) has rank {self.rank}"
+        return f"{what}: {self.reason}" if self.reason else what
 
     @property
     def remedy(self) -> str:
         """What to write in place of the term."""
         if self.rank == 0:
-            return f"leave {term_text(self.columns, self.group)} out"
-        if any("[" in name for name in self.columns):  # columns of a factor are no names of a formula
+            return f"leave {self.text} out"
+        if not self.simpler:
             return f"try a simpler random part: fewer columns for {self.group}"
-        simpler = term_text(self.columns, self.group, "||")
-        return f"try a simpler random part, such as {simpler} or fewer columns for {self.group}"
+        return f"try a simpler random part, such as {self.simpler} or fewer columns for {self.group}"
 
 
 def singular_terms(fit: Fit, tolerance: float = TOLERANCE) -> tuple[SingularTerm, ...]:
@@ -71,7 +75,8 @@ def singular_terms(fit: Fit, tolerance: float = TOLERANCE) -> tuple[SingularTerm
         if missing:
             rank = known.shape[1] - missing
             reason = _reason(block.columns, S, T, rank, tolerance)
-            found.append(SingularTerm(block.group, block.columns, rank, reason))
+            simpler = "" if block.basis.factors else block.text("||")
+            found.append(SingularTerm(block.group, block.text(), block.columns, rank, reason, simpler))
     return tuple(found)
 
 

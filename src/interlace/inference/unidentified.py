@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from interlace.design.learnt import RandomEncoding
 from interlace.errors import IdentificationWarning, warn
 from interlace.estimation.deviance import orthonormal_basis
 from interlace.estimation.fit import Fit
-from interlace.estimation.identification import Direction, term_text
+from interlace.estimation.identification import Direction
 from interlace.inference.marginal import Marginal
 from interlace.inference.wald import Array, Ddf, FTest
 
@@ -70,7 +71,7 @@ def unidentified_parts(fit: Fit) -> tuple[str, ...]:
     for i, U in enumerate(fit.identification.lost):
         if U.size:
             lost = _lost_effects(fit, i, U)
-            found.append(_lost_words(blocks[i].columns, blocks[i].group, lost))
+            found.append(_lost_words(blocks[i], lost))
     for directions in (fit.identification.unchanged, fit.identification.confounded):
         if directions:
             found.append(_apart_words(fit, directions))
@@ -117,14 +118,14 @@ def advice(fit: Fit) -> str:
     return f"{unidentified_line(fit)}: what they cannot tell is NaN{rests}; all else is right. {remedy}"
 
 
-def _lost_words(columns: tuple[str, ...], group: str, lost: NDArray[np.bool_]) -> str:
-    term = term_text(columns, group)
-    if len(columns) == 1:
+def _lost_words(block: RandomEncoding, lost: NDArray[np.bool_]) -> str:
+    term = block.text()
+    if len(block.columns) == 1:
         what = f"the variance of {term}"
     elif lost.all():
         what = f"the variances of {term}"
     else:
-        names = [name for name, gone in zip(columns, lost, strict=True) if gone]
+        names = [name for name, gone in zip(block.columns, lost, strict=True) if gone]
         what = f"the variance of {' and '.join(names)} in {term}"
     return f"{what} (the fixed effects take up all that it could show)"
 
@@ -135,7 +136,7 @@ def _apart_words(fit: Fit, directions: tuple[Direction, ...]) -> str:
         sizes = [np.abs(C).max() for C in _coordinates(fit, direction)]
         involved.update((i, None) for i, size in enumerate(sizes) if size > NOTHING)
     blocks = fit.encoding.random
-    terms = [term_text(blocks[i].columns, blocks[i].group) for i in sorted(involved)]
+    terms = [blocks[i].text() for i in sorted(involved)]
     if len(terms) == 1:
         return f"the variances and covariances of {terms[0]} apart"
     return f"the variances of {' and '.join(terms)} apart"
