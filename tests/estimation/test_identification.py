@@ -280,7 +280,7 @@ def test_what_is_lost_has_no_parameter_of_reml() -> None:
     ],
 )
 def test_terms_are_written_as_in_a_formula(term: str, bar: str, text: str) -> None:
-    """Columns of a factor, such as f[b], are no names of a formula: what is written there gives them again."""
+    """Columns of a factor, such as f[b], are no names of a formula; what is written gives them again."""
     rng = np.random.default_rng(1)
     data: Any = {"g": np.arange(60) % 6, "f": np.array(list("abc"))[np.arange(60) // 20]}
     data |= {name: rng.normal(size=60) for name in ("y", "x", "z", "a b")}

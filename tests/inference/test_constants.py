@@ -19,7 +19,7 @@ from interlace.inference.contrast import contrast_test
 from interlace.inference.df import Asymptotic
 from interlace.inference.marginal import Marginal
 from interlace.inference.memory import Memory
-from interlace.inference.singular import is_singular
+from interlace.inference.singular import is_singular, scale_free_factor
 from interlace.inference.terms import Term
 from interlace.inference.wald import Ddf, scores
 from interlace.kernel import blas_threads
@@ -161,7 +161,7 @@ def test_eigenvalues_left_out(
 def test_information_that_overflows_is_said(slopes: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ModelError, match="give weights and predictors in other units"):
         kenward_roger._variance(slopes, made(slopes, np.full((4, 4), np.nan)), "expected", NONE_KNOWN)
-    patched(monkeypatch, np.full((4, 4), np.inf))
+    monkeypatch.setattr(varpar, "_profiled_hessian", lambda *_: np.full((3, 3), np.inf))
     with pytest.raises(ModelError, match="give weights and predictors in other units"):
         varpar.VarianceParameters.of(slopes, Marginal.of(slopes))
 
@@ -242,8 +242,16 @@ def made(slopes: Fit, twice: np.ndarray, **changes: Any) -> moments.Moments:
 NONE_KNOWN = np.zeros(4, dtype=np.bool_)
 
 
-@pytest.mark.parametrize(("last", "singular"), [(2e-8, True), (2e-5, False)])
-def test_singular_matrices_have_no_observed_information(last: float, singular: bool, slopes: Fit) -> None:
+@pytest.mark.parametrize(("share", "singular"), [(0.9e-6, True), (1.1e-6, False)])
+def test_singular_matrices_have_no_observed_information(share: float, singular: bool, slopes: Fit) -> None:
+    """By the smallest singular value, which grows with the last entry of theta."""
+
+    def smallest(fit: Fit) -> float:
+        S, T, _ = scale_free_factor(fit, 0)
+        return float(np.linalg.svd(S @ T, compute_uv=False).min())
+
+    unit = smallest(at_theta(slopes.encoding, slopes.design, [1.0, 0.5, 1e-6])) / 1e-6
+    last = share / unit
     fit = at_theta(slopes.encoding, slopes.design, [1.0, 0.5, last])
     if singular:
         with pytest.raises(ModelError, match="is singular, where the observed information"):

@@ -18,12 +18,14 @@ from interlace.inference import (
     moments,
     plain_sandwich,
     rotated,
+    sandwiches,
     unbiased,
     unidentified,
     varpar,
 )
 from interlace.inference.likelihood import is_lower
 from interlace.inference.marginal import Marginal
+from interlace.inference.sandwich import Hypothesis, Sandwich
 from interlace.inference.varcorr_se import varcorr_se_table
 
 
@@ -189,3 +191,21 @@ def test_clusters_that_must_add_up(error: float, refused: bool, monkeypatch: pyt
             unbiased.unbiased(rows, chosen)
     else:
         assert unbiased.unbiased(rows, chosen)[0].shape == (1, 1)
+
+
+@pytest.mark.parametrize(("y", "floor"), [(1.0, 2e-7), (1e10, 32 * 2.0**-52 * 1e10)])
+def test_standard_errors_that_are_rounding_error(y: float, floor: float) -> None:
+    """1e-7 of sigma, which is 2, or the last digits of y: their own size over that of the residuals."""
+    fit: Any = SimpleNamespace(
+        design=SimpleNamespace(y=np.array([0.0, -y]), offset=None),
+        sigma=2.0,
+        criterion=SimpleNamespace(
+            system=SimpleNamespace(A=SimpleNamespace(origin=SimpleNamespace(y=0.0))),
+        ),
+    )
+    found, one = sandwiches._floor(fit), np.ones((1, 1))
+    assert found == pytest.approx(floor)
+    for size, known in ((floor * 1.01, True), (floor * 0.99, False), (found, False)):
+        bound = Sandwich(np.ones(1), size**2 * one, one, size * one, found, None, "")  # type: ignore[arg-type]
+        assert np.isfinite(bound.se(one)[0]) == known
+        assert np.isfinite(bound.wald(Hypothesis.of(one, one, np.ones(1)))) == known

@@ -16,7 +16,7 @@ from interlace.design.frame import Frame
 from interlace.design.grouping import Grouping
 from interlace.design.values import Column
 from interlace.errors import DataError, FormulaError
-from interlace.formula.grammar import expression
+from interlace.formula import grammar
 from interlace.formula.terms import Formula, RandomTerm
 from interlace.formula.tokens import quote
 from interlace.formula.tree import label
@@ -70,7 +70,7 @@ class RandomEncoding:
 def _readable(member: str) -> str:
     """What a member of a term is called, with back-quotes where it is a name that needs them."""
     try:
-        expression(member)
+        grammar.expression(member)
     except FormulaError:
         return quote(member)
     return member

@@ -11,7 +11,6 @@ import numpy as np
 from interlace.design.basis import Basis, FactorCoding
 from interlace.design.design import Design, RandomRows
 from interlace.design.encoding import Encoding
-from interlace.design.learnt import RandomEncoding
 from interlace.design.values import Column
 
 ROUNDING = 1e-12  # share of the sizes that are added up

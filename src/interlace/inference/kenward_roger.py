@@ -167,9 +167,9 @@ def _known_to_be_zero(fit: Fit) -> NDArray[np.bool_]:
         singular = bool(smallest <= BOUNDARY)
         if singular and tested.shape[1] > 1:
             raise ModelError(
-                f"the estimated covariance matrix of {fit.encoding.random[i].text()} is singular, where the observed "
-                "information about it means nothing: take KenwardRoger(information='expected'), or a simpler "
-                "random part"
+                f"the estimated covariance matrix of {fit.encoding.random[i].text()} is singular, where the "
+                "observed information about it means nothing: take KenwardRoger(information='expected'), or "
+                "a simpler random part"
             )
         known += [singular] * fit.criterion.structures[i].n_par
     return np.array([*known, False])

@@ -104,15 +104,13 @@ def _rounded(x: np.ndarray, places: int) -> np.ndarray:
     with np.errstate(all="ignore"):
         exponent = np.ceil(np.log10(np.abs(x)))
     exact = ~np.isfinite(x) | (x == 0) | (places > _DIGITS - exponent)
-    if places > 308:
-        return np.where(exact | (np.abs(x) > 1e-290), x, 0.0)
-    if places < -308:
-        return np.where(~np.isfinite(x), x, 0.0 * x)
-    power = 10.0 ** abs(places)
-    scaled = np.abs(x) * power if places > 0 else np.abs(x) / power
-    low = np.floor(scaled)
-    below, above = (v / power if places > 0 else v * power for v in (low, np.ceil(scaled)))
-    down, up = np.abs(x) - below, above - np.abs(x)
+    # 10^places in two factors, as it may be too large for a number
+    power, rest = 10.0 ** min(abs(places), 300), 10.0 ** max(abs(places) - 300, 0)
+    with np.errstate(over="ignore", under="ignore"):
+        scaled = np.abs(x) * power * rest if places > 0 else np.abs(x) / power / rest
+        low = np.floor(scaled)
+        below, above = (v / rest / power if places > 0 else v * power * rest for v in (low, np.ceil(scaled)))
+        down, up = np.abs(x) - below, above - np.abs(x)
     takes_low = (down < up) | ((down == up) & (low % 2 == 0))
     return np.where(exact, x, np.copysign(np.where(takes_low, below, above), x))
 
