@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 import interlace
-from interlace.inference import unidentified
+from interlace.inference import moments, rotated, unidentified
 from interlace.inference.unidentified import Resting
 from interlace.report.results import results
 from reference_data import load_data
@@ -130,6 +130,27 @@ def test_the_slope_beside_fixed_intercepts(origin: float) -> None:
     vcov = model.vcov()
     # the covariance of a random intercept and a slope is not told either
     assert np.isnan(vcov.loc["Intercept", "Days"]) and vcov.loc["Days", "Days"] == pytest.approx(se**2)
+
+
+@pytest.mark.parametrize("small", [0.0, rotated.SMALL])
+@pytest.mark.parametrize("ddf", ["satterthwaite", "kenward-roger", interlace.KenwardRoger("observed")])
+def test_directions_that_are_no_parameters(ddf: Any, small: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the groups are fixed, an intercept in the random term changes no test of slopes: its variance and
+    covariances are left out of the parameters, by rows and by sums over pieces."""
+    monkeypatch.setattr(rotated, "SMALL", small)
+    rng = np.random.default_rng(3)
+    g = np.repeat(np.arange(8), 8)
+    x, z = rng.normal(size=(2, 64)) + 3
+    y = 2 * rng.normal(size=8)[g] + (rng.normal(size=8)[g] + 1) * x + rng.normal(size=8)[g] * z
+    data = {"g": g.astype(str), "x": x, "z": z, "y": y + rng.normal(size=64)}
+    with pytest.warns(interlace.errors.IdentificationWarning):
+        whole = interlace.lmer("y ~ g + x + z + (x + z | g)", data)
+    least = interlace.lmer("y ~ g + x + z + (0 + x + z | g)", data)
+    assert len(moments.parameters(whole.fit)) == len(moments.parameters(least.fit)) == 3
+    tables = [m.coef_table(ddf=ddf).loc[["x", "z"], ["se", "df"]] for m in (whole, least)]
+    np.testing.assert_allclose(*tables, rtol=1e-5)
+    joint = [m.contrast_test(["x", "z"], ddf=ddf) for m in (whole, least)]
+    np.testing.assert_allclose(*[(one.F, one.den_df) for one in joint], rtol=1e-4)
 
 
 def test_groups_in_groups_that_are_fixed() -> None:
