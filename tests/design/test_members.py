@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from interlace.design.encoding import Encoding
-from interlace.design.without import without_term
+from interlace.design.evaluation import Evaluator
+from interlace.design.without import Without
 from interlace.errors import DataError
 
 DATA = pd.DataFrame(
@@ -50,6 +51,8 @@ def test_members_of_numeric_columns() -> None:
         ("y ~ 0 + a + b + (1 | g)", "a", "y ~ 0 + b + (1 | g)"),
         ("y ~ a * b + poly(x, 2) + (1 | g)", "a:b", "y ~ a + b + poly(x, 2) + (1 | g)"),
         ("y ~ a + `my z` + x + (1 | g)", "x", "y ~ a + `my z` + (1 | g)"),
+        ("y ~ C(b, contr.sum) + x + (1 | g)", "x", "y ~ C(b, contr.sum) + (1 | g)"),
+        ("y ~ C(b, c(1, -1)) * x + (1 | g)", "C(b, c(1, -1)):x", "y ~ C(b, c(1, -1)) + x + (1 | g)"),
         ("y ~ x + (1 | g)", "x", "y ~ 1 + (1 | g)"),
         ("y ~ 0 + x + (1 | g)", "x", "y ~ 0 + (1 | g)"),
     ],
@@ -58,7 +61,7 @@ def test_without_a_term(formula: str, term: str, same_as: str) -> None:
     for contrasts in ({}, {"a": "sum"}):
         used = {name: c for name, c in contrasts.items() if name in formula}
         left = {name: c for name, c in used.items() if name in same_as.split("(1")[0]}
-        encoding, design = without_term(*Encoding.learn(formula, DATA, contrasts=used), term)
+        encoding, design = Without(*Encoding.learn(formula, DATA, contrasts=used)).term(term)
         expected, rows = Encoding.learn(same_as, DATA, contrasts=left)
         assert encoding.fixed_names == expected.fixed_names
         np.testing.assert_allclose(design.X, rows.X)
@@ -67,4 +70,17 @@ def test_without_a_term(formula: str, term: str, same_as: str) -> None:
 
 def test_a_term_that_is_not_there() -> None:
     with pytest.raises(DataError, match=r"'b'.*1, x"):
-        without_term(*Encoding.learn("y ~ x + (1 | g)", DATA), "b")
+        Without(*Encoding.learn("y ~ x + (1 | g)", DATA)).term("b")
+
+
+def test_expressions_are_computed_once_for_all_terms(monkeypatch: pytest.MonkeyPatch) -> None:
+    computed: list[str] = []
+    value = Evaluator.value
+    monkeypatch.setattr(
+        Evaluator, "value", lambda self, node: computed.append(str(node)) or value(self, node)
+    )
+    without = Without(*Encoding.learn("y ~ I(x + 1) + I(x + 2) + I(x * x) + (1 | g)", DATA))
+    computed.clear()
+    for term in ("I(x + 1)", "I(x + 2)", "I(x * x)"):
+        without.term(term)
+    assert sorted(computed) == ["I(x * x)", "I(x + 1)", "I(x + 2)"]

@@ -18,7 +18,7 @@ from interlace.design.evaluation import Evaluator, Memory
 from interlace.design.functions import FUNCTIONS
 from interlace.design.members import FactorPart, Part, learn_part
 from interlace.design.spans import Piece, pieces
-from interlace.design.values import Column, Factor, Value
+from interlace.design.values import CodedFactor, Column, Factor, Value
 from interlace.errors import DataError, FormulaError, ModelError
 from interlace.formula.algebra import Term, terms_of
 from interlace.formula.names import names_in
@@ -263,14 +263,26 @@ class Learning:
             self.parts[name] = learn_part(name, self.values[name], self.nrows, self.contrasts)
         return self.parts[name]
 
+    def refuse_two_codings(self) -> None:
+        """Contrasts for an expression that chooses its coding itself would be passed over."""
+        for name in self.contrasts:
+            value = self.values.get(name)
+            if isinstance(value, CodedFactor) and value.contrast is not None:
+                raise DataError(
+                    f"contrasts are given for '{name}', which chooses its coding in the formula: leave one "
+                    "of the two out"
+                )
 
-def learn_basis(rhs: Sum, learning: Learning) -> tuple[Basis, np.ndarray]:
-    """Learn a right-hand side from data; the basis and its columns (n, k)."""
+
+def learn_basis(
+    rhs: Sum, learning: Learning, terms: tuple[Term, ...] | None = None
+) -> tuple[Basis, np.ndarray]:
+    """Learn a right-hand side from data; the basis and its columns (n, k). Its terms, if they are known."""
     simple = _simple(rhs)
     if simple is not None and all(_is_number(learning.columns.get(name)) for name in simple[1]):
         plain = NumericBasis(*simple)
         return plain, plain.matrix(learning.columns, learning.nrows)
-    terms = _terms(rhs, learning.memory)
+    terms = _terms(rhs, learning.memory) if terms is None else terms
     parts = {n: learning.part(n, m) for term in terms for n, m in zip(term.names, term.members, strict=True)}
     basis = TermBasis.of(terms, parts, learning.memory)
     matrix = basis.encode(learning.values, learning.nrows)

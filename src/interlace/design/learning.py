@@ -83,6 +83,7 @@ class Learner:
                 basis, z = learnt[rhs]
                 random.append(RandomEncoding(grouping, basis, index))
                 rows.append(RandomRows(codes, z))
+        learning.refuse_two_codings()
         checks.check_coded(contrasts, tuple({name: None for b, _ in learnt.values() for name in b.factors}))
         check_unique_columns(random)
         self._check_varying(random, rows)

@@ -91,11 +91,6 @@ def learn_part(name: str, value: Value, nrows: int, contrasts: Mapping[str, Any]
         as_numbers(name, value, nrows)
         return NumberPart(name)
     own = factor.contrast if isinstance(factor, CodedFactor) else None
-    if own is not None and name in contrasts:
-        raise DataError(
-            f"contrasts are given for '{name}', which chooses its coding in the formula: leave "
-            "one of the two out"
-        )
     used = factor.drop_unused()
     if len(used.levels) < 2:
         level = f"'{used.levels[0]}'" if len(used.levels) else "none"

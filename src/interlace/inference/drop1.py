@@ -10,7 +10,7 @@ import pandas as pd
 
 from interlace.design.design import Design
 from interlace.design.encoding import Encoding
-from interlace.design.without import without_term
+from interlace.design.without import Without
 from interlace.errors import DataError, RankDeficiencyWarning
 from interlace.estimation.fit import Fit
 from interlace.estimation.fit import fit as fit_model
@@ -62,16 +62,17 @@ def droppable(terms: Terms) -> tuple[Term, ...]:
 def drop1_f(fit: Fit, method: DdfMethod) -> pd.DataFrame:
     """F tests of the model without the term within the model."""
     terms = Terms.of(fit)
-    L = {term.label: _hypothesis(fit, terms, term) for term in droppable(terms)}
+    without = Without(fit.encoding, fit.design)
+    L = {term.label: _hypothesis(fit, terms, term, without) for term in droppable(terms)}
     heading = f"Single term deletions with {method.name} degrees of freedom"
     return f_table(fit, method.bind(fit), L, heading)
 
 
-def _hypothesis(fit: Fit, terms: Terms, term: Term) -> Array:
+def _hypothesis(fit: Fit, terms: Terms, term: Term, without: Without) -> Array:
     """The coefficients of the term, unless other columns of X can stand in for some of them."""
     if len(terms.tested) == 1 and not fit.dropped:
         return type1(fit, terms, [term])[term.label]
-    encoding, design = without_term(fit.encoding, fit.design, term.label)
+    encoding, design = without.term(term.label)
     at = dict(fit.encoding.fixed_terms)[term.label]
     rest = [name for j, name in enumerate(fit.encoding.fixed_names) if not at.start <= j < at.stop]
     if not fit.dropped and list(encoding.fixed_names) == rest:
@@ -83,22 +84,21 @@ def drop1_lrt(fit: Fit) -> pd.DataFrame:
     """Likelihood ratios of fits by maximum likelihood; `<none>` is the model itself."""
     full = _by_ml(fit, fit.encoding, fit.design) if fit.reml else fit
     p, ll = full.solution.beta.size, likelihood.loglik(full)
-    without: dict[str, float] = {}
+    smaller_ll: dict[str, float] = {}
     rows = [(np.nan, likelihood.aic(full), np.nan, np.nan)]
     labels = ["<none>"]
-    terms, resting = Terms.of(fit), Resting.of(fit)
+    terms, resting, without = Terms.of(fit), Resting.of(fit), Without(fit.encoding, fit.design)
     for term in droppable(terms):
-        encoding, design = without_term(fit.encoding, fit.design, term.label)
-        smaller = _by_ml(fit, encoding, design)
-        without[term.label] = likelihood.loglik(smaller)
+        smaller = _by_ml(fit, *without.term(term.label))
+        smaller_ll[term.label] = likelihood.loglik(smaller)
         df = p - smaller.solution.beta.size
-        chisq = float(likelihood.likelihood_ratio(ll, without[term.label]))
-        if resting.rows(_hypothesis(fit, terms, term)).any():
+        chisq = float(likelihood.likelihood_ratio(ll, smaller_ll[term.label]))
+        if resting.weights and resting.rows(_hypothesis(fit, terms, term, without)).any():
             chisq = np.nan
         p_value = float(chi2_p_value(chisq, df)) if df else np.nan
         rows.append((float(df), likelihood.aic(smaller), chisq, p_value))
         labels.append(term.label)
-    likelihood.warn_if_lower(ll, without)
+    likelihood.warn_if_lower(ll, smaller_ll)
     table = pd.DataFrame(rows, columns=["df", "aic", "chisq", "p"], index=labels)
     table.index.name = "term"
     table.attrs["heading"] = "Single term deletions, likelihood ratios of fits by maximum likelihood"
