@@ -131,3 +131,7 @@ def test_the_number_of_threads_changes_no_number() -> None:
 def test_no_number_of_threads(n_jobs) -> None:
     with pytest.raises(DataError, match="n_jobs must be"):
         interlace.lmer("y ~ (1 | g)", {"y": [1.0], "g": [1]}, n_jobs=n_jobs)
+
+
+def test_more_threads_than_anybody_means() -> None:
+    assert [kernel.thread_count(n) for n in (1023, 1024, 1025, 10**20)] == [1023, 1024, 1024, 1024]

@@ -156,6 +156,7 @@ def test_terms_that_are_named(share: float, terms: int) -> None:
 def test_log_likelihoods_that_are_lower(larger: float, limit: float) -> None:
     assert is_lower(larger, larger + 0.51 * limit)
     assert not is_lower(larger, larger + 0.49 * limit)
+    assert not is_lower(0.0, 0.5e-6)  # as much as rounding may do, and no more
 
 
 # ---- robust covariances ---
