@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <stdexcept>
+#include <type_traits>
 
 #include "interrupt.hpp"
 #include "small.hpp"
@@ -90,14 +91,39 @@ struct Chunk {
     }
 };
 
+// f(N) for a count known to the compiler: N is 0 where it is none of the few that nearly all models have. Loops of known
+// length take half the time.
+template <class F> void with_count(index n, F f) {
+    switch (n) {
+        case 1: return f(std::integral_constant<index, 1>{});
+        case 2: return f(std::integral_constant<index, 2>{});
+        case 3: return f(std::integral_constant<index, 3>{});
+        case 4: return f(std::integral_constant<index, 4>{});
+        default: return f(std::integral_constant<index, 0>{});
+    }
+}
+
+template <index P> void add_squares(const double* x, index m, index columns, double* xx) {
+    const index p = P ? P : columns;
+    for (index i = 0; i < m; ++i, x += p)
+        for (index a = 0; a < p; ++a)
+            for (index b = a; b < p; ++b) xx[a * p + b] += x[a] * x[b];
+}
+
 void add_fixed(const Chunk& c, index m, const Rows& rows, FixedPart& fixed) {
     const index p = rows.p;
-    if (p >= 12) {
+    if (p >= 12)
         blas::syrk_lower('N', p, m, 1.0, c.x.data(), p, 1.0, fixed.xx.data(), p);
-    } else {
-        for (index i = 0; i < m; ++i)
-            for (index a = 0; a < p; ++a)
-                for (index b = a; b < p; ++b) fixed.xx[a * p + b] += c.x[i * p + a] * c.x[i * p + b];
+    else
+        with_count(p, [&](auto P) { add_squares<P()>(c.x.data(), m, p, fixed.xx.data()); });
+}
+
+// Products with y of the columns of one factor, added up by level.
+template <index K> void add_by_level(const double* z, const double* y, const std::int32_t* codes, index m, index columns, double* zy) {
+    const index k = K ? K : columns;
+    for (index i = 0; i < m; ++i, z += k) {
+        double* to = zy + codes[i] * k;
+        for (index a = 0; a < k; ++a) to[a] += z[a] * y[i];
     }
 }
 
@@ -112,27 +138,33 @@ void add_response(const Chunk& c, index m, const Rows& rows, index r0, ResponseP
     out.yy += yy;
     for (index a = 0; a < p; ++a) out.xy[a] += xy[a];
     for (size_t f = 0; f < rows.factors.size(); ++f) {
-        const index k = rows.factors[f].k;
-        const std::int32_t* codes = rows.factors[f].codes + r0;
-        for (index i = 0; i < m; ++i)
-            for (index a = 0; a < k; ++a) out.zy[f][codes[i] * k + a] += c.z[f][i * k + a] * c.y[i];
+        const FactorRows& r = rows.factors[f];
+        with_count(r.k, [&](auto K) { add_by_level<K()>(c.z[f].data(), c.y.data(), r.codes + r0, m, r.k, out.zy[f].data()); });
+    }
+}
+
+// Z'Z and Z'X of one factor, added up by level.
+template <index K, index P>
+void add_effects(const double* z, const double* x, const std::int32_t* codes, index m, index effects, index columns, double* diag, double* zx) {
+    const index k = K ? K : effects, p = P ? P : columns;
+    for (index i = 0; i < m; ++i, z += k, x += p) {
+        double *d = diag + codes[i] * k * k, *to = zx + codes[i] * k * p;
+        for (index a = 0; a < k; ++a) {
+            for (index b = 0; b < k; ++b) d[a * k + b] += z[a] * z[b];
+            for (index b = 0; b < p; ++b) to[a * p + b] += z[a] * x[b];
+        }
     }
 }
 
 void add_random(const Chunk& c, index m, const Rows& rows, index r0, RandomPart& random, FixedPart& fixed) {
     const index p = rows.p;
     for (size_t f = 0; f < rows.factors.size(); ++f) {
-        const index k = rows.factors[f].k;
-        const std::int32_t* codes = rows.factors[f].codes + r0;
-        for (index i = 0; i < m; ++i) {
-            const double* z = &c.z[f][i * k];
-            double* d = &random.diag[f][codes[i] * k * k];
-            double* zx = &fixed.zx[f][codes[i] * k * p];
-            for (index a = 0; a < k; ++a) {
-                for (index b = 0; b < k; ++b) d[a * k + b] += z[a] * z[b];
-                for (index b = 0; b < p; ++b) zx[a * p + b] += z[a] * c.x[i * p + b];
-            }
-        }
+        const FactorRows& r = rows.factors[f];
+        with_count(r.k, [&](auto K) {
+            with_count(p, [&](auto P) {
+                add_effects<K(), P()>(c.z[f].data(), c.x.data(), r.codes + r0, m, r.k, p, random.diag[f].data(), fixed.zx[f].data());
+            });
+        });
     }
 }
 

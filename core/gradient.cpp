@@ -104,6 +104,11 @@ class TraceTerms {
         const index k = k_[0];
         for (index g = 0; g < random_.levels[0]; ++g)
             if (s_.column_ptr[g + 1] == s_.column_ptr[g]) {
+                if (k == 1) {  // the same without a small matrix for each number
+                    const double inv = 1.0 / l_.lead_l(g)[0];
+                    sum_[0][0] += random_.diag[0][g] * l_.factors()[0][0] * (inv * inv);
+                    continue;
+                }
                 inverse_.set(k, 0, l_.lead_l(g), nullptr, nullptr);
                 add_lead(g);
             }

@@ -63,12 +63,23 @@ def check_values(names: Sequence[str], values: np.ndarray, largest: float, kept:
     """
     # A sum of squares is several times cheaper than a largest value, and nearly always says enough.
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        squares = np.einsum("ij,ij->j", values, values).tolist()
+        squares = _squares(values)
     smallest = len(values) / largest
     if all(smallest < square < largest for square in squares):
         return
     check_finite(names, values, kept)
     _check_size(names, values, largest)
+
+
+# einsum walks through a long matrix of fewer columns than this more slowly than one column after the other.
+_FEW = 8
+
+
+def _squares(values: np.ndarray) -> list[float]:
+    """Sum of squares of each column of an (n, k) matrix."""
+    if values.shape[1] < _FEW:
+        return [float(np.dot(column, column)) for column in values.T]
+    return np.einsum("ij,ij->j", values, values).tolist()
 
 
 def _check_size(names: Sequence[str], values: np.ndarray, largest: float) -> None:

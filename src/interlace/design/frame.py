@@ -101,7 +101,7 @@ class Frame:
             name: known[name] if name in known else _copied(column, read.columns.get(name))
             for name, column in self.columns.items()
         }
-        index = None if self.index is None else self.index.copy(deep=True)
+        index = None if self.index is None else _own_index(self.index)
         return Frame(columns, self.missing, self.nrows, self.library, index)
 
     def row_table(self, arrays: Mapping[str, Any]) -> Any:
@@ -117,6 +117,11 @@ class Frame:
         """The columns as a pandas data frame."""
         table = {n: c.to_series().array if isinstance(c, Factor) else c for n, c in self.columns.items()}
         return pd.DataFrame(table, index=self.index)
+
+
+def _own_index(index: pd.Index) -> pd.Index:
+    """An index whose values and name nobody else can change; those of a range cannot be changed anyway."""
+    return index[:] if isinstance(index, pd.RangeIndex) else index.copy(deep=True)
 
 
 def _copied(column: Column, lent: Column | None) -> Column:

@@ -12,7 +12,7 @@ from interlace.design.frame import Frame
 from interlace.design.learnt import Learnt
 from interlace.design.values import Column, Factor
 from interlace.formula.names import used_names
-from interlace.formula.terms import Sum, plain_name
+from interlace.formula.terms import Formula, Sum, plain_name
 from interlace.formula.tree import Node
 
 
@@ -65,15 +65,18 @@ def _known(learnt: Learnt, design: Design) -> dict[str, Column]:
     response = plain_name(learnt.formula.response)
     if response is not None and response in columns and response not in found and design.y is not None:
         found[response] = design.y
-    formula = learnt.formula
-    computed: list[Node | Sum] = [formula.response, formula.fixed, *formula.offsets]
-    computed += [term.columns for term in formula.random]
-    in_use = frozenset[str]().union(*map(used_names, computed))
+    in_use = _computed_with(learnt.formula)
     for block, rows in zip(learnt.random, design.random, strict=True):
         name = block.group
         if name in columns and name not in found and name not in in_use and len(block.grouping.factors) == 1:
             found[name] = Factor(rows.codes, block.levels)
     return found
+
+
+def _computed_with(formula: Formula) -> frozenset[str]:
+    """Names whose values the formula uses otherwise than to group rows."""
+    parts: list[Node | Sum] = [formula.response, formula.fixed, *formula.offsets]
+    return frozenset().union(*map(used_names, [*parts, *(term.columns for term in formula.random)]))
 
 
 def _is_number(column: Column | None) -> bool:

@@ -10,7 +10,7 @@ from interlace.design.evaluation import from_module
 from interlace.design.frame import closest, own_value
 from interlace.design.functions import CONSTANTS, FUNCTIONS, INSTEAD, instead
 from interlace.errors import DataError, FormulaError
-from interlace.formula.names import Use, names_in, parts_of
+from interlace.formula.names import Use, names_in, uses_of
 from interlace.formula.sums import summands
 from interlace.formula.terms import Formula, RandomTerm, Sum
 from interlace.formula.tree import Name, Node, Step, chain, with_names
@@ -49,9 +49,8 @@ def settle(
     formula = _quote_dotted(formula, frozenset(name for name in names if "." in name))
     _refuse_reserved(formula)
     settling = _Settling(formula, names, {} if context is None else context)
-    for part in parts_of(formula):
-        for use in names_in(part):
-            settling.find(use)
+    for use in uses_of(formula):
+        settling.find(use)
     return Scope(formula, tuple(settling.columns), settling.captured)
 
 

@@ -17,6 +17,7 @@ Array = NDArray[np.floating]
 
 # Share of y'y that the fixed effects may explain before their fit is taken from y.
 NEARLY_ALL = 0.999
+FEW = 8  # columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +73,10 @@ def _moved(z: Array, intercept: int | None) -> Array:
 def _column_origin(columns: Array, intercept: int | None) -> Array:
     if intercept is None or columns.shape[1] == 1:
         return np.zeros(columns.shape[1])
-    # einsum adds the columns of a long thin array several times faster than mean(axis=0) does
-    means = np.einsum("ij->j", columns) / len(columns)
+    # a long thin array is added up fastest column by column, a wide one by einsum; mean(axis=0) is slow
+    few = columns.shape[1] < FEW
+    sums = np.array([np.add.reduce(x) for x in columns.T]) if few else np.einsum("ij->j", columns)
+    means = sums / len(columns)
     means[intercept] = 0.0
     return means
 

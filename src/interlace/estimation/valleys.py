@@ -63,11 +63,11 @@ class Term:
         E = basis.T @ zx
         left = np.identity(len(E)) - E @ np.linalg.solve(xx, E.T) / len(zz)
         # 2) how well the levels know each effect
-        known = np.sort(np.einsum("kr,lkm,mr->lr", basis, zz, basis), axis=0)
         tenth = (len(zz) - 1) // 10
-        most, least = known[-1 - tenth], known[tenth]
+        ends = (len(zz) - 1 - tenth, tenth)
+        most, least = np.partition(np.einsum("kr,lkm,mr->lr", basis, zz, basis), ends, axis=0)[list(ends)]
         return cls(
-            mean=bool(np.linalg.eigvalsh(left)[-1] > NOT_SPANNED),
+            mean=_exceeds(left, NOT_SPANNED),
             spread=float((most / np.maximum(least, LEAST * most + LEAST)).max(initial=1.0)),
             levels=len(zz),
         )
@@ -79,6 +79,14 @@ class Term:
         if self.levels < VERY_FEW:
             return self.spread > UNEQUAL_VERY_FEW
         return self.spread > (UNEQUAL_FEW if terms > 1 and self.levels < FEW else UNEQUAL_MANY)
+
+
+def _exceeds(left: Array, share: float) -> bool:
+    """Is the largest eigenvalue of a positive semidefinite matrix above this share?"""
+    trace = float(left.trace())  # between the largest and k times the largest: mostly enough to know
+    if trace <= share:
+        return False
+    return trace > len(left) * share or bool(np.linalg.eigvalsh(left)[-1] > share)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from interlace.formula.terms import Formula, Sum
 from interlace.formula.tree import ADD, Braces, Call, Chain, Name, Node, Unary, children, level_of
@@ -57,9 +58,20 @@ def is_logical(node: Node) -> bool:
     return isinstance(node, Chain) and level_of(node.steps[0].operator) < ADD
 
 
+@lru_cache(maxsize=512)  # parts are values, and a fit asks for those of one formula several times
 def used_names(part: Node | Sum) -> frozenset[str]:
     """Names of values in an expression or right-hand side."""
     return frozenset(use.name for use in names_in(part) if use.role != "function")
+
+
+def uses_of(formula: Formula) -> tuple[Use, ...]:
+    """Names of all pieces of a formula, in the order of `parts_of`."""
+    return _uses_of(formula, formula.text)
+
+
+@lru_cache(maxsize=512)  # the text is part of the key: equal formulas of another text have other positions
+def _uses_of(formula: Formula, text: str) -> tuple[Use, ...]:
+    return tuple(use for part in parts_of(formula) for use in names_in(part))
 
 
 def parts_of(formula: Formula) -> tuple[Node | Sum, ...]:
