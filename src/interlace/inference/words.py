@@ -61,9 +61,8 @@ def count(option: str, given: object, *, at_most: float = math.inf) -> int:
     if isinstance(given, bool) or not isinstance(given, int | np.integer) or given < 1:
         raise DataError(f"{option} must be a positive whole number, not {shown(given)}")
     if given > at_most:
-        raise DataError(
-            f"{option} is {shown(given)}, and {at_most:,.0f} is the most that memory has room for"
-        )
+        said = f"{given:,}" if given < 10**40 else shown(given)
+        raise DataError(f"{option} is {said}, and {at_most:,.0f} is the most that memory has room for")
     return int(given)
 
 
