@@ -21,6 +21,7 @@
 #include "deviance.hpp"
 #include "interrupt.hpp"
 #include "moments.hpp"
+#include "triangle.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -41,7 +42,11 @@ template <class T> nb::ndarray<nb::numpy, T> to_numpy(std::vector<T> v, std::vec
     nb::capsule owner(held, [](void* p) noexcept { delete static_cast<std::vector<T>*>(p); });
     return nb::ndarray<nb::numpy, T>(held->data(), shape.size(), shape.data(), owner);
 }
-std::vector<double> to_vector(const Flat& a) { return std::vector<double>(a.data(), a.data() + a.size()); }
+template <class A> std::vector<double> to_vector(const A& a) { return std::vector<double>(a.data(), a.data() + a.size()); }
+index square(const In2& a) {
+    if (a.shape(0) != a.shape(1)) throw std::invalid_argument("a square matrix is needed");
+    return static_cast<index>(a.shape(0));
+}
 
 // Runs f without the GIL; every 50 ms at most it looks whether a signal (Ctrl-C) is waiting, and lets its exception through.
 template <class F> auto released(F f) {
@@ -387,6 +392,16 @@ void bind_clusters(nb::module_& m) {
         });
 }
 
+void bind_triangle(nb::module_& m) {
+    m.def("lower_factor", [](const In2& f) { return to_numpy(lower_factor(square(f), to_vector(f)), {f.shape(0), f.shape(0)}); });
+    m.def("pivoted", [](const In2& natural, const In2& factor, index free) {
+        const index k = square(factor);
+        if (square(natural) != k || free > k) throw std::invalid_argument("the factor and its basis have the same size");
+        Turned t = pivoted(k, free, natural.data(), factor.data());
+        return nb::make_tuple(to_numpy(std::move(t.basis), {sz(k), sz(k)}), to_numpy(std::move(t.factor), {sz(k), sz(k)}));
+    });
+}
+
 void bind_criterion(nb::module_& m) {
     nb::class_<ProfiledDeviance>(m, "ProfiledDeviance")
         .def("__init__",
@@ -445,5 +460,6 @@ NB_MODULE(_core, m) {
     interlace::bind_products(m);
     interlace::bind_factor(m);
     interlace::bind_clusters(m);
+    interlace::bind_triangle(m);
     interlace::bind_criterion(m);
 }

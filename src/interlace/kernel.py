@@ -19,6 +19,8 @@ The core's objects:
     A partition of the rows, and sums over each cluster of what sandwich covariances are made of.
 `ProfiledDeviance`
     The criterion as a function of parameters, with gradient, Hessian and a trust-region `minimise`.
+`lower_factor`, `pivoted`
+    A lower triangular factor of the covariance of a few random effects, and the basis that suits it.
 `minimise`
     The same minimiser for a criterion written in Python.
 """
@@ -51,7 +53,9 @@ from interlace._core import (
     combine,
     explained,
     load_blas,
+    lower_factor,
     minimise,
+    pivoted,
     select_fixed,
     with_response,
 )
@@ -69,8 +73,10 @@ __all__ = [
     "blas_threads",
     "combine",
     "explained",
+    "lower_factor",
     "minimise",
     "one_thread",
+    "pivoted",
     "select_fixed",
     "thread_count",
     "with_response",

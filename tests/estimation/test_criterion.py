@@ -251,6 +251,30 @@ def test_lower_factor_is_the_cholesky_factor_of_a_singular_matrix_too(rank: int,
     assert np.sum(np.diagonal(T) > 1e-10 * scale) == rank
 
 
+@pytest.mark.parametrize(("k", "free"), [(1, 1), (2, 2), (4, 4), (4, 2), (3, 0)])
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+def test_a_pivoted_basis_has_its_effects_in_order_of_variance_and_in_units_of_themselves(
+    k: int, free: int, scale: float
+) -> None:
+    rng = np.random.default_rng(k)
+    N, T = rng.normal(size=(k, k)), np.zeros((k, k))
+    T[:free, :free] = np.tril(scale * rng.normal(size=(free, free)) * 10.0 ** rng.permutation(free)[:, None])
+    if free > 2:
+        T[2, 2] = 0.0
+    basis, factor = kernel.pivoted(N, T, free)
+    np.testing.assert_allclose(basis @ factor @ factor.T @ basis.T, N @ T @ T.T @ N.T, rtol=1e-9)
+    assert np.all(np.triu(factor, 1) == 0) and not factor[free:].any() and not factor[:, free:].any()
+    found = 0
+    for order in permutations(range(free)):
+        L = lower_factor(T[[*order, *range(free, k)]])
+        units = np.where(np.diagonal(L) > 1.0, L, np.identity(k))
+        if np.allclose(basis, N[:, [*order, *range(free, k)]] @ units, rtol=1e-9):
+            found += 1
+            np.testing.assert_allclose(units @ factor, L, rtol=1e-9, atol=1e-9 * scale)
+            assert all(np.all((L[j:, j:] ** 2).sum(axis=1) <= L[j, j] ** 2 * (1 + 1e-9)) for j in range(free))
+    assert found == 1
+
+
 def test_lower_factor_keeps_small_variances_beside_large_ones() -> None:
     """Forming F F' would lose everything below 1e-8 of the largest."""
     T = np.array([[1e6, 0, 0], [3.0, 1e-4, 0], [-2e5, 2e-5, 1e-6]])

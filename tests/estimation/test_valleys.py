@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -229,6 +230,24 @@ def test_all_searches_together_have_an_end(monkeypatch: pytest.MonkeyPatch) -> N
         found[most] = fit(*learnt, reml=model.reml).optimum.evaluations
     for most, evaluations in found.items():  # the last search that began may go on
         assert most < evaluations < most + 2 * optimize.MAX_ELSEWHERE
+
+
+@pytest.mark.parametrize(
+    ("n_par", "flops", "levels", "most"),
+    [
+        (10, 1e6, 200, 3000),
+        (11, 1e6, 200, 200),  # the least: 15 million flops an evaluation
+        (11, 1e3, 20, 3000),  # the most: 451,000
+        (12, 1e4, 20, 2500),  # as many as cost 1.5e9 flops
+        (20, 5e4, 25, 750),
+    ],
+)
+def test_of_many_parameters_the_more_an_evaluation_costs_the_fewer_there_are(
+    n_par: int, flops: float, levels: int, most: int
+) -> None:
+    layout = SimpleNamespace(k=[1, 1], levels=[levels, 0])
+    system = SimpleNamespace(A=SimpleNamespace(layout=layout), flops=flops)
+    assert optimize.elsewhere(SimpleNamespace(n_par=n_par, system=system)) == most  # type: ignore[arg-type]
 
 
 # --- what a search says of its end ----------------------------------------------------------------------

@@ -3,7 +3,6 @@ them."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -11,6 +10,8 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from interlace import kernel
 
 Array = NDArray[np.floating]
 
@@ -139,35 +140,4 @@ def lower_factor(F: Array) -> Array:
     Where F is singular, T has a zero column for each direction that is missing (the zero diagonal entries
     of lme4's theta).
     """
-    k = F.shape[0]
-    if k <= 2:
-        return _lower_factor_small(F)
-    A = np.array(F, dtype=np.float64)
-    scale = np.sqrt((A * A).sum(axis=1))
-    T = np.zeros((k, k))
-    for i in range(k):
-        # Reflect what is left of row i into one column. A is (k, remaining columns).
-        length = np.linalg.norm(A[i])
-        if length <= 1e-14 * scale[i] or A.shape[1] == 0:
-            continue
-        v = A[i].copy()
-        v[0] += np.copysign(length, v[0])
-        A = A - np.outer(A @ v, v) * (2.0 / (v @ v))
-        T[:, i] = A[:, 0] * np.sign(A[i, 0])
-        T[:i, i] = 0.0
-        A = A[:, 1:]
-    return T
-
-
-def _lower_factor_small(F: Array) -> Array:
-    """`lower_factor` for k = 1 and 2 in closed form: nearly all models, and refits by the thousand."""
-    if len(F) == 1:
-        return np.abs(F)
-    (a, b), (c, d) = F.tolist()
-    first = math.hypot(a, b)
-    if first == 0.0:
-        return np.array([[0.0, 0.0], [0.0, math.hypot(c, d)]])
-    second = abs(a * d - b * c) / first
-    if second <= 1e-14 * math.hypot(c, d):
-        second = 0.0
-    return np.array([[first, 0.0], [(a * c + b * d) / first, second]])
+    return np.asarray(kernel.lower_factor(np.ascontiguousarray(F, dtype=np.float64)))

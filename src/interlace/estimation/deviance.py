@@ -209,11 +209,9 @@ class ProfiledDeviance:
         par = self.natural_par(par)
         for s, N in zip(self.structures, self.natural, strict=True):
             T = s.factor(par[at : at + s.n_par])
-            order = [*_pivots(T[: s.free] @ T[: s.free].T), *range(s.free, s.k)]
-            T = lower_factor(T[order])
-            units = np.where(np.diagonal(T) > 1.0, T, np.identity(s.k))
-            basis.append(N[:, order] @ units)
-            out.append(s.par(np.linalg.solve(units, T)))
+            B, T = kernel.pivoted(np.ascontiguousarray(N), T, s.free)
+            basis.append(B)
+            out.append(s.par(T))
             at += s.n_par
         return replace(self, basis=tuple(basis)), np.concatenate(out)
 
@@ -231,18 +229,6 @@ class ProfiledDeviance:
             entries += [(place.factor, place.start + row, place.start + col) for row, col in s.entries]
         kind = "reml" if self.reml else "ml"
         return kernel.ProfiledDeviance(self.system.A.products, self.system.symbolic, entries, basis, kind)
-
-
-def _pivots(covariance: Array) -> list[int]:
-    """Order of the pivots of a Cholesky factorisation with complete pivoting."""
-    left, order, S = list(range(len(covariance))), [], covariance.copy()
-    while left:
-        pivot = max(left, key=lambda i: S[i, i])
-        order.append(pivot)
-        left.remove(pivot)
-        if S[pivot, pivot] > 0.0:
-            S -= np.outer(S[:, pivot], S[pivot]) / S[pivot, pivot]
-    return order
 
 
 def orthonormal_basis(system: System, i: int) -> Array:

@@ -24,8 +24,13 @@ NO_MINIMUM = 1e-4
 SAME_VALUE = 1e-4
 # Searches about an optimum that was not the last one.
 ROUNDS = 4
-# Evaluations of a search for another minimum, and of all of them together before the last one begins.
-MAX_ELSEWHERE, ALL_ELSEWHERE = 300, 3000
+# Evaluations of a search for another minimum.
+MAX_ELSEWHERE = 300
+# Evaluations of all searches together before the last one begins. With more parameters than the first number
+# they are as many as cost so many flops, within limits.
+MANY, WORK_ELSEWHERE, LEAST_ELSEWHERE, ALL_ELSEWHERE = 10, 1.5e9, 200, 3000
+# Flops for each random effect that an evaluation costs beside the factorisation.
+OVERHEAD = 2e3
 # The status of an end whose value, or its curvature, is not known well enough.
 LOST = "lost in rounding error"
 # The status of a minimum beside which the criterion falls without end.
@@ -153,6 +158,19 @@ def minimise_again(criterion: ProfiledDeviance) -> tuple[ProfiledDeviance, Optim
         return found.best.criterion, found.optimum()
 
 
+def elsewhere(criterion: ProfiledDeviance) -> int:
+    """Evaluations that searches for another minimum may take together.
+
+    One with derivatives costs about a factorisation for each parameter.
+    """
+    if criterion.n_par <= MANY:
+        return ALL_ELSEWHERE
+    layout = criterion.system.A.layout
+    effects = sum(k * levels for k, levels in zip(layout.k, layout.levels, strict=True))
+    work = criterion.n_par * (criterion.system.flops + OVERHEAD * effects)
+    return int(min(max(WORK_ELSEWHERE / work, LEAST_ELSEWHERE), ALL_ELSEWHERE))
+
+
 class _Searches:
     """All searches of one criterion: the lowest end, the others, and what they cost together."""
 
@@ -163,6 +181,7 @@ class _Searches:
         self.best = _Search(self.criterion, self.compiled, self.moments, MAX_EVALUATIONS)
         self.others: list[_Search] = []
         self.unbounded = False
+        self.most = elsewhere(self.criterion)
 
     def run(self) -> None:
         """From the start by moments, and from others where there may be a second minimum."""
@@ -179,7 +198,7 @@ class _Searches:
     def visit_all(self, starts: Iterable[Array]) -> None:
         """Search from one after the other, as long as all searches together may go on."""
         for start in starts:
-            if self.evaluations > ALL_ELSEWHERE:
+            if self.evaluations > self.most:
                 return
             self.visit(start)
 
