@@ -15,7 +15,7 @@ from interlace.inference import anova, drop1, likelihood, varcorr
 from interlace.inference.contrast import ContrastTest, contrast_test
 from interlace.inference.df import DdfLike, VcovLike
 from interlace.inference.effect_size import icc, r2
-from interlace.inference.estimates import fixed_effects, kept_names
+from interlace.inference.estimates import fixed_effects
 from interlace.inference.memory import Memory
 from interlace.inference.robust import MODEL, covariance
 from interlace.inference.singular import TOLERANCE, is_singular
@@ -107,7 +107,7 @@ class LinearMixedModel:
         ModelError
             Rows of different clusters share random effects.
         """
-        names = list(kept_names(self._fit))
+        names = list(self._fit.names)
         return pd.DataFrame(covariance(self._fit, kind, cluster=cluster), index=names, columns=names)
 
     def coef_table(self, *, ddf: DdfLike = "satterthwaite", vcov: VcovLike = MODEL) -> pd.DataFrame:
@@ -293,7 +293,7 @@ class LinearMixedModel:
     @property
     def loglik(self) -> float:
         """The restricted log-likelihood of a REML fit, the log-likelihood of an ML fit."""
-        return likelihood.loglik(self._fit)
+        return self._fit.loglik
 
     @property
     def deviance(self) -> float:

@@ -17,6 +17,7 @@ from interlace.estimation.covariance import Unstructured
 from interlace.estimation.crossproducts import CrossProducts
 from interlace.estimation.deviance import ProfiledDeviance
 from interlace.estimation.identification import Identification, identify
+from interlace.estimation.layout import Layout
 from interlace.estimation.optimize import UNBOUNDED, Optimum, minimise, minimise_again
 from interlace.estimation.penalized import EXACT_FIT, Solution, System
 from interlace.estimation.rank import independent_columns
@@ -72,6 +73,41 @@ class Fit:
     def reml(self) -> bool:
         """Was the REML criterion minimised?"""
         return self.criterion.reml
+
+    @property
+    def A(self) -> CrossProducts:
+        """The cross-products of the columns that are in the model."""
+        return self.criterion.system.A
+
+    @property
+    def layout(self) -> Layout:
+        """Where the blocks of random effects stand."""
+        return self.A.layout
+
+    @property
+    def X(self) -> Array:
+        """The columns of X that are in the model, (n, p)."""
+        return _select(self.design, self.kept).X
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Their names, in the order of beta."""
+        return tuple(self.encoding.fixed_names[j] for j in self.kept)
+
+    @property
+    def scale(self) -> float:
+        """``sigma^2``, the residual variance of an observation of weight 1."""
+        return self.sigma**2
+
+    @property
+    def vcov(self) -> Array:
+        """Covariance of beta at the fitted variances, ``sigma^2 (RX'RX)^-1``, (p, p)."""
+        return self.scale * self.solution.unscaled_vcov
+
+    @property
+    def loglik(self) -> float:
+        """The log-likelihood, restricted for a fit by REML; with ``sum(log w) / 2``."""
+        return -self.optimum.value / 2
 
     @property
     def n_jobs(self) -> int | None:

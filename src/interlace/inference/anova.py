@@ -96,7 +96,7 @@ def _f_row(fit: Fit, ddf: Ddf, L: Array) -> tuple[tuple[float, ...], str]:
     if not t2.size:
         return (np.nan,) * 6, ""
     result = ddf.f_test(L)
-    mean_sq = np.nan if np.isnan(ddf.se(L)).any() else fit.sigma**2 * float(t2.mean())
+    mean_sq = np.nan if np.isnan(ddf.se(L)).any() else fit.scale * float(t2.mean())
     p = float(f_p_value(result.F, result.num_df, result.den_df))
     return (mean_sq * result.num_df, mean_sq, result.num_df, result.den_df, result.F, p), result.note
 

@@ -133,7 +133,7 @@ class Asymptotic:
 
     def bind(self, fit: Fit) -> Ddf:
         """No work is needed."""
-        vcov = fit.sigma**2 * fit.solution.unscaled_vcov
+        vcov = fit.vcov
         return as_far_as_known(fit, _AsymptoticDdf(fit.solution.beta, vcov))
 
     def robust(self, vcov: ClusterRobust) -> DdfMethod:

@@ -83,14 +83,14 @@ def _hypothesis(fit: Fit, terms: Terms, term: Term, without: Without) -> Array:
 def drop1_lrt(fit: Fit) -> pd.DataFrame:
     """Likelihood ratios of fits by maximum likelihood; `<none>` is the model itself."""
     full = _by_ml(fit, fit.encoding, fit.design) if fit.reml else fit
-    p, ll = full.solution.beta.size, likelihood.loglik(full)
+    p, ll = full.solution.beta.size, full.loglik
     smaller_ll: dict[str, float] = {}
     rows = [(np.nan, likelihood.aic(full), np.nan, np.nan)]
     labels = ["<none>"]
     terms, resting, without = Terms.of(fit), Resting.of(fit), Without(fit.encoding, fit.design)
     for term in droppable(terms):
         smaller = _by_ml(fit, *without.term(term.label))
-        smaller_ll[term.label] = likelihood.loglik(smaller)
+        smaller_ll[term.label] = smaller.loglik
         df = p - smaller.solution.beta.size
         chisq = float(likelihood.likelihood_ratio(ll, smaller_ll[term.label]))
         if resting.weights and resting.rows(_hypothesis(fit, terms, term, without)).any():

@@ -47,16 +47,16 @@ def variances(fit: Fit, *, tolerance: float = TOLERANCE) -> Variances:
     if number("tolerance", tolerance) < 0:
         raise DataError(f"tolerance must not be negative: {shown(tolerance)}")
     solution, design = fit.solution, fit.design
-    mean = design.X[:, list(fit.kept)] @ solution.beta
+    mean = fit.X @ solution.beta
     random = 0.0
     by_group: dict[str, float] = {}
     unknown = unknown_entries(fit)
     for i, (block, rows, T) in enumerate(
         zip(fit.encoding.random, design.random, solution.factors, strict=True)
     ):
-        random += fit.sigma**2 * float(np.square(rows.z @ T).sum()) / design.nrows
+        random += fit.scale * float(np.square(rows.z @ T).sum()) / design.nrows
         told = block.columns == ("Intercept",) and not unknown[i].any()
-        variance = fit.sigma**2 * float(np.square(T).sum()) if told else np.nan
+        variance = fit.scale * float(np.square(T).sum()) if told else np.nan
         by_group[block.group] = by_group.get(block.group, 0.0) + variance
     zero = [str(term) for term in singular_terms(fit, tolerance)] if tolerance else []
     if zero:
@@ -74,7 +74,7 @@ def variances(fit: Fit, *, tolerance: float = TOLERANCE) -> Variances:
             InterlaceWarning,
         )
         random = np.nan
-    return Variances(float(mean.var(ddof=1)), random, by_group, fit.sigma**2)
+    return Variances(float(mean.var(ddof=1)), random, by_group, fit.scale)
 
 
 def r2(fit: Fit, *, tolerance: float = TOLERANCE) -> dict[str, float]:

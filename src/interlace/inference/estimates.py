@@ -86,9 +86,7 @@ def fixed_effects(fit: Fit, ddf: Ddf | None = None) -> LinearEstimates:
     Without `ddf`, `Var(beta) = sigma^2 (RX'RX)^-1` and infinite degrees of freedom.
     """
     beta = fit.solution.beta
-    return LinearEstimates(
-        kept_names(fit), np.eye(beta.size), beta, Asymptotic().bind(fit) if ddf is None else ddf
-    )
+    return LinearEstimates(fit.names, np.eye(beta.size), beta, Asymptotic().bind(fit) if ddf is None else ddf)
 
 
 def noted(table: pd.DataFrame, ddf: Ddf) -> pd.DataFrame:
@@ -96,12 +94,6 @@ def noted(table: pd.DataFrame, ddf: Ddf) -> pd.DataFrame:
     if ddf.note:
         table.attrs["note"] = ddf.note
     return table
-
-
-def kept_names(fit: Fit) -> tuple[str, ...]:
-    """Names of the columns of X that are in the model, in the order of beta."""
-    names = fit.encoding.fixed_names
-    return tuple(names[j] for j in fit.kept)
 
 
 def _special() -> Any:

@@ -89,7 +89,7 @@ def _orthogonal(G: Array, terms: Terms, columns: dict[str, list[int]]) -> dict[s
 
 def difference(fit: Fit, X0: Array) -> Array:
     """L such that ``X beta`` lies in the span of `X0` if ``L beta = 0``; the rows are orthonormal."""
-    X = fit.design.X[:, list(fit.kept)]
+    X = fit.X
     p = X.shape[1]
     R = triangle(np.hstack([X0, X]))
     k = X0.shape[1]
@@ -107,7 +107,7 @@ def difference(fit: Fit, X0: Array) -> Array:
 
 
 def _triangle(fit: Fit) -> Array:
-    return triangle(fit.design.X[:, list(fit.kept)])
+    return triangle(fit.X)
 
 
 def _unit_upper(R: Array) -> Array:

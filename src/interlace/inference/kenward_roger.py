@@ -159,7 +159,7 @@ def _known_to_be_zero(fit: Fit) -> NDArray[np.bool_]:
     takes such a variance out of the parameters.
     """
     known: list[bool] = []
-    for i in fit.criterion.system.A.layout.theta_order:
+    for i in fit.layout.theta_order:
         if not fit.criterion.structures[i].n_par:
             continue
         S, T, tested = scale_free_factor(fit, i)
@@ -238,7 +238,7 @@ def _refuse_confounded(fit: Fit, found: Moments, directions: Array) -> None:
 def _labels(fit: Fit) -> list[str]:
     """The term of each covariance parameter, in the order of theta."""
     found: list[str] = []
-    for i in fit.criterion.system.A.layout.theta_order:
+    for i in fit.layout.theta_order:
         found += [fit.encoding.random[i].text()] * fit.criterion.structures[i].n_par
     return found
 

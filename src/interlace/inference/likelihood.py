@@ -31,11 +31,6 @@ def df_resid(fit: Fit) -> int:
     return n_obs(fit) - n_parameters(fit)
 
 
-def loglik(fit: Fit) -> float:
-    """The restricted log-likelihood of a REML fit, the log-likelihood of an ML fit; with `sum(log w) / 2`."""
-    return -fit.optimum.value / 2
-
-
 def reml_criterion(fit: Fit) -> float:
     """-2 times the restricted log-likelihood; only of a REML fit."""
     if not fit.reml:

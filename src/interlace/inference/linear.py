@@ -13,7 +13,6 @@ from interlace.design.frame import Frame
 from interlace.errors import DataError, shown
 from interlace.estimation.fit import Fit
 from interlace.formula.tokens import Tokens, outside_calls, tokenize
-from interlace.inference.estimates import kept_names
 from interlace.inference.names import hint, resolve
 from interlace.inference.wald import Array
 
@@ -59,7 +58,7 @@ def _from_numbers(fit: Fit, L: Any) -> tuple[tuple[str, ...], Array]:
     if isinstance(L, pd.DataFrame):
         named = {str(label): dict(row) for label, row in L.iterrows()}
         rows = [_named_row(fit, row) for row in named.values()]
-        return tuple(named), np.array(rows).reshape(len(rows), len(kept_names(fit)))
+        return tuple(named), np.array(rows).reshape(len(rows), len(fit.names))
     if isinstance(L, Mapping | pd.Series):
         weights = dict(L)
         if weights and all(isinstance(row, Mapping | pd.Series) for row in weights.values()):
@@ -80,7 +79,7 @@ def _as_pandas(L: Any) -> pd.DataFrame:
 
 
 def _named_row(fit: Fit, weights: Mapping[Any, Any]) -> Array:
-    names = kept_names(fit)
+    names = fit.names
     row = np.zeros(len(names))
     for given, weight in weights.items():
         if not _is_finite(weight):
@@ -109,7 +108,7 @@ def _is_finite(weight: object) -> bool:
 
 def _coefficient(fit: Fit, given: str) -> str:
     """The name that is meant, of the coefficients and of the columns left out."""
-    names = kept_names(fit)
+    names = fit.names
     name = resolve(given, (*names, *fit.dropped))
     if name is None:
         raise DataError(
@@ -123,7 +122,7 @@ def _array_rows(fit: Fit, L: ArrayLike) -> Array:
         rows = np.atleast_2d(np.asarray(L, dtype=np.float64))
     except (TypeError, ValueError, OverflowError) as error:
         raise DataError(f"L cannot be understood; give {EXAMPLES}") from error
-    names = kept_names(fit)
+    names = fit.names
     if rows.ndim != 2 or rows.shape[1] != len(names):
         raise DataError(
             f"L must have a column for each of the {len(names)} coefficients ({', '.join(names)}), "
@@ -149,7 +148,7 @@ def _from_texts(fit: Fit, texts: Sequence[str]) -> Functions:
 
 def _hypothesis(fit: Fit, text: str) -> tuple[dict[str, float], float]:
     """Weights and right-hand side of `x - 2 * z = 1`, or of `x - 2 * z`, which is `= 0`."""
-    alone = resolve(text, (*kept_names(fit), *fit.dropped))
+    alone = resolve(text, (*fit.names, *fit.dropped))
     if alone is not None:  # a name may have signs in it
         return {alone: 1.0}, 0.0
     tokens = tokenize(text)
@@ -196,7 +195,7 @@ def _product(fit: Fit, piece: Tokens, text: str) -> tuple[float, str | None]:
 
 
 def _label(fit: Fit, row: Array, i: int) -> str:
-    names = kept_names(fit)
+    names = fit.names
     used = np.flatnonzero(row)
     if not 0 < len(used) <= LONGEST_LABEL:
         return f"row {i + 1}"

@@ -40,7 +40,7 @@ class Marginal:
 
     @classmethod
     def _from(cls, fit: Fit, cholesky: kernel.Cholesky) -> Marginal:
-        system, products = fit.criterion.system, fit.criterion.system.A.products
+        system, products = fit.criterion.system, fit.A.products
         white = np.linalg.inv(np.triu(cholesky.rx[:-1, :-1]))
         # 1) [X K, residual of y] in terms of [X y]
         p = len(white)
@@ -66,5 +66,5 @@ def from_origin(fit: Fit, root: Array) -> Array:
     if intercept is None:
         return root
     J = np.eye(len(root))
-    J[intercept] -= fit.criterion.system.A.origin.x
+    J[intercept] -= fit.A.origin.x
     return J @ root

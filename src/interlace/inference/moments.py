@@ -92,7 +92,7 @@ def moments(fit: Fit, marginal: Marginal) -> Moments:
     ModelError
         The largest connected piece of Z'Z, made dense, would not fit in memory.
     """
-    A = fit.criterion.system.A
+    A = fit.A
     batches = pieces(A)
     _check_memory(fit, max(batch.size(A.layout.k) for batch in batches))
     found = parameters(fit)
@@ -118,7 +118,7 @@ def moments(fit: Fit, marginal: Marginal) -> Moments:
 def bases(fit: Fit) -> list[Array]:
     """Per grouping factor of the kernel B such that the columns of Z B are orthonormal on average over the
     levels: there the rank of the information is seen whatever the origin and units of the data."""
-    layout = fit.criterion.system.A.layout
+    layout = fit.layout
     out: list[Array] = [np.zeros((k, k)) for k in layout.k]
     for place, B in zip(layout.places, fit.criterion.natural, strict=True):
         out[place.factor][place.columns, place.columns] = B
@@ -133,7 +133,7 @@ def orthonormal_factors(fit: Fit) -> list[Array]:
 
 def parameters(fit: Fit) -> list[Parameter]:
     """Variances and covariances in the coordinates of `bases`."""
-    layout, factors, out = fit.criterion.system.A.layout, orthonormal_factors(fit), []
+    layout, factors, out = fit.layout, orthonormal_factors(fit), []
     for i in layout.theta_order:
         place = layout.places[i]
         G = (factors[place.factor] @ factors[place.factor].T)[place.columns, place.columns]
@@ -163,7 +163,7 @@ def _add(
     ZZ: Array,
 ) -> None:
     """The sums over some pieces; b is the piece, a and c levels in it, r, s, t, u effects of a level."""
-    k = fit.criterion.system.A.layout.k
+    k = fit.layout.k
     at = part.slices(k)
     S = _marginal_gram(fit, part, ZZ)
     # 1) Z'V^-1[X, y - X beta], with D_j of it
@@ -204,7 +204,7 @@ def _add(
 
 def _marginal_gram(fit: Fit, part: Pieces, ZZ: Array) -> Array:
     """``Z'V^-1Z = (I + Z'Z G)^-1 Z'Z`` with ``G = Lambda Lambda'``; (pieces, size, size)."""
-    k = fit.criterion.system.A.layout.k
+    k = fit.layout.k
     M = np.empty_like(ZZ)
     F = orthonormal_factors(fit)
     for f, place in enumerate(part.slices(k)):
@@ -236,7 +236,7 @@ def _diagonal_sum(S: Array, k: int) -> Array:
 def _finished(fit: Fit, root: Array, sums: _Sums, gamma: Array) -> Moments:
     """sigma^2 added as the last parameter, and V^-1 made R."""
     m, p = len(gamma), sums.P.shape[1]
-    n, solution = fit.criterion.system.A.n, fit.solution
+    n, solution = fit.A.n, fit.solution
     P, Q = np.empty((m + 1, p, p)), np.empty((m + 1, m + 1, p, p))
     traces, quadratic = np.empty((m + 1, m + 1)), np.empty((m + 1, m + 1))
     # 1) of P, X'V^-1 V_j V^-1 V_k V^-1X and tr(V^-1 V_j V^-1 V_k)

@@ -31,7 +31,7 @@ def moments_of(fit: Fit) -> Moments:
     ModelError
         The largest connected piece of Z'Z, made dense, would not fit in memory.
     """
-    A = fit.criterion.system.A
+    A = fit.A
     effects = sum(levels * k for levels, k in zip(A.layout.levels, A.layout.k, strict=True))
     work = float(A.n) * (effects + fit.solution.beta.size + 1) ** 2
     if work > SMALL:
@@ -87,7 +87,7 @@ def moments(fit: Fit) -> Moments:
     flat, response = inner.reshape(m, -1), (inner @ rows.y)[..., 0]
     expected, size = flat @ flat.T, np.array([float(np.sum(V * V)) for V in found])
     # 3) rows that a rotation has made zero: nothing but sigma^2 is seen there
-    empty = fit.criterion.system.A.n - len(rows.Q)
+    empty = fit.A.n - len(rows.Q)
     expected[-1, -1] += empty
     size[-1] += empty
     return Moments(
@@ -139,9 +139,9 @@ def _rotated(fit: Fit) -> _Rows:
 def _columns(fit: Fit) -> tuple[Array, list[Array], Array]:
     """Rows times the roots of their weights: X about its origin (n, p), Z in the coordinates of `bases` (n,
     levels, k), and the residuals of the fixed part over sigma (n,)."""
-    design, A = fit.design, fit.criterion.system.A
+    design, A = fit.design, fit.A
     assert design.y is not None
-    X, n = design.X[:, list(fit.kept)], len(design.X)
+    X, n = fit.X, len(design.X)
     root = np.ones(n) if design.weights is None else np.sqrt(design.weights)
     effects: list[Array] = []
     for blocks, levels, k, B in zip(A.layout.blocks, A.layout.levels, A.layout.k, bases(fit), strict=True):

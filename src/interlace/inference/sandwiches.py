@@ -86,13 +86,13 @@ def _floor(fit: Fit) -> float:
     design = fit.design
     assert design.y is not None
     y = design.y if design.offset is None else design.y - design.offset
-    size = float(np.abs(y - fit.criterion.system.A.origin.y).max())
+    size = float(np.abs(y - fit.A.origin.y).max())
     return max(ROUNDING * fit.sigma, DIGITS * size)
 
 
 def _without_errors(fit: Fit, se: Array) -> str:
     """What to say of coefficients whose robust standard errors are rounding error; "" if there are none."""
-    names = [fit.encoding.fixed_names[j] for j, one in zip(fit.kept, se, strict=True) if np.isnan(one)]
+    names = [name for name, one in zip(fit.names, se, strict=True) if np.isnan(one)]
     if not names:
         return ""
     shown = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")

@@ -78,7 +78,7 @@ def bind(fit: Fit) -> SatterthwaiteDdf:
     scale = 2 * np.eye(fit.solution.beta.size)  # log sigma
     return SatterthwaiteDdf(
         beta=fit.solution.beta,
-        vcov=fit.sigma**2 * fit.solution.unscaled_vcov,
+        vcov=fit.vcov,
         root=marginal.root,
         gradient=np.concatenate([half + half.transpose(0, 2, 1), scale[None]]),
         parameters=parameters,

@@ -83,7 +83,7 @@ def singular_terms(fit: Fit, tolerance: float = TOLERANCE) -> tuple[SingularTerm
 def scale_free_factor(fit: Fit, i: int) -> tuple[Array, Array, Array]:
     """S with ``S'S = Z'WZ / n`` for the columns of term i, the factor T of its relative covariance, and the
     orthonormal combinations of the rows of S T that the data tell."""
-    system, place = fit.criterion.system, fit.criterion.system.A.layout.places[i]
+    system, place = fit.criterion.system, fit.layout.places[i]
     basis, lost = orthonormal_basis(system, i), fit.identification.lost[i]
     per_row = np.sqrt(system.A.layout.levels[place.factor] / system.A.n)
     S = per_row * np.linalg.solve(basis, system.A.origin.shift(fit.encoding, i))

@@ -36,7 +36,7 @@ def unknown_entries(fit: Fit) -> tuple[NDArray[np.bool_], ...]:
 def _effects(fit: Fit, i: int) -> tuple[Array, Array]:
     """The effects of block i in terms of orthonormal ones, (k, k), and the basis of those."""
     basis = orthonormal_basis(fit.criterion.system, i)
-    return fit.criterion.system.A.origin.unshift(fit.encoding, i) @ basis, basis
+    return fit.A.origin.unshift(fit.encoding, i) @ basis, basis
 
 
 def _lost_effects(fit: Fit, i: int, U: Array) -> NDArray[np.bool_]:
@@ -260,7 +260,7 @@ def rest_together(ddf: Ddf, L: Array) -> NDArray[np.bool_]:
 
 def known_vcov(fit: Fit) -> Array:
     """Covariance of beta by the model, (p, p); NaN between coefficients that rest on what is unknown."""
-    vcov = fit.sigma**2 * fit.solution.unscaled_vcov
+    vcov = fit.vcov
     return np.where(Resting.of(fit).pairs(np.eye(len(vcov))), np.nan, vcov)
 
 

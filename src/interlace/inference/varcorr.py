@@ -50,7 +50,7 @@ def components(fit: Fit) -> tuple[Component, ...]:
         repeat = seen.get(block.group, 0)
         seen[block.group] = repeat + 1
         label = f"{block.group}.{repeat}" if repeat else block.group
-        covariance = np.where(unknown[i], np.nan, fit.sigma**2 * (T @ T.T))
+        covariance = np.where(unknown[i], np.nan, fit.scale * (T @ T.T))
         found.append(Component(label, tuple(block.columns), covariance))
     return tuple(found)
 
@@ -62,7 +62,7 @@ def varcorr_table(fit: Fit) -> pd.DataFrame:
     the correlation in `corr`. The last row is the residual.
     """
     rows = [row for component in components(fit) for row in _rows(component)]
-    residual: _Row = (RESIDUAL, None, None, fit.sigma**2, fit.sigma, np.nan)
+    residual: _Row = (RESIDUAL, None, None, fit.scale, fit.sigma, np.nan)
     rows.append(residual)
     columns = dict(
         zip(("group", "term1", "term2", "variance", "sd", "corr"), zip(*rows, strict=True), strict=True)

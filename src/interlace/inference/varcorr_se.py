@@ -24,7 +24,7 @@ def varcorr_se_table(fit: Fit, parameters: VarianceParameters) -> pd.DataFrame:
     quadratic in them there.
     """
     table = varcorr_table(fit)
-    layout = fit.criterion.system.A.layout
+    layout = fit.layout
     n, unknown = len(parameters.covariance), unknown_entries(fit)
     variance, sd, corr = [], [], []
     for i in layout.theta_order:
@@ -45,7 +45,7 @@ def varcorr_se_table(fit: Fit, parameters: VarianceParameters) -> pd.DataFrame:
         corr += [*(nothing for _ in range(k)), *(dR[:, a, b] for a, b in pairs)]
     scale = np.zeros(n)
     scale[-1] = 1.0
-    variance.append(2 * fit.sigma**2 * scale)
+    variance.append(2 * fit.scale * scale)
     sd.append(fit.sigma * scale)
     corr.append(np.full(n, np.nan))
     columns = {"variance_se": variance, "sd_se": sd, "corr_se": corr}
@@ -59,10 +59,10 @@ def _covariance(fit: Fit, parameters: VarianceParameters, i: int) -> tuple[Array
     structure = criterion.structures[i]
     basis = np.linalg.solve(system.A.origin.shift(system.encoding, i), criterion.basis[i])
     F = basis @ structure.factor(parameters.par[start : start + structure.n_par])
-    S = fit.sigma**2 * (F @ F.T)
+    S = fit.scale * (F @ F.T)
     derivative = np.zeros((len(parameters.covariance), *S.shape))
     for j, (row, col) in enumerate(structure.entries):
-        half = fit.sigma**2 * np.outer(basis[:, row], F[:, col])
+        half = fit.scale * np.outer(basis[:, row], F[:, col])
         derivative[start + j] = half + half.T
     derivative[-1] = 2 * S
     return S, derivative

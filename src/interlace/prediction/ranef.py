@@ -9,7 +9,6 @@ import pandas as pd
 
 from interlace.estimation.fit import Fit
 from interlace.estimation.layout import Layout
-from interlace.inference.estimates import kept_names
 
 
 def blocks_by_group(fit: Fit) -> dict[str, list[int]]:
@@ -61,7 +60,7 @@ def conditional_covariance(fit: Fit) -> dict[str, np.ndarray]:
             [np.arange(layout.k[layout.places[i].factor])[layout.places[i].columns] for i in blocks]
         )
         covariance = joint[layout.places[blocks[0]].factor]
-        found[group] = fit.sigma**2 * covariance[:, order[:, None], order]
+        found[group] = fit.scale * covariance[:, order[:, None], order]
     return found
 
 
@@ -71,7 +70,7 @@ def coefficients(fit: Fit) -> dict[str, pd.DataFrame]:
     The columns are those of all coefficients: random effects that have no fixed effect of the same name come
     first, with zero as their fixed part (lme4's `coef`).
     """
-    fixed = dict(zip(kept_names(fit), fit.solution.beta, strict=True))
+    fixed = dict(zip(fit.names, fit.solution.beta, strict=True))
     tables = modes(fit)
     only_random = {name: 0.0 for table in tables.values() for name in table.columns if name not in fixed}
     centre = only_random | fixed

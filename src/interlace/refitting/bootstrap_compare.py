@@ -11,7 +11,7 @@ import pandas as pd
 from interlace.errors import ConvergenceWarning, ModelError
 from interlace.estimation.fit import Fit
 from interlace.inference.estimates import chi2_p_value, f_p_value, gamma_p_value
-from interlace.inference.likelihood import likelihood_ratio, loglik, n_parameters
+from interlace.inference.likelihood import likelihood_ratio, n_parameters
 from interlace.prediction.simulate import simulate
 from interlace.refitting.compare import check_offsets, check_same_data
 from interlace.refitting.parallel import check_draws, replicate
@@ -140,12 +140,12 @@ def bootstrap_compare(
     def draw(rng: np.random.Generator) -> tuple[float, bool]:
         y = simulate(small, 1, seed=rng)[:, 0]
         a, b = large.refit(y), small.refit(y)
-        return 2 * (loglik(a) - loglik(b)), a.optimum.converged and b.optimum.converged
+        return 2 * (a.loglik - b.loglik), a.optimum.converged and b.optimum.converged
 
     with warnings.catch_warnings():  # counted instead
         warnings.simplefilter("ignore", ConvergenceWarning)
         draws = replicate(draw, n, seed=seed, n_jobs=n_jobs, progress=progress, label="bootstrap")
     reference = np.array([value for value, _ in draws])
     failed = sum(not converged for _, converged in draws)
-    statistic = float(likelihood_ratio(loglik(large), loglik(small)))
+    statistic = float(likelihood_ratio(large.loglik, small.loglik))
     return BootstrapComparison(statistic, df, reference, failed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import pairwise
 
 import numpy as np
@@ -12,7 +12,7 @@ from interlace.errors import DataError, ModelError
 from interlace.estimation.fit import Fit
 from interlace.inference.estimates import chi2_p_value
 from interlace.inference.hypotheses import difference
-from interlace.inference.likelihood import is_lower, likelihood_ratio, loglik, n_obs, n_parameters
+from interlace.inference.likelihood import is_lower, likelihood_ratio, n_obs, n_parameters
 from interlace.inference.unidentified import Resting, unidentified_line
 from interlace.inference.words import switch, word
 from interlace.refitting.refit import by_ml
@@ -110,7 +110,7 @@ def check_offsets(fits: Mapping[str, Fit]) -> None:
     difference = offsets[0] - offsets[1]
     if not difference.any():
         return
-    X = b.design.X[:, list(b.kept)]
+    X = b.X
     X = X / np.linalg.norm(X, axis=0)
     left = difference - X @ np.linalg.lstsq(X, difference, rcond=None)[0]
     if np.linalg.norm(left) > UNEXPLAINED * np.linalg.norm(difference):
@@ -153,7 +153,7 @@ def _criteria(fits: Mapping[str, Fit], *, refit: bool) -> pd.DataFrame:
         _check_comparable(fits)
     said = [REFITTED if f.reml and refit else "REML" if f.reml else "ML" for f in fits.values()]
     used = [by_ml(f) if refit else f for f in fits.values()]
-    k, ll = np.array([n_parameters(f) for f in used]), np.array([loglik(f) for f in used])
+    k, ll = np.array([n_parameters(f) for f in used]), np.array([f.loglik for f in used])
     n = n_obs(used[0])
     aic = 2 * k - 2 * ll
     with np.errstate(divide="ignore"):
@@ -208,7 +208,7 @@ def _untold(small: Fit, large: Fit) -> str:
     if large.identification.complete:
         return ""
     told = [fit.identification.n_parameters for fit in (small, large)]
-    resting = Resting.of(large).rows(difference(large, small.design.X[:, list(small.kept)]))
+    resting = Resting.of(large).rows(difference(large, small.X))
     same = len(small.kept) == len(large.kept) and told[0] == told[1]
     return f"{unidentified_line(large)}, on which the difference rests" if resting.any() or same else ""
 
@@ -227,8 +227,7 @@ def _check_comparable(fits: Mapping[str, Fit]) -> None:
 
 
 def _same_fixed(a: Fit, b: Fit) -> bool:
-    names: list[Sequence[str]] = [[f.encoding.fixed_names[j] for j in f.kept] for f in (a, b)]
-    if sorted(names[0]) != sorted(names[1]):
+    if sorted(a.names) != sorted(b.names):
         return False
-    order = [b.kept[list(names[1]).index(name)] for name in names[0]]
-    return bool(np.allclose(a.design.X[:, list(a.kept)], b.design.X[:, order], rtol=1e-12, atol=0.0))
+    order = [b.names.index(name) for name in a.names]
+    return bool(np.allclose(a.X, b.X[:, order], rtol=1e-12, atol=0.0))

@@ -9,7 +9,7 @@ from interlace.design.reduced import Reduction, without_block, without_columns, 
 from interlace.estimation.fit import Fit
 from interlace.estimation.fit import fit as fit_model
 from interlace.inference.estimates import chi2_p_value
-from interlace.inference.likelihood import likelihood_ratio, loglik, n_parameters, warn_if_lower
+from interlace.inference.likelihood import likelihood_ratio, n_parameters, warn_if_lower
 from interlace.inference.unidentified import unidentified_line
 from interlace.inference.words import word
 
@@ -52,7 +52,7 @@ def ranova(fit: Fit, *, drop: str = "slopes") -> pd.DataFrame:
     fits = [_likelihood(fit, r) for r in smaller]
     npar = np.array([n_parameters(fit), *(n for n, _, _ in fits)])
     told = np.array([fit.identification.n_parameters, *(n for _, n, _ in fits)])
-    ll = np.array([loglik(fit), *(value for _, _, value in fits)])
+    ll = np.array([fit.loglik, *(value for _, _, value in fits)])
     labels = ["<none>", *(r.label for r in smaller)]
     nested = np.array([False, *(not r.stranger for r in smaller)])
     warn_if_lower(ll[0], {labels[i]: float(ll[i]) for i in np.flatnonzero(nested)})
@@ -95,4 +95,4 @@ def _likelihood(fit: Fit, smaller: Reduction) -> tuple[int, int, float]:
         value = fit.criterion.value(np.zeros(fit.criterion.n_par))
         return len(fit.kept) + 1, 0, -value / 2
     reduced = fit_model(smaller.encoding, smaller.design, reml=fit.reml, n_jobs=fit.n_jobs)
-    return n_parameters(reduced), reduced.identification.n_parameters, loglik(reduced)
+    return n_parameters(reduced), reduced.identification.n_parameters, reduced.loglik

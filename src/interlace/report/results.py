@@ -31,7 +31,7 @@ def results(fit: Fit, *, ddf: DdfLike = "satterthwaite") -> dict[str, Any]:
         "n_missing": fit.design.n_rows_read - likelihood.n_obs(fit),
         "ngroups": n_groups(fit),
         "criterion": fit.optimum.value,
-        "loglik": likelihood.loglik(fit),
+        "loglik": fit.loglik,
         "deviance": likelihood.deviance(fit),
         "aic": likelihood.aic(fit),
         "bic": likelihood.bic(fit),

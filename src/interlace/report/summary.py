@@ -105,7 +105,7 @@ def _criteria(fit: Fit) -> dict[str, float]:
     return {
         "AIC": likelihood.aic(fit),
         "BIC": likelihood.bic(fit),
-        "logLik": likelihood.loglik(fit),
+        "logLik": fit.loglik,
         "deviance": likelihood.deviance(fit),
         "df.resid": likelihood.df_resid(fit),
     }
