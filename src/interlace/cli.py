@@ -19,12 +19,11 @@ from interlace import datasets
 from interlace.api import fit_formula
 from interlace.errors import DataError, InterlaceError, InterlaceWarning
 from interlace.inference.df import WORDS
-from interlace.inference.memory import Memory
 from interlace.inference.robust import KINDS, MODEL
 from interlace.inference.words import TYPES, type_number, word
 from interlace.model import LinearMixedModel
 from interlace.report.anova_text import anova_text
-from interlace.report.results import plain, results
+from interlace.report.results import plain
 
 BAD_INPUT = 2
 INTERRUPTED = 130
@@ -137,15 +136,15 @@ def _fit(arguments: argparse.Namespace) -> None:
             weights=arguments.weights,
         )
     model = LinearMixedModel(fitted, data_name=arguments.data)
-    ddf = Memory(model.fit).method(arguments.ddf, arguments.vcov)  # bound once for all tables
-    table = None if arguments.anova is None else model.anova(type=arguments.anova, ddf=ddf)
+    tests = {"ddf": arguments.ddf, "vcov": arguments.vcov}
+    table = None if arguments.anova is None else model.anova(type=arguments.anova, **tests)
     if arguments.json is not None:
-        found = results(model.fit, ddf=ddf)
+        found = model.to_dict(**tests)
         if table is not None:
             found["anova"] = plain({"type": arguments.anova, "terms": table.index, **table.to_dict("list")})
         _write(arguments.json, json.dumps(found, indent=1, allow_nan=False, ensure_ascii=False))
     if arguments.json != "-":
-        print(model.summary(ddf=ddf))
+        print(model.summary(**tests))
         if table is not None:
             print(f"\n{anova_text(table)}")
 

@@ -12,7 +12,7 @@ from interlace.errors import DataError
 from interlace.estimation.fit import Fit
 from interlace.hints import answers_by_name
 from interlace.inference import anova, drop1, likelihood, varcorr
-from interlace.inference.contrast import ContrastTest, contrast_test
+from interlace.inference.contrast import ContrastTest, Hypothesis, contrast_test
 from interlace.inference.df import DdfLike, VcovLike
 from interlace.inference.effect_size import icc, r2
 from interlace.inference.estimates import fixed_effects
@@ -25,6 +25,7 @@ from interlace.prediction import predict, ranef, residuals, rows, simulate
 from interlace.refitting.ranova import ranova
 from interlace.refitting.refit import refit
 from interlace.report.convergence import Convergence, convergence
+from interlace.report.results import results
 from interlace.report.summary import Summary, overview, summarise
 from interlace.report.table import Table
 
@@ -122,7 +123,7 @@ class LinearMixedModel:
             Covariance of the coefficients. A cluster-robust one goes with ddf="satterthwaite" (clubSandwich's
             degrees of freedom) or "asymptotic".
         """
-        return fixed_effects(self._fit, self._memory.method(ddf, vcov).bind(self._fit)).table()
+        return fixed_effects(self._fit, self._memory.ddf(ddf, vcov)).table()
 
     def contrast_test(
         self,
@@ -154,7 +155,8 @@ class LinearMixedModel:
         ContrastTest
             `.rows` has estimate, se, df, t, p, lower, upper; `.F`, `.num_df`, `.den_df`, `.p` are joint.
         """
-        return contrast_test(self._fit, L, rhs=rhs, ddf=self._memory.method(ddf, vcov), level=level)
+        asked = Hypothesis.of(self._fit, L, rhs=rhs, level=level)
+        return contrast_test(self._fit, asked, self._memory.ddf(ddf, vcov))
 
     def anova(
         self,
@@ -196,10 +198,8 @@ class LinearMixedModel:
                 "anova tests the terms of one model, and takes its options by name, such as type=3; models "
                 "are compared by interlace.compare(m1, m2)"
             )
-        method = self._memory.method
-        return Table.of(
-            anova.anova(self._fit, type=type, ddf=ddf, vcov=vcov, test=test, terms=terms, method=method)
-        )
+        asked = anova.Asked.of(type, test, terms)
+        return Table.of(anova.anova(self._fit, asked, self._memory.bind(asked.method(ddf, vcov))))
 
     def drop1(self, *, test: str = "F", ddf: DdfLike | None = None, vcov: VcovLike = MODEL) -> pd.DataFrame:
         """A test of each term that may be left out by itself: those that are no part of another term.
@@ -212,8 +212,10 @@ class LinearMixedModel:
         ddf, vcov
             Of F, as for `anova`.
         """
-        method = self._memory.method
-        return Table.of(drop1.drop1(self._fit, test=test, ddf=ddf, vcov=vcov, method=method))
+        method = drop1.method(test, ddf, vcov)
+        if method is None:
+            return Table.of(drop1.drop1_lrt(self._fit))
+        return Table.of(drop1.drop1_f(self._fit, self._memory.bind(method)))
 
     # ---- variance components ---
 
@@ -442,8 +444,25 @@ class LinearMixedModel:
         correlation : bool, optional
             Print the correlations of the coefficients; without it, those of up to 20.
         """
-        method, name = self._memory.method(ddf, vcov), self._data_name
-        return summarise(self._fit, data_name=name, ddf=method, stars=stars, correlation=correlation)
+        bound, name = self._memory.ddf(ddf, vcov), self._data_name
+        return summarise(self._fit, bound, data_name=name, stars=stars, correlation=correlation)
+
+    def to_dict(self, *, ddf: DdfLike = "satterthwaite", vcov: VcovLike = MODEL) -> dict[str, Any]:
+        """Every result as plain data that strict JSON takes: dicts, lists, texts, finite numbers and None.
+
+        Parameters
+        ----------
+        ddf, vcov
+            Of the tests of the coefficients, as for `coef_table`.
+
+        Examples
+        --------
+        >>> import interlace, json
+        >>> m = interlace.lmer("Yield ~ 1 + (1 | Batch)", interlace.datasets.load("Dyestuff"))
+        >>> json.dumps(m.to_dict()["ngroups"])
+        '{"Batch": 6}'
+        """
+        return results(self._fit, self._memory.ddf(ddf, vcov))
 
     def __repr__(self) -> str:
         return str(overview(self._fit, data_name=self._data_name))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,8 +12,7 @@ import pytest
 from interlace.design.encoding import Encoding
 from interlace.estimation.fit import Fit, at_theta
 from interlace.formula.parser import parse
-from interlace.inference.anova import anova
-from interlace.inference.drop1 import drop1
+from interlace.model import LinearMixedModel
 from reference_cases import lmer_cases
 from reference_data import array, frame
 
@@ -23,6 +23,14 @@ F_COLUMNS = {"sum_sq": "Sum Sq", "mean_sq": "Mean Sq", "num_df": "NumDF", "F": "
 
 #: Satterthwaite's df of lmerTest come from numerical derivatives.
 RTOL, RTOL_DF = 1e-9, {"satt": 2e-6, "kr": 1e-9}
+
+
+def anova(fit: Fit, **options: Any) -> pd.DataFrame:
+    return LinearMixedModel(fit).anova(**options)
+
+
+def drop1(fit: Fit, **options: Any) -> pd.DataFrame:
+    return LinearMixedModel(fit).drop1(**options)
 
 
 @cache

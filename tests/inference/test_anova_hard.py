@@ -20,8 +20,8 @@ from interlace.design.encoding import Encoding
 from interlace.errors import DataError
 from interlace.estimation.fit import Fit, at_theta
 from interlace.formula.parser import parse
-from interlace.inference.anova import anova, hypotheses
-from interlace.inference.drop1 import drop1
+from interlace.inference.anova import hypotheses
+from interlace.model import LinearMixedModel
 from reference_data import array, frame
 
 R = json.loads((Path(__file__).parent / "r" / "anova_hard.json").read_text())
@@ -50,6 +50,14 @@ OTHER_THAN_R = {
     ): "without a, b is coded anew; lme4 does so too",
     ("no_main_effects", "car_3", "1"): "the intercept is another cell: R drops the last column of a:b",
 }
+
+
+def anova(fit: Fit, **options: Any) -> pd.DataFrame:
+    return LinearMixedModel(fit).anova(**options)
+
+
+def drop1(fit: Fit, **options: Any) -> pd.DataFrame:
+    return LinearMixedModel(fit).drop1(**options)
 
 
 @cache

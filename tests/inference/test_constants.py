@@ -330,7 +330,6 @@ class _Slow:
 
     inside: Barrier
     bound: list[int]
-    name = description = "slow"
 
     def bind(self, fit: Fit) -> Ddf:
         self.bound.append(1)
@@ -347,7 +346,7 @@ class _Slow:
 
 def test_a_method_is_bound_by_one_thread(slopes: Fit) -> None:
     memory, method = Memory(slopes), _Slow(Barrier(2), [])
-    threads = [Thread(target=memory.bind, args=(method, slopes)) for _ in range(2)]
+    threads = [Thread(target=memory.bind, args=(method,)) for _ in range(2)]
     for thread in threads:
         thread.start()
     for thread in threads:

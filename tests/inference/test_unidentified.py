@@ -17,7 +17,6 @@ import pytest
 import interlace
 from interlace.inference import moments, rotated, unidentified
 from interlace.inference.unidentified import Resting
-from interlace.report.results import results
 from reference_data import load_data
 
 R = json.loads((Path(__file__).parent / "r" / "identification.json").read_text())
@@ -234,7 +233,7 @@ def test_no_test_of_what_is_not_told() -> None:
 
 def test_results_are_strict_json() -> None:
     model = warned("y ~ treat + x + (1 | cage)", data("cages"))
-    found = json.loads(json.dumps(results(model.fit), allow_nan=False))
+    found = json.loads(json.dumps(model.to_dict(), allow_nan=False))
     assert found["convergence"]["unidentified"] and not found["is_singular"]
     assert found["coefficients"]["p"][0] is None and found["coefficients"]["p"][-1] > 0
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,6 @@ from interlace.estimation.fit import Fit
 from interlace.inference.df import DdfLike, DdfMethod, VcovLike, ddf_method
 from interlace.inference.estimates import chi2_p_value, f_p_value
 from interlace.inference.hypotheses import type1, type2, type3
-from interlace.inference.robust import MODEL
 from interlace.inference.terms import Terms
 from interlace.inference.wald import Array, Ddf, scores, standardized
 from interlace.inference.words import labels, type_number, word
@@ -22,36 +22,55 @@ SINGULAR = 1e-14  # share of a variance that others leave: below it the covarian
 _HYPOTHESES = {1: type1, 2: type2, 3: type3}
 
 
-def anova(
-    fit: Fit,
-    *,
-    type: int | str = 3,
-    ddf: DdfLike | None = None,
-    vcov: VcovLike = MODEL,
-    test: str = "F",
-    terms: Sequence[str] | None = None,
-    method: Callable[[DdfLike, VcovLike], DdfMethod] = ddf_method,
-) -> pd.DataFrame:
-    """The table of `LinearMixedModel.anova`; `method` says what is meant by `ddf` and `vcov`.
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which tests a table has: the type of the hypotheses, the test, and the terms (all if None)."""
+
+    type: int
+    test: str
+    terms: tuple[str, ...] | None
+
+    @classmethod
+    def of(cls, type: int | str, test: str, terms: Sequence[str] | None) -> Asked:
+        """From options.
+
+        Raises
+        ------
+        DataError
+            An option that is not known, or options that do not go together.
+        """
+        asked = cls(type_number(type), word("test", test, TESTS), None if terms is None else _labels(terms))
+        if asked.test != "F" and asked.type == 1:
+            raise DataError("Wald tests are of type 2 or 3; use test='F' for type 1")
+        return asked
+
+    def method(self, ddf: DdfLike | None, vcov: VcovLike) -> DdfMethod:
+        """What the tests need to know of the coefficients.
+
+        Raises
+        ------
+        DataError
+            Degrees of freedom were asked for where the test has none.
+        """
+        if self.test != "chisq":
+            return ddf_method("satterthwaite" if ddf is None else ddf, vcov)
+        if ddf is not None:
+            raise DataError(
+                "a chi-square test has no denominator degrees of freedom: leave ddf out (a robust covariance "
+                "is asked for by vcov), or use test='F' or 'wald'"
+            )
+        return ddf_method("asymptotic", vcov)
+
+
+def anova(fit: Fit, asked: Asked, ddf: Ddf) -> pd.DataFrame:
+    """The table of `LinearMixedModel.anova`.
 
     Raises
     ------
     DataError
-        An option that is not known, a label that is no term, or options that do not go together.
+        A label that is no term.
     """
-    type, test = type_number(type), word("test", test, TESTS)
-    wanted = None if terms is None else _labels(terms)
-    if test != "F" and type == 1:
-        raise DataError("Wald tests are of type 2 or 3; use test='F' for type 1")
-    if test != "chisq":
-        chosen = method("satterthwaite" if ddf is None else ddf, vcov)
-        return (f_anova if test == "F" else wald_anova)(fit, type, chosen, wanted)
-    if ddf is not None:
-        raise DataError(
-            "a chi-square test has no denominator degrees of freedom: leave ddf out (a robust covariance "
-            "is asked for by vcov), or use test='F' or 'wald'"
-        )
-    return chisq_anova(fit, type, method("asymptotic", vcov).bind(fit), wanted)
+    return _TABLES[asked.test](fit, asked.type, ddf, asked.terms)
 
 
 def hypotheses(fit: Fit, type: int, labels: tuple[str, ...] | None = None) -> dict[str, Array]:
@@ -60,12 +79,12 @@ def hypotheses(fit: Fit, type: int, labels: tuple[str, ...] | None = None) -> di
     return _HYPOTHESES[type](fit, terms, terms.select(labels))
 
 
-def f_anova(fit: Fit, type: int, method: DdfMethod, labels: tuple[str, ...] | None = None) -> pd.DataFrame:
+def f_anova(fit: Fit, type: int, ddf: Ddf, labels: tuple[str, ...] | None = None) -> pd.DataFrame:
     """F tests of the terms."""
     roman = "I" * type
-    heading = f"Type {roman} Analysis of Variance Table with {method.name} degrees of freedom"
+    heading = f"Type {roman} Analysis of Variance Table with {ddf.name} degrees of freedom"
     L = hypotheses(fit, type, labels)
-    return f_table(fit, method.bind(fit), L, heading) if L else _f_frame([], [], heading)
+    return f_table(fit, ddf, L, heading) if L else _f_frame([], [], heading)
 
 
 def f_table(fit: Fit, ddf: Ddf, L: Mapping[str, Array], heading: str) -> pd.DataFrame:
@@ -106,12 +125,11 @@ def _f_frame(labels: list[str], rows: list[tuple[float, ...]], heading: str) -> 
     return _frame(labels, rows, columns, heading)
 
 
-def wald_anova(fit: Fit, type: int, method: DdfMethod, labels: tuple[str, ...] | None = None) -> pd.DataFrame:
+def wald_anova(fit: Fit, type: int, ddf: Ddf, labels: tuple[str, ...] | None = None) -> pd.DataFrame:
     """F tests of the hypotheses of car's `Anova`; columns `num_df, den_df, F, p`."""
-    heading = f"Analysis of Deviance Table (Type {'I' * type} Wald F tests with {method.name} df)"
-    bound = method.bind(fit)
-    L = wald_hypotheses(fit, type, _known(bound), labels)
-    return f_table(fit, bound, L, heading).drop(columns=["sum_sq", "mean_sq"])
+    heading = f"Analysis of Deviance Table (Type {'I' * type} Wald F tests with {ddf.name} df)"
+    L = wald_hypotheses(fit, type, _known(ddf), labels)
+    return f_table(fit, ddf, L, heading).drop(columns=["sum_sq", "mean_sq"])
 
 
 def chisq_anova(fit: Fit, type: int, ddf: Ddf, labels: tuple[str, ...] | None = None) -> pd.DataFrame:
@@ -128,6 +146,9 @@ def chisq_anova(fit: Fit, type: int, ddf: Ddf, labels: tuple[str, ...] | None = 
             notes.append(f"{label}: no test, for the covariance of its coefficients has no inverse")
     heading = f"Analysis of Deviance Table (Type {'I' * type} Wald chi-square tests)"
     return _noted(_frame(list(found), rows, ["chisq", "df", "p"], heading), notes)
+
+
+_TABLES = {"F": f_anova, "wald": wald_anova, "chisq": chisq_anova}
 
 
 def wald_hypotheses(

@@ -11,10 +11,9 @@ from numpy.typing import ArrayLike
 
 from interlace.errors import DataError, shown
 from interlace.estimation.fit import Fit
-from interlace.inference.df import DdfLike, ddf_method
 from interlace.inference.estimates import LinearEstimates, f_p_value, noted, p_values
 from interlace.inference.linear import linear_functions
-from interlace.inference.wald import Array, scaled_rows
+from interlace.inference.wald import Array, Ddf, scaled_rows
 from interlace.inference.words import number
 
 ROUNDING = 1e-8  # share of what is added up
@@ -53,34 +52,61 @@ class ContrastTest:
         return f"{self.rows.to_html()}<pre>{str(self).removeprefix(self.rows.to_string()).strip()}</pre>"
 
 
-def contrast_test(fit: Fit, L: Any, *, rhs: ArrayLike, ddf: DdfLike, level: float) -> ContrastTest:
-    """Test `L beta = rhs`.
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """``L beta = rhs``, checked against a fit, and the level of the intervals.
+
+    Attributes
+    ----------
+    labels : tuple of str
+        One for each row of L.
+    L : ndarray, (m, p)
+    rhs : ndarray, (m,)
+    level : float
+    """
+
+    labels: tuple[str, ...]
+    L: Array
+    rhs: Array
+    level: float
+
+    @classmethod
+    def of(cls, fit: Fit, L: Any, *, rhs: ArrayLike, level: float) -> Hypothesis:
+        """From what a user writes.
+
+        Raises
+        ------
+        DataError
+            L names a coefficient that is not in the model, has the wrong shape or a row of zeros, or rhs
+            contradicts itself.
+        """
+        if not 0 < number("level", level) < 1:
+            raise DataError(f"level must lie between 0 and 1, not {shown(level)}")
+        labels, rows, said = linear_functions(fit, L)
+        return cls(labels, rows, _right_hand_side(rows, rhs, said), level)
+
+
+def contrast_test(fit: Fit, asked: Hypothesis, ddf: Ddf) -> ContrastTest:
+    """Test each row, and all of them at once.
 
     Raises
     ------
     DataError
-        L names a coefficient that is not in the model, has the wrong shape or a row of zeros, or rhs
-        contradicts itself.
+        The weights of L are too large or too small for floating-point arithmetic.
     """
-    if not 0 < number("level", level) < 1:
-        raise DataError(f"level must lie between 0 and 1, not {shown(level)}")
-    labels, L, said = linear_functions(fit, L)
-    values = _right_hand_side(L, rhs, said)
-    method = ddf_method(ddf)
-    bound = method.bind(fit)
-    rows, size = scaled_rows(L)  # the tests do not depend on their units, and products might overflow
-    scaled = _beside(values, size)
-    estimates = LinearEstimates(labels, rows, rows @ fit.solution.beta, bound)
+    rows, size = scaled_rows(asked.L)  # the tests do not depend on their units, and products might overflow
+    scaled = _beside(asked.rhs, size)
+    estimates = LinearEstimates(asked.labels, rows, rows @ fit.solution.beta, ddf)
     largest = size.max()  # the sizes of the rows beside each other have a part in Satterthwaite's df
-    joint = bound.f_test(L / largest, values / largest)
+    joint = ddf.f_test(asked.L / largest, asked.rhs / largest)
     return ContrastTest(
-        rows=_table(estimates, scaled, size, level),
+        rows=_table(estimates, scaled, size, asked.level),
         F=joint.F,
         num_df=joint.num_df,
         den_df=joint.den_df,
         p=float(f_p_value(joint.F, joint.num_df, joint.den_df)) if joint.num_df else np.nan,
-        ddf=method.name,
-        note="; ".join(note for note in (bound.note, joint.note) if note),
+        ddf=ddf.name,
+        note="; ".join(note for note in (ddf.note, joint.note) if note),
     )
 
 

@@ -36,16 +36,6 @@ INFORMATION = ("expected", "observed")
 class DdfMethod(Protocol):
     """A choice of method with its options; `bind` does the work for one fit."""
 
-    @property
-    def name(self) -> str:
-        """The method, as it is printed."""
-        ...
-
-    @property
-    def description(self) -> str:
-        """What t tests use, in words."""
-        ...
-
     def bind(self, fit: Fit) -> Ddf:
         """The method's answers for this fit."""
         ...
@@ -58,16 +48,6 @@ class DdfMethod(Protocol):
 @dataclass(frozen=True, slots=True)
 class Satterthwaite:
     """Satterthwaite's approximation as lmerTest defines it; for fits by REML and by maximum likelihood."""
-
-    @property
-    def name(self) -> str:
-        """As printed."""
-        return "Satterthwaite"
-
-    @property
-    def description(self) -> str:
-        """In words."""
-        return "Satterthwaite's method"
 
     def bind(self, fit: Fit) -> Ddf:
         """Degrees of freedom from the covariance of the variance parameters."""
@@ -94,17 +74,6 @@ class KenwardRoger:
     def __post_init__(self) -> None:
         object.__setattr__(self, "information", word("information", self.information, INFORMATION))
 
-    @property
-    def name(self) -> str:
-        """As printed."""
-        return "Kenward-Roger"
-
-    @property
-    def description(self) -> str:
-        """In words."""
-        observed = " with observed information" if self.information == "observed" else ""
-        return f"Kenward-Roger's method{observed}"
-
     def bind(self, fit: Fit) -> Ddf:
         """Adjusted covariance and what its degrees of freedom follow from."""
         return as_far_as_known(fit, kenward_roger.bind(fit, self.information))
@@ -121,16 +90,6 @@ class KenwardRoger:
 class Asymptotic:
     """Infinite degrees of freedom: t is taken as normal, F times its numerator df as chi-square."""
 
-    @property
-    def name(self) -> str:
-        """As printed."""
-        return "asymptotic"
-
-    @property
-    def description(self) -> str:
-        """In words."""
-        return "the normal distribution"
-
     def bind(self, fit: Fit) -> Ddf:
         """No work is needed."""
         vcov = fit.vcov
@@ -145,14 +104,6 @@ class Asymptotic:
 class _RobustAsymptotic:
     vcov: ClusterRobust
 
-    @property
-    def name(self) -> str:
-        return f"asymptotic, {self.vcov.name}"
-
-    @property
-    def description(self) -> str:
-        return f"the normal distribution with a cluster-robust covariance ({self.vcov.kind})"
-
     def bind(self, fit: Fit) -> Ddf:
         return _RobustAsymptoticDdf(self.vcov.bind(fit))
 
@@ -165,6 +116,14 @@ class _AsymptoticDdf:
     beta: Array
     vcov: Array
     note: str = ""
+
+    @property
+    def name(self) -> str:
+        return "asymptotic"
+
+    @property
+    def description(self) -> str:
+        return "the normal distribution"
 
     def se(self, L: Array) -> Array:
         return standard_errors(L, self.vcov)
@@ -180,6 +139,14 @@ class _AsymptoticDdf:
 @dataclass(frozen=True, slots=True)
 class _RobustAsymptoticDdf:
     bound: Bound
+
+    @property
+    def name(self) -> str:
+        return f"asymptotic, {self.bound.name}"
+
+    @property
+    def description(self) -> str:
+        return f"the normal distribution with a cluster-robust covariance ({self.bound.kind})"
 
     @property
     def vcov(self) -> Array:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -19,39 +18,31 @@ from interlace.inference.anova import f_table
 from interlace.inference.df import DdfLike, DdfMethod, VcovLike, ddf_method
 from interlace.inference.estimates import chi2_p_value
 from interlace.inference.hypotheses import difference, type1
-from interlace.inference.robust import MODEL, robust_choice
+from interlace.inference.robust import robust_choice
 from interlace.inference.terms import Term, Terms
 from interlace.inference.unidentified import Resting, no_tests
-from interlace.inference.wald import Array
+from interlace.inference.wald import Array, Ddf
 from interlace.inference.words import word
 
 TESTS = ("F", "lrt")
 
 
-def drop1(
-    fit: Fit,
-    *,
-    test: str = "F",
-    ddf: DdfLike | None = None,
-    vcov: VcovLike = MODEL,
-    method: Callable[[DdfLike, VcovLike], DdfMethod] = ddf_method,
-) -> pd.DataFrame:
-    """The table of `LinearMixedModel.drop1`; `method` says what is meant by `ddf` and `vcov`.
+def method(test: str, ddf: DdfLike | None, vcov: VcovLike) -> DdfMethod | None:
+    """What F tests need to know of the coefficients; None for likelihood ratios.
 
     Raises
     ------
     DataError
         An option that is not known, or options that do not go together.
     """
-    test = word("test", test, TESTS)
-    if test == "F":
-        return drop1_f(fit, method("satterthwaite" if ddf is None else ddf, vcov))
+    if word("test", test, TESTS) == "F":
+        return ddf_method("satterthwaite" if ddf is None else ddf, vcov)
     if ddf is not None or robust_choice(vcov) is not None:
         raise DataError(
             "a likelihood ratio has neither denominator degrees of freedom nor a covariance: leave ddf and "
             "vcov out, or use test='F'"
         )
-    return drop1_lrt(fit)
+    return None
 
 
 def droppable(terms: Terms) -> tuple[Term, ...]:
@@ -59,13 +50,13 @@ def droppable(terms: Terms) -> tuple[Term, ...]:
     return tuple(term for term in terms.tested if not terms.relatives(term))
 
 
-def drop1_f(fit: Fit, method: DdfMethod) -> pd.DataFrame:
+def drop1_f(fit: Fit, ddf: Ddf) -> pd.DataFrame:
     """F tests of the model without the term within the model."""
     terms = Terms.of(fit)
     without = Without(fit.encoding, fit.design)
     L = {term.label: _hypothesis(fit, terms, term, without) for term in droppable(terms)}
-    heading = f"Single term deletions with {method.name} degrees of freedom"
-    return f_table(fit, method.bind(fit), L, heading)
+    heading = f"Single term deletions with {ddf.name} degrees of freedom"
+    return f_table(fit, ddf, L, heading)
 
 
 def _hypothesis(fit: Fit, terms: Terms, term: Term, without: Without) -> Array:

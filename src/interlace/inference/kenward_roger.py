@@ -51,6 +51,8 @@ class KenwardRogerDdf:
         Derivatives of the information about beta, in coordinates where its covariance is I.
     W : ndarray, (m, m)
         Covariance of the variance parameters, those of theta's terms first, sigma^2 last (sigma = 1).
+    information : str
+        What W is the inverse of: "expected" or "observed" information.
     note : str
     """
 
@@ -59,7 +61,19 @@ class KenwardRogerDdf:
     root: Array
     P: Array
     W: Array
+    information: str
     note: str
+
+    @property
+    def name(self) -> str:
+        """As printed."""
+        return "Kenward-Roger"
+
+    @property
+    def description(self) -> str:
+        """In words."""
+        observed = " with observed information" if self.information == "observed" else ""
+        return f"Kenward-Roger's method{observed}"
 
     def se(self, L: Array) -> Array:
         """Standard error of each row of L, (m,)."""
@@ -147,9 +161,8 @@ def bind(fit: Fit, information: str) -> KenwardRogerDdf:
     adjustment = 2 * np.einsum("jk,jkab->ab", W, found.Q)
     K = fit.sigma * found.root
     vcov = K @ (np.eye(len(K)) + (adjustment + adjustment.T) / 2) @ K.T
-    return KenwardRogerDdf(
-        beta=fit.solution.beta, vcov=vcov, root=K, P=found.P, W=W, note=_note(fit, left_out, known)
-    )
+    note = _note(fit, left_out, known)
+    return KenwardRogerDdf(fit.solution.beta, vcov, K, found.P, W, information, note)
 
 
 def _known_to_be_zero(fit: Fit) -> NDArray[np.bool_]:

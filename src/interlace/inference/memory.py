@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
 from typing import Any
 
 from interlace.estimation.fit import Fit
 from interlace.inference.df import Ddf, DdfLike, DdfMethod, Satterthwaite, VcovLike, ddf_method
-from interlace.inference.robust import MODEL, ClusterRobust
+from interlace.inference.robust import MODEL
 from interlace.inference.satterthwaite import SatterthwaiteDdf
 from interlace.inference.unidentified import PartlyKnown
 from interlace.inference.varpar import VarianceParameters
@@ -31,17 +30,17 @@ class Memory:
         self._lock, self._process = threading.RLock(), os.getpid()
         self._bound: OrderedDict[DdfMethod, Ddf] = OrderedDict()
 
-    def method(self, ddf: DdfLike, vcov: VcovLike = MODEL) -> DdfMethod:
-        """As `ddf_method`; `bind` of this fit looks here first."""
-        return _Remembered(ddf_method(ddf, vcov), self)
+    def ddf(self, ddf: DdfLike, vcov: VcovLike = MODEL) -> Ddf:
+        """The answers of the method that is meant by `ddf` and `vcov`."""
+        return self.bind(ddf_method(ddf, vcov))
 
-    def bind(self, method: DdfMethod, fit: Fit) -> Ddf:
+    def bind(self, method: DdfMethod) -> Ddf:
         """What is kept, or the method's answers, which are then kept."""
-        if fit is not self._fit or not _by_value(method):
-            return method.bind(fit)
+        if not _by_value(method):
+            return method.bind(self._fit)
         with self._free_lock():
             if method not in self._bound:
-                self._bound[method] = method.bind(fit)
+                self._bound[method] = method.bind(self._fit)
                 while len(self._bound) > MOST:
                     self._bound.popitem(last=False)
             self._bound.move_to_end(method)
@@ -49,7 +48,7 @@ class Memory:
 
     def variance_parameters(self) -> VarianceParameters:
         """Those that Satterthwaite's method rests on."""
-        bound = self.bind(Satterthwaite(), self._fit)
+        bound = self.bind(Satterthwaite())
         if isinstance(bound, PartlyKnown):
             bound = bound.bound
         assert isinstance(bound, SatterthwaiteDdf)
@@ -63,28 +62,6 @@ class Memory:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Memory, (self._fit,)
-
-
-@dataclass(frozen=True, slots=True)
-class _Remembered:
-    """A method that asks a memory before it works."""
-
-    method: DdfMethod
-    memory: Memory
-
-    @property
-    def name(self) -> str:
-        return self.method.name
-
-    @property
-    def description(self) -> str:
-        return self.method.description
-
-    def bind(self, fit: Fit) -> Ddf:
-        return self.memory.bind(self.method, fit)
-
-    def robust(self, vcov: ClusterRobust) -> DdfMethod:
-        return _Remembered(self.method.robust(vcov), self.memory)
 
 
 def _by_value(method: DdfMethod) -> bool:

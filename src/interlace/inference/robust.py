@@ -91,16 +91,6 @@ class ClusterRobust:
         """By value; there is none of clusters in an array, as of the array."""
         return hash((self.kind, self.cluster))
 
-    @property
-    def name(self) -> str:
-        """As printed."""
-        return f"cluster-robust {self.kind}"
-
-    @property
-    def description(self) -> str:
-        """In words."""
-        return f"Satterthwaite's method with a cluster-robust covariance ({self.kind})"
-
     def robust(self, vcov: ClusterRobust) -> NoReturn:
         """Refused: it is robust already."""
         raise DataError(

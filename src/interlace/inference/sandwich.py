@@ -97,6 +97,7 @@ class Sandwich:
 
     Attributes
     ----------
+    kind : str
     beta, vcov : ndarray
     root : ndarray, (p, p)
         K.
@@ -108,6 +109,7 @@ class Sandwich:
     note : str
     """
 
+    kind: str
     beta: Array
     vcov: Array
     root: Array
@@ -115,6 +117,16 @@ class Sandwich:
     floor: float
     moments: Moments
     note: str
+
+    @property
+    def name(self) -> str:
+        """As printed."""
+        return f"cluster-robust {self.kind}"
+
+    @property
+    def description(self) -> str:
+        """In words."""
+        return f"Satterthwaite's method with a cluster-robust covariance ({self.kind})"
 
     def se(self, L: Array) -> Array:
         """Standard errors of the rows; NaN where they are rounding error."""

@@ -44,7 +44,7 @@ def bind(fit: Fit, kind: str, chosen: tuple[Clusters, ...]) -> Bound:
     # as a product with itself: a variance that is zero stays far below that of the model
     vcov, floor = _turned((half @ rows.root.T).T, np.eye(len(half))), _floor(fit)
     note = f"{kind} covariance from {one.size} clusters ({one.name})"
-    bound = Sandwich(fit.solution.beta, vcov, rows.root, half, floor, moments, note)
+    bound = Sandwich(kind, fit.solution.beta, vcov, rows.root, half, floor, moments, note)
     return _noted(fit, bound)
 
 
@@ -66,7 +66,9 @@ def _several_ways(fit: Fit, kind: str, chosen: tuple[Clusters, ...]) -> Bound:
         "clusters, less one"
     )
     vcov = _turned(rows.root, middle)
-    return _noted(fit, SeveralWays(fit.solution.beta, vcov, rows.root, middle, _floor(fit), fewest - 1, note))
+    return _noted(
+        fit, SeveralWays(kind, fit.solution.beta, vcov, rows.root, middle, _floor(fit), fewest - 1, note)
+    )
 
 
 def _turned(root: Array, middle: Array) -> Array:

@@ -39,6 +39,16 @@ class SatterthwaiteDdf:
     parameters: VarianceParameters
     note: str
 
+    @property
+    def name(self) -> str:
+        """As printed."""
+        return "Satterthwaite"
+
+    @property
+    def description(self) -> str:
+        """In words."""
+        return "Satterthwaite's method"
+
     def se(self, L: Array) -> Array:
         """Standard error of each row of L, (m,)."""
         return standard_errors(L, self.vcov)

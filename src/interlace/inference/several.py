@@ -18,6 +18,7 @@ class SeveralWays:
 
     Attributes
     ----------
+    kind : str
     beta, vcov : ndarray
     root, middle : ndarray, (p, p)
         K and W.
@@ -28,6 +29,7 @@ class SeveralWays:
     note : str
     """
 
+    kind: str
     beta: Array
     vcov: Array
     root: Array
@@ -35,6 +37,16 @@ class SeveralWays:
     floor: float
     den_df: int
     note: str
+
+    @property
+    def name(self) -> str:
+        """As printed."""
+        return f"cluster-robust {self.kind}"
+
+    @property
+    def description(self) -> str:
+        """In words."""
+        return f"t with {self.den_df} df and a cluster-robust covariance ({self.kind})"
 
     def se(self, L: Array) -> Array:
         """Standard errors of the rows; NaN where the variance is negative or rounding error."""

@@ -230,6 +230,16 @@ class PartlyKnown:
     said: str
 
     @property
+    def name(self) -> str:
+        """As printed."""
+        return self.bound.name
+
+    @property
+    def description(self) -> str:
+        """In words."""
+        return self.bound.description
+
+    @property
     def vcov(self) -> Array:
         """Covariance of beta at the fitted variances."""
         return self.bound.vcov

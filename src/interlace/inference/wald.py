@@ -35,6 +35,16 @@ class Ddf(Protocol):
     """
 
     @property
+    def name(self) -> str:
+        """The method, as it is printed."""
+        ...
+
+    @property
+    def description(self) -> str:
+        """What t tests use, in words."""
+        ...
+
+    @property
     def vcov(self) -> Array:
         """Covariance of beta, (p, p); the adjusted one for Kenward-Roger."""
         ...

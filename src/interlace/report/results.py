@@ -10,7 +10,7 @@ import pandas as pd
 
 from interlace.estimation.fit import Fit
 from interlace.inference import likelihood
-from interlace.inference.df import DdfLike, ddf_method
+from interlace.inference.df import Ddf
 from interlace.inference.estimates import fixed_effects
 from interlace.inference.singular import is_singular
 from interlace.inference.varcorr import varcorr_table
@@ -18,11 +18,10 @@ from interlace.prediction.ranef import conditional_covariance, modes, n_groups
 from interlace.report.convergence import convergence
 
 
-def results(fit: Fit, *, ddf: DdfLike = "satterthwaite") -> dict[str, Any]:
+def results(fit: Fit, ddf: Ddf) -> dict[str, Any]:
     """Every result of the fit; numbers that do not exist (NaN, infinite) are None."""
-    method = ddf_method(ddf)
     estimates = fixed_effects(fit)
-    tested = fixed_effects(fit, method.bind(fit)).table()
+    tested = fixed_effects(fit, ddf).table()
     facts = convergence(fit)
     found = {
         "formula": fit.encoding.formula.text or str(fit.encoding.formula),
@@ -41,7 +40,7 @@ def results(fit: Fit, *, ddf: DdfLike = "satterthwaite") -> dict[str, Any]:
         "fixef": dict(zip(estimates.labels, estimates.estimate, strict=True)),
         "se": dict(zip(estimates.labels, estimates.se, strict=True)),
         "vcov": {"names": estimates.labels, "values": estimates.vcov},
-        "coefficients": {"ddf": method.name, **tested.to_dict("list"), "names": estimates.labels},
+        "coefficients": {"ddf": ddf.name, **tested.to_dict("list"), "names": estimates.labels},
         "dropped": fit.dropped,
         "varcorr": varcorr_table(fit).to_dict("records"),
         "ranef": _random_effects(fit),

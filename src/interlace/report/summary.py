@@ -7,7 +7,7 @@ import pandas as pd
 
 from interlace.estimation.fit import Fit
 from interlace.inference import likelihood, wald
-from interlace.inference.df import DdfLike, ddf_method
+from interlace.inference.df import Ddf
 from interlace.inference.estimates import fixed_effects
 from interlace.inference.singular import singular_line
 from interlace.inference.unidentified import unidentified_line
@@ -73,17 +73,15 @@ def overview(fit: Fit, *, data_name: str = "") -> Overview:
 
 def summarise(
     fit: Fit,
+    ddf: Ddf,
     *,
     data_name: str = "",
-    ddf: DdfLike = "satterthwaite",
     stars: bool = False,
     correlation: bool | None = None,
 ) -> Summary:
     """The summary of a fit."""
     asked = None if correlation is None else switch("correlation", correlation)
-    method = ddf_method(ddf)
-    bound = method.bind(fit)
-    estimates = fixed_effects(fit, bound)
+    estimates = fixed_effects(fit, ddf)
     names = list(estimates.labels)
     quantiles = np.quantile(residuals(fit, kind="standardized"), list(QUANTILES.values()))
     return Summary(
@@ -92,8 +90,8 @@ def summarise(
         coefficients=estimates.table(),
         correlation=pd.DataFrame(wald.correlation(estimates.vcov), index=names, columns=names),
         convergence=convergence(fit),
-        tests=method.description,
-        note=bound.note,
+        tests=ddf.description,
+        note=ddf.note,
         stars=switch("stars", stars),
         correlation_asked=asked,
     )
