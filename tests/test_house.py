@@ -27,6 +27,7 @@ FLOORS = {
     "progress": 1,
     "version": 1,
     "datasets": 2,
+    "tables": 2,
     "formula": 2,
     "design": 3,
     "estimation": 4,
@@ -53,6 +54,7 @@ DOORS = {
     "pyarrow": ("design", "cli"),
     "pandas": (
         "datasets",
+        "tables",
         "design",
         "inference",
         "prediction",

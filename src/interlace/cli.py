@@ -22,7 +22,6 @@ from interlace.inference.df import WORDS
 from interlace.inference.robust import KINDS, MODEL
 from interlace.inference.words import TYPES, type_number, word
 from interlace.model import LinearMixedModel
-from interlace.report.anova_text import anova_text
 from interlace.report.results import plain
 
 BAD_INPUT = 2
@@ -141,12 +140,14 @@ def _fit(arguments: argparse.Namespace) -> None:
     if arguments.json is not None:
         found = model.to_dict(**tests)
         if table is not None:
-            found["anova"] = plain({"type": arguments.anova, "terms": table.index, **table.to_dict("list")})
+            found["anova"] = plain(
+                {"type": arguments.anova, "terms": table.index, **dict(table), "note": table.note}
+            )
         _write(arguments.json, json.dumps(found, indent=1, allow_nan=False, ensure_ascii=False))
     if arguments.json != "-":
         print(model.summary(**tests))
         if table is not None:
-            print(f"\n{anova_text(table)}")
+            print(f"\n{table}")
 
 
 def read_data(name: str) -> Any:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import pandas as pd
-
 from interlace.errors import DataError
 from interlace.estimation.fit import Fit
 from interlace.hints import answers_options
@@ -14,13 +12,11 @@ from interlace.model import LinearMixedModel
 from interlace.refitting import bootstrap_compare as bootstrap
 from interlace.refitting import compare as tables
 from interlace.refitting.bootstrap_compare import BootstrapComparison
-from interlace.report.table import Table
+from interlace.tables.table import Table
 
 
 @answers_options
-def compare(
-    *models: LinearMixedModel, refit: bool = True, names: Sequence[str] | None = None
-) -> pd.DataFrame:
+def compare(*models: LinearMixedModel, refit: bool = True, names: Sequence[str] | None = None) -> Table:
     """Likelihood-ratio tests of nested models of the same data, as lme4's `anova(m1, m2, ...)`.
 
     Each model is tested against the one before it, by number of parameters. Whether they are nested is for
@@ -63,13 +59,13 @@ def compare(
     m2    6 1763.9 1783.1 -875.97   1751.9 42.139  2 7.072e-10 ML (refitted)
     fitted by REML, and refitted by maximum likelihood for this table: m1, m2
     """
-    return Table.of(tables.compare(_named(models, names), refit=refit))
+    return tables.compare(_named(models, names), refit=refit)
 
 
 @answers_options
 def aic_table(
     *models: LinearMixedModel, by: str = "aic", refit: bool = True, names: Sequence[str] | None = None
-) -> pd.DataFrame:
+) -> Table:
     """Models of the same data by an information criterion, best first; they need not be nested.
 
     Parameters
@@ -86,7 +82,7 @@ def aic_table(
         Columns `npar, loglik, aic, aicc, bic, delta, weight, criterion, formula`; the weights are
         `exp(-delta / 2)`, scaled to sum to one.
     """
-    return Table.of(tables.aic_table(_named(models, names), by=by, refit=refit))
+    return tables.aic_table(_named(models, names), by=by, refit=refit)
 
 
 @answers_options

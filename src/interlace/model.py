@@ -27,7 +27,7 @@ from interlace.refitting.refit import refit
 from interlace.report.convergence import Convergence, convergence
 from interlace.report.results import results
 from interlace.report.summary import Summary, overview, summarise
-from interlace.report.table import Table
+from interlace.tables.table import Table
 
 
 @answers_by_name
@@ -111,7 +111,7 @@ class LinearMixedModel:
         names = list(self._fit.names)
         return pd.DataFrame(covariance(self._fit, kind, cluster=cluster), index=names, columns=names)
 
-    def coef_table(self, *, ddf: DdfLike = "satterthwaite", vcov: VcovLike = MODEL) -> pd.DataFrame:
+    def coef_table(self, *, ddf: DdfLike = "satterthwaite", vcov: VcovLike = MODEL) -> Table:
         """One row per coefficient: `estimate`, `se`, `df`, `t` and its two-sided p-value `p`.
 
         Parameters
@@ -166,7 +166,7 @@ class LinearMixedModel:
         vcov: VcovLike = MODEL,
         test: str = "F",
         terms: Sequence[str] | None = None,
-    ) -> pd.DataFrame:
+    ) -> Table:
         """A test of each term of the fixed part.
 
         Parameters
@@ -199,9 +199,9 @@ class LinearMixedModel:
                 "are compared by interlace.compare(m1, m2)"
             )
         asked = anova.Asked.of(type, test, terms)
-        return Table.of(anova.anova(self._fit, asked, self._memory.bind(asked.method(ddf, vcov))))
+        return anova.anova(self._fit, asked, self._memory.bind(asked.method(ddf, vcov)))
 
-    def drop1(self, *, test: str = "F", ddf: DdfLike | None = None, vcov: VcovLike = MODEL) -> pd.DataFrame:
+    def drop1(self, *, test: str = "F", ddf: DdfLike | None = None, vcov: VcovLike = MODEL) -> Table:
         """A test of each term that may be left out by itself: those that are no part of another term.
 
         Parameters
@@ -214,8 +214,8 @@ class LinearMixedModel:
         """
         method = drop1.method(test, ddf, vcov)
         if method is None:
-            return Table.of(drop1.drop1_lrt(self._fit))
-        return Table.of(drop1.drop1_f(self._fit, self._memory.bind(method)))
+            return drop1.drop1_lrt(self._fit)
+        return drop1.drop1_f(self._fit, self._memory.bind(method))
 
     # ---- variance components ---
 
@@ -229,7 +229,7 @@ class LinearMixedModel:
         """Residual standard deviation."""
         return self._fit.sigma
 
-    def varcorr(self, *, se: bool = False) -> pd.DataFrame:
+    def varcorr(self, *, se: bool = False) -> Table:
         """Variances, standard deviations and correlations: columns `group, term1, term2, variance, sd, corr`.
 
         A row without `term2` is a variance; a row with `term2` holds the covariance in `variance` and the
@@ -254,7 +254,7 @@ class LinearMixedModel:
         """
         return is_singular(self._fit)
 
-    def ranova(self, *, drop: str = "slopes") -> pd.DataFrame:
+    def ranova(self, *, drop: str = "slopes") -> Table:
         """Likelihood-ratio tests of the random terms, by the criterion of the fit, as lmerTest's `ranova`.
 
         Parameters
@@ -269,7 +269,7 @@ class LinearMixedModel:
             cannot be negative, `p` (chi-square) is too large; `p_mixture` is by the 50:50 mixture of
             chi-squares with `df - 1` and `df` degrees of freedom where one variance is dropped, else NaN.
         """
-        return Table.of(ranova(self._fit, drop=drop))
+        return ranova(self._fit, drop=drop)
 
     def r2(self, *, tolerance: float = TOLERANCE) -> dict[str, float]:
         """Nakagawa's R2: shares of the variance explained by the fixed part (marginal) and all (conditional).

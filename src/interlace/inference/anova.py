@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from interlace.errors import DataError
 from interlace.estimation.fit import Fit
@@ -16,8 +15,10 @@ from interlace.inference.hypotheses import type1, type2, type3
 from interlace.inference.terms import Terms
 from interlace.inference.wald import Array, Ddf, scores, standardized
 from interlace.inference.words import labels, type_number, word
+from interlace.tables.table import Table
 
 TESTS = ("F", "wald", "chisq")
+COLUMNS = ("sum_sq", "mean_sq", "num_df", "den_df", "F", "p")
 SINGULAR = 1e-14  # share of a variance that others leave: below it the covariance has no inverse
 _HYPOTHESES = {1: type1, 2: type2, 3: type3}
 
@@ -62,7 +63,7 @@ class Asked:
         return ddf_method("asymptotic", vcov)
 
 
-def anova(fit: Fit, asked: Asked, ddf: Ddf) -> pd.DataFrame:
+def anova(fit: Fit, asked: Asked, ddf: Ddf) -> Table:
     """The table of `LinearMixedModel.anova`.
 
     Raises
@@ -79,15 +80,15 @@ def hypotheses(fit: Fit, type: int, labels: tuple[str, ...] | None = None) -> di
     return _HYPOTHESES[type](fit, terms, terms.select(labels))
 
 
-def f_anova(fit: Fit, type: int, ddf: Ddf, labels: tuple[str, ...] | None = None) -> pd.DataFrame:
+def f_anova(fit: Fit, type: int, ddf: Ddf, labels: tuple[str, ...] | None = None) -> Table:
     """F tests of the terms."""
     roman = "I" * type
     heading = f"Type {roman} Analysis of Variance Table with {ddf.name} degrees of freedom"
     L = hypotheses(fit, type, labels)
-    return f_table(fit, ddf, L, heading) if L else _f_frame([], [], heading)
+    return f_table(fit, ddf, L, heading)
 
 
-def f_table(fit: Fit, ddf: Ddf, L: Mapping[str, Array], heading: str) -> pd.DataFrame:
+def f_table(fit: Fit, ddf: Ddf, L: Mapping[str, Array], heading: str) -> Table:
     """One F test per matrix of L; a row of NaN where nothing is left to test.
 
     The mean square is ``sigma^2`` times the Wald statistic per degree of freedom: F itself, save for
@@ -98,13 +99,8 @@ def f_table(fit: Fit, ddf: Ddf, L: Mapping[str, Array], heading: str) -> pd.Data
         row, note = _f_row(fit, ddf, one)
         rows.append(row)
         notes += [f"{label}: {note}"] if note else []
-    return _noted(_f_frame(list(L), rows, heading), [ddf.note, *notes])
-
-
-def _noted(table: pd.DataFrame, notes: Iterable[str]) -> pd.DataFrame:
-    if said := "; ".join(note for note in notes if note):
-        table.attrs["note"] = said
-    return table
+    said = [ddf.note, *notes] if L else []
+    return Table.of_rows(rows, COLUMNS, list(L), heading=heading, note=said, name="term")
 
 
 def _f_row(fit: Fit, ddf: Ddf, L: Array) -> tuple[tuple[float, ...], str]:
@@ -120,19 +116,16 @@ def _f_row(fit: Fit, ddf: Ddf, L: Array) -> tuple[tuple[float, ...], str]:
     return (mean_sq * result.num_df, mean_sq, result.num_df, result.den_df, result.F, p), result.note
 
 
-def _f_frame(labels: list[str], rows: list[tuple[float, ...]], heading: str) -> pd.DataFrame:
-    columns = ["sum_sq", "mean_sq", "num_df", "den_df", "F", "p"]
-    return _frame(labels, rows, columns, heading)
-
-
-def wald_anova(fit: Fit, type: int, ddf: Ddf, labels: tuple[str, ...] | None = None) -> pd.DataFrame:
+def wald_anova(fit: Fit, type: int, ddf: Ddf, labels: tuple[str, ...] | None = None) -> Table:
     """F tests of the hypotheses of car's `Anova`; columns `num_df, den_df, F, p`."""
     heading = f"Analysis of Deviance Table (Type {'I' * type} Wald F tests with {ddf.name} df)"
     L = wald_hypotheses(fit, type, _known(ddf), labels)
-    return f_table(fit, ddf, L, heading).drop(columns=["sum_sq", "mean_sq"])
+    table = f_table(fit, ddf, L, heading)
+    shown = {name: table[name].to_numpy() for name in COLUMNS[2:]}
+    return Table.of(shown, table.index, heading=heading, note=table.note, name="term")
 
 
-def chisq_anova(fit: Fit, type: int, ddf: Ddf, labels: tuple[str, ...] | None = None) -> pd.DataFrame:
+def chisq_anova(fit: Fit, type: int, ddf: Ddf, labels: tuple[str, ...] | None = None) -> Table:
     """Wald chi-square tests of the hypotheses of car's `Anova`, by the covariance of `ddf`.
 
     NaN where that has no inverse, as a robust one from too few clusters.
@@ -145,7 +138,7 @@ def chisq_anova(fit: Fit, type: int, ddf: Ddf, labels: tuple[str, ...] | None = 
         if df and np.isnan(statistic):
             notes.append(f"{label}: no test, for the covariance of its coefficients has no inverse")
     heading = f"Analysis of Deviance Table (Type {'I' * type} Wald chi-square tests)"
-    return _noted(_frame(list(found), rows, ["chisq", "df", "p"], heading), notes)
+    return Table.of_rows(rows, ["chisq", "df", "p"], list(found), heading=heading, note=notes, name="term")
 
 
 _TABLES = {"F": f_anova, "wald": wald_anova, "chisq": chisq_anova}
@@ -202,15 +195,6 @@ def _known(ddf: Ddf) -> Array:
     """The covariance of beta; NaN for coefficients without a standard error."""
     gone = np.isnan(ddf.se(np.eye(len(ddf.vcov))))
     return np.where(gone[:, None] | gone, np.nan, ddf.vcov) if gone.any() else ddf.vcov
-
-
-def _frame(
-    labels: list[str], rows: Sequence[tuple[float, ...]], columns: list[str], heading: str
-) -> pd.DataFrame:
-    table = pd.DataFrame(np.array(rows).reshape(len(labels), len(columns)), index=labels, columns=columns)
-    table.index.name = "term"
-    table.attrs["heading"] = heading
-    return table
 
 
 def _labels(terms: Sequence[str]) -> tuple[str, ...]:

@@ -6,15 +6,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
 
 from interlace.errors import DataError, shown
 from interlace.estimation.fit import Fit
-from interlace.inference.estimates import LinearEstimates, f_p_value, noted, p_values
+from interlace.inference.estimates import LinearEstimates, f_p_value, p_values
 from interlace.inference.linear import linear_functions
 from interlace.inference.wald import Array, Ddf, scaled_rows
 from interlace.inference.words import number
+from interlace.tables.cells import lines, printed
+from interlace.tables.markup import page, paragraphs, table_html
+from interlace.tables.table import Table
 
 ROUNDING = 1e-8  # share of what is added up
 
@@ -25,7 +27,7 @@ class ContrastTest:
 
     Attributes
     ----------
-    rows : pandas.DataFrame
+    rows : Table
         `estimate`, `se`, `df`, `t`, `p` and the confidence interval `lower`, `upper` of each row of L.
     F, num_df, den_df, p : float
         The joint test. Rows that follow from others do not count in `num_df`. Of a single row F is the square
@@ -36,7 +38,7 @@ class ContrastTest:
         What a reader must know about them; "" if nothing.
     """
 
-    rows: pd.DataFrame
+    rows: Table
     F: float
     num_df: float
     den_df: float
@@ -45,11 +47,14 @@ class ContrastTest:
     note: str
 
     def __repr__(self) -> str:
-        joint = f"F = {self.F:.4g} on {self.num_df:g} and {self.den_df:.4g} df, p = {self.p:.3g} ({self.ddf})"
-        return "\n".join([self.rows.to_string(), joint, *([f"note: {self.note}"] if self.note else [])])
+        return "\n".join([*lines(self.rows, words=False), *self._words()])
 
     def _repr_html_(self) -> str:
-        return f"{self.rows.to_html()}<pre>{str(self).removeprefix(self.rows.to_string()).strip()}</pre>"
+        return page(table_html("", *printed(self.rows)), paragraphs(self._words()))
+
+    def _words(self) -> list[str]:
+        joint = f"F = {self.F:.4g} on {self.num_df:g} and {self.den_df:.4g} df, p = {self.p:.3g} ({self.ddf})"
+        return [joint, *([f"note: {self.note}"] if self.note else [])]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +150,7 @@ def _beside(values: Array, size: Array) -> Array:
     return np.asarray(scaled)
 
 
-def _table(estimates: LinearEstimates, rhs: Array, size: Array, level: float) -> pd.DataFrame:
+def _table(estimates: LinearEstimates, rhs: Array, size: Array, level: float) -> Table:
     """Of the rows times `size`."""
     df, se = estimates.df, estimates.se
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -164,4 +169,4 @@ def _table(estimates: LinearEstimates, rhs: Array, size: Array, level: float) ->
         "lower": lower,
         "upper": upper,
     }
-    return noted(pd.DataFrame(columns, index=list(estimates.labels)), estimates.ddf)
+    return Table.of(columns, estimates.labels, note=estimates.ddf.note)

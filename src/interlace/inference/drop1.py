@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
-import pandas as pd
 
 from interlace.design.design import Design
 from interlace.design.encoding import Encoding
@@ -23,6 +22,7 @@ from interlace.inference.terms import Term, Terms
 from interlace.inference.unidentified import Resting, no_tests
 from interlace.inference.wald import Array, Ddf
 from interlace.inference.words import word
+from interlace.tables.table import Table
 
 TESTS = ("F", "lrt")
 
@@ -50,7 +50,7 @@ def droppable(terms: Terms) -> tuple[Term, ...]:
     return tuple(term for term in terms.tested if not terms.relatives(term))
 
 
-def drop1_f(fit: Fit, ddf: Ddf) -> pd.DataFrame:
+def drop1_f(fit: Fit, ddf: Ddf) -> Table:
     """F tests of the model without the term within the model."""
     terms = Terms.of(fit)
     without = Without(fit.encoding, fit.design)
@@ -71,7 +71,7 @@ def _hypothesis(fit: Fit, terms: Terms, term: Term, without: Without) -> Array:
     return difference(fit, design.X)
 
 
-def drop1_lrt(fit: Fit) -> pd.DataFrame:
+def drop1_lrt(fit: Fit) -> Table:
     """Likelihood ratios of fits by maximum likelihood; `<none>` is the model itself."""
     full = _by_ml(fit, fit.encoding, fit.design) if fit.reml else fit
     p, ll = full.solution.beta.size, full.loglik
@@ -90,13 +90,15 @@ def drop1_lrt(fit: Fit) -> pd.DataFrame:
         rows.append((float(df), likelihood.aic(smaller), chisq, p_value))
         labels.append(term.label)
     likelihood.warn_if_lower(ll, smaller_ll)
-    table = pd.DataFrame(rows, columns=["df", "aic", "chisq", "p"], index=labels)
-    table.index.name = "term"
-    table.attrs["heading"] = "Single term deletions, likelihood ratios of fits by maximum likelihood"
     refitted = "the model was fitted by REML, and refitted by maximum likelihood for this table"
-    if notes := [refitted] * fit.reml + [no_tests(fit)] * bool(resting.weights):
-        table.attrs["note"] = "; ".join(notes)
-    return table
+    return Table.of_rows(
+        rows,
+        ["df", "aic", "chisq", "p"],
+        labels,
+        heading="Single term deletions, likelihood ratios of fits by maximum likelihood",
+        note=[refitted] * fit.reml + [no_tests(fit)] * bool(resting.weights),
+        name="term",
+    )
 
 
 def _by_ml(fit: Fit, encoding: Encoding, design: Design) -> Fit:

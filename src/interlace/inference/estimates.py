@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from interlace.errors import DataError
 from interlace.estimation.fit import Fit
 from interlace.inference.df import Asymptotic
 from interlace.inference.unidentified import rest_together
 from interlace.inference.wald import Array, Ddf
+from interlace.tables.table import Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +68,11 @@ class LinearEstimates:
             )
         return LinearEstimates(tuple(labels), C @ self.L, C @ self.estimate, self.ddf)
 
-    def table(self) -> pd.DataFrame:
-        """One row per estimate: `estimate`, `se`, `df`, `t`, `p`; `attrs` has the note of the method."""
+    def table(self) -> Table:
+        """One row per estimate: `estimate`, `se`, `df`, `t`, `p`, with the note of the method."""
         t, df = self.statistic, self.df
         columns = {"estimate": self.estimate, "se": self.se, "df": df, "t": t, "p": p_values(t, df)}
-        return noted(pd.DataFrame(columns, index=list(self.labels)), self.ddf)
+        return Table.of(columns, self.labels, note=self.ddf.note)
 
     def interval(self, level: float) -> tuple[np.ndarray, np.ndarray]:
         """Lower and upper ends of the confidence intervals, one at a time."""
@@ -87,13 +87,6 @@ def fixed_effects(fit: Fit, ddf: Ddf | None = None) -> LinearEstimates:
     """
     beta = fit.solution.beta
     return LinearEstimates(fit.names, np.eye(beta.size), beta, Asymptotic().bind(fit) if ddf is None else ddf)
-
-
-def noted(table: pd.DataFrame, ddf: Ddf) -> pd.DataFrame:
-    """The table with what a reader of its degrees of freedom must know, if there is something."""
-    if ddf.note:
-        table.attrs["note"] = ddf.note
-    return table
 
 
 def _special() -> Any:

@@ -10,8 +10,10 @@ import pandas as pd
 
 from interlace.estimation.fit import Fit
 from interlace.estimation.layout import Layout
-from interlace.inference.unidentified import unknown_entries
+from interlace.inference.singular import singular_line
+from interlace.inference.unidentified import unidentified_line, unknown_entries
 from interlace.inference.wald import correlation
+from interlace.tables.table import Table
 
 _Row = tuple[str, str | None, str | None, float, float, float]
 
@@ -55,7 +57,7 @@ def components(fit: Fit) -> tuple[Component, ...]:
     return tuple(found)
 
 
-def varcorr_table(fit: Fit) -> pd.DataFrame:
+def varcorr_table(fit: Fit) -> Table:
     """Columns `group, term1, term2, variance, sd, corr`; the rows of lme4's `as.data.frame(VarCorr(m))`.
 
     A row without `term2` is a variance with its `sd`; a row with `term2` holds a covariance in `variance` and
@@ -68,11 +70,12 @@ def varcorr_table(fit: Fit) -> pd.DataFrame:
         zip(("group", "term1", "term2", "variance", "sd", "corr"), zip(*rows, strict=True), strict=True)
     )
     types = [object] * 3 + [np.float64] * 3  # object, so that an absent term is None
-    return pd.DataFrame(
+    return Table.of(
         {
             name: pd.Series(values, dtype=kind)
             for (name, values), kind in zip(columns.items(), types, strict=True)
-        }
+        },
+        note=[singular_line(fit), unidentified_line(fit)],
     )
 
 

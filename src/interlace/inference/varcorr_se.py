@@ -5,18 +5,18 @@ from __future__ import annotations
 from itertools import combinations
 
 import numpy as np
-import pandas as pd
 
 from interlace.estimation.fit import Fit
 from interlace.inference.unidentified import unknown_entries
 from interlace.inference.varcorr import varcorr_table
 from interlace.inference.varpar import VarianceParameters
 from interlace.inference.wald import Array, rowwise
+from interlace.tables.table import Table
 
 AT_THE_BOUNDARY = 1e-10  # a correlation this near to 1 in size has no standard error
 
 
-def varcorr_se_table(fit: Fit, parameters: VarianceParameters) -> pd.DataFrame:
+def varcorr_se_table(fit: Fit, parameters: VarianceParameters) -> Table:
     """`varcorr_table` with standard errors `variance_se`, `sd_se` and `corr_se`.
 
     From the covariance of the parameters of the random effects and log sigma: twice the inverse Hessian of
@@ -49,7 +49,8 @@ def varcorr_se_table(fit: Fit, parameters: VarianceParameters) -> pd.DataFrame:
     sd.append(fit.sigma * scale)
     corr.append(np.full(n, np.nan))
     columns = {"variance_se": variance, "sd_se": sd, "corr_se": corr}
-    return table.assign(**{name: _se(rows, parameters.covariance) for name, rows in columns.items()})
+    errors = {name: _se(rows, parameters.covariance) for name, rows in columns.items()}
+    return Table.of({**table, **errors}, note=table.note)
 
 
 def _covariance(fit: Fit, parameters: VarianceParameters, i: int) -> tuple[Array, Array]:

@@ -6,7 +6,6 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from interlace.errors import ConvergenceWarning, ModelError
 from interlace.estimation.fit import Fit
@@ -16,6 +15,7 @@ from interlace.prediction.simulate import simulate
 from interlace.refitting.compare import check_offsets, check_same_data
 from interlace.refitting.parallel import check_draws, replicate
 from interlace.refitting.refit import by_ml
+from interlace.tables.table import Table
 
 ZERO = 1e-8  # simulated statistics below this are zero: the estimate was on the boundary
 
@@ -62,7 +62,7 @@ class BootstrapComparison:
         return (1 + self.n_extreme) / (1 + len(self.reference))
 
     @property
-    def table(self) -> pd.DataFrame:
+    def table(self) -> Table:
         """Tests by the same statistic: columns `statistic, df, den_df, p`.
 
         "LRT": chi-square. "PBtest": `p`. "Gamma": a gamma distribution with the mean E and variance V of the
@@ -82,14 +82,17 @@ class BootstrapComparison:
             "Bartlett": (bartlett, df, np.nan, float(chi2_p_value(bartlett, df))),
             "F": (t / df, df, den_df, float(f_p_value(t / df, df, den_df))),
         }
+        n, used = len(self.reference), len(self.positive)
+        heading = f"Bootstrap test: {n} samples, {used} above zero, {self.n_extreme} extreme"
+        failed = f"{self.n_failed} refits did not converge" if self.n_failed else ""
         columns = ["statistic", "df", "den_df", "p"]
-        return pd.DataFrame.from_dict(rows, orient="index", columns=columns, dtype=np.float64)
+        return Table.of_rows(list(rows.values()), columns, list(rows), heading=heading, note=failed)
 
     def __repr__(self) -> str:
-        n, used = len(self.reference), len(self.positive)
-        head = f"Bootstrap test: {n} samples, {used} above zero, {self.n_extreme} extreme"
-        failed = [f"{self.n_failed} refits did not converge"] if self.n_failed else []
-        return "\n".join([head, *failed, self.table.loc[["LRT", "PBtest"]].to_string(na_rep="")])
+        return str(self.table)
+
+    def _repr_html_(self) -> str:
+        return self.table._repr_html_()
 
 
 def bootstrap_compare(

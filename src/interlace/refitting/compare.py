@@ -16,13 +16,14 @@ from interlace.inference.likelihood import is_lower, likelihood_ratio, n_obs, n_
 from interlace.inference.unidentified import Resting, unidentified_line
 from interlace.inference.words import switch, word
 from interlace.refitting.refit import by_ml
+from interlace.tables.table import Table
 
 CRITERIA = ("aic", "aicc", "bic")
 REFITTED = "ML (refitted)"
 UNEXPLAINED = 1e-8  # share of an offset that the columns of X leave: above it they do not explain it
 
 
-def compare(fits: Mapping[str, Fit], *, refit: bool = True) -> pd.DataFrame:
+def compare(fits: Mapping[str, Fit], *, refit: bool = True) -> Table:
     """Likelihood-ratio table as lme4's `anova(m1, m2, ...)`: models by number of parameters, each against the
     one before.
 
@@ -60,13 +61,15 @@ def compare(fits: Mapping[str, Fit], *, refit: bool = True) -> pd.DataFrame:
     table["df"] = np.r_[np.nan, df]
     table["p"] = np.r_[np.nan, np.where(tested, chi2_p_value(chisq, df), np.nan)]
     columns = ["npar", "aic", "bic", "loglik", "deviance", "chisq", "df", "p", "criterion", "formula"]
-    table = table[columns]
-    table.attrs["note"] = "; ".join([table.attrs["note"], *_not_nested(table), *filter(None, untold)])
-    table.attrs["heading"] = "Likelihood-ratio tests, each model against the one before"
-    return table
+    return Table.of(
+        {name: table[name].to_numpy() for name in columns},
+        table.index,
+        heading="Likelihood-ratio tests, each model against the one before",
+        note=[table.attrs["note"], *_not_nested(table), *untold],
+    )
 
 
-def aic_table(fits: Mapping[str, Fit], *, by: str = "aic", refit: bool = True) -> pd.DataFrame:
+def aic_table(fits: Mapping[str, Fit], *, by: str = "aic", refit: bool = True) -> Table:
     """Models by an information criterion, best first.
 
     Parameters
@@ -90,9 +93,13 @@ def aic_table(fits: Mapping[str, Fit], *, by: str = "aic", refit: bool = True) -
     table["delta"] = table[by] - table[by].min()
     likelihood = np.exp(-table["delta"] / 2)
     table["weight"] = likelihood / likelihood.sum()
-    table = table[["npar", "loglik", "aic", "aicc", "bic", "delta", "weight", "criterion", "formula"]]
-    table.attrs["heading"] = f"Models by {by.upper().replace('AICC', 'AICc')}, best first"
-    return table
+    columns = ["npar", "loglik", "aic", "aicc", "bic", "delta", "weight", "criterion", "formula"]
+    return Table.of(
+        {name: table[name].to_numpy() for name in columns},
+        table.index,
+        heading=f"Models by {by.upper().replace('AICC', 'AICc')}, best first",
+        note=table.attrs["note"],
+    )
 
 
 def check_same_data(fits: Mapping[str, Fit]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 
 from interlace.design.reduced import Reduction, without_block, without_columns, without_slopes
 from interlace.estimation.fit import Fit
@@ -12,6 +11,7 @@ from interlace.inference.estimates import chi2_p_value
 from interlace.inference.likelihood import likelihood_ratio, n_parameters, warn_if_lower
 from interlace.inference.unidentified import unidentified_line
 from interlace.inference.words import word
+from interlace.tables.table import Table
 
 DROPS = {"slopes": without_slopes, "terms": lambda *model: [without_block(*model)]}
 NOTE = (
@@ -25,7 +25,7 @@ NOT_NESTED = (
 NOTHING = 1e-6  # a likelihood-ratio statistic below this is rounding error
 
 
-def ranova(fit: Fit, *, drop: str = "slopes") -> pd.DataFrame:
+def ranova(fit: Fit, *, drop: str = "slopes") -> Table:
     """Likelihood-ratio tests of random terms, by the criterion of the fit, as lmerTest's `ranova`.
 
     Parameters
@@ -36,7 +36,7 @@ def ranova(fit: Fit, *, drop: str = "slopes") -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame
+    Table
         One row for the model, "<none>", and one for each smaller model: `npar, loglik, aic, lrt, df, p,
         p_mixture`. Where the intercept that stays is no combination of the columns of the term, as in
         `(0 + x | g)`, the models are not nested: `lrt, df` and both p are NaN, and a row for the model
@@ -58,25 +58,24 @@ def ranova(fit: Fit, *, drop: str = "slopes") -> pd.DataFrame:
     warn_if_lower(ll[0], {labels[i]: float(ll[i]) for i in np.flatnonzero(nested)})
     lrt, df = likelihood_ratio(ll[0], ll), told[0] - told
     variances = np.array([0, *(r.variances for r in smaller)])
-    table = pd.DataFrame(
+    criterion = "REML" if fit.reml else "maximum likelihood"
+    strangers = [NOT_NESTED.format(label=r.label, stranger=r.stranger) for r in smaller if r.stranger]
+    told_words = [] if fit.identification.complete else [f"{unidentified_line(fit)}: df count what they tell"]
+    tested = nested & (df > 0)
+    return Table.of(
         {
             "npar": npar,
             "loglik": ll,
             "aic": 2 * npar - 2 * ll,
-            "lrt": lrt,
-            "df": df.astype(np.float64),
-            "p": np.where(df > 0, chi2_p_value(lrt, df), np.nan),
-            "p_mixture": np.where((df > 0) & (variances == 1), mixture_p_value(lrt, df), np.nan),
+            "lrt": np.where(nested, lrt, np.nan),
+            "df": np.where(nested, df, np.nan),
+            "p": np.where(tested, chi2_p_value(lrt, df), np.nan),
+            "p_mixture": np.where(tested & (variances == 1), mixture_p_value(lrt, df), np.nan),
         },
-        index=labels,
+        labels,
+        heading=f"Single random term deletions, likelihood ratios by {criterion}",
+        note=[NOTE, *strangers, *told_words],
     )
-    table.loc[~nested, ["lrt", "df", "p", "p_mixture"]] = np.nan
-    criterion = "REML" if fit.reml else "maximum likelihood"
-    table.attrs["heading"] = f"Single random term deletions, likelihood ratios by {criterion}"
-    strangers = [NOT_NESTED.format(label=r.label, stranger=r.stranger) for r in smaller if r.stranger]
-    told_words = [] if fit.identification.complete else [f"{unidentified_line(fit)}: df count what they tell"]
-    table.attrs["note"] = "; ".join([NOTE, *strangers, *told_words])
-    return table
 
 
 def mixture_p_value(lrt: np.ndarray, df: np.ndarray) -> np.ndarray:

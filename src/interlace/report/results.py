@@ -40,7 +40,12 @@ def results(fit: Fit, ddf: Ddf) -> dict[str, Any]:
         "fixef": dict(zip(estimates.labels, estimates.estimate, strict=True)),
         "se": dict(zip(estimates.labels, estimates.se, strict=True)),
         "vcov": {"names": estimates.labels, "values": estimates.vcov},
-        "coefficients": {"ddf": ddf.name, **tested.to_dict("list"), "names": estimates.labels},
+        "coefficients": {
+            "ddf": ddf.name,
+            **dict(tested),
+            "names": estimates.labels,
+            "note": tested.note,
+        },
         "dropped": fit.dropped,
         "varcorr": varcorr_table(fit).to_dict("records"),
         "ranef": _random_effects(fit),
@@ -65,7 +70,7 @@ def plain(value: Any) -> Any:
     """
     if isinstance(value, dict):
         return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, np.ndarray | list | tuple | pd.Index):
+    if isinstance(value, np.ndarray | list | tuple | pd.Index | pd.Series):
         return [plain(item) for item in value]
     if isinstance(value, np.generic):
         return plain(value.item())

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
 from interlace.inference.varcorr import RESIDUAL, Component
 from interlace.report.facts import MAX_CORRELATION, OverviewFacts, SummaryFacts
-from interlace.report.format import (
+from interlace.tables.cells import printed
+from interlace.tables.format import (
     STARS_LEGEND,
     abbreviate,
     format_common,
-    format_p,
     named_numbers,
-    significance_stars,
     text_table,
     without_minus_zero,
     wrapped_columns,
@@ -132,23 +131,8 @@ def coefficient_lines(table: pd.DataFrame, *, stars: bool = False) -> list[str]:
     """The table of coefficients."""
     if table.empty:
         return [NO_COEFFICIENTS]
-    cells = coefficient_cells(table, stars=stars)
-    rows = [
-        [str(name), *row] for name, row in zip(table.index, zip(*cells.values(), strict=True), strict=True)
-    ]
-    align = "l" + "".join("r" if name else "l" for name in cells)
-    return text_table(["", *cells], rows, align) + ([STARS_LEGEND] if "" in cells else [])
-
-
-def coefficient_cells(table: pd.DataFrame, *, stars: bool = False) -> dict[str, list[str]]:
-    """Printed columns of a coefficient table, by name."""
-    shown = [name for name in _SHARED_DIGITS if name in table]
-    shared = iter(_rounded_like_r(table[shown].to_numpy()))
-    cells = {name: [next(shared) for _ in range(len(table))] for name in shown}
-    cells |= {name: as_text(table[name].to_numpy()) for name, as_text in _COLUMNS.items() if name in table}
-    if stars and "p" in table:
-        cells[""] = [significance_stars(p) for p in table["p"]]
-    return cells
+    starred = stars and "p" in table
+    return text_table(*printed(table, stars=starred)) + ([STARS_LEGEND] if starred else [])
 
 
 def criteria_cells(o: OverviewFacts, *, decimals: int) -> dict[str, str]:
@@ -176,26 +160,7 @@ def correlation_cell(value: float) -> str:
     return without_minus_zero(f"{value:.3f}") if np.isfinite(value) else ""
 
 
-def _t_cells(values: np.ndarray) -> list[str]:
-    return format_common(np.round(values, DIGITS - 1), DIGITS)
-
-
-_SHARED_DIGITS = ("estimate", "se", "df")
-_COLUMNS: dict[str, Callable[[np.ndarray], list[str]]] = {
-    "t": _t_cells,
-    "p": lambda p: format_p(p, DIGITS - 1),
-}
 _CORRELATION = "Correlation of fixed effects"
-
-
-def _rounded_like_r(values: np.ndarray) -> list[str]:
-    """R's `printCoefmat`: round by the range of magnitudes, then share digits and width over all columns."""
-    finite = np.abs(values[np.isfinite(values) & (values != 0)])
-    before_point = 1 + np.floor(np.log10([finite.min(), finite.max()])) if finite.size else np.array([1.0])
-    decimals = max(1, int(np.max(DIGITS - before_point)))
-    cells = format_common(np.round(values, decimals).T.ravel(), DIGITS)
-    width = max(map(len, cells))
-    return [cell.rjust(width) for cell in cells]
 
 
 def _criteria_lines(o: OverviewFacts, *, decimals: int) -> list[str]:

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from interlace.report.format import abbreviate, format_common, text_table, wrapped_columns, zap_small
 from interlace.report.text import coefficient_lines
+from interlace.tables.format import abbreviate, format_common, text_table, wrapped_columns, zap_small
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,92 @@
+"""The one kind of table that results are handed out in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from interlace.tables.cells import lines, printed
+from interlace.tables.markup import page, paragraphs, table_html
+
+
+class Table(pd.DataFrame):
+    """A DataFrame that prints with all its columns, digits chosen as by R, a heading, and its note.
+
+    What is made of it (rows, columns, `round`) is a plain DataFrame.
+
+    Attributes
+    ----------
+    heading : str
+        What the table shows; "" if the columns say it. Also `attrs["heading"]`.
+    note : str
+        What a reader of the numbers must know; "" if nothing. Also `attrs["note"]`.
+    """
+
+    @classmethod
+    def of(
+        cls,
+        columns: Mapping[str, Any],
+        labels: Sequence[Any] | None = None,
+        *,
+        heading: str = "",
+        note: str | Iterable[str] = "",
+        name: str | None = None,
+    ) -> Table:
+        """A table.
+
+        Parameters
+        ----------
+        columns : mapping of str to array-like, (rows,)
+        labels : sequence, optional
+            One for each row; rows without labels are numbered, and print without their numbers.
+        heading : str
+        note : str, or several
+            Those that are not empty stand one after the other.
+        name : str, optional
+            Of the labels.
+
+        Examples
+        --------
+        >>> Table.of({"chisq": [45.853006], "df": [1.0], "p": [1.274674e-11]}, ["Days"], note="by ML")
+              chisq df         p
+        Days 45.853  1 1.275e-11
+        by ML
+        """
+        index = None if labels is None else pd.Index(list(labels), name=name, dtype=object)
+        table = cls(dict(columns), index=index)
+        said = "; ".join(one for one in ([note] if isinstance(note, str) else note) if one)
+        table.attrs = {key: text for key, text in (("heading", heading), ("note", said)) if text}
+        return table
+
+    @classmethod
+    def of_rows(
+        cls, rows: Sequence[Sequence[float]], columns: Sequence[str], labels: Sequence[str], **words: Any
+    ) -> Table:
+        """A table of numbers from its rows."""
+        numbers = np.array(rows, dtype=np.float64).reshape(len(labels), len(columns))
+        return cls.of(dict(zip(columns, numbers.T, strict=True)), labels, **words)
+
+    @property
+    def heading(self) -> str:
+        """What the table shows; "" if the columns say it."""
+        return str(self.attrs.get("heading", ""))
+
+    @property
+    def note(self) -> str:
+        """What a reader of the numbers must know; "" if nothing."""
+        return str(self.attrs.get("note", ""))
+
+    @property
+    def _constructor(self) -> Any:
+        return pd.DataFrame
+
+    def __repr__(self) -> str:
+        return "\n".join(lines(self))
+
+    def _repr_html_(self) -> str:
+        header, rows, align = printed(self)
+        body = table_html("", header, rows, align) if rows else paragraphs([lines(self, words=False)[-1]])
+        return page(paragraphs([self.heading]), body, paragraphs([self.note]))
