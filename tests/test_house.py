@@ -21,10 +21,13 @@ PACKAGE = ROOT / "src" / "interlace"
 
 # A file imports from its own floor or from lower ones, and never in a circle.
 FLOORS = {
+    "arrays": 1,
     "errors": 1,
     "hints": 1,
     "kernel": 1,
+    "options": 1,
     "progress": 1,
+    "text": 1,
     "version": 1,
     "datasets": 2,
     "tables": 2,

@@ -16,9 +16,9 @@ from interlace.estimation.fit import Fit, fit
 from interlace.formula.parser import parse
 from interlace.hints import refuse_unknown
 from interlace.inference.unidentified import warn_if_unidentified
-from interlace.inference.words import word
 from interlace.kernel import blas_threads, thread_count
 from interlace.model import LinearMixedModel
+from interlace.options import word
 
 NA_ACTIONS = ("drop", "error")
 OPTIONS = ("formula", "data", "reml", "weights", "offset", "contrasts", "na_action", "n_jobs")

@@ -20,8 +20,8 @@ from interlace.api import fit_formula
 from interlace.errors import DataError, InterlaceError, InterlaceWarning
 from interlace.inference.df import WORDS
 from interlace.inference.robust import KINDS, MODEL
-from interlace.inference.words import TYPES, type_number, word
 from interlace.model import LinearMixedModel
+from interlace.options import TYPES, type_number, word
 from interlace.report.results import plain
 
 BAD_INPUT = 2

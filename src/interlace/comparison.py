@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from interlace.errors import DataError
 from interlace.estimation.fit import Fit
 from interlace.hints import answers_options
-from interlace.inference.words import labels
 from interlace.model import LinearMixedModel
+from interlace.options import labels
 from interlace.refitting import bootstrap_compare as bootstrap
 from interlace.refitting import compare as tables
 from interlace.refitting.bootstrap_compare import BootstrapComparison

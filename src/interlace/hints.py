@@ -5,9 +5,10 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Collection, Mapping
-from difflib import get_close_matches
 from functools import wraps
 from typing import Any, NoReturn, TypeVar
+
+from interlace.text import fold, nearest
 
 _NO_INTERVALS = (
     "there are no profiles yet: write m.contrast_test({'x': 1}) for a Wald interval, or m.varcorr(se=True)"
@@ -161,7 +162,7 @@ def unknown_attribute(name: str, cls: type) -> AttributeError:
         return AttributeError(f"a fitted model has no attribute {name!r}")
     near = _near(name, public, "{}")
     call = "()" if near and callable(getattr(cls, near)) else ""
-    written = ATTRIBUTES.get(_folded(name)) or (near and f"write m.{near}{call}")
+    written = ATTRIBUTES.get(fold(name)) or (near and f"write m.{near}{call}")
     return AttributeError(f"a fitted model has no attribute {name!r}{written and '; ' + written}")
 
 
@@ -170,7 +171,7 @@ def unknown_function(name: str, names: Collection[str]) -> AttributeError:
     written = (
         ""
         if name.startswith("_")
-        else FUNCTIONS.get(_folded(name)) or _near(name, names, "did you mean interlace.{}?")
+        else FUNCTIONS.get(fold(name)) or _near(name, names, "did you mean interlace.{}?")
     )
     return AttributeError(f"module 'interlace' has no attribute {name!r}{written and '; ' + written}")
 
@@ -189,7 +190,7 @@ def refuse_unknown(function: str, given: Mapping[str, Any], options: Collection[
 
 
 def _unknown_option(function: str, name: str, value: object, options: Collection[str]) -> str:
-    same = next((option for option in options if _folded(option) == _folded(name)), None)
+    same = next((option for option in options if fold(option) == fold(name)), None)
     if same is not None:
         shown = f"={value}" if isinstance(value, bool) else "="
         return f"{function}() takes {same}{shown}, not {name}="
@@ -206,13 +207,8 @@ def _option_written(text: str) -> str:
 
 
 def _near(name: str, names: Collection[str], text: str) -> str:
-    folded = {_folded(one): one for one in names}
-    near = get_close_matches(_folded(name), list(folded), n=1, cutoff=0.75)
-    return text.format(folded[near[0]]) if near else ""
-
-
-def _folded(name: str) -> str:
-    return name.lower().replace("_", "").replace(".", "")
+    near = nearest(name, names, most=1, cutoff=0.75)
+    return text.format(near[0]) if near else ""
 
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -20,7 +20,7 @@ from interlace.inference.memory import Memory
 from interlace.inference.robust import MODEL, covariance
 from interlace.inference.singular import TOLERANCE, is_singular
 from interlace.inference.varcorr_se import varcorr_se_table
-from interlace.inference.words import switch
+from interlace.options import switch
 from interlace.prediction import predict, ranef, residuals, rows, simulate
 from interlace.refitting.ranova import ranova
 from interlace.refitting.refit import refit

@@ -65,7 +65,7 @@ def test_names_in_any_case_and_fresh_copies() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "hint"), [("sleepstudies", "Did you mean sleepstudy?"), ("zzz", "There are: ahd, autism")]
+    ("wrong", "hint"), [("sleepstudies", "did you mean 'sleepstudy'?"), ("zzz", "there are ahd, autism")]
 )
 def test_unknown_name(wrong: str, hint: str) -> None:
     with pytest.raises(DataError, match=hint.replace("?", r"\?")):

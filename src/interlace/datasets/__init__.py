@@ -10,7 +10,6 @@ rail: Travel time of ultrasonic waves in rails
 
 from __future__ import annotations
 
-import difflib
 import textwrap
 import tomllib
 from functools import cache
@@ -21,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from interlace.errors import DataError, shown
+from interlace.text import did_you_mean
 
 __all__ = ["describe", "load", "names"]
 
@@ -103,9 +103,8 @@ def _catalogue_entry(name: str) -> dict[str, Any]:
     if not isinstance(name, str):
         raise DataError(f"a data set is named by text such as 'sleepstudy', not {shown(name)}")
     if name.lower() not in known:
-        close = difflib.get_close_matches(name.lower(), known)
-        hint = f"Did you mean {' or '.join(close)}?" if close else f"There are: {', '.join(known)}."
-        raise DataError(f"there is no data set {shown(name)}. {hint}")
+        hint = did_you_mean(name, known) or f"there are {', '.join(known)}"
+        raise DataError(f"there is no data set {shown(name)}; {hint}")
     return _read_entry(name.lower())
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cached_property
 from typing import Any
 
@@ -16,6 +15,7 @@ from interlace.design.foreign import ACCEPTED, as_table, from_narwhals, series_c
 from interlace.design.reading import from_anything, from_numpy, from_series
 from interlace.design.values import Column, Factor
 from interlace.errors import DataError, shown
+from interlace.text import did_you_mean, listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +79,6 @@ class Frame:
     def labels(self) -> pd.Index | None:
         """Row labels for a table that is handed out: renaming them there is not renaming them here."""
         return None if self.index is None else self.index.copy()
-
-    def complete_rows(self, names: Iterable[str]) -> np.ndarray | None:
-        """Indices of the rows without a missing value in these columns; None if that is every row."""
-        gone: np.ndarray | None = None
-        for name in names:
-            if name in self.missing:
-                gone = self.missing[name] if gone is None else gone | self.missing[name]
-        return None if gone is None or not gone.any() else np.flatnonzero(~gone)
 
     def take(self, rows: np.ndarray) -> Frame:
         """The frame at these rows."""
@@ -157,12 +149,9 @@ def closest(name: str, names: Sequence[str]) -> str:
     """
     if name in getattr(names, "in_index", ()):
         return f"'{name}' is in the index of the data: data.reset_index() makes it a column"
-    lowered = {candidate.lower(): candidate for candidate in reversed(names)}
-    near = [lowered[low] for low in get_close_matches(name.lower(), list(lowered), n=3, cutoff=0.6)]
-    if near:
-        return f"did you mean {' or '.join(repr(n) for n in near)}?"
-    shown = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
-    return f"the data have the columns {shown}" if names else "the data have no columns"
+    if meant := did_you_mean(name, names):
+        return meant
+    return f"the data have the columns {listed(names)}" if names else "the data have no columns"
 
 
 def _check_present(name: str, names: Sequence[str]) -> None:

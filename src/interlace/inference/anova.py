@@ -14,7 +14,7 @@ from interlace.inference.estimates import chi2_p_value, f_p_value
 from interlace.inference.hypotheses import type1, type2, type3
 from interlace.inference.terms import Terms
 from interlace.inference.wald import Array, Ddf, scores, standardized
-from interlace.inference.words import labels, type_number, word
+from interlace.options import labels, type_number, word
 from interlace.tables.table import Table
 
 TESTS = ("F", "wald", "chisq")

@@ -13,7 +13,7 @@ from interlace.estimation.fit import Fit
 from interlace.inference.estimates import LinearEstimates, f_p_value, p_values
 from interlace.inference.linear import linear_functions
 from interlace.inference.wald import Array, Ddf, scaled_rows
-from interlace.inference.words import number
+from interlace.options import number
 from interlace.tables.cells import lines, printed
 from interlace.tables.markup import page, paragraphs, table_html
 from interlace.tables.table import Table

@@ -15,7 +15,7 @@ from interlace.inference.sandwich import normal_test
 from interlace.inference.sandwiches import Bound
 from interlace.inference.unidentified import as_far_as_known
 from interlace.inference.wald import Array, Ddf, FTest, mean, scores, standard_errors
-from interlace.inference.words import word
+from interlace.options import word
 
 __all__ = [
     "WORDS",

@@ -21,7 +21,7 @@ from interlace.inference.robust import robust_choice
 from interlace.inference.terms import Term, Terms
 from interlace.inference.unidentified import Resting, no_tests
 from interlace.inference.wald import Array, Ddf
-from interlace.inference.words import word
+from interlace.options import word
 from interlace.tables.table import Table
 
 TESTS = ("F", "lrt")

@@ -10,7 +10,7 @@ from interlace.errors import DataError, InterlaceWarning, shown, warn
 from interlace.estimation.fit import Fit
 from interlace.inference.singular import TOLERANCE, singular_terms
 from interlace.inference.unidentified import changes_covariance, unidentified_line, unknown_entries
-from interlace.inference.words import number
+from interlace.options import number
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from difflib import get_close_matches
 
 from interlace.errors import FormulaError
 from interlace.formula.grammar import expression
 from interlace.formula.tokens import outside_calls, tokenize
 from interlace.formula.tree import Name, label
+from interlace.text import nearest, question
 
 _INTERCEPT = ("Intercept", "1", "(Intercept)")  # among the coefficients, among the terms, in R
 
@@ -42,8 +42,8 @@ def hint(name: str, known: Iterable[str]) -> str:
     """
     known = list(known)
     same = [one for one in known if _key(_as_in_r(one)) == _key(_as_in_r(name))]
-    near = same or get_close_matches(name, known, n=3)
-    return f" (did you mean {' or '.join(repr(one) for one in near)}?)" if near else ""
+    meant = question(same or nearest(name, known))
+    return f" ({meant})" if meant else ""
 
 
 def _key(name: str) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from interlace.inference.clusters import clusterings
 from interlace.inference.sandwiches import KINDS, Bound, bind
 from interlace.inference.unidentified import known_vcov
 from interlace.inference.wald import Array
-from interlace.inference.words import word
+from interlace.options import word
 
 MODEL = "model"
 

@@ -13,7 +13,7 @@ from interlace.design.learnt import grouping_columns
 from interlace.design.values import Column, Factor
 from interlace.errors import DataError
 from interlace.estimation.fit import Fit
-from interlace.inference.words import word
+from interlace.options import word
 from interlace.prediction.rows import all_rows, row_series
 from interlace.prediction.selection import Part, select
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from interlace.estimation.fit import Fit
-from interlace.inference.words import word
+from interlace.options import word
 from interlace.prediction.predict import linear_predictor
 from interlace.prediction.selection import select
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from interlace.estimation.fit import Fit
 from interlace.estimation.memory import available_bytes
-from interlace.inference.words import count, generator
+from interlace.options import count, generator
 from interlace.prediction.predict import contribution, fixed_part
 from interlace.prediction.selection import Part
 

@@ -14,7 +14,7 @@ from interlace.inference.estimates import chi2_p_value
 from interlace.inference.hypotheses import difference
 from interlace.inference.likelihood import is_lower, likelihood_ratio, n_obs, n_parameters
 from interlace.inference.unidentified import Resting, unidentified_line
-from interlace.inference.words import switch, word
+from interlace.options import switch, word
 from interlace.refitting.refit import by_ml
 from interlace.tables.table import Table
 

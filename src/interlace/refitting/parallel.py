@@ -9,8 +9,8 @@ from typing import TypeVar
 import numpy as np
 
 from interlace.estimation.memory import available_bytes
-from interlace.inference.words import count, generator, switch
 from interlace.kernel import blas_threads, thread_count
+from interlace.options import count, generator, switch
 from interlace.progress import watched
 
 T = TypeVar("T")

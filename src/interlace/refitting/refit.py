@@ -16,7 +16,7 @@ from interlace.design.values import Factor
 from interlace.errors import DataError
 from interlace.estimation.fit import Fit
 from interlace.estimation.fit import fit as fit_model
-from interlace.inference.words import switch
+from interlace.options import switch
 
 
 def refit(fit: Fit, y: Any = None, *, reml: bool | None = None) -> Fit:

@@ -12,7 +12,7 @@ from interlace.inference.estimates import fixed_effects
 from interlace.inference.singular import singular_line
 from interlace.inference.unidentified import unidentified_line
 from interlace.inference.varcorr import components
-from interlace.inference.words import switch
+from interlace.options import switch
 from interlace.prediction.ranef import n_groups
 from interlace.prediction.residuals import residuals
 from interlace.report import html, text

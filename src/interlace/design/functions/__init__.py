@@ -7,7 +7,6 @@ function itself as its value. `CONSTANTS` are the names of numbers and logicals;
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Iterable, Mapping
 
@@ -21,6 +20,7 @@ from interlace.design.functions.intervals import INTERVALS
 from interlace.design.functions.polynomials import POLYNOMIALS
 from interlace.design.functions.splines import SPLINES
 from interlace.design.functions.summaries import SUMMARIES
+from interlace.text import did_you_mean
 
 __all__ = ["CONSTANTS", "FUNCTIONS", "INSTEAD", "Function", "instead"]
 
@@ -55,7 +55,5 @@ def instead(name: str, others: Iterable[str] = ()) -> str:
     """What to write in place of the function `name`, which is not there; `others` are the caller's."""
     if name in INSTEAD:
         return INSTEAD[name]
-    near = difflib.get_close_matches(name, sorted({*FUNCTIONS, *others}), 1, cutoff=0.7)
-    if near:
-        return f"did you mean '{near[0]}'?"
-    return "define it before the call, or compute the column in the data"
+    meant = did_you_mean(name, sorted({*FUNCTIONS, *others}), most=1, cutoff=0.7)
+    return meant or "define it before the call, or compute the column in the data"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ import numpy as np
 from interlace.design.functions.call import Call
 from interlace.design.functions.values import Value, as_value
 from interlace.errors import FormulaError
+from interlace.text import did_you_mean
 
 EMPTY = inspect.Parameter.empty
 _POSITIONAL = inspect.Parameter.POSITIONAL_OR_KEYWORD
@@ -114,8 +114,8 @@ class Function:
         plain = {p.replace("_", ""): p for p, v in self.parameters.items() if v.kind is not _MORE}
         key = name.replace(".", "").replace("_", "").lower()
         if key not in plain:
-            near = difflib.get_close_matches(written, map(spelled, plain.values()), 1)
-            hint = f"did you mean '{near[0]}'? " if near else ""
+            meant = did_you_mean(written, map(spelled, plain.values()), most=1)
+            hint = f"{meant} " if meant else ""
             raise FormulaError(f"{self.name}() has no argument '{written}'; {hint}write {self.usage}")
         return plain[key]
 

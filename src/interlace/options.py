@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from interlace.errors import DataError, shown
+from interlace.text import did_you_mean
 
 TYPES = (1, 2, 3)
 
@@ -31,8 +32,10 @@ def word(option: str, given: object, known: Iterable[str]) -> str:
     meant = {_folded(one): one for one in known}
     meant |= {short: one for short, one in _SHORT.items() if one in meant.values()}
     if not isinstance(given, str) or _folded(given) not in meant:
+        words = list(dict.fromkeys(meant.values()))
+        near = did_you_mean(given, words, most=1) if isinstance(given, str) else ""
         raise DataError(
-            f"{option} {shown(given)} is not known: choose from {', '.join(dict.fromkeys(meant.values()))}"
+            f"{option} {shown(given)} is not known: {near}{' ' * bool(near)}choose from {', '.join(words)}"
         )
     return meant[_folded(given)]
 
