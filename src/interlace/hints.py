@@ -244,7 +244,8 @@ def _leading(function: Callable[..., Any]) -> float:
 
 def answers_by_name(cls: C) -> C:
     """The class; it says what to write for attributes and options that it does not have."""
-    for name, member in list(vars(cls).items()):
+    for name in dir(cls):
+        member = inspect.getattr_static(cls, name)
         if inspect.isfunction(member) and not name.startswith("_"):
             setattr(cls, name, answers_options(member))
 

@@ -1,0 +1,64 @@
+"""The covariance of the random effects."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from interlace.inference import varcorr
+from interlace.inference.singular import is_singular
+from interlace.inference.varcorr_se import varcorr_se_table
+from interlace.model.fitted import Fitted
+from interlace.options import switch
+from interlace.refitting.ranova import ranova
+from interlace.tables.table import Table
+
+
+class Components(Fitted):
+    """The covariance of the random effects."""
+
+    @property
+    def theta(self) -> np.ndarray:
+        """Entries of the relative covariance factors in lme4's order: each lower triangle by column."""
+        return self._fit.solution.theta.copy()
+
+    def varcorr(self, *, se: bool = False) -> Table:
+        """Variances, standard deviations and correlations: columns `group, term1, term2, variance, sd, corr`.
+
+        A row without `term2` is a variance; a row with `term2` holds the covariance in `variance` and the
+        correlation in `corr`. The last row is the residual. Equal to lme4's `as.data.frame(VarCorr(m))`.
+
+        Parameters
+        ----------
+        se : bool
+            True adds standard errors `variance_se`, `sd_se`, `corr_se`, by the delta method from the Hessian
+            of the criterion that was minimised. A variance at zero has none.
+        """
+        if switch("se", se):
+            return varcorr_se_table(self._fit, self._memory.variance_parameters())
+        return varcorr.varcorr_table(self._fit)
+
+    @property
+    def is_singular(self) -> bool:
+        """Whether some linear combination of the random effects has (nearly) no variance.
+
+        lme4's rule, with columns taken in units in which they are orthonormal over the rows: neither their
+        units nor their origin matters. `convergence.singular` says which.
+        """
+        return is_singular(self._fit)
+
+    def ranova(self, *, drop: str = "slopes") -> Table:
+        """Likelihood-ratio tests of the random terms, by the criterion of the fit, as lmerTest's `ranova`.
+
+        Parameters
+        ----------
+        drop : {"slopes", "terms"}
+            "slopes": a term with slopes loses one slope at a time. "terms": each term is dropped as a whole.
+
+        Returns
+        -------
+        DataFrame
+            Columns `npar, loglik, aic, lrt, df, p, p_mixture`; the first row is the model. As a variance
+            cannot be negative, `p` (chi-square) is too large; `p_mixture` is by the 50:50 mixture of
+            chi-squares with `df - 1` and `df` degrees of freedom where one variance is dropped, else NaN.
+        """
+        return ranova(self._fit, drop=drop)

@@ -1,0 +1,89 @@
+"""The fitted linear mixed model that a user holds; every method asks one room of the house."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from interlace.hints import answers_by_name
+from interlace.inference import likelihood
+from interlace.inference.effect_size import icc, r2
+from interlace.inference.singular import TOLERANCE
+from interlace.model.coefficients import Coefficients
+from interlace.model.components import Components
+from interlace.model.levels import Levels
+from interlace.model.rows import Rows
+from interlace.model.tests import Tests
+from interlace.model.words import Words
+from interlace.refitting.refit import refit
+
+
+@answers_by_name
+class LinearMixedModel(Coefficients, Tests, Components, Levels, Rows, Words):
+    """A fitted linear mixed-effects model, as returned by `interlace.lmer`.
+
+    Tables of results are pandas; what has a row per observation comes back in the caller's own frame library.
+    Nothing of a model can be changed; `refit` gives a new one. Models pickle.
+
+    Columns are named by one rule everywhere: "Intercept", "x", "recipe[T.B]", "recipe[T.B]:x",
+    "poly(x, 2)[1]".
+    """
+
+    @property
+    def reml(self) -> bool:
+        """Whether the model was fitted by REML; else by maximum likelihood."""
+        return self._fit.reml
+
+    @property
+    def deviance(self) -> float:
+        """-2 times the log-likelihood at the fitted theta.
+
+        Of a REML fit, the value at the REML estimates: lme4's `deviance(m, REML = FALSE)`.
+        """
+        return likelihood.deviance(self._fit)
+
+    @property
+    def reml_criterion(self) -> float:
+        """-2 times the restricted log-likelihood.
+
+        Raises
+        ------
+        ModelError
+            If the model was fitted by maximum likelihood.
+        """
+        return likelihood.reml_criterion(self._fit)
+
+    @property
+    def sigma(self) -> float:
+        """Residual standard deviation."""
+        return self._fit.sigma
+
+    def r2(self, *, tolerance: float = TOLERANCE) -> dict[str, float]:
+        """Nakagawa's R2: shares of the variance explained by the fixed part (marginal) and all (conditional).
+
+        With slopes the variance of the random effects is the mean of `z' Sigma z` over rows (Johnson 2014).
+        For a singular fit (see `is_singular`, of which `tolerance` is the limit) the conditional R2 is NaN,
+        with a warning, and the marginal one is `fixed / (fixed + residual)`; `tolerance=0` takes estimates
+        as they are.
+        """
+        return r2(self._fit, tolerance=tolerance)
+
+    def icc(self, *, tolerance: float = TOLERANCE) -> dict[str, float | dict[str, float]]:
+        """Intraclass correlation: shares of the random effects in the variance; NaN for singular fits.
+
+        "adjusted": of the variance that the fixed part leaves; "unadjusted": of all the variance; "by_group":
+        {grouping factor: share of its random effects in the variance that the fixed part leaves}; NaN for a
+        grouping factor with slopes, whose variance differs from row to row.
+        """
+        return icc(self._fit, tolerance=tolerance)
+
+    def refit(self, y: Any = None, *, reml: bool | None = None) -> LinearMixedModel:
+        """The same model fitted to another response, or by the other criterion; all else is kept.
+
+        Parameters
+        ----------
+        y : array-like, optional
+            A response for each row used (or for each row of the data given to `lmer`).
+        reml : bool, optional
+            Fit by REML or by maximum likelihood; without it, as before.
+        """
+        return LinearMixedModel(refit(self._fit, y, reml=reml), data_name=self._data_name)

@@ -1,0 +1,66 @@
+"""What is known of each row, of the data and of new ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from interlace.model.fitted import Fitted
+from interlace.prediction import predict, residuals, rows, simulate
+
+
+class Rows(Fitted):
+    """What is known of each row, of the data and of new ones."""
+
+    @property
+    def fitted(self) -> Any:
+        """`X beta + offset + Z b` of the rows used: a Series of the library of the data, or an array."""
+        return rows.row_series(self._fit.design.frame, "fitted", residuals.fitted(self._fit))
+
+    def residuals(self, kind: str = "response") -> Any:
+        """Residuals of the rows used, in the library of the data.
+
+        Parameters
+        ----------
+        kind : {"response", "pearson", "standardized"}
+            "response": `y - fitted`. "pearson": times the root of the prior weight. "standardized": the
+            Pearson residual over sigma; lme4's `resid(m, type = "pearson", scaled = TRUE)`.
+        """
+        return rows.row_series(self._fit.design.frame, "residuals", residuals.residuals(self._fit, kind=kind))
+
+    def predict(
+        self,
+        newdata: Any = None,
+        *,
+        random: str | Sequence[str] = "all",
+        new_levels: str = "error",
+        offset: Any = None,
+    ) -> Any:
+        """Predicted responses, the offset included; in the library and the row order of the data given.
+
+        Parameters
+        ----------
+        newdata : table, optional
+            Data with the columns of the formula; the response is not needed. Without it, the rows of the fit.
+        random : str or sequence of str
+            "all" random effects, "none", or some of them: names of grouping factors or terms like "(1 | g)".
+        new_levels : {"error", "population"}
+            What to do with levels that the fit has not seen: refuse, or take their random effects as zero.
+        offset : str or array-like, optional
+            In place of `lmer`'s `offset=`; needed where that was an array. `offset(...)` terms are added.
+
+        Returns
+        -------
+        Series of the library of `newdata`, or ndarray: NaN where a column that is needed is missing.
+        """
+        return predict.predict(self._fit, newdata, random=random, new_levels=new_levels, offset=offset)
+
+    def simulate(self, n: int = 1, seed: simulate.Seed = None) -> Any:
+        """Draw `n` new responses for the rows used: a table with columns "sim_1", "sim_2", ...
+
+        New random effects and new residuals are drawn each time; `seed` is an integer or a numpy Generator.
+        """
+        draws = simulate.simulate(self._fit, n, seed=seed)
+        return rows.row_table(
+            self._fit.design.frame, {f"sim_{j + 1}": draws[:, j] for j in range(draws.shape[1])}
+        )

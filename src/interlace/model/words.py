@@ -1,0 +1,60 @@
+"""A model in words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from interlace.inference.df import DdfLike, VcovLike
+from interlace.inference.robust import MODEL
+from interlace.model.fitted import Fitted
+from interlace.report.results import results
+from interlace.report.summary import Summary, overview, summarise
+
+
+class Words(Fitted):
+    """A model in words."""
+
+    def summary(
+        self,
+        *,
+        ddf: DdfLike = "satterthwaite",
+        vcov: VcovLike = MODEL,
+        stars: bool = False,
+        correlation: bool | None = None,
+    ) -> Summary:
+        """Everything that is printed about a model, as data; its `str` reads like lmerTest's `summary`.
+
+        Parameters
+        ----------
+        ddf, vcov
+            Degrees of freedom and standard errors of the t tests, as for `coef_table`.
+        stars : bool
+            Print stars beside small p-values.
+        correlation : bool, optional
+            Print the correlations of the coefficients; without it, those of up to 20.
+        """
+        bound, name = self._memory.ddf(ddf, vcov), self._data_name
+        return summarise(self._fit, bound, data_name=name, stars=stars, correlation=correlation)
+
+    def to_dict(self, *, ddf: DdfLike = "satterthwaite", vcov: VcovLike = MODEL) -> dict[str, Any]:
+        """Every result as plain data that strict JSON takes: dicts, lists, texts, finite numbers and None.
+
+        Parameters
+        ----------
+        ddf, vcov
+            Of the tests of the coefficients, as for `coef_table`.
+
+        Examples
+        --------
+        >>> import interlace, json
+        >>> m = interlace.lmer("Yield ~ 1 + (1 | Batch)", interlace.datasets.load("Dyestuff"))
+        >>> json.dumps(m.to_dict()["ngroups"])
+        '{"Batch": 6}'
+        """
+        return results(self._fit, self._memory.ddf(ddf, vcov))
+
+    def __repr__(self) -> str:
+        return str(overview(self._fit, data_name=self._data_name))
+
+    def _repr_html_(self) -> str:
+        return overview(self._fit, data_name=self._data_name)._repr_html_()
