@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-
 from interlace.report.anova_text import anova_text
+
 from interlace.report.facts import SummaryFacts
-from interlace.report.format import SMALLEST_P, format_p, named_numbers, wrapped_columns
+from interlace.tables.format import SMALLEST_P, format_p, named_numbers, wrapped_columns
 
 
 @pytest.mark.parametrize(("coefficients", "shown"), [(1, False), (2, True), (20, True), (21, False)])
