@@ -33,7 +33,7 @@ def word(option: str, given: object, known: Iterable[str]) -> str:
     meant |= {short: one for short, one in _SHORT.items() if one in meant.values()}
     if not isinstance(given, str) or _folded(given) not in meant:
         words = list(dict.fromkeys(meant.values()))
-        near = did_you_mean(given, words, most=1) if isinstance(given, str) else ""
+        near = did_you_mean(given, words, most=1, cutoff=0.75) if isinstance(given, str) else ""
         raise DataError(
             f"{option} {shown(given)} is not known: {near}{' ' * bool(near)}choose from {', '.join(words)}"
         )

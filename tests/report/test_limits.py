@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from interlace.report.anova_text import anova_text
 
 from interlace.report.facts import SummaryFacts
+from interlace.tables.cells import lines
 from interlace.tables.format import SMALLEST_P, format_p, named_numbers, wrapped_columns
 
 
@@ -23,17 +23,17 @@ def test_correlations_that_are_printed_unasked(coefficients: int, shown: bool) -
 @pytest.mark.parametrize(("width", "per_line"), [(8, 9), (40, 1)])
 def test_width_of_a_line(width: int, per_line: int) -> None:
     """Nine of eight characters and the blanks between them are 80; two of forty are 81."""
-    lines = named_numbers(["n" * width] * 9, ["1"] * 9)
-    assert len(lines) == 2 * (9 // per_line)
-    assert len(lines[0]) == width * per_line + per_line - 1
+    rows = named_numbers(["n" * width] * 9, ["1"] * 9)
+    assert len(rows) == 2 * (9 // per_line)
+    assert len(rows[0]) == width * per_line + per_line - 1
 
 
 @pytest.mark.parametrize(("width", "pieces"), [(37, 1), (38, 2)])
 def test_width_of_a_table(width: int, pieces: int) -> None:
     """Labels of four, and two columns: 4 + 1 + 37 + 1 + 37 is 80."""
-    lines = wrapped_columns(["rows"], [("a" * width, ["1"]), ("b" * 37, ["2"])])
-    assert len(lines) == 2 * pieces
-    assert pieces == 2 or len(lines[0]) == 80
+    rows = wrapped_columns(["rows"], [("a" * width, ["1"]), ("b" * 37, ["2"])])
+    assert len(rows) == 2 * pieces
+    assert pieces == 2 or len(rows[0]) == 80
 
 
 def test_p_values_below_the_precision_of_a_number() -> None:
@@ -49,7 +49,7 @@ def test_digits_of_a_table_of_tests() -> None:
         {"sum_sq": [1234.5678, 2.34567], "F": [4.56789123, 12.3456789], "p": [0.0123456, 0.5]},
         index=["a", "b"],
     )
-    assert [line.split() for line in anova_text(table).splitlines()] == [
+    assert [line.split() for line in lines(table)] == [
         ["sum_sq", "F", "p"],
         ["a", "1234.57", "4.5679", "0.01235"],
         ["b", "2.35", "12.3457", "0.50000"],
