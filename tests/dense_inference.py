@@ -14,7 +14,7 @@ from scipy.linalg import block_diag
 
 from dense_oracle import dense_z
 from interlace.estimation.fit import Fit
-from interlace.inference.kenward_roger import KenwardRogerDdf
+from interlace.precision.kenward_roger import KenwardRogerDdf
 
 Array = np.ndarray
 

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from interlace import datasets
     from interlace.api import lmer
     from interlace.comparison import aic_table, bootstrap_compare, compare
-    from interlace.inference.df import Asymptotic, KenwardRoger, Satterthwaite
-    from interlace.inference.robust import ClusterRobust
     from interlace.model import LinearMixedModel
+    from interlace.precision.df import Asymptotic, KenwardRoger, Satterthwaite
+    from interlace.precision.robust import ClusterRobust
 
 __all__ = [
     "Asymptotic",
@@ -51,11 +51,11 @@ __all__ = [
 
 # Public name -> module that defines it.
 _HOMES = {
-    "Asymptotic": "interlace.inference.df",
-    "ClusterRobust": "interlace.inference.robust",
-    "KenwardRoger": "interlace.inference.df",
+    "Asymptotic": "interlace.precision.df",
+    "ClusterRobust": "interlace.precision.robust",
+    "KenwardRoger": "interlace.precision.df",
     "LinearMixedModel": "interlace.model",
-    "Satterthwaite": "interlace.inference.df",
+    "Satterthwaite": "interlace.precision.df",
     "aic_table": "interlace.comparison",
     "bootstrap_compare": "interlace.comparison",
     "compare": "interlace.comparison",

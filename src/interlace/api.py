@@ -15,10 +15,10 @@ from interlace.errors import DataError, shown
 from interlace.estimation.fit import Fit, fit
 from interlace.formula.parser import parse
 from interlace.hints import refuse_unknown
-from interlace.inference.unidentified import warn_if_unidentified
 from interlace.kernel import blas_threads, thread_count
 from interlace.model import LinearMixedModel
 from interlace.options import word
+from interlace.precision.unidentified import warn_if_unidentified
 
 NA_ACTIONS = ("drop", "error")
 OPTIONS = ("formula", "data", "reml", "weights", "offset", "contrasts", "na_action", "n_jobs")

@@ -18,10 +18,10 @@ import pandas as pd
 from interlace import datasets
 from interlace.api import fit_formula
 from interlace.errors import DataError, InterlaceError, InterlaceWarning
-from interlace.inference.df import WORDS
-from interlace.inference.robust import KINDS, MODEL
 from interlace.model import LinearMixedModel
 from interlace.options import TYPES, type_number, word
+from interlace.precision.df import WORDS
+from interlace.precision.robust import KINDS, MODEL
 from interlace.report.results import plain
 
 BAD_INPUT = 2

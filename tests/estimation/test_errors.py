@@ -11,7 +11,7 @@ import pytest
 import interlace
 from interlace.design.encoding import Encoding
 from interlace.errors import DataError, InterlaceError, ModelError, RankDeficiencyWarning
-from interlace.estimation import memory
+from interlace.estimation import capacity as memory
 from interlace.estimation.crossproducts import CrossProducts
 from interlace.estimation.fit import at_theta, deviance_at, fit
 from interlace.estimation.gram import Gram

@@ -14,15 +14,17 @@ import pytest
 import interlace
 from interlace.errors import DataError, ModelError
 from interlace.estimation.fit import Fit, at_theta
-from interlace.inference import anova, hypotheses, kenward_roger, moments, rotated, satterthwaite, varpar
+from interlace.inference import anova, hypotheses
 from interlace.inference.contrast import contrast_test
-from interlace.inference.df import Asymptotic
-from interlace.inference.marginal import Marginal
-from interlace.inference.memory import Memory
-from interlace.inference.singular import is_singular, scale_free_factor
 from interlace.inference.terms import Term
-from interlace.inference.wald import Ddf, scores
 from interlace.kernel import blas_threads
+from interlace.precision import information as moments
+from interlace.precision import kenward_roger, rotated, satterthwaite, varpar
+from interlace.precision.df import Asymptotic
+from interlace.precision.marginal import Marginal
+from interlace.precision.memory import Memory
+from interlace.precision.singular import is_singular, scale_free_factor
+from interlace.precision.wald import Ddf, scores
 from interlace.refitting.compare import check_offsets
 
 

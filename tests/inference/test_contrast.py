@@ -11,8 +11,8 @@ import pyarrow as pa
 import pytest
 
 import interlace
-from interlace.inference.df import ddf_method
 from interlace.inference.estimates import fixed_effects
+from interlace.precision.df import ddf_method
 
 FORMULA = "angle ~ recipe + temp + (1 | recipe:replicate)"
 

@@ -10,8 +10,8 @@ import pytest
 import interlace
 from dense_inference import DenseInference, covariance_of_variances
 from interlace.estimation.fit import Fit
-from interlace.inference.df import KenwardRoger, Satterthwaite
-from interlace.inference.kenward_roger import bind
+from interlace.precision.df import KenwardRoger, Satterthwaite
+from interlace.precision.kenward_roger import bind
 from made_data import crossed, islands, nested, one, table
 
 DESIGNS = {

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import interlace
-from interlace.inference.df import KenwardRoger, Satterthwaite
+from interlace.precision.df import KenwardRoger, Satterthwaite
 
 pytestmark = pytest.mark.slow
 

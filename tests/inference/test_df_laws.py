@@ -15,8 +15,9 @@ import interlace
 from interlace.design.encoding import Encoding
 from interlace.estimation.fit import at_theta
 from interlace.formula.parser import parse
-from interlace.inference import moments, rotated
-from interlace.inference.df import Asymptotic, KenwardRoger, Satterthwaite, ddf_method
+from interlace.precision import information as moments
+from interlace.precision import rotated
+from interlace.precision.df import Asymptotic, KenwardRoger, Satterthwaite, ddf_method
 from made_data import banded, crossed, one, table
 
 METHODS = [Satterthwaite(), KenwardRoger(), KenwardRoger("observed")]
@@ -104,7 +105,7 @@ def test_pieces_of_any_size_give_the_same(monkeypatch: pytest.MonkeyPatch) -> No
     fit = interlace.lmer("y ~ x + (x | a) + (1 | b)", data).fit
     monkeypatch.setattr(rotated, "SMALL", 0.0)
     whole = KenwardRoger().bind(fit)
-    monkeypatch.setattr("interlace.inference.components.CHUNK", 1)
+    monkeypatch.setattr("interlace.precision.components.CHUNK", 1)
     parts = KenwardRoger().bind(fit)
     np.testing.assert_allclose(whole.vcov, parts.vcov, rtol=1e-12)
     np.testing.assert_allclose(whole.W, parts.W, rtol=1e-9)

@@ -12,7 +12,7 @@ import pytest
 
 import interlace
 from interlace.errors import DataError, InterlaceWarning, RankDeficiencyWarning
-from interlace.inference.effect_size import Variances, variances
+from interlace.variances.effect_size import Variances, variances
 from reference_cases import Case, lmer_cases
 from reference_data import load_data
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import interlace
-from interlace.inference.kenward_roger import NO_F, Approximation, KenwardRogerDdf, approximation
+from interlace.precision.kenward_roger import NO_F, Approximation, KenwardRogerDdf, approximation
 from reference_data import frame
 
 R = json.loads((Path(__file__).parent / "r" / "kenward_roger_limits.json").read_text())

@@ -15,11 +15,11 @@ from dense_inference import covariance_of_variances
 from interlace.design.encoding import Encoding
 from interlace.estimation.fit import Fit, at_theta
 from interlace.formula.parser import parse
-from interlace.inference.df import ddf_method
-from interlace.inference.kenward_roger import KenwardRogerDdf
-from interlace.inference.marginal import Marginal
-from interlace.inference.varpar import VarianceParameters
 from interlace.model import LinearMixedModel
+from interlace.precision.df import ddf_method
+from interlace.precision.kenward_roger import KenwardRogerDdf
+from interlace.precision.marginal import Marginal
+from interlace.precision.varpar import VarianceParameters
 from reference_cases import Case, lmer_cases
 from reference_data import array, frame, matrix
 

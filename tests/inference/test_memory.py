@@ -19,11 +19,11 @@ from interlace import ClusterRobust, KenwardRoger, Satterthwaite
 from interlace.cli import main
 from interlace.errors import ModelError
 from interlace.estimation.fit import Fit
-from interlace.inference import df, kenward_roger, robust, satterthwaite
-from interlace.inference.marginal import Marginal
-from interlace.inference.memory import Memory
-from interlace.inference.varpar import VarianceParameters
-from interlace.inference.wald import Ddf
+from interlace.precision import df, kenward_roger, robust, satterthwaite
+from interlace.precision.marginal import Marginal
+from interlace.precision.memory import Memory
+from interlace.precision.varpar import VarianceParameters
+from interlace.precision.wald import Ddf
 from reference_data import load_data
 
 

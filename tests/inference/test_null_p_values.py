@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 import interlace
-from interlace.inference.df import Asymptotic, KenwardRoger, Satterthwaite
+from interlace.precision.df import Asymptotic, KenwardRoger, Satterthwaite
 
 pytestmark = pytest.mark.slow
 

@@ -20,9 +20,9 @@ from dense_inference import covariance_of_variances
 from interlace.design.encoding import Encoding
 from interlace.estimation.fit import at_theta
 from interlace.formula.parser import parse
-from interlace.inference.df import KenwardRoger
-from interlace.inference.kenward_roger import KenwardRogerDdf
 from interlace.model import LinearMixedModel
+from interlace.precision.df import KenwardRoger
+from interlace.precision.kenward_roger import KenwardRogerDdf
 
 HERE = Path(__file__).parent / "sas"
 CASES = {case["name"]: case for case in json.loads((HERE / "sas.json").read_text())}

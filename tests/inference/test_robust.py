@@ -17,8 +17,8 @@ from dense_oracle import dense_z
 from interlace import ClusterRobust
 from interlace.errors import DataError, ModelError
 from interlace.estimation.fit import Fit, at_theta
-from interlace.inference.clusters import clusters
-from interlace.inference.wald import Ddf
+from interlace.precision.clusters import clusters
+from interlace.precision.wald import Ddf
 from made_data import crossed, nested
 from reference_data import array, load_case, load_data, matrix
 

@@ -11,8 +11,8 @@ from mpmath import mp, mpf
 
 import interlace
 from interlace import ClusterRobust, LinearMixedModel
-from interlace.inference import sandwich
-from interlace.inference.sandwiches import ROUNDING
+from interlace.precision import sandwich
+from interlace.precision.sandwiches import ROUNDING
 
 KINDS = ("CR0", "CR1", "CR1p", "CR1S", "CR2")
 
@@ -155,7 +155,7 @@ def test_no_fixed_effects() -> None:
 
 def test_pieces_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     """Kept or made again, in one piece or in many."""
-    from interlace.inference import cluster_rows, plain_sandwich, unbiased
+    from interlace.precision import cluster_rows, plain_sandwich, unbiased
 
     data = {**cells(), "h": np.arange(66) // 3}
     m = interlace.lmer("y ~ arm + x + (1 | g / h)", data, weights=1 + np.arange(66) % 2)
@@ -179,7 +179,7 @@ def test_pieces_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_memory_is_looked_at_beforehand(monkeypatch: pytest.MonkeyPatch, model: LinearMixedModel) -> None:
     from interlace.errors import ModelError
-    from interlace.estimation import memory
+    from interlace.estimation import capacity as memory
 
     monkeypatch.setattr(memory, "_SMALL", 0.0)
     room = {"bytes": 1e9}

@@ -13,9 +13,10 @@ import pytest
 import interlace
 from interlace.errors import IdentificationWarning, ModelError
 from interlace.estimation.fit import Fit, at_theta
-from interlace.inference import (
+from interlace.estimation.likelihood import is_lower
+from interlace.precision import information as moments
+from interlace.precision import (
     kenward_roger,
-    moments,
     plain_sandwich,
     rotated,
     sandwiches,
@@ -23,10 +24,9 @@ from interlace.inference import (
     unidentified,
     varpar,
 )
-from interlace.inference.likelihood import is_lower
-from interlace.inference.marginal import Marginal
-from interlace.inference.sandwich import Hypothesis, Sandwich
-from interlace.inference.varcorr_se import varcorr_se_table
+from interlace.precision.marginal import Marginal
+from interlace.precision.sandwich import Hypothesis, Sandwich
+from interlace.variances.varcorr_se import varcorr_se_table
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,9 @@ import pytest
 import interlace
 from interlace.design.encoding import Encoding
 from interlace.estimation.fit import at_theta
-from interlace.inference.singular import TOLERANCE, singular_terms
-from interlace.inference.unidentified import advice
 from interlace.model import LinearMixedModel
+from interlace.precision.singular import TOLERANCE, singular_terms
+from interlace.precision.unidentified import advice
 from reference_data import load_data
 
 SLEEP = "Reaction ~ Days + (Days | Subject)"

@@ -10,15 +10,8 @@ import numpy as np
 import pytest
 
 import interlace
-from interlace.inference import (
-    cluster_rows,
-    components,
-    plain_sandwich,
-    sandwich,
-    sandwiches,
-    terms,
-    unbiased,
-)
+from interlace.inference import terms
+from interlace.precision import cluster_rows, components, plain_sandwich, sandwich, sandwiches, unbiased
 
 
 def test_numbers_worked_on_at_a_time() -> None:

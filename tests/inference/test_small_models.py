@@ -13,10 +13,10 @@ import pytest
 import interlace
 from interlace.design.encoding import Encoding
 from interlace.estimation.fit import Fit, at_theta
-from interlace.inference import moments as sums
-from interlace.inference import rotated
-from interlace.inference.kenward_roger import bind
-from interlace.inference.marginal import Marginal
+from interlace.precision import information as sums
+from interlace.precision import rotated
+from interlace.precision.kenward_roger import bind
+from interlace.precision.marginal import Marginal
 from made_data import crossed, one
 
 CASES = json.loads((Path(__file__).parent / "exact" / "kenward_roger.json").read_text())

@@ -15,8 +15,9 @@ import pandas as pd
 import pytest
 
 import interlace
-from interlace.inference import moments, rotated, unidentified
-from interlace.inference.unidentified import Resting
+from interlace.precision import information as moments
+from interlace.precision import rotated, unidentified
+from interlace.precision.unidentified import Resting
 from reference_data import load_data
 
 R = json.loads((Path(__file__).parent / "r" / "identification.json").read_text())

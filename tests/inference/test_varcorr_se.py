@@ -9,10 +9,10 @@ import pytest
 
 import interlace
 from dense_inference import DenseInference
-from interlace.inference import varpar
-from interlace.inference.marginal import Marginal
-from interlace.inference.varcorr_se import _se
-from interlace.inference.varpar import VarianceParameters
+from interlace.precision import varpar
+from interlace.precision.marginal import Marginal
+from interlace.precision.varpar import VarianceParameters
+from interlace.variances.varcorr_se import _se
 from made_data import crossed
 from reference_data import array, load_case, load_data
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from interlace.report.text import coefficient_lines
+from interlace.report.printed import coefficient_lines
 from interlace.tables.format import abbreviate, format_common, text_table, wrapped_columns, zap_small
 
 

@@ -21,8 +21,8 @@ from interlace.design.spans import Piece, pieces
 from interlace.design.values import CodedFactor, Column, Factor, Value
 from interlace.errors import DataError, FormulaError, ModelError
 from interlace.formula.algebra import Term, terms_of
+from interlace.formula.formula import Sum, plain_name
 from interlace.formula.names import names_in
-from interlace.formula.terms import Sum, plain_name
 from interlace.formula.tree import Node
 
 CELLS_AT_ONCE = 1 << 17

@@ -17,8 +17,8 @@ from interlace.design.learnt import Learnt, RandomEncoding
 from interlace.design.owned import owned
 from interlace.design.scope import check_columns, settle
 from interlace.errors import DataError, shown
+from interlace.formula.formula import Formula
 from interlace.formula.parser import parse
-from interlace.formula.terms import Formula
 
 __all__ = ["Design", "Encoding", "RandomEncoding", "RandomRows"]
 

@@ -17,8 +17,8 @@ from interlace.design.learning import blocks_of
 from interlace.design.learnt import Learnt, grouping_columns, sum_offsets
 from interlace.design.scope import check_columns
 from interlace.errors import DataError
+from interlace.formula.formula import Sum
 from interlace.formula.names import used_names
-from interlace.formula.terms import Sum
 from interlace.formula.tree import Node, label
 
 

@@ -22,7 +22,7 @@ from interlace.design.learnt import (
     sum_offsets,
 )
 from interlace.formula.algebra import separate
-from interlace.formula.terms import Formula, RandomTerm, Sum
+from interlace.formula.formula import Formula, RandomTerm, Sum
 from interlace.formula.tree import label
 
 

@@ -17,7 +17,7 @@ from interlace.design.grouping import Grouping
 from interlace.design.values import Column
 from interlace.errors import DataError, FormulaError
 from interlace.formula import grammar
-from interlace.formula.terms import Formula, RandomTerm
+from interlace.formula.formula import Formula, RandomTerm
 from interlace.formula.tokens import quote
 from interlace.formula.tree import label
 

@@ -11,8 +11,8 @@ from interlace.design.design import Design, RandomRows
 from interlace.design.frame import Frame
 from interlace.design.learnt import Learnt
 from interlace.design.values import Column, Factor
+from interlace.formula.formula import Formula, Sum, plain_name
 from interlace.formula.names import used_names
-from interlace.formula.terms import Formula, Sum, plain_name
 from interlace.formula.tree import Node
 
 

@@ -10,9 +10,9 @@ from interlace.design.evaluation import from_module
 from interlace.design.frame import closest, own_value
 from interlace.design.functions import CONSTANTS, FUNCTIONS, INSTEAD, instead
 from interlace.errors import DataError, FormulaError
+from interlace.formula.formula import Formula, RandomTerm, Sum
 from interlace.formula.names import Use, names_in, uses_of
 from interlace.formula.sums import summands
-from interlace.formula.terms import Formula, RandomTerm, Sum
 from interlace.formula.tree import Name, Node, Step, chain, with_names
 
 

@@ -15,9 +15,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from interlace.estimation.capacity import check_room
 from interlace.estimation.covariance import Unstructured
 from interlace.estimation.crossproducts import CrossProducts
-from interlace.estimation.memory import check_room
 
 Array = NDArray[np.floating]
 Index = NDArray[np.integer]

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from interlace import kernel
 from interlace.design.encoding import Encoding
 from interlace.errors import ModelError
+from interlace.estimation.capacity import analyze
 from interlace.estimation.covariance import Unstructured
 from interlace.estimation.crossproducts import CrossProducts
-from interlace.estimation.memory import analyze
 
 Array = NDArray[np.floating]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from interlace.errors import FormulaError
-from interlace.formula.terms import Sum
+from interlace.formula.formula import Sum
 from interlace.formula.tree import Chain, Node, Number, Power, Unary, label, product
 
 MOST_TERMS = 20_000

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from interlace.errors import FormulaError
 from interlace.formula.algebra import terms_of
+from interlace.formula.formula import RandomTerm
 from interlace.formula.sums import Side, is_offset
-from interlace.formula.terms import RandomTerm
 from interlace.formula.tree import Bar, Call, Chain, Constant, Listing, Name, Node, Number, Text, walk
 
 Grouping = tuple[Node, ...]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from interlace.formula.terms import Formula, Sum
+from interlace.formula.formula import Formula, Sum
 from interlace.formula.tree import ADD, Braces, Call, Chain, Name, Node, Unary, children, level_of
 
 

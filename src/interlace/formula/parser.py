@@ -7,10 +7,10 @@ from functools import lru_cache
 
 from interlace.errors import FormulaError
 from interlace.formula.algebra import terms_of
+from interlace.formula.formula import Formula, RandomTerm
 from interlace.formula.grammar import read_expression, read_terms
 from interlace.formula.groups import check_random, random_terms
 from interlace.formula.sums import Side
-from interlace.formula.terms import Formula, RandomTerm
 from interlace.formula.tokens import Tokens, outside_calls, tokenize
 from interlace.formula.tree import Call, Constant, Listing, Node, Number, Text, label
 

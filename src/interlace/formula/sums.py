@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from interlace.errors import FormulaError
-from interlace.formula.terms import Sum
+from interlace.formula.formula import Sum
 from interlace.formula.tree import (
     ADD,
     AND,

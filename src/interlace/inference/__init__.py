@@ -1,1 +1,1 @@
-"""Floor 5: what speaks of beta, of the variance components and of the likelihood."""
+"""Floor 6: what is asked of beta."""

@@ -9,12 +9,12 @@ import numpy as np
 
 from interlace.errors import DataError
 from interlace.estimation.fit import Fit
-from interlace.inference.df import DdfLike, DdfMethod, VcovLike, ddf_method
 from interlace.inference.estimates import chi2_p_value, f_p_value
 from interlace.inference.hypotheses import type1, type2, type3
 from interlace.inference.terms import Terms
-from interlace.inference.wald import Array, Ddf, scores, standardized
 from interlace.options import labels, type_number, word
+from interlace.precision.df import DdfLike, DdfMethod, VcovLike, ddf_method
+from interlace.precision.wald import Array, Ddf, scores, standardized
 from interlace.tables.table import Table
 
 TESTS = ("F", "wald", "chisq")

@@ -10,9 +10,9 @@ import numpy as np
 
 from interlace.errors import DataError
 from interlace.estimation.fit import Fit
-from interlace.inference.df import Asymptotic
-from interlace.inference.unidentified import rest_together
-from interlace.inference.wald import Array, Ddf
+from interlace.precision.df import Asymptotic
+from interlace.precision.unidentified import rest_together
+from interlace.precision.wald import Array, Ddf
 from interlace.tables.table import Table
 
 

@@ -11,8 +11,8 @@ from interlace.design.values import Column, Factor
 from interlace.errors import DataError
 from interlace.estimation.fit import Fit
 from interlace.estimation.rank import triangle
-from interlace.inference.names import hint, resolve
-from interlace.inference.wald import Array
+from interlace.inference.spelling import hint, resolve
+from interlace.precision.wald import Array
 
 INTERCEPT = "1"
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pandas as pd
 
-from interlace.inference.df import DdfLike, VcovLike
 from interlace.inference.estimates import fixed_effects
-from interlace.inference.robust import MODEL, covariance
 from interlace.model.fitted import Fitted
+from interlace.precision.df import DdfLike, VcovLike
+from interlace.precision.robust import MODEL, covariance
 from interlace.tables.table import Table
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from interlace.estimation import likelihood
 from interlace.estimation.fit import Fit
-from interlace.inference import likelihood
-from interlace.inference.memory import Memory
+from interlace.precision.memory import Memory
 from interlace.prediction import ranef
 from interlace.report.convergence import Convergence, convergence
 

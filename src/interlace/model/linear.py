@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from interlace.estimation import likelihood
 from interlace.hints import answers_by_name
-from interlace.inference import likelihood
-from interlace.inference.effect_size import icc, r2
-from interlace.inference.singular import TOLERANCE
 from interlace.model.coefficients import Coefficients
-from interlace.model.components import Components
 from interlace.model.levels import Levels
 from interlace.model.rows import Rows
 from interlace.model.tests import Tests
+from interlace.model.variances import Components
 from interlace.model.words import Words
+from interlace.precision.singular import TOLERANCE
 from interlace.refitting.refit import refit
+from interlace.variances.effect_size import icc, r2
 
 
 @answers_by_name

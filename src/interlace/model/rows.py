@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from interlace.model.fitted import Fitted
-from interlace.prediction import predict, residuals, rows, simulate
+from interlace.prediction import per_row as rows
+from interlace.prediction import predict, residuals, simulate
 
 
 class Rows(Fitted):

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from interlace.errors import DataError
-from interlace.inference import anova, drop1
+from interlace.inference import anova
 from interlace.inference.contrast import ContrastTest, Hypothesis, contrast_test
-from interlace.inference.df import DdfLike, VcovLike
-from interlace.inference.robust import MODEL
 from interlace.model.fitted import Fitted
+from interlace.precision.df import DdfLike, VcovLike
+from interlace.precision.robust import MODEL
+from interlace.refitting import drop1
 from interlace.tables.table import Table
 
 

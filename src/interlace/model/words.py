@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from interlace.inference.df import DdfLike, VcovLike
-from interlace.inference.robust import MODEL
 from interlace.model.fitted import Fitted
+from interlace.precision.df import DdfLike, VcovLike
+from interlace.precision.robust import MODEL
 from interlace.report.results import results
 from interlace.report.summary import Summary, overview, summarise
 

@@ -1,1 +1,1 @@
-"""Floor 6: rows and levels: conditional modes, predictions, residuals, simulated responses."""
+"""Floor 5: rows and levels: conditional modes, predictions, residuals, simulated responses."""

@@ -14,7 +14,7 @@ from interlace.design.values import Column, Factor
 from interlace.errors import DataError
 from interlace.estimation.fit import Fit
 from interlace.options import word
-from interlace.prediction.rows import all_rows, row_series
+from interlace.prediction.per_row import all_rows, row_series
 from interlace.prediction.selection import Part, select
 
 NEW_LEVELS = ("error", "population")

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from interlace.design.encoding import Encoding, RandomEncoding
 from interlace.errors import DataError, FormulaError, shown
 from interlace.formula.algebra import terms_of
+from interlace.formula.formula import RandomTerm
 from interlace.formula.parser import parse_random
-from interlace.formula.terms import RandomTerm
 
 
 @dataclass(frozen=True, slots=True)

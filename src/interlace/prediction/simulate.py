@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from interlace.estimation.capacity import available_bytes
 from interlace.estimation.fit import Fit
-from interlace.estimation.memory import available_bytes
 from interlace.options import count, generator
 from interlace.prediction.predict import contribution, fixed_part
 from interlace.prediction.selection import Part

@@ -9,8 +9,8 @@ import numpy as np
 
 from interlace.errors import ConvergenceWarning, ModelError
 from interlace.estimation.fit import Fit
+from interlace.estimation.likelihood import likelihood_ratio, n_parameters
 from interlace.inference.estimates import chi2_p_value, f_p_value, gamma_p_value
-from interlace.inference.likelihood import likelihood_ratio, n_parameters
 from interlace.prediction.simulate import simulate
 from interlace.refitting.compare import check_offsets, check_same_data
 from interlace.refitting.parallel import check_draws, replicate

@@ -10,11 +10,11 @@ import pandas as pd
 
 from interlace.errors import DataError, ModelError
 from interlace.estimation.fit import Fit
+from interlace.estimation.likelihood import is_lower, likelihood_ratio, n_obs, n_parameters
 from interlace.inference.estimates import chi2_p_value
 from interlace.inference.hypotheses import difference
-from interlace.inference.likelihood import is_lower, likelihood_ratio, n_obs, n_parameters
-from interlace.inference.unidentified import Resting, unidentified_line
 from interlace.options import switch, word
+from interlace.precision.unidentified import Resting, unidentified_line
 from interlace.refitting.refit import by_ml
 from interlace.tables.table import Table
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from interlace.estimation.memory import available_bytes
+from interlace.estimation.capacity import available_bytes
 from interlace.kernel import blas_threads, thread_count
 from interlace.options import count, generator, switch
 from interlace.progress import watched

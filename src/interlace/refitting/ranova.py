@@ -7,10 +7,10 @@ import numpy as np
 from interlace.design.reduced import Reduction, without_block, without_columns, without_slopes
 from interlace.estimation.fit import Fit
 from interlace.estimation.fit import fit as fit_model
+from interlace.estimation.likelihood import likelihood_ratio, n_parameters, warn_if_lower
 from interlace.inference.estimates import chi2_p_value
-from interlace.inference.likelihood import likelihood_ratio, n_parameters, warn_if_lower
-from interlace.inference.unidentified import unidentified_line
 from interlace.options import word
+from interlace.precision.unidentified import unidentified_line
 from interlace.tables.table import Table
 
 DROPS = {"slopes": without_slopes, "terms": lambda *model: [without_block(*model)]}

@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 
 from interlace.estimation.fit import Fit
-from interlace.inference.singular import singular_terms
-from interlace.inference.unidentified import unidentified_parts
+from interlace.precision.singular import singular_terms
+from interlace.precision.unidentified import unidentified_parts
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from interlace.inference.varcorr import Component
 from interlace.report.convergence import Convergence
+from interlace.variances.varcorr import Component
 
 MAX_CORRELATION = 20  # more coefficients than this, and their correlations are printed when asked for only
 

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from interlace.estimation import likelihood
 from interlace.estimation.fit import Fit
-from interlace.inference import likelihood
-from interlace.inference.df import Ddf
 from interlace.inference.estimates import fixed_effects
-from interlace.inference.singular import is_singular
-from interlace.inference.varcorr import varcorr_table
+from interlace.precision.df import Ddf
+from interlace.precision.singular import is_singular
 from interlace.prediction.ranef import conditional_covariance, modes, n_groups
 from interlace.report.convergence import convergence
+from interlace.variances.varcorr import varcorr_table
 
 
 def results(fit: Fit, ddf: Ddf) -> dict[str, Any]:

@@ -5,19 +5,21 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from interlace.estimation import likelihood
 from interlace.estimation.fit import Fit
-from interlace.inference import likelihood, wald
-from interlace.inference.df import Ddf
 from interlace.inference.estimates import fixed_effects
-from interlace.inference.singular import singular_line
-from interlace.inference.unidentified import unidentified_line
-from interlace.inference.varcorr import components
 from interlace.options import switch
+from interlace.precision import wald
+from interlace.precision.df import Ddf
+from interlace.precision.singular import singular_line
+from interlace.precision.unidentified import unidentified_line
 from interlace.prediction.ranef import n_groups
 from interlace.prediction.residuals import residuals
-from interlace.report import html, text
+from interlace.report import notebook as html
+from interlace.report import printed as text
 from interlace.report.convergence import convergence
 from interlace.report.facts import OverviewFacts, SummaryFacts
+from interlace.variances.varcorr import components
 
 QUANTILES = {"Min": 0.0, "1Q": 0.25, "Median": 0.5, "3Q": 0.75, "Max": 1.0}
 

@@ -8,9 +8,9 @@ import numpy as np
 
 from interlace.errors import DataError, InterlaceWarning, shown, warn
 from interlace.estimation.fit import Fit
-from interlace.inference.singular import TOLERANCE, singular_terms
-from interlace.inference.unidentified import changes_covariance, unidentified_line, unknown_entries
 from interlace.options import number
+from interlace.precision.singular import TOLERANCE, singular_terms
+from interlace.precision.unidentified import changes_covariance, unidentified_line, unknown_entries
 
 
 @dataclass(frozen=True, slots=True)

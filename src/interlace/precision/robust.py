@@ -9,11 +9,11 @@ import numpy as np
 
 from interlace.errors import DataError
 from interlace.estimation.fit import Fit
-from interlace.inference.clusters import clusterings
-from interlace.inference.sandwiches import KINDS, Bound, bind
-from interlace.inference.unidentified import known_vcov
-from interlace.inference.wald import Array
 from interlace.options import word
+from interlace.precision.clusters import clusterings
+from interlace.precision.sandwiches import KINDS, Bound, bind
+from interlace.precision.unidentified import known_vcov
+from interlace.precision.wald import Array
 
 MODEL = "model"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from interlace.report import text
+from interlace.report import printed as text
 from interlace.report.facts import OverviewFacts, SummaryFacts
 from interlace.tables.cells import printed
 from interlace.tables.markup import page, paragraphs, table_html, title

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from interlace.inference import varcorr
-from interlace.inference.singular import is_singular
-from interlace.inference.varcorr_se import varcorr_se_table
 from interlace.model.fitted import Fitted
 from interlace.options import switch
+from interlace.precision.singular import is_singular
 from interlace.refitting.ranova import ranova
 from interlace.tables.table import Table
+from interlace.variances import varcorr
+from interlace.variances.varcorr_se import varcorr_se_table
 
 
 class Components(Fitted):

@@ -11,12 +11,12 @@ import numpy as np
 
 from interlace import kernel
 from interlace.errors import ModelError
-from interlace.estimation.memory import check_room
-from interlace.inference.cluster_rows import CHUNK, WhiteRows
-from interlace.inference.clusters import Clusters
-from interlace.inference.plain_sandwich import KEPT, SATURATED
-from interlace.inference.sandwich import Dense, Turned, cut
-from interlace.inference.wald import Array
+from interlace.estimation.capacity import check_room
+from interlace.precision.cluster_rows import CHUNK, WhiteRows
+from interlace.precision.clusters import Clusters
+from interlace.precision.plain_sandwich import KEPT, SATURATED
+from interlace.precision.sandwich import Dense, Turned, cut
+from interlace.precision.wald import Array
 from interlace.progress import pieces as watched_pieces
 
 Index = np.ndarray

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from interlace.inference.varcorr import RESIDUAL, Component
 from interlace.report.facts import MAX_CORRELATION, OverviewFacts, SummaryFacts
 from interlace.tables.cells import printed
 from interlace.tables.format import (
@@ -20,6 +19,7 @@ from interlace.tables.format import (
     wrapped_columns,
     zap_small,
 )
+from interlace.variances.varcorr import RESIDUAL, Component
 
 DIGITS = 4
 NO_COEFFICIENTS = "No fixed-effect coefficients"

@@ -8,7 +8,7 @@ import numpy as np
 
 from interlace import kernel
 from interlace.estimation.fit import Fit
-from interlace.inference.wald import Array
+from interlace.precision.wald import Array
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ import pandas as pd
 
 from interlace.estimation.fit import Fit
 from interlace.estimation.layout import Layout
-from interlace.inference.singular import singular_line
-from interlace.inference.unidentified import unidentified_line, unknown_entries
-from interlace.inference.wald import correlation
+from interlace.precision.singular import singular_line
+from interlace.precision.unidentified import unidentified_line, unknown_entries
+from interlace.precision.wald import correlation
 from interlace.tables.table import Table
 
 _Row = tuple[str, str | None, str | None, float, float, float]

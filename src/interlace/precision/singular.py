@@ -8,7 +8,7 @@ import numpy as np
 
 from interlace.estimation.deviance import orthonormal_basis
 from interlace.estimation.fit import Fit
-from interlace.inference.wald import Array
+from interlace.precision.wald import Array
 
 # lme4's isSingular(): a standard deviation below this share of the residual one counts as zero.
 TOLERANCE = 1e-4

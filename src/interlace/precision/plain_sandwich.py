@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from interlace.errors import ModelError
-from interlace.inference.cluster_rows import WhiteRows
-from interlace.inference.clusters import Clusters
-from interlace.inference.sandwich import Dense, Turned, cut, times
-from interlace.inference.wald import Array
+from interlace.precision.cluster_rows import WhiteRows
+from interlace.precision.clusters import Clusters
+from interlace.precision.sandwich import Dense, Turned, cut, times
+from interlace.precision.wald import Array
 from interlace.progress import pieces as watched_pieces
 
 SATURATED = (

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from interlace.estimation.crossproducts import CrossProducts
-from interlace.inference.wald import Array
+from interlace.precision.wald import Array
 
 Index = NDArray[np.integer]
 

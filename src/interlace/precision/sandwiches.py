@@ -9,13 +9,13 @@ import numpy as np
 
 from interlace.errors import ModelError
 from interlace.estimation.fit import Fit
-from interlace.inference.cluster_rows import WhiteRows
-from interlace.inference.clusters import Clusters, intersections
-from interlace.inference.plain_sandwich import SHARES, jackknife, scaled, share
-from interlace.inference.sandwich import Moments, Sandwich
-from interlace.inference.several import SeveralWays
-from interlace.inference.unbiased import unbiased
-from interlace.inference.wald import Array
+from interlace.precision.cluster_rows import WhiteRows
+from interlace.precision.clusters import Clusters, intersections
+from interlace.precision.plain_sandwich import SHARES, jackknife, scaled, share
+from interlace.precision.sandwich import Moments, Sandwich
+from interlace.precision.several import SeveralWays
+from interlace.precision.unbiased import unbiased
+from interlace.precision.wald import Array
 
 SHOWN = 8  # coefficients named in a note
 ROUNDING = 1e-7  # a robust standard error below this share of the model's is rounding error

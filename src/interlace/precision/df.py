@@ -9,13 +9,13 @@ import numpy as np
 
 from interlace.errors import DataError, shown
 from interlace.estimation.fit import Fit
-from interlace.inference import kenward_roger, satterthwaite
-from interlace.inference.robust import MODEL, ClusterRobust, VcovLike, robust_choice
-from interlace.inference.sandwich import normal_test
-from interlace.inference.sandwiches import Bound
-from interlace.inference.unidentified import as_far_as_known
-from interlace.inference.wald import Array, Ddf, FTest, mean, scores, standard_errors
 from interlace.options import word
+from interlace.precision import kenward_roger, satterthwaite
+from interlace.precision.robust import MODEL, ClusterRobust, VcovLike, robust_choice
+from interlace.precision.sandwich import normal_test
+from interlace.precision.sandwiches import Bound
+from interlace.precision.unidentified import as_far_as_known
+from interlace.precision.wald import Array, Ddf, FTest, mean, scores, standard_errors
 
 __all__ = [
     "WORDS",

@@ -10,18 +10,18 @@ from interlace.design.design import Design
 from interlace.design.encoding import Encoding
 from interlace.design.without import Without
 from interlace.errors import DataError, RankDeficiencyWarning
+from interlace.estimation import likelihood
 from interlace.estimation.fit import Fit
 from interlace.estimation.fit import fit as fit_model
-from interlace.inference import likelihood
 from interlace.inference.anova import f_table
-from interlace.inference.df import DdfLike, DdfMethod, VcovLike, ddf_method
 from interlace.inference.estimates import chi2_p_value
 from interlace.inference.hypotheses import difference, type1
-from interlace.inference.robust import robust_choice
 from interlace.inference.terms import Term, Terms
-from interlace.inference.unidentified import Resting, no_tests
-from interlace.inference.wald import Array, Ddf
 from interlace.options import word
+from interlace.precision.df import DdfLike, DdfMethod, VcovLike, ddf_method
+from interlace.precision.robust import robust_choice
+from interlace.precision.unidentified import Resting, no_tests
+from interlace.precision.wald import Array, Ddf
 from interlace.tables.table import Table
 
 TESTS = ("F", "lrt")

@@ -8,8 +8,8 @@ from typing import Protocol
 
 import numpy as np
 
-from interlace.inference.cluster_rows import CHUNK
-from interlace.inference.wald import RANK_TOLERANCE, Array, FTest, scaled_rows, whitened
+from interlace.precision.cluster_rows import CHUNK
+from interlace.precision.wald import RANK_TOLERANCE, Array, FTest, scaled_rows, whitened
 
 LARGEST = 8  # clusters whose products with the others are added up one by one
 NO_TEST = (

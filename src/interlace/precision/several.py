@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from interlace.inference.sandwich import Hypothesis, normal_test
-from interlace.inference.wald import Array, FTest, rowwise, scaled_rows
+from interlace.precision.sandwich import Hypothesis, normal_test
+from interlace.precision.wald import Array, FTest, rowwise, scaled_rows
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from interlace.errors import ConvergenceWarning, ModelError, warn
 from interlace.estimation.fit import Fit
-from interlace.inference.wald import Array
+from interlace.precision.wald import Array
 
 # A likelihood-ratio statistic this far below zero, and this share of the log-likelihood, is rounding error.
 ROUNDING = 1e-6, 1e-10

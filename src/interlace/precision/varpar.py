@@ -10,8 +10,8 @@ import numpy as np
 from interlace.errors import ModelError
 from interlace.estimation.deviance import ProfiledDeviance
 from interlace.estimation.fit import Fit, NotPositiveDefiniteError
-from interlace.inference.marginal import Marginal
-from interlace.inference.wald import Array
+from interlace.precision.marginal import Marginal
+from interlace.precision.wald import Array
 
 STEP = 1e-3
 WELL_CONDITIONED = 1e-8  # smallest eigenvalue of the Hessian scaled to unit diagonal

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from interlace.errors import ModelError
+from interlace.estimation.capacity import SHARE, available_bytes
 from interlace.estimation.fit import Fit
-from interlace.estimation.memory import SHARE, available_bytes
-from interlace.inference.components import Gram, Pieces, chunks, pieces
-from interlace.inference.marginal import Marginal
-from interlace.inference.wald import Array
+from interlace.precision.components import Gram, Pieces, chunks, pieces
+from interlace.precision.marginal import Marginal
+from interlace.precision.wald import Array
 
 NOISE = 1e-12  # share of the square of a derivative of V that is rounding error in the sums
 LOST = 1e-6  # below this share of the square of a derivative the sums have lost most of their digits

@@ -12,8 +12,8 @@ from interlace.errors import IdentificationWarning, warn
 from interlace.estimation.deviance import orthonormal_basis
 from interlace.estimation.fit import Fit
 from interlace.estimation.identification import Direction
-from interlace.inference.marginal import Marginal
-from interlace.inference.wald import Array, Ddf, FTest
+from interlace.precision.marginal import Marginal
+from interlace.precision.wald import Array, Ddf, FTest
 
 NOTHING = 1e-7  # share of a variance, or of a hypothesis, that is rounding error
 

@@ -8,11 +8,11 @@ from collections import OrderedDict
 from typing import Any
 
 from interlace.estimation.fit import Fit
-from interlace.inference.df import Ddf, DdfLike, DdfMethod, Satterthwaite, VcovLike, ddf_method
-from interlace.inference.robust import MODEL
-from interlace.inference.satterthwaite import SatterthwaiteDdf
-from interlace.inference.unidentified import PartlyKnown
-from interlace.inference.varpar import VarianceParameters
+from interlace.precision.df import Ddf, DdfLike, DdfMethod, Satterthwaite, VcovLike, ddf_method
+from interlace.precision.robust import MODEL
+from interlace.precision.satterthwaite import SatterthwaiteDdf
+from interlace.precision.unidentified import PartlyKnown
+from interlace.precision.varpar import VarianceParameters
 
 MOST = 8  # bound methods that are kept; the one not used for longest leaves
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from interlace.estimation.fit import Fit
-from interlace.inference.marginal import Marginal
-from interlace.inference.singular import is_singular
-from interlace.inference.varpar import VarianceParameters, derivatives
-from interlace.inference.wald import Array, FTest, mean, rowwise, scores, standard_errors, whitened
+from interlace.precision.marginal import Marginal
+from interlace.precision.singular import is_singular
+from interlace.precision.varpar import VarianceParameters, derivatives
+from interlace.precision.wald import Array, FTest, mean, rowwise, scores, standard_errors, whitened
 
 EQUAL_DF = 1e-8
 

@@ -7,11 +7,11 @@ from itertools import combinations
 import numpy as np
 
 from interlace.estimation.fit import Fit
-from interlace.inference.unidentified import unknown_entries
-from interlace.inference.varcorr import varcorr_table
-from interlace.inference.varpar import VarianceParameters
-from interlace.inference.wald import Array, rowwise
+from interlace.precision.unidentified import unknown_entries
+from interlace.precision.varpar import VarianceParameters
+from interlace.precision.wald import Array, rowwise
 from interlace.tables.table import Table
+from interlace.variances.varcorr import varcorr_table
 
 AT_THE_BOUNDARY = 1e-10  # a correlation this near to 1 in size has no standard error
 

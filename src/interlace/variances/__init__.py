@@ -1,0 +1,1 @@
+"""Floor 6: the covariance of the random effects as people read it."""
