@@ -62,7 +62,6 @@ DOORS = {
         "tables",
         "design",
         "inference",
-        "precision",
         "variances",
         "prediction",
         "refitting",
@@ -71,13 +70,17 @@ DOORS = {
         "comparison",
         "cli",
     ),
-    "scipy.stats": ("inference",),
 }
 
 # Slow to import or not everybody's: only inside functions.
 LAZY = ("matplotlib", "scipy.linalg", "scipy.special", "scipy.stats", "polars", "pyarrow", "sklearn")
 
 MAX_LINES = 500
+MAX_FUNCTION = 60
+
+# Files of one name in two rooms: a value of the formula language and a function of it; a linear model and its
+# linear functions.
+SAME_NAMES = {"linear.py", "values.py"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +197,44 @@ def test_no_file_is_too_long() -> None:
     files = [*PACKAGE.rglob("*.py"), *(ROOT / "core").glob("*.[ch]pp"), *(ROOT / "tests").rglob("*.py")]
     lengths = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in files}
     assert {name: n for name, n in lengths.items() if n > MAX_LINES} == {}
+
+
+def test_no_function_is_too_long() -> None:
+    functions = [
+        (module, node)
+        for module, path in FILES.items()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef)
+    ]
+    lengths = {f"{module}: {node.name}": _lines_of_code(node) for module, node in functions}
+    assert {name: n for name, n in lengths.items() if n > MAX_FUNCTION} == {}
+
+
+def _lines_of_code(node: ast.FunctionDef) -> int:
+    """From the line after the docstring."""
+    first = 1 if ast.get_docstring(node) is not None and len(node.body) > 1 else 0
+    return (node.end_lineno or 0) - node.body[first].lineno + 1
+
+
+def test_no_two_files_of_one_name() -> None:
+    names = [path.name for path in FILES.values() if path.name != "__init__.py"]
+    assert {name for name in names if names.count(name) > 1} <= SAME_NAMES
+
+
+def test_the_page_about_the_house_has_its_rooms() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    rows = re.findall(r"^\| (\d+) \| (`[^|]*`) \|", page, flags=re.MULTILINE)
+    shown = {room: int(number) for number, rooms in rows for room in re.findall(r"`(\w+)`", rooms)}
+    assert shown == {room: number for room, number in FLOORS.items() if room}
+
+
+def test_paths_in_the_page_about_the_house_exist() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    named = re.findall(r"\b((?:core/)?[a-z_0-9/]+\.(?:py|cpp|md))\b", page)
+    gone = [
+        name for name in named if not any((top / name).exists() for top in (PACKAGE, ROOT, ROOT / "docs"))
+    ]
+    assert gone == []
 
 
 def test_no_path_of_one_machine() -> None:

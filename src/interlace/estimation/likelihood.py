@@ -8,9 +8,9 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from interlace.arrays import Array
 from interlace.errors import ConvergenceWarning, ModelError, warn
 from interlace.estimation.fit import Fit
-from interlace.precision.wald import Array
 
 # A likelihood-ratio statistic this far below zero, and this share of the log-likelihood, is rounding error.
 ROUNDING = 1e-6, 1e-10

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from interlace.arrays import Array
 from interlace.errors import DataError
 from interlace.estimation.fit import Fit
 from interlace.inference.estimates import chi2_p_value, f_p_value
@@ -14,7 +15,7 @@ from interlace.inference.hypotheses import type1, type2, type3
 from interlace.inference.terms import Terms
 from interlace.options import labels, type_number, word
 from interlace.precision.df import DdfLike, DdfMethod, VcovLike, ddf_method
-from interlace.precision.wald import Array, Ddf, scores, standardized
+from interlace.precision.wald import Ddf, scores, standardized
 from interlace.tables.table import Table
 
 TESTS = ("F", "wald", "chisq")

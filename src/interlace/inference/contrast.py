@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from interlace.arrays import Array
 from interlace.errors import DataError, shown
 from interlace.estimation.fit import Fit
 from interlace.inference.estimates import LinearEstimates, f_p_value, p_values
 from interlace.inference.linear import linear_functions
 from interlace.options import number
-from interlace.precision.wald import Array, Ddf, scaled_rows
+from interlace.precision.wald import Ddf, scaled_rows
 from interlace.tables.cells import lines, printed
 from interlace.tables.markup import page, paragraphs, table_html
 from interlace.tables.table import Table

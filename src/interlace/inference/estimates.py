@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from interlace.arrays import Array
 from interlace.errors import DataError
 from interlace.estimation.fit import Fit
 from interlace.precision.df import Asymptotic
 from interlace.precision.unidentified import rest_together
-from interlace.precision.wald import Array, Ddf
+from interlace.precision.wald import Ddf
 from interlace.tables.table import Table
 
 

@@ -10,10 +10,10 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from interlace.arrays import Array
 from interlace.estimation.fit import Fit
 from interlace.estimation.rank import TOLERANCE, independent, triangle
 from interlace.inference.terms import Indicators, Term, Terms
-from interlace.precision.wald import Array
 
 ZERO = 1e-8  # rounding error of coefficients that are whole numbers, as nearly all are
 

@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from interlace.arrays import Array
 from interlace.design.frame import Frame
 from interlace.errors import DataError, shown
 from interlace.estimation.fit import Fit
 from interlace.formula.tokens import Tokens, outside_calls, tokenize
 from interlace.inference.spelling import hint, resolve
-from interlace.precision.wald import Array
 
 LONGEST_LABEL = 3  # coefficients spelt out in the label of a row
 EXAMPLES = "weights by name such as {'x': 1, 'z': -1}, text such as 'x - z = 0', or an array of numbers"

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from interlace.arrays import Array
 from interlace.design.values import Column, Factor
 from interlace.errors import DataError
 from interlace.estimation.fit import Fit
 from interlace.estimation.rank import triangle
 from interlace.inference.spelling import hint, resolve
-from interlace.precision.wald import Array
 
 INTERCEPT = "1"
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from interlace import kernel
+from interlace.arrays import Array
 from interlace.estimation.capacity import check_room
 from interlace.estimation.fit import Fit
 from interlace.precision.clusters import Clusters
 from interlace.precision.marginal import from_origin
-from interlace.precision.wald import Array
 
 CHUNK = 2**21  # numbers worked on at a time
 

@@ -9,8 +9,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from interlace.arrays import Array
 from interlace.estimation.crossproducts import CrossProducts
-from interlace.precision.wald import Array
 
 Index = NDArray[np.integer]
 

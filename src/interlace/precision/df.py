@@ -7,6 +7,7 @@ from typing import Literal, NoReturn, Protocol
 
 import numpy as np
 
+from interlace.arrays import Array
 from interlace.errors import DataError, shown
 from interlace.estimation.fit import Fit
 from interlace.options import word
@@ -15,7 +16,7 @@ from interlace.precision.robust import MODEL, ClusterRobust, VcovLike, robust_ch
 from interlace.precision.sandwich import normal_test
 from interlace.precision.sandwiches import Bound
 from interlace.precision.unidentified import as_far_as_known
-from interlace.precision.wald import Array, Ddf, FTest, mean, scores, standard_errors
+from interlace.precision.wald import Ddf, FTest, mean, scores, standard_errors
 
 __all__ = [
     "WORDS",

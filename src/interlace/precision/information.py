@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from interlace.arrays import Array
 from interlace.errors import ModelError
 from interlace.estimation.capacity import SHARE, available_bytes
 from interlace.estimation.fit import Fit
 from interlace.precision.components import Gram, Pieces, chunks, pieces
 from interlace.precision.marginal import Marginal
-from interlace.precision.wald import Array
 
 NOISE = 1e-12  # share of the square of a derivative of V that is rounding error in the sums
 LOST = 1e-6  # below this share of the square of a derivative the sums have lost most of their digits

@@ -16,13 +16,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from interlace.arrays import Array
 from interlace.errors import ModelError
 from interlace.estimation.fit import Fit
 from interlace.precision.information import Moments
 from interlace.precision.rotated import moments_of
 from interlace.precision.singular import is_singular, scale_free_factor
 from interlace.precision.varpar import OVERFLOW
-from interlace.precision.wald import Array, FTest, mean, scores, standard_errors, whitened
+from interlace.precision.wald import FTest, mean, scores, standard_errors, whitened
 
 NEAR_TWO = 0.01  # F is not scaled where the df are this near to 2, as in pbkrtest: it has no mean there
 EQUAL = 1e-12  # share that A1 may lack of q A2 and be equal: rho may be zero over zero there

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from interlace import kernel
+from interlace.arrays import Array
 from interlace.estimation.fit import Fit
-from interlace.precision.wald import Array
 
 
 @dataclass(frozen=True, slots=True)

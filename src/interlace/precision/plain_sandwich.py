@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from interlace.arrays import Array
 from interlace.errors import ModelError
 from interlace.precision.cluster_rows import WhiteRows
 from interlace.precision.clusters import Clusters
 from interlace.precision.sandwich import Dense, Turned, cut, times
-from interlace.precision.wald import Array
 from interlace.progress import pieces as watched_pieces
 
 SATURATED = (

@@ -7,13 +7,13 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from interlace.arrays import Array
 from interlace.errors import DataError
 from interlace.estimation.fit import Fit
 from interlace.options import word
 from interlace.precision.clusters import clusterings
 from interlace.precision.sandwiches import KINDS, Bound, bind
 from interlace.precision.unidentified import known_vcov
-from interlace.precision.wald import Array
 
 MODEL = "model"
 

@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from interlace.arrays import Array
 from interlace.estimation.fit import Fit
 from interlace.estimation.rank import triangle
 from interlace.precision import information as sums
 from interlace.precision.information import Moments, Parameter, bases, orthonormal_factors, parameters
 from interlace.precision.marginal import Marginal, from_origin
-from interlace.precision.wald import Array
 
 #: Rows times the square of the columns: up to here the rows are factored in milliseconds, or in seconds.
 SMALL, POSSIBLE = 2.0**22, 2.0**30

@@ -8,8 +8,9 @@ from typing import Protocol
 
 import numpy as np
 
+from interlace.arrays import Array
 from interlace.precision.cluster_rows import CHUNK
-from interlace.precision.wald import RANK_TOLERANCE, Array, FTest, scaled_rows, whitened
+from interlace.precision.wald import RANK_TOLERANCE, FTest, scaled_rows, whitened
 
 LARGEST = 8  # clusters whose products with the others are added up one by one
 NO_TEST = (

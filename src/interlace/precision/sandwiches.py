@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from interlace.arrays import Array
 from interlace.errors import ModelError
 from interlace.estimation.fit import Fit
 from interlace.precision.cluster_rows import WhiteRows
@@ -15,7 +16,6 @@ from interlace.precision.plain_sandwich import SHARES, jackknife, scaled, share
 from interlace.precision.sandwich import Moments, Sandwich
 from interlace.precision.several import SeveralWays
 from interlace.precision.unbiased import unbiased
-from interlace.precision.wald import Array
 
 SHOWN = 8  # coefficients named in a note
 ROUNDING = 1e-7  # a robust standard error below this share of the model's is rounding error

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from interlace.arrays import Array
 from interlace.estimation.fit import Fit
 from interlace.precision.marginal import Marginal
 from interlace.precision.singular import is_singular
 from interlace.precision.varpar import VarianceParameters, derivatives
-from interlace.precision.wald import Array, FTest, mean, rowwise, scores, standard_errors, whitened
+from interlace.precision.wald import FTest, mean, rowwise, scores, standard_errors, whitened
 
 EQUAL_DF = 1e-8
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from interlace.arrays import Array
 from interlace.precision.sandwich import Hypothesis, normal_test
-from interlace.precision.wald import Array, FTest, rowwise, scaled_rows
+from interlace.precision.wald import FTest, rowwise, scaled_rows
 
 
 @dataclass(frozen=True, slots=True)

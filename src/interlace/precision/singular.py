@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from interlace.arrays import Array
 from interlace.estimation.deviance import orthonormal_basis
 from interlace.estimation.fit import Fit
-from interlace.precision.wald import Array
 
 # lme4's isSingular(): a standard deviation below this share of the residual one counts as zero.
 TOLERANCE = 1e-4

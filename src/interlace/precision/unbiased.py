@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from interlace import kernel
+from interlace.arrays import Array
 from interlace.errors import ModelError
 from interlace.estimation.capacity import check_room
 from interlace.precision.cluster_rows import CHUNK, WhiteRows
 from interlace.precision.clusters import Clusters
 from interlace.precision.plain_sandwich import KEPT, SATURATED
 from interlace.precision.sandwich import Dense, Turned, cut
-from interlace.precision.wald import Array
 from interlace.progress import pieces as watched_pieces
 
 Index = np.ndarray

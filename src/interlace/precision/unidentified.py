@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from interlace.arrays import Array
 from interlace.design.learnt import RandomEncoding
 from interlace.errors import IdentificationWarning, warn
 from interlace.estimation.deviance import orthonormal_basis
 from interlace.estimation.fit import Fit
 from interlace.estimation.identification import Direction
 from interlace.precision.marginal import Marginal
-from interlace.precision.wald import Array, Ddf, FTest
+from interlace.precision.wald import Ddf, FTest
 
 NOTHING = 1e-7  # share of a variance, or of a hypothesis, that is rounding error
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from interlace.arrays import Array
 from interlace.errors import ModelError
 from interlace.estimation.deviance import ProfiledDeviance
 from interlace.estimation.fit import Fit, NotPositiveDefiniteError
 from interlace.precision.marginal import Marginal
-from interlace.precision.wald import Array
 
 STEP = 1e-3
 WELL_CONDITIONED = 1e-8  # smallest eigenvalue of the Hessian scaled to unit diagonal

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.floating]
+from interlace.arrays import Array
 
 RANK_TOLERANCE = (
     1e-8  # eigenvalues of L Var(beta) L' below this share of the largest are zero, as in lmerTest

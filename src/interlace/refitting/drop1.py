@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 
+from interlace.arrays import Array
 from interlace.design.design import Design
 from interlace.design.encoding import Encoding
 from interlace.design.without import Without
@@ -21,7 +22,7 @@ from interlace.options import word
 from interlace.precision.df import DdfLike, DdfMethod, VcovLike, ddf_method
 from interlace.precision.robust import robust_choice
 from interlace.precision.unidentified import Resting, no_tests
-from interlace.precision.wald import Array, Ddf
+from interlace.precision.wald import Ddf
 from interlace.tables.table import Table
 
 TESTS = ("F", "lrt")

@@ -6,10 +6,11 @@ from itertools import combinations
 
 import numpy as np
 
+from interlace.arrays import Array
 from interlace.estimation.fit import Fit
 from interlace.precision.unidentified import unknown_entries
 from interlace.precision.varpar import VarianceParameters
-from interlace.precision.wald import Array, rowwise
+from interlace.precision.wald import rowwise
 from interlace.tables.table import Table
 from interlace.variances.varcorr import varcorr_table
 
