@@ -14,8 +14,7 @@ import pytest
 import interlace
 from interlace.errors import DataError, ModelError
 from interlace.estimation.fit import Fit, at_theta
-from interlace.inference import anova, hypotheses
-from interlace.inference.contrast import contrast_test
+from interlace.inference import anova, contrast, hypotheses
 from interlace.inference.terms import Term
 from interlace.kernel import blas_threads
 from interlace.precision import information as moments
@@ -109,9 +108,9 @@ def test_right_hand_sides_that_contradict_themselves(share: float, refused: bool
     rhs = [1.0, 1.0 + share * 4e-8]  # their mean is off by half of it, and two ones are added up
     if refused:
         with pytest.raises(DataError, match="rhs contradicts that"):
-            contrast_test(slopes, L, rhs=rhs, ddf="asymptotic", level=0.95)
+            contrast.Hypothesis.of(slopes, L, rhs=rhs, level=0.95)
     else:
-        contrast_test(slopes, L, rhs=rhs, ddf="asymptotic", level=0.95)
+        contrast.Hypothesis.of(slopes, L, rhs=rhs, level=0.95)
 
 
 def test_labels_of_three_coefficients_are_spelt_out() -> None:

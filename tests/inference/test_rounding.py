@@ -200,13 +200,11 @@ def test_standard_errors_that_are_rounding_error(y: float, floor: float) -> None
     fit: Any = SimpleNamespace(
         design=SimpleNamespace(y=np.array([0.0, -y]), offset=None),
         sigma=2.0,
-        criterion=SimpleNamespace(
-            system=SimpleNamespace(A=SimpleNamespace(origin=SimpleNamespace(y=0.0))),
-        ),
+        A=SimpleNamespace(origin=SimpleNamespace(y=0.0)),
     )
     found, one = sandwiches._floor(fit), np.ones((1, 1))
     assert found == pytest.approx(floor)
     for size, known in ((floor * 1.01, True), (floor * 0.99, False), (found, False)):
-        bound = Sandwich(np.ones(1), size**2 * one, one, size * one, found, None, "")  # type: ignore[arg-type]
+        bound = Sandwich("CR0", np.ones(1), size**2 * one, one, size * one, found, None, "")  # type: ignore[arg-type]
         assert np.isfinite(bound.se(one)[0]) == known
         assert np.isfinite(bound.wald(Hypothesis.of(one, one, np.ones(1)))) == known

@@ -104,7 +104,7 @@ def test_model_of_an_intercept_only_has_an_empty_table() -> None:
     for options in ({}, {"type": 1}, {"test": "wald"}, {"test": "chisq"}, {"ddf": "kenward-roger"}):
         table = m.anova(**options)
         assert table.empty
-        assert "(no term to test)" in str(table)
+        assert "(nothing to show)" in str(table)
     t = m.coef_table().loc["Intercept"]
     assert m.anova(terms=["1"]).loc["1", "F"] == pytest.approx(t["t"] ** 2)
     assert m.anova(terms=["1"]).loc["1", "den_df"] == pytest.approx(t["df"])

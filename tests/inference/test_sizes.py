@@ -87,6 +87,6 @@ def test_clusters_that_are_paired_one_by_one() -> None:
 @pytest.mark.parametrize(("coefficients", "more"), [(8, ""), (9, "h and 1 more")])
 def test_coefficients_that_are_named(coefficients: int, more: str) -> None:
     names = tuple("abcdefghi"[:coefficients])
-    fit: Any = SimpleNamespace(encoding=SimpleNamespace(fixed_names=names), kept=tuple(range(coefficients)))
+    fit: Any = SimpleNamespace(names=names)
     said = sandwiches._without_errors(fit, np.full(coefficients, np.nan))
     assert ("more" in said) == bool(more) and (more or "g, h:") in said

@@ -234,7 +234,7 @@ def test_smaller_models_use_no_more_threads(monkeypatch: pytest.MonkeyPatch) -> 
         asked.append(n_jobs)
         return fit(*model, n_jobs=n_jobs, **options)
 
-    for room in ("inference.drop1", "refitting.ranova"):
+    for room in ("refitting.drop1", "refitting.ranova"):
         monkeypatch.setattr(f"interlace.{room}.fit_model", counted)
     m.ranova()
     m.drop1(test="lrt")
