@@ -65,9 +65,12 @@ void factor_front(const FrontMatrix& f) {
 }  // namespace
 
 Cholesky::Cholesky(CrossProducts products, std::shared_ptr<const Symbolic> symbolic)
-    : a_(std::move(products)), s_(std::move(symbolic)), levels_(a_.random->levels), k_(a_.random->k) {
-    if (s_->q_rest > 0 && s_->fronts.empty()) throw std::invalid_argument("the analysis was refused: the factor would not fit");
-    lead_l_.resize(levels_[0] * k_[0] * k_[0]);
+    : a_(std::move(products)), s_(std::move(symbolic)), levels_(a_.random->levels()), k_(a_.random->k()) {
+    if (a_.random->pattern != s_->pattern && !(*a_.random->pattern == *s_->pattern))
+        throw std::invalid_argument("the analysis belongs to cross-products of another pattern");
+    if (!s_->complete()) throw std::invalid_argument("the analysis was refused: the factor would not fit");
+    lead_l_.resize(s_->lead_levels * k_[0] * k_[0]);
+    for (size_t f = 0; f < k_.size(); ++f) ld_prior_ += static_cast<double>(k_[f]) * s_->priors[f].log_det();
     elem_c_.resize(s_->column_pos.size() * k_[0]);
     panels_.resize(s_->panel_size);
     children_.resize(s_->fronts.size());
@@ -83,7 +86,7 @@ void Cholesky::set_response(CrossProducts products) {
 
 void Cholesky::factorize(const Blocks& factors) {
     f_ = factors;
-    ld_l2_ = 0;
+    ld_l2_ = -ld_prior_;
     factor_lead();
     factor_fronts();
     r_ = lambda_t(zxy(), p() + 1);
@@ -96,22 +99,24 @@ void Cholesky::factor_lead() {
     const RandomPart& random = *a_.random;
     const index k = k_[0];
     const double* f = f_[0].data();
+    const double one = s_->priors[0].kind == Prior::Kind::none ? 0.0 : 1.0;  // a factor whose levels are linked does not lead
     if (k == 1) {
         const double f0 = f[0];
-        for (index g = 0; g < levels_[0]; ++g) {
-            const double m = f0 * f0 * random.diag[0][g] + 1.0;
+        for (index g = 0; g < s_->lead_levels; ++g) {
+            const double m = f0 * f0 * random.diag[0][g] + one;
+            if (m <= 0) not_positive();
             lead_l_[g] = std::sqrt(m);
             ld_l2_ += std::log(m);
         }
     } else {
         std::vector<double> t(k * k);
-        for (index g = 0; g < levels_[0]; ++g) {
+        for (index g = 0; g < s_->lead_levels; ++g) {
             double* l = &lead_l_[g * k * k];
             std::fill(t.begin(), t.end(), 0.0);
             std::fill(l, l + k * k, 0.0);
             small::add_ab(k, k, k, 1.0, &random.diag[0][g * k * k], f, t.data());
             small::add_atb(k, k, k, 1.0, f, t.data(), l);
-            for (index c = 0; c < k; ++c) l[c * k + c] += 1.0;
+            for (index c = 0; c < k; ++c) l[c * k + c] += one;
             if (!small::cholesky(k, l)) not_positive();
             for (index c = 0; c < k; ++c) ld_l2_ += 2.0 * std::log(l[c * k + c]);
         }
@@ -119,16 +124,15 @@ void Cholesky::factor_lead() {
     check_interrupt();
     if (s_->q_rest == 0) return;
     std::vector<double> t(k * *std::max_element(k_.begin(), k_.end()));
-    for (index g = 0; g < levels_[0]; ++g) {
+    for (index g = 0; g < s_->lead_levels; ++g) {
         const index columns = s_->column_ptr[g + 1] - s_->column_ptr[g];
         double* c = elem_c_.data() + s_->column_ptr[g] * k;
         const double* l = &lead_l_[g * k * k];
         index at = 0;
         for (index e = s_->elem_ptr[g]; e < s_->elem_ptr[g + 1]; ++e) {
-            const PairBlocks& pair = random.pairs[s_->elem_pair[e]];
-            const index kj = k_[pair.j];
-            const double* a = &pair.val[s_->elem_block[e] * k * kj];
-            const double* fj = f_[pair.j].data();
+            const index j = s_->elem_pair[e] + 1, kj = k_[j];
+            const double* a = &random.cross[s_->elem_pair[e]][s_->elem_block[e] * k * kj];
+            const double* fj = f_[j].data();
             if (k == 1 && kj == 1) {
                 c[at++] = f[0] * a[0] * fj[0];
                 continue;
@@ -136,10 +140,10 @@ void Cholesky::factor_lead() {
             std::fill(t.begin(), t.begin() + k * kj, 0.0);
             small::add_ab(k, kj, kj, 1.0, a, fj, t.data());
             for (index i = 0; i < k; ++i)
-                for (index j = 0; j < kj; ++j) {
+                for (index h = 0; h < kj; ++h) {
                     double v = 0;
-                    for (index r = 0; r < k; ++r) v += f[r * k + i] * t[r * kj + j];
-                    c[i * columns + at + j] = v;
+                    for (index r = 0; r < k; ++r) v += f[r * k + i] * t[r * kj + h];
+                    c[i * columns + at + h] = v;
                 }
             at += kj;
         }
@@ -204,19 +208,26 @@ void Cholesky::assemble(index index_of_front, double* panel, double* update, Blo
     for (index o = front.node_begin; o < front.node_end; ++o) {
         const index node = s_->order[o], f = s_->node_factor[node], k = k_[f], level = node - s_->node_base[f];
         const double* d = &random.diag[f][level * k * k];
+        const double one = s_->priors[f].diagonal(level);
         if (k == 1) {
-            fm.at(at, at) = f_[f][0] * f_[f][0] * d[0] + 1.0;
+            fm.at(at, at) = f_[f][0] * f_[f][0] * d[0] + one;
         } else {
             congruence(f, f, d);
             for (index c = 0; c < k; ++c)
-                for (index r = c; r < k; ++r) fm.at(at + r, at + c) = v[r * k + c] + (r == c ? 1.0 : 0.0);
+                for (index r = c; r < k; ++r) fm.at(at + r, at + c) = v[r * k + c] + (r == c ? one : 0.0);
         }
         at += k;
     }
-    // 2) products of different factors of the rest
+    // 2) products of different factors of the rest, and what links the levels of one
     for (index e = front.entry_begin; e < front.entry_end; ++e) {
         const FrontEntry& entry = s_->entries[e];
-        const PairBlocks& pair = random.pairs[entry.pair];
+        if (entry.pair < 0) {
+            const index f = -1 - entry.pair;
+            const double q = s_->priors[f].precision->val[entry.block];
+            for (index c = 0; c < k_[f]; ++c) fm.lower(entry.pos_i + c, entry.pos_j + c) += q;
+            continue;
+        }
+        const PairBlocks pair = random.pair(entry.pair);
         const index ki = k_[pair.i], kj = k_[pair.j];
         const double* a = &pair.val[entry.block * ki * kj];
         if (ki == 1 && kj == 1) {

@@ -1,4 +1,4 @@
-// Numeric factorisation of M = Lambda'Z'Z Lambda + I and of the fixed part, for relative covariance factors F_f (k x k, any
+// Numeric factorisation of M = Lambda'Z'Z Lambda + P and of the fixed part, P = I but for priors, for relative covariance factors F_f (k x k, any
 // square matrix with F F' = the relative covariance; lower triangular or not makes no difference here).
 #pragma once
 #include <memory>
@@ -22,15 +22,24 @@ struct Rhs {
     std::vector<double> lead, rest;
 };
 
+// For one response: what the last row of the factor says.
+struct ResponseSolution {
+    std::vector<double> beta;
+    Blocks u;  // natural
+    double pwrss = 0;
+};
+
 class Cholesky {
   public:
+    // Products and analysis must have the same pattern.
     Cholesky(CrossProducts products, std::shared_ptr<const Symbolic> symbolic);
 
     // L, RX, beta, u and the penalized residual sum of squares. Throws NotPositiveDefinite if a pivot is not positive.
     void factorize(const Blocks& factors);
     void set_response(CrossProducts products);  // same random and fixed part
 
-    double ld_l2() const { return ld_l2_; }
+    double ld_l2() const { return ld_l2_; }  // log det M less that of P: log det V, where no prior is `none`
+    double ld_m() const { return ld_l2_ + ld_prior_; }
     double ld_rx2() const { return ld_rx2_; }
     double pwrss() const { return pwrss_; }
     const std::vector<double>& beta() const { return beta_; }
@@ -41,7 +50,8 @@ class Cholesky {
     const Symbolic& symbolic() const { return *s_; }
     index p() const { return a_.fixed->p; }
 
-    // Lambda' V, V natural: per factor levels x k x m row-major
+    // V and Lambda' V in the order of the factor, V natural: per factor levels x k x m row-major
+    Rhs ordered(const Blocks& v, index m) const;
     Rhs lambda_t(const Blocks& v, index m) const;
     Blocks natural(const Rhs& r) const;
     void forward(Rhs& r) const;   // L^-1
@@ -50,6 +60,8 @@ class Cholesky {
     Blocks solve_xy() const;
     Blocks spherical() const;                      // u = M^-1 Lambda'Z'(y - X beta), natural
     std::vector<double> unscaled_covariance() const;  // (RX'RX)^-1, p x p
+    // beta, u and pwrss of other responses for the same rows
+    std::vector<ResponseSolution> solve_responses(const std::vector<CrossProducts>& responses) const;
     Blocks zxy() const;                              // Z'[X y], natural, m = p + 1
     Blocks apply_ztz(const Blocks& v, index m) const;     // Z'Z V
     Blocks apply_lambda(const Blocks& v, index m) const;  // Lambda V
@@ -79,7 +91,7 @@ class Cholesky {
     std::vector<double> lead_l_, elem_c_, panels_, sx_, beta_;
     std::vector<std::vector<index>> children_;
     Rhs r_;
-    double ld_l2_ = 0, ld_rx2_ = 0, pwrss_ = 0;
+    double ld_l2_ = 0, ld_rx2_ = 0, pwrss_ = 0, ld_prior_ = 0;
 };
 
 template <class F> void Cholesky::selected_inverse(F f) const {

@@ -29,11 +29,9 @@ Order sort_by(const std::int32_t* codes, index n, index levels, const Order& bef
     return order;
 }
 
-PairBlocks accumulate_pair(const Rows& rows, index i, index j, const Order& by_j) {
+PairPattern pair_pattern(const Rows& rows, index i, index j, const Order& order) {
     const FactorRows &fi = rows.factors[i], &fj = rows.factors[j];
-    const index ki = fi.k, kj = fj.k, block = ki * kj;
-    const Order order = sort_by(fi.codes, rows.n, fi.levels, by_j);
-    PairBlocks out;
+    PairPattern out;
     out.i = i;
     out.j = j;
     out.ptr.assign(fi.levels + 1, 0);
@@ -47,23 +45,48 @@ PairBlocks accumulate_pair(const Rows& rows, index i, index j, const Order& by_j
         }
     }
     for (index l = 0; l < fi.levels; ++l) out.ptr[l + 1] += out.ptr[l];
-    out.val.assign(out.col.size() * block, 0.0);
-    double* v = out.val.data() - block;
-    a = b = -1;
+    return out;
+}
+
+// What row r adds to the block of its two levels.
+void add_pair(const Rows& rows, const FactorRows& fi, const FactorRows& fj, index r, double* v) {
+    const double w = rows.w ? rows.w[r] : 1.0;
+    const double *zi = fi.z + r * fi.k, *zj = fj.z + r * fj.k;
+    for (index c = 0; c < fi.k; ++c) {
+        const double t = w * (zi[c] - fi.origin[c]);
+        for (index d = 0; d < fj.k; ++d) v[c * fj.k + d] += t * (zj[d] - fj.origin[d]);
+    }
+}
+
+// Blocks of a pair, rows sorted by (level of i, level of j).
+std::vector<double> accumulate_pair(const Rows& rows, const PairPattern& pair, const Order& order) {
+    const FactorRows &fi = rows.factors[pair.i], &fj = rows.factors[pair.j];
+    const index block = fi.k * fj.k;
+    std::vector<double> val(pair.col.size() * block, 0.0);
+    double* v = val.data() - block;
+    std::int32_t a = -1, b = -1;
     for (const std::uint32_t r : order) {
         if (fi.codes[r] != a || fj.codes[r] != b) {
             a = fi.codes[r];
             b = fj.codes[r];
             v += block;
         }
-        const double w = rows.w ? rows.w[r] : 1.0;
-        const double *zi = fi.z + r * ki, *zj = fj.z + r * kj;
-        for (index c = 0; c < ki; ++c) {
-            const double t = w * (zi[c] - fi.origin[c]);
-            for (index d = 0; d < kj; ++d) v[c * kj + d] += t * (zj[d] - fj.origin[d]);
-        }
+        add_pair(rows, fi, fj, r, v);
     }
-    return out;
+    return val;
+}
+
+// Blocks of a pair, rows in any order.
+std::vector<double> accumulate_found(const Rows& rows, const PairPattern& pair) {
+    const FactorRows &fi = rows.factors[pair.i], &fj = rows.factors[pair.j];
+    const index block = fi.k * fj.k;
+    std::vector<double> val(pair.col.size() * block, 0.0);
+    for (index r = 0; r < rows.n; ++r) {
+        const index at = pair.find(fi.codes[r], fj.codes[r]);
+        if (at == -1) throw std::invalid_argument("levels meet in these rows that do not meet in the pattern");
+        add_pair(rows, fi, fj, r, &val[at * block]);
+    }
+    return val;
 }
 
 // Rows [r0, r0 + m) about the origin, times the square root of the weight.
@@ -175,60 +198,31 @@ ResponsePart empty_response(const Rows& rows) {
     return out;
 }
 
-PairBlocks combine_pair(const PairBlocks& a, const PairBlocks& b, index block, double sign) {
-    PairBlocks out;
-    out.i = a.i;
-    out.j = a.j;
-    const index levels = static_cast<index>(a.ptr.size()) - 1;
-    out.ptr.assign(levels + 1, 0);
-    auto append = [&](std::int32_t col, const double* v, double s) {
-        out.col.push_back(col);
-        for (index c = 0; c < block; ++c) out.val.push_back(s * v[c]);
-    };
-    for (index l = 0; l < levels; ++l) {
-        index s = a.ptr[l], t = b.ptr[l];
-        while (s < a.ptr[l + 1] || t < b.ptr[l + 1]) {
-            const bool left = t == b.ptr[l + 1] || (s < a.ptr[l + 1] && a.col[s] <= b.col[t]);
-            const bool right = s == a.ptr[l + 1] || (t < b.ptr[l + 1] && b.col[t] <= a.col[s]);
-            if (left) append(a.col[s], &a.val[s * block], 1.0);
-            else append(b.col[t], &b.val[t * block], sign);
-            if (left && right)
-                for (index c = 0; c < block; ++c) out.val[out.val.size() - block + c] += sign * b.val[t * block + c];
-            s += left;
-            t += right;
-        }
-        out.ptr[l + 1] = static_cast<index>(out.col.size());
-    }
-    return out;
+void add_scaled(std::vector<double>& a, const std::vector<double>& b, double c) {
+    for (size_t i = 0; i < a.size(); ++i) a[i] += c * b[i];
 }
 
-void add_scaled(std::vector<double>& a, const std::vector<double>& b, double sign) {
-    for (size_t i = 0; i < a.size(); ++i) a[i] += sign * b[i];
+// target, on pair t of a pattern, += c times the blocks of `part`, whose pattern is that one or lies in it.
+void add_cross(std::vector<double>& target, const Pattern& pattern, const RandomPart& part, index t, double c) {
+    if (part.pattern.get() == &pattern) return add_scaled(target, part.cross[t], c);
+    const PairPattern& pair = pattern.pairs[t];
+    const index block = pattern.k[pair.i] * pattern.k[pair.j];
+    const std::vector<index> at = places(part.pattern->pairs[t], pair);
+    for (size_t b = 0; b < at.size(); ++b)
+        for (index e = 0; e < block; ++e) target[at[b] * block + e] += c * part.cross[t][static_cast<index>(b) * block + e];
 }
 
-}  // namespace
-
-const PairBlocks& RandomPart::pair(index i, index j) const {
-    for (const auto& p : pairs)
-        if (p.i == i && p.j == j) return p;
-    throw std::out_of_range("no such pair of grouping factors");
-}
-
-CrossProducts accumulate(const Rows& rows) {
-    if (rows.n > INT32_MAX) throw std::length_error("more than 2^31 rows in one chunk");
+// Everything but Z_i'Z_j, streaming over the rows.
+CrossProducts accumulate_own(const Rows& rows, const std::shared_ptr<RandomPart>& random) {
     const index p = rows.p;
-    auto random = std::make_shared<RandomPart>();
     auto fixed = std::make_shared<FixedPart>();
     auto response = std::make_shared<ResponsePart>(empty_response(rows));
     fixed->p = p;
     fixed->xx.assign(p * p, 0.0);
     for (const auto& f : rows.factors) {
-        random->levels.push_back(f.levels);
-        random->k.push_back(f.k);
         random->diag.emplace_back(f.levels * f.k * f.k, 0.0);
         fixed->zx.emplace_back(f.levels * f.k * p, 0.0);
     }
-    // 1) everything but Z_i'Z_j, streaming over the rows
     Chunk c(rows);
     double sum_log_w = 0;
     for (index r0 = 0; r0 < rows.n; r0 += chunk) {
@@ -245,52 +239,127 @@ CrossProducts accumulate(const Rows& rows) {
     // syrk fills the column-major lower triangle, which is the row-major upper one, as the loops do
     for (index a = 0; a < p; ++a)
         for (index b = 0; b < a; ++b) fixed->xx[a * p + b] = fixed->xx[b * p + a];
-    // 2) Z_i'Z_j, rows sorted by (level of i, level of j)
+    return {rows.n, sum_log_w, random, std::move(fixed), std::move(response)};
+}
+
+void check_rows(const CrossProducts& base, const Rows& rows) {
+    if (rows.n != base.n || rows.p != base.fixed->p) throw std::invalid_argument("rows do not belong to these cross-products");
+}
+
+// Zeros on a pattern.
+CrossProducts zeros(const SharedPattern& pattern, index p) {
+    auto random = std::make_shared<RandomPart>();
+    auto fixed = std::make_shared<FixedPart>();
+    auto response = std::make_shared<ResponsePart>();
+    random->pattern = pattern;
+    fixed->p = p;
+    fixed->xx.assign(p * p, 0.0);
+    response->xy.assign(p, 0.0);
+    for (index f = 0; f < pattern->factors(); ++f) {
+        random->diag.emplace_back(pattern->q(f) * pattern->k[f], 0.0);
+        fixed->zx.emplace_back(pattern->q(f) * p, 0.0);
+        response->zy.emplace_back(pattern->q(f), 0.0);
+    }
+    for (const PairPattern& pair : pattern->pairs)
+        random->cross.emplace_back(static_cast<index>(pair.col.size()) * pattern->k[pair.i] * pattern->k[pair.j], 0.0);
+    return {0, 0.0, std::move(random), std::move(fixed), std::move(response)};
+}
+
+}  // namespace
+
+CrossProducts accumulate(const Rows& rows) {
+    if (rows.n > INT32_MAX) throw std::length_error("more than 2^31 rows in one chunk");
+    auto pattern = std::make_shared<Pattern>();
+    auto random = std::make_shared<RandomPart>();
+    for (const auto& f : rows.factors) {
+        pattern->levels.push_back(f.levels);
+        pattern->k.push_back(f.k);
+    }
+    CrossProducts out = accumulate_own(rows, random);
+    // Z_i'Z_j, rows sorted by (level of i, level of j)
     const index factors = static_cast<index>(rows.factors.size());
     std::vector<Order> by(factors);
     for (index i = 0; i < factors; ++i)
         for (index j = i + 1; j < factors; ++j) {
             if (by[j].empty()) by[j] = sort_by(rows.factors[j].codes, rows.n, rows.factors[j].levels, {});
-            random->pairs.push_back(accumulate_pair(rows, i, j, by[j]));
+            const Order order = sort_by(rows.factors[i].codes, rows.n, rows.factors[i].levels, by[j]);
+            pattern->pairs.push_back(pair_pattern(rows, i, j, order));
+            random->cross.push_back(accumulate_pair(rows, pattern->pairs.back(), order));
             check_interrupt();
         }
-    return {rows.n, sum_log_w, std::move(random), std::move(fixed), std::move(response)};
+    random->pattern = std::move(pattern);
+    return out;
+}
+
+CrossProducts accumulate_on(const SharedPattern& pattern, const Rows& rows) {
+    bool belongs = static_cast<index>(rows.factors.size()) == pattern->factors();
+    for (size_t f = 0; belongs && f < rows.factors.size(); ++f)
+        belongs = rows.factors[f].levels == pattern->levels[f] && rows.factors[f].k == pattern->k[f];
+    if (!belongs) throw std::invalid_argument("rows do not belong to this pattern");
+    auto random = std::make_shared<RandomPart>();
+    random->pattern = pattern;
+    CrossProducts out = accumulate_own(rows, random);
+    for (const PairPattern& pair : pattern->pairs) {
+        random->cross.push_back(accumulate_found(rows, pair));
+        check_interrupt();
+    }
+    return out;
 }
 
 CrossProducts with_response(const CrossProducts& base, const Rows& rows) {
-    if (rows.n != base.n || rows.p != base.fixed->p) throw std::invalid_argument("rows do not belong to these cross-products");
-    auto response = std::make_shared<ResponsePart>(empty_response(rows));
+    check_rows(base, rows);
+    return with_responses(base, rows, rows.y, {rows.y_origin})[0];
+}
+
+std::vector<CrossProducts> with_responses(const CrossProducts& base, Rows rows, const double* y, const std::vector<double>& y_origin) {
+    check_rows(base, rows);
+    std::vector<std::shared_ptr<ResponsePart>> responses;
+    for (size_t s = 0; s < y_origin.size(); ++s) responses.push_back(std::make_shared<ResponsePart>(empty_response(rows)));
+    rows.y = y;  // the first of them; load() fills in the others' place too
     Chunk c(rows);
     for (index r0 = 0; r0 < rows.n; r0 += chunk) {
         const index m = std::min(chunk, rows.n - r0);
         c.load(rows, r0, m);
         c.load_x(rows, r0, m);
-        add_response(c, m, rows, r0, *response);
+        for (size_t s = 0; s < responses.size(); ++s) {
+            const double* ys = y + static_cast<index>(s) * rows.n + r0;
+            for (index i = 0; i < m; ++i) c.y[i] = (ys[i] - y_origin[s]) * c.root_w[i];
+            add_response(c, m, rows, r0, *responses[s]);
+        }
         check_interrupt();
     }
-    return {base.n, base.sum_log_w, base.random, base.fixed, std::move(response)};
+    std::vector<CrossProducts> out;
+    for (auto& r : responses) out.push_back({base.n, base.sum_log_w, base.random, base.fixed, std::move(r)});
+    return out;
 }
 
-CrossProducts combine(const CrossProducts& a, const CrossProducts& b, double sign) {
-    if (a.random->levels != b.random->levels || a.random->k != b.random->k || a.fixed->p != b.fixed->p)
-        throw std::invalid_argument("cross-products of different designs cannot be combined");
-    auto random = std::make_shared<RandomPart>(*a.random);
-    auto fixed = std::make_shared<FixedPart>(*a.fixed);
-    auto response = std::make_shared<ResponsePart>(*a.response);
-    for (index f = 0; f < random->factors(); ++f) {
-        add_scaled(random->diag[f], b.random->diag[f], sign);
-        add_scaled(fixed->zx[f], b.fixed->zx[f], sign);
-        add_scaled(response->zy[f], b.response->zy[f], sign);
+CrossProducts combine(const std::vector<CrossProducts>& parts, const std::vector<double>& coefficients, index n, double sum_log_w) {
+    if (parts.empty() || parts.size() != coefficients.size()) throw std::invalid_argument("one coefficient for each of the cross-products");
+    const index p = parts[0].fixed->p;
+    SharedPattern pattern = parts[0].random->pattern;
+    for (const CrossProducts& a : parts) {
+        if (a.fixed->p != p) throw std::invalid_argument("cross-products of different designs cannot be combined");
+        pattern = unite(pattern, a.random->pattern);
     }
-    for (size_t s = 0; s < random->pairs.size(); ++s) {
-        const PairBlocks &pa = a.random->pairs[s], &pb = b.random->pairs[s];
-        random->pairs[s] = combine_pair(pa, pb, random->k[pa.i] * random->k[pa.j], sign);
+    const CrossProducts empty = zeros(pattern, p);
+    auto random = std::make_shared<RandomPart>(*empty.random);
+    auto fixed = std::make_shared<FixedPart>(*empty.fixed);
+    auto response = std::make_shared<ResponsePart>(*empty.response);
+    for (size_t s = 0; s < parts.size(); ++s) {
+        const CrossProducts& a = parts[s];
+        const double c = coefficients[s];
+        for (index f = 0; f < pattern->factors(); ++f) {
+            add_scaled(random->diag[f], a.random->diag[f], c);
+            add_scaled(fixed->zx[f], a.fixed->zx[f], c);
+            add_scaled(response->zy[f], a.response->zy[f], c);
+        }
+        for (index t = 0; t < random->pairs(); ++t) add_cross(random->cross[t], *pattern, *a.random, t, c);
+        add_scaled(fixed->xx, a.fixed->xx, c);
+        add_scaled(response->xy, a.response->xy, c);
+        response->yy += c * a.response->yy;
+        check_interrupt();
     }
-    add_scaled(fixed->xx, b.fixed->xx, sign);
-    add_scaled(response->xy, b.response->xy, sign);
-    response->yy += sign * b.response->yy;
-    const index n = a.n + (sign > 0 ? b.n : -b.n);
-    return {n, a.sum_log_w + sign * b.sum_log_w, std::move(random), std::move(fixed), std::move(response)};
+    return {n, sum_log_w, std::move(random), std::move(fixed), std::move(response)};
 }
 
 double explained(const CrossProducts& a) {
@@ -305,9 +374,9 @@ double explained(const CrossProducts& a) {
 }
 
 std::vector<double> zx_total(const CrossProducts& a, index f) {
-    const index block = a.random->k.at(f) * a.fixed->p;
+    const index block = a.random->k().at(f) * a.fixed->p;
     std::vector<double> out(block, 0.0);
-    for (index g = 0; g < a.random->levels[f]; ++g)
+    for (index g = 0; g < a.random->levels()[f]; ++g)
         for (index i = 0; i < block; ++i) out[i] += a.fixed->zx[f][g * block + i];
     return out;
 }

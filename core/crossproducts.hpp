@@ -1,34 +1,35 @@
-// The cross-products [Z X y]'W[Z X y] of a mixed model, in blocks, about an origin. Immutable once built; parts are shared.
+// The cross-products [Z X y]'W[Z X y] of a mixed model: numbers on a pattern, in blocks, about an origin. Immutable once built;
+// parts are shared.
 #pragma once
 #include <cstdint>
 #include <memory>
 #include <vector>
 
-#include "blas.hpp"
+#include "pattern.hpp"
 
 namespace interlace {
 
-// Z_i'W Z_j for two different grouping factors: a k_i x k_j block for each pair of levels that occurs, by rows of factor i,
-// columns ascending.
+// Z_i'W Z_j for two different grouping factors: a k_i x k_j block for each pair of levels that meets. A view.
 struct PairBlocks {
-    index i = 0, j = 0;
-    std::vector<index> ptr;            // levels_i + 1
-    std::vector<std::int32_t> col;     // level of factor j
-    std::vector<double> val;           // row-major k_i x k_j blocks
+    index i, j;
+    const std::vector<index>& ptr;            // levels_i + 1
+    const std::vector<std::int32_t>& col;     // level of factor j
+    const std::vector<double>& val;           // row-major k_i x k_j blocks
 };
 
 struct RandomPart {
-    std::vector<index> levels, k;
-    std::vector<std::vector<double>> diag;  // factor -> levels x k x k
-    std::vector<PairBlocks> pairs;          // i < j, ordered (0,1), (0,2), ..., (1,2), ...
-    index factors() const { return static_cast<index>(k.size()); }
-    index q(index f) const { return levels[f] * k[f]; }
-    index q() const {
-        index s = 0;
-        for (index f = 0; f < factors(); ++f) s += q(f);
-        return s;
+    SharedPattern pattern;
+    std::vector<std::vector<double>> diag;   // factor -> levels x k x k
+    std::vector<std::vector<double>> cross;  // pair of the pattern -> blocks
+    const std::vector<index>& levels() const { return pattern->levels; }
+    const std::vector<index>& k() const { return pattern->k; }
+    index factors() const { return pattern->factors(); }
+    index pairs() const { return static_cast<index>(cross.size()); }
+    PairBlocks pair(index s) const {
+        const PairPattern& p = pattern->pairs[s];
+        return {p.i, p.j, p.ptr, p.col, cross[s]};
     }
-    const PairBlocks& pair(index i, index j) const;
+    PairBlocks pair(index i, index j) const { return pair(pattern->pair_index(i, j)); }
 };
 
 struct FixedPart {
@@ -70,10 +71,15 @@ struct Rows {
 };
 
 CrossProducts accumulate(const Rows& rows);
+// The same on a pattern that is there already; levels may meet only as they do in it.
+CrossProducts accumulate_on(const SharedPattern& pattern, const Rows& rows);
 // Another response for the same rows: everything but the response part is shared with `base`.
 CrossProducts with_response(const CrossProducts& base, const Rows& rows);
-// a + sign * b; both about the same origin and with the same levels.
-CrossProducts combine(const CrossProducts& a, const CrossProducts& b, double sign);
+// The same for r responses in one pass over the rows: y is r x n, about `y_origin` (r); those of `rows` are not looked at.
+std::vector<CrossProducts> with_responses(const CrossProducts& base, Rows rows, const double* y, const std::vector<double>& y_origin);
+// sum_s coefficient_s part_s, all about the same origin and with the same levels. What n and the sum of log weights become depends
+// on what the coefficients mean, so the caller says it. The result has the pattern of a part where that holds those of the others.
+CrossProducts combine(const std::vector<CrossProducts>& parts, const std::vector<double>& coefficients, index n, double sum_log_w);
 // What X alone explains of y'Wy; infinite where its columns depend on each other.
 double explained(const CrossProducts& a);
 // Z'X of a grouping factor, summed over its levels: k x p.

@@ -32,7 +32,7 @@ void ProfiledDeviance::adjust(std::vector<double>& par) const {
 
 double ProfiledDeviance::value(const std::vector<double>& par) {
     par_ = par;
-    factor_.factorize(map_.factors(factor_.products().random->k, par));
+    factor_.factorize(map_.factors(factor_.products().random->k(), par));
     return criterion_value(factor_, kind_) - factor_.products().sum_log_w;
 }
 
@@ -51,7 +51,7 @@ double ProfiledDeviance::rounding() const {
 }
 
 std::vector<double> ProfiledDeviance::reduced_gradient(const Blocks& full) const {
-    const auto& k = factor_.products().random->k;
+    const auto& k = factor_.products().random->k();
     Blocks t;  // basis' G
     for (size_t f = 0; f < k.size(); ++f) {
         t.emplace_back(k[f] * k[f], 0.0);
@@ -68,7 +68,7 @@ std::vector<double> ProfiledDeviance::gradient(const std::vector<double>& par) {
 }
 
 void ProfiledDeviance::derivatives(std::vector<double>& gradient, std::vector<double>& hessian) {
-    const auto& k = factor_.products().random->k;
+    const auto& k = factor_.products().random->k();
     const index m = size();
     // 1) first derivatives and average information along dF = basis e_row e_col'
     std::vector<Direction> directions;

@@ -25,7 +25,7 @@ double criterion_value(const Cholesky& l, Criterion kind);
 // With V = I + Z Lambda Lambda'Z', W = Z'V^-1 Z, E = Z'V^-1 X, s = Z'V^-1 (y - X beta), u = F's and sigma^2 = pwrss / df:
 //   d criterion = 2 sum_g tr( (W_gg F - E_g K E_g'F - s_g s_g'F / sigma^2) dF' ),   K = (X'V^-1 X)^-1 for REML, 0 for ML.
 // (W F)_gg = sum_h A_gh F_h (M^-1)_hg needs M^-1 on the pattern of A = Z'Z only.
-// The average-information part is t_i'(W - E K E')t_j / sigma^2 - (s't_i)(s't_j) / (df sigma^4), t_i = (dF_i F' + F dF_i') s:
+// The average-information part is t_i'(W - E K E')t_j / sigma^2 - (s't_i)(s't_j) / (df sigma^4), t_i = dF_i u + F dF_i's:
 // Gilmour, Thompson & Cullis (1995), profiled over sigma.
 Derivatives derivatives(const Cholesky& l, Criterion kind, const std::vector<Direction>& directions);
 

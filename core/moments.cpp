@@ -24,17 +24,18 @@ constexpr double smallest_ratio = 0.02, largest_ratio = 1e6, smallest_residual =
 
 class Moments {
   public:
-    Moments(const CrossProducts& a, const Parametrization& map)
+    Moments(const CrossProducts& a, const Parametrization& map, const Priors& priors)
         : a_(a), random_(*a.random), map_(map), m_(static_cast<index>(map.entries.size())), lhs_(Matrix::Zero(m_ + 1, m_ + 1)),
           rhs_(Eigen::VectorXd::Zero(m_ + 1)) {
-        for (index f = 0; f < random_.factors(); ++f) basis_.emplace_back(MapC(map.basis[f].data(), random_.k[f], random_.k[f]));
+        for (index f = 0; f < random_.factors(); ++f) 
+            basis_.emplace_back(std::sqrt(priors[f].scale()) * MapC(map.basis[f].data(), random_.k()[f], random_.k()[f]));
         of_factor_.resize(random_.factors());
         for (index i = 0; i < m_; ++i) of_factor_[map.entries[i].factor].push_back(i);
     }
     std::vector<double> solve() {
         residual_moments();
         for (index f = 0; f < random_.factors(); ++f) own_blocks(f);
-        for (const PairBlocks& p : random_.pairs) pair_blocks(p);
+        for (index s = 0; s < random_.pairs(); ++s) pair_blocks(random_.pair(s));
         for (index i = 0; i < random_.factors(); ++i)
             for (index j = 0; j < random_.factors(); ++j) correct(i, j);
         const Eigen::VectorXd v = lhs_.colPivHouseholderQr().solve(rhs_);
@@ -52,7 +53,7 @@ class Moments {
         total_ = rhs_[m_] / static_cast<double>(std::max<index>(1, a_.n - p));
         lhs_(m_, m_) = static_cast<double>(a_.n - p);
         for (index f = 0; f < random_.factors(); ++f) {
-            const index k = random_.k[f], levels = random_.levels[f];
+            const index k = random_.k()[f], levels = random_.levels()[f];
             const MapC zx(a_.fixed->zx[f].data(), levels * k, p);
             const Eigen::Map<const Eigen::VectorXd> zy(a_.response->zy[f].data(), levels * k);
             Eigen::VectorXd s = zy;
@@ -67,7 +68,7 @@ class Moments {
     // Z'X (X'X)^-1/2 in the basis of the factor, levels x k x p: the projection on X takes E_g E_h' from A_gh. With many columns of X
     // only the first one (the intercept, where there is one) is worth its cost.
     Matrix project(index f, const MapC& zx) const {
-        const index k = random_.k[f], levels = random_.levels[f], p = a_.fixed->p, used = p <= full_projection ? p : 1;
+        const index k = random_.k()[f], levels = random_.levels()[f], p = a_.fixed->p, used = p <= full_projection ? p : 1;
         const MapC xx(a_.fixed->xx.data(), p, p);
         Matrix e = zx.leftCols(used);
         if (used == 0) return e;
@@ -79,11 +80,11 @@ class Moments {
     // What the projection changes in the coefficients: sum_gh of (M_ra - e_gr'e_ha)(M_cb - e_gc'e_hb) less that of M_ra M_cb.
     void correct(index fi, index fj) {
         if (projections_[fi].cols() == 0) return;
-        const index ki = random_.k[fi], kj = random_.k[fj];
+        const index ki = random_.k()[fi], kj = random_.k()[fj];
         const auto crossed = [&](index f, index r, index c) {  // sum_g e_gr e_gc'
-            const index k = random_.k[f];
+            const index k = random_.k()[f];
             Matrix n = Matrix::Zero(projections_[f].cols(), projections_[f].cols());
-            for (index g = 0; g < random_.levels[f]; ++g)
+            for (index g = 0; g < random_.levels()[f]; ++g)
                 n += projections_[f].row(g * k + r).transpose() * projections_[f].row(g * k + c);
             return n;
         };
@@ -103,7 +104,7 @@ class Moments {
     }
     // Coefficients of the entries of Sigma_j in the equations of factor i, for a block M = basis_i' A_gh basis_j.
     void add(index fi, index fj, index g, index h, const Matrix& block) {
-        const index ki = random_.k[fi], kj = random_.k[fj];
+        const index ki = random_.k()[fi], kj = random_.k()[fj];
         const Matrix away = projections_[fi].middleRows(g * ki, ki) * projections_[fj].middleRows(h * kj, kj).transpose();
         const auto product = [&](index r, index a, index c, index b) {
             return block(r, a) * block(c, b) - block(r, a) * away(c, b) - away(r, a) * block(c, b);
@@ -118,14 +119,14 @@ class Moments {
     }
     void own_blocks(index f) {
         if (of_factor_[f].empty()) return;
-        const index k = random_.k[f];
+        const index k = random_.k()[f];
         const double* d = random_.diag[f].data();
         if (k == 1 && of_factor_[f].size() == 1) {
             const double b = basis_[f](0, 0), b2 = b * b;
             const index u = of_factor_[f][0];
             const Matrix& e = projections_[f];
             double one = 0, two = 0;
-            for (index g = 0; g < random_.levels[f]; ++g) {
+            for (index g = 0; g < random_.levels()[f]; ++g) {
                 const double m = d[g] * b2, away = e.row(g).squaredNorm();
                 one += m - away;
                 two += m * m - 2.0 * m * away;
@@ -135,7 +136,7 @@ class Moments {
             lhs_(m_, u) += one;
             return;
         }
-        for (index g = 0; g < random_.levels[f]; ++g) {
+        for (index g = 0; g < random_.levels()[f]; ++g) {
             const Matrix block = basis_[f].transpose() * MapC(d + g * k * k, k, k) * basis_[f];
             add(f, f, g, g, block);
             const auto eg = projections_[f].middleRows(g * k, k);
@@ -150,12 +151,12 @@ class Moments {
     }
     void pair_blocks(const PairBlocks& p) {
         if (of_factor_[p.i].empty() || of_factor_[p.j].empty()) return;
-        const index ki = random_.k[p.i], kj = random_.k[p.j];
+        const index ki = random_.k()[p.i], kj = random_.k()[p.j];
         if (ki == 1 && kj == 1) {
             const double c = basis_[p.i](0, 0) * basis_[p.j](0, 0);
             const Matrix &ei = projections_[p.i], &ej = projections_[p.j];
             double sum = 0;
-            for (index g = 0; g < random_.levels[p.i]; ++g)
+            for (index g = 0; g < random_.levels()[p.i]; ++g)
                 for (index b = p.ptr[g]; b < p.ptr[g + 1]; ++b) {
                     const double m = c * p.val[b];
                     sum += m * m - 2.0 * m * ei.row(g).dot(ej.row(p.col[b]));
@@ -164,7 +165,7 @@ class Moments {
             lhs_(of_factor_[p.j][0], of_factor_[p.i][0]) += sum;
             return;
         }
-        for (index g = 0; g < random_.levels[p.i]; ++g)
+        for (index g = 0; g < random_.levels()[p.i]; ++g)
             for (index b = p.ptr[g]; b < p.ptr[g + 1]; ++b) {
                 const Matrix block = basis_[p.i].transpose() * MapC(&p.val[b * ki * kj], ki, kj) * basis_[p.j];
                 add(p.i, p.j, g, p.col[b], block);
@@ -176,7 +177,7 @@ class Moments {
         const double sigma2 = std::isfinite(v[m_]) ? std::max(v[m_], smallest_residual * total_) : total_;
         std::vector<double> par(m_, 0.0);
         for (index f = 0; f < random_.factors(); ++f) {
-            const index k = random_.k[f];
+            const index k = random_.k()[f];
             Matrix s = Matrix::Zero(k, k);
             for (const index i : of_factor_[f]) {
                 const Entry& e = map_.entries[i];
@@ -204,6 +205,8 @@ class Moments {
 
 }  // namespace
 
-std::vector<double> moment_start(const CrossProducts& a, const Parametrization& map) { return Moments(a, map).solve(); }
+std::vector<double> moment_start(const CrossProducts& a, const Parametrization& map, const Priors& priors) {
+    return Moments(a, map, priors).solve();
+}
 
 }  // namespace interlace

@@ -10,7 +10,7 @@ namespace interlace {
 // factor f, with A = Z'QZ (Q projects off the first columns of X, all of them if they are few),
 //   sum_g s_g s_g' = sigma^2 sum_g A_gg + sum_f' sum_gh A_gh Sigma_f' A_gh',   s = Z'r,
 // and r'r = sigma^2 (n - p) + sum_f tr(A_ff Sigma_f): linear in sigma^2 and Sigma. Directions that come out (nearly) negative are set
-// to a small positive value. Returns parameters of `map`.
-std::vector<double> moment_start(const CrossProducts& a, const Parametrization& map);
+// to a small positive value. A known covariance counts as its mean variance times I. Returns parameters of `map`.
+std::vector<double> moment_start(const CrossProducts& a, const Parametrization& map, const Priors& priors);
 
 }  // namespace interlace

@@ -23,12 +23,27 @@ Blocks Cholesky::zxy() const {
     return out;
 }
 
+Rhs Cholesky::ordered(const Blocks& v, index m) const {
+    Rhs out;
+    out.m = m;
+    if (s_->leading) out.lead = v[0];
+    out.rest.assign(s_->q_rest * m, 0.0);
+    const index nodes = static_cast<index>(s_->order.size());
+    for (index node = 0; node < nodes; ++node) {
+        const index f = s_->node_factor[node], k = k_[f], at = s_->position[node];
+        const double* from = &v[f][(node - s_->node_base[f]) * k * m];
+        for (index c = 0; c < m; ++c)
+            for (index i = 0; i < k; ++i) out.rest[at + i + c * s_->q_rest] = from[i * m + c];
+    }
+    return out;
+}
+
 Rhs Cholesky::lambda_t(const Blocks& v, index m) const {
     Rhs out;
     out.m = m;
     out.lead.assign(s_->q_lead * m, 0.0);
     out.rest.assign(s_->q_rest * m, 0.0);
-    for (index g = 0; g < levels_[0]; ++g)
+    for (index g = 0; g < s_->lead_levels; ++g)
         small::add_atb(k_[0], m, k_[0], 1.0, f_[0].data(), &v[0][g * k_[0] * m], &out.lead[g * k_[0] * m]);
     const index nodes = static_cast<index>(s_->order.size());
     std::vector<double> t;
@@ -44,8 +59,9 @@ Rhs Cholesky::lambda_t(const Blocks& v, index m) const {
 
 Blocks Cholesky::natural(const Rhs& r) const {
     const index m = r.m;
-    Blocks out{r.lead};
-    for (size_t f = 1; f < k_.size(); ++f) out.emplace_back(levels_[f] * k_[f] * m);
+    Blocks out;
+    if (s_->leading) out.push_back(r.lead);
+    for (size_t f = out.size(); f < k_.size(); ++f) out.emplace_back(levels_[f] * k_[f] * m);
     const index nodes = static_cast<index>(s_->order.size());
     for (index node = 0; node < nodes; ++node) {
         const index f = s_->node_factor[node], k = k_[f], at = s_->position[node];
@@ -69,11 +85,11 @@ template <class F> void Cholesky::for_element_rows(index g, F f) const {
 void Cholesky::forward(Rhs& r) const {
     const index k = k_[0], m = r.m, q = s_->q_rest;
     // 1) leading levels
-    for (index g = 0; g < levels_[0]; ++g) small::solve_l(k, m, lead_l(g), &r.lead[g * k * m]);
+    for (index g = 0; g < s_->lead_levels; ++g) small::solve_l(k, m, lead_l(g), &r.lead[g * k * m]);
     if (q == 0) return;
     // 2) what they take from the rest: C_g'x_g
     std::vector<double> t;
-    for (index g = 0; g < levels_[0]; ++g) {
+    for (index g = 0; g < s_->lead_levels; ++g) {
         const index columns = s_->column_ptr[g + 1] - s_->column_ptr[g];
         t.assign(columns * m, 0.0);
         small::add_atb(columns, m, k, 1.0, element(g), &r.lead[g * k * m], t.data());
@@ -122,7 +138,7 @@ void Cholesky::backward(Rhs& r) const {
         blas::trsm_lower('L', 'T', f.pivots, m, l, f.size(), x, q);
     }
     // 2) leading levels
-    for (index g = 0; g < levels_[0]; ++g) {
+    for (index g = 0; g < s_->lead_levels; ++g) {
         double* x = &r.lead[g * k * m];
         if (q > 0) {
             const index columns = s_->column_ptr[g + 1] - s_->column_ptr[g];
@@ -160,6 +176,50 @@ Blocks Cholesky::spherical() const {
     return natural(u);
 }
 
+std::vector<ResponseSolution> Cholesky::solve_responses(const std::vector<CrossProducts>& responses) const {
+    if (responses.empty()) return {};
+    const index n = p(), m = n + 1, many = static_cast<index>(responses.size()), q_lead = s_->q_lead, q_rest = s_->q_rest;
+    // 1) L^-1 Lambda'Z'y of all of them
+    Blocks zy;
+    for (size_t f = 0; f < k_.size(); ++f) zy.emplace_back(levels_[f] * k_[f] * many);
+    std::vector<double> xy(n * many), beta(n * many);  // column-major
+    for (index s = 0; s < many; ++s) {
+        const CrossProducts& a = responses[s];
+        if (a.random != a_.random || a.fixed != a_.fixed) throw std::invalid_argument("these cross-products belong to other rows");
+        for (size_t f = 0; f < k_.size(); ++f)
+            for (size_t i = 0; i < a.response->zy[f].size(); ++i) zy[f][static_cast<index>(i) * many + s] = a.response->zy[f][i];
+        std::copy_n(a.response->xy.data(), n, &xy[s * n]);
+    }
+    Rhs u = lambda_t(zy, many);
+    forward(u);
+    // 2) RX'^-1 (X'y - RZX'L^-1 Lambda'Z'y), beta and pwrss
+    blas::gemm('N', 'T', n, many, q_lead, -1.0, r_.lead.data(), m, u.lead.data(), many, 1.0, xy.data(), n);
+    if (q_rest > 0) blas::gemm('T', 'N', n, many, q_rest, -1.0, r_.rest.data(), q_rest, u.rest.data(), q_rest, 1.0, xy.data(), n);
+    blas::trsm_lower('L', 'N', n, many, sx_.data(), m, xy.data(), std::max<index>(1, n));
+    beta = xy;
+    blas::trsm_lower('L', 'T', n, many, sx_.data(), m, beta.data(), std::max<index>(1, n));
+    std::vector<ResponseSolution> out(many);
+    for (index s = 0; s < many; ++s) {
+        double left = responses[s].response->yy - small::dot(n, &xy[s * n], &xy[s * n]);
+        for (index i = 0; i < q_lead; ++i) left -= u.lead[i * many + s] * u.lead[i * many + s];
+        left -= small::dot(q_rest, u.rest.data() + s * q_rest, u.rest.data() + s * q_rest);
+        out[s].pwrss = left;
+        out[s].beta.assign(beta.begin() + s * n, beta.begin() + (s + 1) * n);
+    }
+    // 3) u
+    if (n > 0) blas::gemm('T', 'N', many, q_lead, n, -1.0, beta.data(), n, r_.lead.data(), m, 1.0, u.lead.data(), many);
+    if (n > 0) blas::gemm('N', 'N', q_rest, many, n, -1.0, r_.rest.data(), q_rest, beta.data(), n, 1.0, u.rest.data(), q_rest);
+    backward(u);
+    const Blocks all = natural(u);
+    for (index s = 0; s < many; ++s)
+        for (const auto& v : all) {
+            std::vector<double> one(v.size() / many);
+            for (size_t i = 0; i < one.size(); ++i) one[i] = v[static_cast<index>(i) * many + s];
+            out[s].u.push_back(std::move(one));
+        }
+    return out;
+}
+
 std::vector<double> Cholesky::unscaled_covariance() const {
     const index n = p();
     std::vector<double> v(n * n);
@@ -191,7 +251,8 @@ Blocks Cholesky::apply_ztz(const Blocks& v, index m) const {
             small::add_ab(k, m, k, 1.0, &random.diag[f][l * k * k], &v[f][l * k * m], &w[l * k * m]);
         out.push_back(std::move(w));
     }
-    for (const PairBlocks& pair : random.pairs) {
+    for (index s = 0; s < random.pairs(); ++s) {
+        const PairBlocks pair = random.pair(s);
         const index ki = k_[pair.i], kj = k_[pair.j];
         for (index l = 0; l < levels_[pair.i]; ++l)
             for (index b = pair.ptr[l]; b < pair.ptr[l + 1]; ++b) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <stdexcept>
 
 #include "interrupt.hpp"
 #include "ordering.hpp"
@@ -11,38 +12,43 @@ namespace {
 
 // The rest as a graph given by elements (cliques) and pair blocks.
 struct Rest {
-    const RandomPart& random;
+    const Pattern& pattern;
+    const Priors& priors;
+    index leading;                     // factors before the rest: 0 or 1
     std::vector<index> base;           // factor -> first node
     std::vector<std::int32_t> factor;  // node -> factor
     std::vector<index> weight;         // node -> scalars
     std::vector<std::vector<index>> transposed_ptr;           // pair -> levels of j
     std::vector<std::vector<std::int32_t>> transposed_level;  // pair -> level of i
 
-    explicit Rest(const RandomPart& r) : random(r), base(r.factors() + 1, 0) {
-        for (index f = 1; f < r.factors(); ++f) {
-            base[f + 1] = base[f] + r.levels[f];
-            factor.insert(factor.end(), r.levels[f], static_cast<std::int32_t>(f));
-            weight.insert(weight.end(), r.levels[f], r.k[f]);
+    explicit Rest(const Symbolic& s) : pattern(*s.pattern), priors(s.priors), leading(s.leading), base(pattern.factors() + 1, 0) {
+        for (index f = leading; f < pattern.factors(); ++f) {
+            base[f + 1] = base[f] + pattern.levels[f];
+            factor.insert(factor.end(), pattern.levels[f], static_cast<std::int32_t>(f));
+            weight.insert(weight.end(), pattern.levels[f], pattern.k[f]);
         }
-        for (const auto& p : r.pairs) transpose(p);
+        for (const auto& p : pattern.pairs) transpose(p);
     }
     index nodes() const { return static_cast<index>(factor.size()); }
-    index pair_count() const { return static_cast<index>(random.pairs.size()); }
+    index pair_count() const { return static_cast<index>(pattern.pairs.size()); }
+    index first_pair() const { return leading == 1 ? pattern.factors() - 1 : 0; }  // of two factors of the rest
 
     // Calls f(neighbour) for everything adjacent to a node, with repeats; stops when f returns false.
     template <class F> void for_neighbours(index node, F f) const {
         const index fac = factor[node], level = node - base[fac];
-        const index own = fac - 1;  // pair (0, fac)
-        for (index e = transposed_ptr[own][level]; e < transposed_ptr[own][level + 1]; ++e) {
-            const index g = transposed_level[own][e];
-            for (index j = 1; j < random.factors(); ++j) {
-                const PairBlocks& p = random.pairs[j - 1];
-                for (index b = p.ptr[g]; b < p.ptr[g + 1]; ++b)
-                    if (!f(base[j] + p.col[b])) return;
+        if (leading == 1) {
+            const index own = fac - 1;  // pair (0, fac)
+            for (index e = transposed_ptr[own][level]; e < transposed_ptr[own][level + 1]; ++e) {
+                const index g = transposed_level[own][e];
+                for (index j = 1; j < pattern.factors(); ++j) {
+                    const PairPattern& p = pattern.pairs[j - 1];
+                    for (index b = p.ptr[g]; b < p.ptr[g + 1]; ++b)
+                        if (!f(base[j] + p.col[b])) return;
+                }
             }
         }
-        for (index s = random.factors() - 1; s < pair_count(); ++s) {
-            const PairBlocks& p = random.pairs[s];
+        for (index s = first_pair(); s < pair_count(); ++s) {
+            const PairPattern& p = pattern.pairs[s];
             if (p.i == fac)
                 for (index b = p.ptr[level]; b < p.ptr[level + 1]; ++b)
                     if (!f(base[p.j] + p.col[b])) return;
@@ -50,11 +56,15 @@ struct Rest {
                 for (index e = transposed_ptr[s][level]; e < transposed_ptr[s][level + 1]; ++e)
                     if (!f(base[p.i] + transposed_level[s][e])) return;
         }
+        if (!priors[fac].links()) return;
+        const Precision& q = *priors[fac].precision;
+        for (index e = q.ptr[level]; e < q.ptr[level + 1]; ++e)
+            if (q.col[e] != level && !f(base[fac] + q.col[e])) return;
     }
 
   private:
-    void transpose(const PairBlocks& p) {
-        const index levels_j = random.levels[p.j], levels_i = random.levels[p.i];
+    void transpose(const PairPattern& p) {
+        const index levels_j = pattern.levels[p.j], levels_i = pattern.levels[p.i];
         std::vector<index> ptr(levels_j + 1, 0);
         for (const std::int32_t c : p.col) ++ptr[c + 1];
         for (index l = 0; l < levels_j; ++l) ptr[l + 1] += ptr[l];
@@ -193,21 +203,21 @@ class Places {
 };
 
 void place_elements(Symbolic& s, const Rest& rest, const Places& places) {
-    const RandomPart& random = rest.random;
+    const Pattern& pattern = rest.pattern;
     struct Item {
         index position, block;
         std::int32_t pair, level;
     };
     std::vector<Item> items;
-    const index levels = random.levels[0];
+    const index levels = s.lead_levels;
     std::vector<std::int32_t> owner(levels, -1);
     std::vector<index> per_front(s.fronts.size() + 1, 0);
     s.elem_ptr.assign(1, 0);
     s.column_ptr.assign(1, 0);
     for (index g = 0; g < levels; ++g) {
         items.clear();
-        for (index j = 1; j < random.factors(); ++j) {
-            const PairBlocks& p = random.pairs[j - 1];
+        for (index j = 1; j < pattern.factors(); ++j) {
+            const PairPattern& p = pattern.pairs[j - 1];
             for (index b = p.ptr[g]; b < p.ptr[g + 1]; ++b)
                 items.push_back({s.position[s.node_base[j] + p.col[b]], b, static_cast<std::int32_t>(j - 1), p.col[b]});
         }
@@ -220,7 +230,7 @@ void place_elements(Symbolic& s, const Rest& rest, const Places& places) {
             s.elem_pair.push_back(it.pair);
             s.elem_level.push_back(it.level);
             s.elem_block.push_back(it.block);
-            for (index c = 0; c < random.k[it.pair + 1]; ++c)
+            for (index c = 0; c < pattern.k[it.pair + 1]; ++c)
                 s.column_pos.push_back(places.in_front(owner[g], it.position + c));
         }
         s.elem_ptr.push_back(static_cast<index>(s.elem_pair.size()));
@@ -238,17 +248,25 @@ void place_elements(Symbolic& s, const Rest& rest, const Places& places) {
 }
 
 void place_entries(Symbolic& s, const Rest& rest, const Places& places) {
-    const RandomPart& random = rest.random;
+    const Pattern& pattern = rest.pattern;
     std::vector<index> per_front(s.fronts.size() + 1, 0);
+    const auto place = [&](auto f, index pair, index fi, index i, index fj, index j, index block) {
+        const index pi = s.position[s.node_base[fi] + i], pj = s.position[s.node_base[fj] + j];
+        f(places.front_of(std::min(pi, pj)), pi, pj,
+          FrontEntry{static_cast<std::int32_t>(pair), 0, 0, block, static_cast<std::int32_t>(i), static_cast<std::int32_t>(j)});
+    };
     const auto for_blocks = [&](auto f) {
-        for (index t = random.factors() - 1; t < rest.pair_count(); ++t) {
-            const PairBlocks& p = random.pairs[t];
-            for (index l = 0; l < random.levels[p.i]; ++l)
-                for (index b = p.ptr[l]; b < p.ptr[l + 1]; ++b) {
-                    const index pi = s.position[s.node_base[p.i] + l], pj = s.position[s.node_base[p.j] + p.col[b]];
-                    f(places.front_of(std::min(pi, pj)), pi, pj,
-                      FrontEntry{static_cast<std::int32_t>(t), 0, 0, b, static_cast<std::int32_t>(l), p.col[b]});
-                }
+        for (index t = rest.first_pair(); t < rest.pair_count(); ++t) {
+            const PairPattern& p = pattern.pairs[t];
+            for (index l = 0; l < pattern.levels[p.i]; ++l)
+                for (index b = p.ptr[l]; b < p.ptr[l + 1]; ++b) place(f, t, p.i, l, p.j, p.col[b], b);
+        }
+        for (index g = rest.leading; g < pattern.factors(); ++g) {
+            if (!s.priors[g].links()) continue;
+            const Precision& q = *s.priors[g].precision;
+            for (index l = 0; l < q.levels(); ++l)
+                for (index e = q.ptr[l]; e < q.ptr[l + 1]; ++e)
+                    if (q.col[e] > l) place(f, -1 - g, g, l, g, q.col[e], e);
         }
     };
     for_blocks([&](index front, index, index, const FrontEntry&) { ++per_front[front + 1]; });
@@ -265,6 +283,25 @@ void place_entries(Symbolic& s, const Rest& rest, const Places& places) {
     });
 }
 
+// Does the first factor lead? Where levels of others are linked, only if what it leaves on them is sparse: a level that meets many
+// makes them a clique, and a fill-reducing order may do better with it among the others.
+bool leads(const Pattern& pattern, const Priors& priors) {
+    if (priors[0].links()) return false;
+    bool linked = false;
+    double left = 0, nodes = 0;
+    for (index f = 1; f < pattern.factors(); ++f) {
+        linked = linked || priors[f].links();
+        nodes += static_cast<double>(pattern.levels[f]);
+    }
+    if (!linked) return true;
+    for (index g = 0; g < pattern.levels[0]; ++g) {
+        double met = 0;
+        for (index j = 1; j < pattern.factors(); ++j) met += static_cast<double>(pattern.pairs[j - 1].ptr[g + 1] - pattern.pairs[j - 1].ptr[g]);
+        left += met * met;
+    }
+    return left <= 8.0 * nodes;
+}
+
 }  // namespace
 
 double Symbolic::bytes(index p) const {
@@ -274,16 +311,24 @@ double Symbolic::bytes(index p) const {
     return 8.0 * doubles;
 }
 
-std::shared_ptr<const Symbolic> analyze(const RandomPart& random, double max_bytes) {
+std::shared_ptr<const Symbolic> analyze(SharedPattern pattern, Priors priors, double max_bytes) {
+    if (static_cast<index>(priors.size()) != pattern->factors()) throw std::invalid_argument("one prior for each grouping factor");
+    for (index f = 0; f < pattern->factors(); ++f)
+        if (priors[f].links() && priors[f].precision->levels() != pattern->levels[f])
+            throw std::invalid_argument("the precision has other levels than the grouping factor");
     auto s = std::make_shared<Symbolic>();
-    s->q_lead = random.q(0);
-    s->q_rest = random.q() - s->q_lead;
-    const Rest rest(random);
+    s->leading = leads(*pattern, priors) ? 1 : 0;
+    s->lead_levels = s->leading ? pattern->levels[0] : 0;
+    s->q_lead = s->leading ? pattern->q(0) : 0;
+    s->q_rest = pattern->q() - s->q_lead;
+    s->pattern = std::move(pattern);
+    s->priors = std::move(priors);
+    const Rest rest(*s);
     s->node_base = rest.base;
     s->node_factor = rest.factor;
     if (rest.nodes() == 0) {
-        s->elem_ptr.assign(random.levels[0] + 1, 0);
-        s->column_ptr.assign(random.levels[0] + 1, 0);
+        s->elem_ptr.assign(s->lead_levels + 1, 0);
+        s->column_ptr.assign(s->lead_levels + 1, 0);
         return s;
     }
     Graph graph{{0}, {}};

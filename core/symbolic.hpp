@@ -1,16 +1,18 @@
-// Symbolic analysis of M = Lambda'Z'Z Lambda + I, blocked by grouping factor.
+// Symbolic analysis of M = Lambda'Z'Z Lambda + P, blocked by grouping factor; P is I, or what the priors say.
 //
 // The levels of the leading factor (the one with most random effects) do not touch each other: they are eliminated first, level
 // by level. Each leaves an outer product on the levels of the other factors that it occurs with: an *element*. What remains, the
 // Schur complement on these levels (the *rest*), is factorised by a multifrontal Cholesky: elements are assembled straight into
 // the front that eliminates the first of their levels, so the Schur complement itself is never formed. If it would be dense
 // there is one front and the work is LAPACK's; a nested design gives fronts without rows below the pivots and no fill.
+// Where priors link levels, nothing may lead, and all are the rest.
 #pragma once
 #include <cstdint>
 #include <memory>
 #include <vector>
 
-#include "crossproducts.hpp"
+#include "pattern.hpp"
+#include "prior.hpp"
 
 namespace interlace {
 
@@ -27,16 +29,21 @@ struct Front {
     index size() const { return pivots + rows; }
 };
 
-// One block of Z_i'Z_j, 1 <= i < j, at its place in a front.
+// One block of Z_i'Z_j of two factors of the rest, or of the precision of one of them, at its place in a front.
 struct FrontEntry {
-    std::int32_t pair, pos_i, pos_j;  // index into RandomPart::pairs; positions of the two levels in the front
-    index block;                      // index of the block within the pair
+    std::int32_t pair;          // of the pattern; -1 - f: the prior of factor f
+    std::int32_t pos_i, pos_j;  // positions of the two levels in the front
+    index block;                // within the pair; entry of the precision
     std::int32_t level_i, level_j;
 };
 
 struct Symbolic {
+    SharedPattern pattern;
+    Priors priors;
+    index leading = 0;                // number of leading factors: 1, or 0 where priors link levels
+    index lead_levels = 0;
     index q_lead = 0, q_rest = 0;
-    std::vector<index> node_base;     // factor -> number of its first node (factor >= 1)
+    std::vector<index> node_base;     // factor of the rest -> number of its first node
     std::vector<index> position;      // node -> rest position of its first scalar
     std::vector<std::int32_t> node_factor;  // node -> factor
     std::vector<std::int32_t> order;  // nodes by elimination
@@ -56,10 +63,11 @@ struct Symbolic {
     index stack_size = 0;     // doubles in the update stack at its deepest
     index inverse_size = 0;   // doubles alive in the selected inverse at its deepest
     double flops = 0;         // of one factorisation
+    bool complete() const { return q_rest == 0 || !fronts.empty(); }  // else the factor was refused
     double bytes(index p) const;  // everything one factor needs with p fixed effects
 };
 
 // max_bytes: analysis stops (and the result has no fronts, only costs) when the factor would need more.
-std::shared_ptr<const Symbolic> analyze(const RandomPart& random, double max_bytes);
+std::shared_ptr<const Symbolic> analyze(SharedPattern pattern, Priors priors, double max_bytes);
 
 }  // namespace interlace

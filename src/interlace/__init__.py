@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from interlace import datasets
     from interlace.api import lmer
     from interlace.comparison import aic_table, bootstrap_compare, compare
+    from interlace.design.known import Precision
     from interlace.model import LinearMixedModel
     from interlace.precision.df import Asymptotic, KenwardRoger, Satterthwaite
     from interlace.precision.robust import ClusterRobust
@@ -39,6 +40,7 @@ __all__ = [
     "KenwardRoger",
     "LinearMixedModel",
     "ModelError",
+    "Precision",
     "RankDeficiencyWarning",
     "Satterthwaite",
     "__version__",
@@ -55,6 +57,7 @@ _HOMES = {
     "ClusterRobust": "interlace.precision.robust",
     "KenwardRoger": "interlace.precision.df",
     "LinearMixedModel": "interlace.model",
+    "Precision": "interlace.design.known",
     "Satterthwaite": "interlace.precision.df",
     "aic_table": "interlace.comparison",
     "bootstrap_compare": "interlace.comparison",

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from interlace.design.encoding import Encoding
+from interlace.design.known import with_known
 from interlace.errors import DataError, shown
 from interlace.estimation.fit import Fit, fit
 from interlace.formula.parser import parse
@@ -21,7 +22,7 @@ from interlace.options import word
 from interlace.precision.unidentified import warn_if_unidentified
 
 NA_ACTIONS = ("drop", "error")
-OPTIONS = ("formula", "data", "reml", "weights", "offset", "contrasts", "na_action", "n_jobs")
+OPTIONS = ("formula", "data", "reml", "weights", "offset", "contrasts", "na_action", "n_jobs", "known")
 
 
 def lmer(
@@ -34,6 +35,7 @@ def lmer(
     contrasts: Mapping[str, Any] | None = None,
     na_action: str = "drop",
     n_jobs: int | None = None,
+    known: Mapping[str, Any] | None = None,
     **unknown: NoReturn,
 ) -> LinearMixedModel:
     """Fit a linear mixed-effects model.
@@ -61,6 +63,13 @@ def lmer(
         Threads at most, here and in all that is computed from the model; -1: one per processor. Without it,
         as many as the BLAS of the process was given (OMP_NUM_THREADS, OPENBLAS_NUM_THREADS, threadpoolctl);
         never more than those. Only large factorisations are shared between threads.
+    known : mapping, optional
+        Covariances between the levels of grouping factors, known up to a factor that is estimated:
+        ``{"id": K}`` makes ``Var(b) = sigma^2 K x T T'`` for the effects of ``(... | id)``, where
+        independent levels have I. K is a DataFrame with the levels as index and columns, a pair
+        (matrix, labels) with an array or a scipy sparse matrix, or `interlace.Precision(Q, labels)` for its
+        sparse inverse. The levels of the model are those of K in its order; some may have no data, and get
+        predictions all the same.
 
     Returns
     -------
@@ -87,17 +96,25 @@ def lmer(
     na_action = word("na_action", na_action, NA_ACTIONS)
     scope = _caller_scope()
     learnt = {"weights": weights, "offset": offset, "contrasts": contrasts, "na_action": na_action}
-    fitted = fit_formula(formula, data, reml=reml, n_jobs=n_jobs, context=scope, **learnt)
+    fitted = fit_formula(formula, data, reml=reml, n_jobs=n_jobs, context=scope, known=known, **learnt)
     return LinearMixedModel(fitted, data_name=_name_of(data, scope))
 
 
 def fit_formula(
-    formula: str, data: Any, *, reml: bool, n_jobs: int | None, context: Mapping[str, Any], **learnt: Any
+    formula: str,
+    data: Any,
+    *,
+    reml: bool,
+    n_jobs: int | None,
+    context: Mapping[str, Any],
+    known: Mapping[str, Any] | None = None,
+    **learnt: Any,
 ) -> Fit:
     """The fit of a formula whose names are columns of the data, the documented functions, and `context`."""
     threads = thread_count(n_jobs)
     with blas_threads(inf, threads):
         encoding, design = Encoding.learn(parse(formula), data, context=context, **learnt)
+        encoding, design = with_known(encoding, design, known)
         fitted = fit(encoding, design, reml=reml, n_jobs=threads)
     warn_if_unidentified(fitted)
     return fitted

@@ -6,15 +6,25 @@ eliminated, most random effects first.
 
 The core's objects:
 
+`Pattern`
+    The structure of a design: levels and columns of its grouping factors, and which levels meet. Shared by
+    all that is computed from the design; immutable.
 `CrossProducts`
-    Blocks of ``[Z X y]'W[Z X y]`` about an origin. `accumulate` makes one from rows, `combine` adds or
-    subtracts two, `with_response` swaps y, `select_fixed` takes some columns of X, `explained` is what X
-    alone explains of y'y. Immutable; pickles.
+    Blocks of ``[Z X y]'W[Z X y]`` about an origin: numbers on a pattern. `accumulate` makes one from rows,
+    `accumulate_on` on a pattern that is there already, `combine` takes linear combinations,
+    `with_response` swaps y (`with_responses` for many in one pass), `select_fixed` takes some columns of X,
+    `explained` is what X alone explains of y'y. Immutable; pickles.
+`Prior`, `Precision`
+    What stands in place of I in ``Lambda'Z'Z Lambda + I`` for a grouping factor: the identity, nothing, or
+    the sparse inverse Q of a known covariance K of its levels (`precision`), which knows its factor.
 `Symbolic`
-    What `analyze` finds out about the factor before a number is computed: its pattern, its size, its cost.
+    What `analyze` finds out about the factor of a pattern and its priors before a number is computed: its
+    structure, its size, its cost.
 `Cholesky`
     The numeric factor of ``Lambda'Z'Z Lambda + I`` and of the fixed part at one set of relative covariance
-    factors.
+    factors. It takes no products of another pattern than its analysis.
+`JointInverse`
+    The inverse of the joint system of random and fixed effects on the pattern of the data.
 `Clusters`
     A partition of the rows, and sums over each cluster of what sandwich covariances are made of.
 `ProfiledDeviance`
@@ -45,10 +55,15 @@ from interlace._core import (
     Cholesky,
     Clusters,
     CrossProducts,
+    JointInverse,
     NotPositiveDefiniteError,
+    Pattern,
+    Precision,
+    Prior,
     ProfiledDeviance,
     Symbolic,
     accumulate,
+    accumulate_on,
     analyze,
     combine,
     explained,
@@ -56,8 +71,10 @@ from interlace._core import (
     lower_factor,
     minimise,
     pivoted,
+    precision,
     select_fixed,
     with_response,
+    with_responses,
 )
 from interlace.errors import DataError, shown
 
@@ -65,10 +82,15 @@ __all__ = [
     "Cholesky",
     "Clusters",
     "CrossProducts",
+    "JointInverse",
     "NotPositiveDefiniteError",
+    "Pattern",
+    "Precision",
+    "Prior",
     "ProfiledDeviance",
     "Symbolic",
     "accumulate",
+    "accumulate_on",
     "analyze",
     "blas_threads",
     "combine",
@@ -77,9 +99,11 @@ __all__ = [
     "minimise",
     "one_thread",
     "pivoted",
+    "precision",
     "select_fixed",
     "thread_count",
     "with_response",
+    "with_responses",
 ]
 
 

@@ -16,7 +16,10 @@ from threadpoolctl import ThreadpoolController
 
 from interlace import kernel
 from interlace.design.encoding import Encoding
+from interlace.design.known import with_known
 from interlace.estimation.fit import Fit, at_theta, fit
+from interlace.estimation.layout import Layout
+from interlace.estimation.priors import precisions
 from made_data import chain, crossed
 
 # A crossed design with 4,000 x 3,500 levels, hardly any pair twice: some 10^10 operations per evaluation.
@@ -86,6 +89,32 @@ def test_a_handler_that_raises_something_else_is_heard() -> None:
         start = time.process_time()
         with pytest.raises(AlarmError):
             fit(encoding, design)
+        assert time.process_time() - start < 1.3
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are sent the POSIX way")
+def test_the_inverse_of_a_known_covariance_can_be_interrupted() -> None:
+    """One front of 3,000 levels: some 3e10 operations before the fit begins."""
+
+    class AlarmError(Exception):
+        pass
+
+    def handler(number: int, frame: object) -> None:
+        raise AlarmError
+
+    q = 3000
+    K = np.full((q, q), 0.1) + 0.9 * np.identity(q)
+    data = {"y": np.random.default_rng(1).normal(size=2 * q), "a": np.arange(2 * q) % q}
+    encoding, _ = with_known(*Encoding.learn("y ~ 1 + (1 | a)", data), {"a": (K, np.arange(q))})
+    before = signal.signal(signal.SIGALRM, handler)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.3)
+        start = time.process_time()
+        with pytest.raises(AlarmError):
+            precisions(encoding, Layout.of(encoding))
         assert time.process_time() - start < 1.3
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0.0)

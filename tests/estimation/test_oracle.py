@@ -314,7 +314,7 @@ def test_the_kernel_refuses_what_does_not_fit_together() -> None:
     with pytest.raises(ValueError):
         kernel.with_response(A, **(rows | {"x": np.ones((4, 2)), "x_origin": np.zeros(2)}))
     with pytest.raises(ValueError):
-        kernel.combine(A, kernel.accumulate(**(rows | {"levels": [3]})), 1.0)
+        kernel.combine([A, kernel.accumulate(**(rows | {"levels": [3]}))], [1.0, 1.0], 8, 0.0)
 
 
 def test_arrays_passed_in_are_not_written_to() -> None:

@@ -368,7 +368,10 @@ def test_refit_by_the_other_criterion(model: interlace.LinearMixedModel) -> None
         (np.zeros(7), "7 values"),
         (np.full(180, np.nan), "missing|finite"),
         (["a"] * 180, "number"),
-        (np.zeros((180, 2)), "one"),
+        (np.zeros((180, 2, 1)), "one"),
+        (np.zeros((180, 0)), "no column"),
+        (np.ones((7, 2)), "column 0 .* 7 values"),
+        (pd.DataFrame({"a": range(180), "b": ["x"] * 180}), "column 'b' .* numbers"),
     ],
 )
 def test_unusable_responses_are_refused(model: interlace.LinearMixedModel, y: Any, message: str) -> None:

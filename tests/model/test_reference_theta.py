@@ -169,3 +169,10 @@ def test_predictions_for_new_rows(case: Any, model: LinearMixedModel, reference:
         assert_long_close(model.predict(random=term), partial["in_sample"], rtol=RTOL)
         group = term.strip("()").split("|")[1].strip()
         np.testing.assert_array_equal(model.predict(random=[group]), model.predict(random=[term]))
+
+
+def test_leverage(model: LinearMixedModel, reference: dict[str, Any]) -> None:
+    overall = model.leverage()["overall"]
+    if "hatvalues" in reference:  # R's are dense: not of large data
+        assert_long_close(overall, reference["hatvalues"], rtol=1e-8, atol=1e-10)
+    np.testing.assert_allclose(model.leverage()["fixef"].sum(), reference["p"], rtol=1e-9)

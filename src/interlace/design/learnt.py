@@ -14,6 +14,7 @@ from interlace.design.evaluation import Evaluator, Memory
 from interlace.design.extras import Extra
 from interlace.design.frame import Frame
 from interlace.design.grouping import Grouping
+from interlace.design.known_value import Known
 from interlace.design.values import Column
 from interlace.errors import DataError, FormulaError
 from interlace.formula import grammar
@@ -34,11 +35,14 @@ class RandomEncoding:
         The columns, as learnt.
     term : int
         Index into `formula.random`; the blocks of one ``||`` term share it.
+    known : Known or None
+        The covariance of the levels, where it is known up to a factor; else they are independent.
     """
 
     grouping: Grouping
     basis: Basis
     term: int
+    known: Known | None = None
 
     @property
     def group(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 try:
@@ -23,9 +24,9 @@ _CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.lim
 _SMALL = 2.0**28
 
 
-def _limit(A: CrossProducts) -> float:
-    rest = sum(levels * k for levels, k in zip(A.layout.levels[1:], A.layout.k[1:], strict=True))
-    largest = 8.0 * (4.0 * rest**2 + 4.0 * (A.layout.levels[0] * A.layout.k[0] + rest) * (A.products.p + 1))
+def _limit(A: CrossProducts, leading: int) -> float:
+    effects = [levels * k for levels, k in zip(A.layout.levels, A.layout.k, strict=True)]
+    largest = 8.0 * (4.0 * sum(effects[leading:]) ** 2 + 4.0 * sum(effects) * (A.products.p + 1))
     return float("inf") if largest < _SMALL else SHARE * available_bytes()
 
 
@@ -67,7 +68,13 @@ def _read(name: str) -> str:
         return ""
 
 
-def analyze(A: CrossProducts, group_names: tuple[str, ...], *, limit: float | None = None) -> kernel.Symbolic:
+def analyze(
+    A: CrossProducts,
+    group_names: tuple[str, ...],
+    *,
+    precisions: Sequence[kernel.Precision | None] | None = None,
+    limit: float | None = None,
+) -> kernel.Symbolic:
     """Symbolic analysis, refused with the numbers if the factor would need more than `limit` bytes.
 
     Parameters
@@ -75,6 +82,8 @@ def analyze(A: CrossProducts, group_names: tuple[str, ...], *, limit: float | No
     A : CrossProducts
     group_names : tuple of str
         Names of the grouping factors, in the kernel's order.
+    precisions : sequence, optional
+        Per grouping factor in the kernel's order, that of levels with a known covariance; None: independent.
     limit : float, optional
         Bytes; 90% of the available memory by default.
 
@@ -83,17 +92,21 @@ def analyze(A: CrossProducts, group_names: tuple[str, ...], *, limit: float | No
     ModelError
         The factor would not fit.
     """
-    limit = _limit(A) if limit is None else limit
-    symbolic = kernel.analyze(A.products, limit)
+    known = [None] * len(A.layout.k) if precisions is None else precisions
+    priors = [kernel.Prior.identity() if Q is None else kernel.Prior.known(Q) for Q in known]
+    linked = any(Q is not None for Q in known)
+    limit = _limit(A, 0 if linked else 1) if limit is None else limit
+    symbolic = kernel.analyze(A.products, priors, limit)
     need = symbolic.bytes(A.products.p)
     if symbolic.complete and need <= limit:
         return symbolic
     sizes = ", ".join(
         f"{name} ({levels:,} levels)" for name, levels in zip(group_names, A.layout.levels, strict=True)
     )
+    how = "linked or crossed" if linked else "crossed"
     raise ModelError(
         f"the factor of the random effects would need about {_gigabytes(need)}, and {_gigabytes(limit)} can "
-        f"be had: the grouping factors {sizes} are crossed so densely that {symbolic.q_rest:,} random "
+        f"be had: the grouping factors {sizes} are {how} so densely that {symbolic.q_rest:,} random "
         "effects must be factorised together. Use a machine with more memory, leave out the rarest levels, "
         "or drop a random term"
     )

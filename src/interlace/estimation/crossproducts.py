@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -97,7 +99,9 @@ def _response(design: Design) -> Array:
 class CrossProducts:
     """``[Z X y]'W[Z X y]`` in blocks, about an origin; y is the response less the offset.
 
-    ``a + b`` are the products of both sets of rows, ``(a + b) - b`` those of a, to rounding.
+    They are numbers on a pattern (which levels meet): ``a + b`` are the products of both sets of rows,
+    ``(a + b) - b`` those of a, to rounding, and ``A - A.of_rows(rows)`` those of the rows that are left, on
+    the pattern of A, so that one analysis of the pattern serves all of them.
 
     Attributes
     ----------
@@ -123,17 +127,48 @@ class CrossProducts:
         """Number of rows."""
         return self.products.n
 
+    def of_rows(self, design: Design) -> CrossProducts:
+        """The products of some of the rows of these, on the same pattern and about the same origin.
+
+        `design` has all columns of the design of these products.
+        """
+        rows = _rows(self.layout, design, self.origin)
+        return replace(self, products=kernel.accumulate_on(self.products.pattern, **rows))
+
     def __add__(self, other: CrossProducts) -> CrossProducts:
-        return replace(self, products=kernel.combine(self.products, other.products, 1.0))
+        return self._plus(other, 1)
 
     def __sub__(self, other: CrossProducts) -> CrossProducts:
-        return replace(self, products=kernel.combine(self.products, other.products, -1.0))
+        return self._plus(other, -1)
+
+    def _plus(self, other: CrossProducts, sign: int) -> CrossProducts:
+        a, b = self.products, other.products
+        total = kernel.combine([a, b], [1.0, sign], a.n + sign * b.n, a.sum_log_w + sign * b.sum_log_w)
+        return replace(self, products=total)
+
+    @staticmethod
+    def weighted(parts: Sequence[CrossProducts], weights: Sequence[float]) -> CrossProducts:
+        """``sum_s w_s A_s``: the products of all rows, weights of part s times ``w_s > 0``."""
+        products = [part.products for part in parts]
+        logs = sum(a.sum_log_w + a.n * math.log(w) for a, w in zip(products, weights, strict=True))
+        total = kernel.combine(products, list(weights), sum(a.n for a in products), logs)
+        return replace(parts[0], products=total)
 
     def with_response(self, encoding: Encoding, design: Design) -> CrossProducts:
         """The same rows with the response of `design`: everything but the products with y is shared."""
         o = self.origin
         origin = Origin(_response_origin(encoding, design), o.x, o.z, np.zeros(len(o.x)))
         return self._with_origin(origin, design)
+
+    def with_responses(self, encoding: Encoding, design: Design, Y: Array) -> list[CrossProducts]:
+        """`with_response` for each row of Y, (r, n), in one pass over the rows."""
+        Y = np.ascontiguousarray(Y if design.offset is None else Y - design.offset)
+        means = np.zeros(len(Y)) if encoding.intercept is None else np.add.reduce(Y, axis=1) / Y.shape[1]
+        o = self.origin
+        origins = [Origin(float(mean), o.x, o.z, np.zeros(len(o.x))) for mean in means]
+        rows = _rows(self.layout, design, replace(o, beta=np.zeros(len(o.x))))
+        products = kernel.with_responses(self.products, Y, means, **rows)
+        return [CrossProducts(A, self.layout, origin) for A, origin in zip(products, origins, strict=True)]
 
     def with_small_response(self, design: Design) -> CrossProducts:
         """The same model with the least-squares fit taken from y, where it explains nearly all of y.

@@ -86,9 +86,9 @@ class ProfiledDeviance:
         basis = tuple(orthonormal_basis(system, i) for i in range(len(system.encoding.random)))
         terms = []
         for place, B in zip(A.layout.places, basis, strict=True):
-            zz = np.asarray(A.products.zz_diagonal(place.factor))[:, place.columns, place.columns]
+            zz = system.levels_products(place.factor)[:, place.columns, place.columns]
             zx = np.asarray(A.products.zx_total(place.factor))[place.columns]
-            terms.append(Term.of(zz, zx, np.asarray(A.products.xx), B))
+            terms.append(Term.of(zz, zx, np.asarray(A.products.xx), B * np.sqrt(system.scale(place.factor))))
         structures = tuple(Unstructured(len(B)) for B in basis)
         return cls(system, reml, basis, basis, structures, Doubt.of(structures, terms))
 
@@ -234,6 +234,9 @@ class ProfiledDeviance:
 def orthonormal_basis(system: System, i: int) -> Array:
     """``S^-1`` for upper triangular S with ``S'S`` the mean of Z'Z over the levels of block i.
 
+    Where the covariance of the levels is known, its mean variance multiplies it, so that its unit does not
+    matter.
+
     Raises
     ------
     ModelError
@@ -241,7 +244,7 @@ def orthonormal_basis(system: System, i: int) -> Array:
     """
     place, block = system.A.layout.places[i], system.encoding.random[i]
     columns, group, own = block.columns, block.group, place.columns
-    pooled = np.asarray(system.A.products.zz_diagonal(place.factor))[:, own, own].mean(axis=0)
+    pooled = system.levels_products(place.factor)[:, own, own].mean(axis=0) * system.scale(place.factor)
     scale = np.sqrt(np.diagonal(pooled))
     if not scale.all():
         zero = ", ".join(name for name, s in zip(columns, scale, strict=True) if s == 0.0)

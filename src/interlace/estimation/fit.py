@@ -127,9 +127,19 @@ class Fit:
             One value per row used in the fit.
         """
         design = replace(self.design, y=_response(y, self.design.nrows))
-        rows, system = _select(design, self.kept), self.criterion.system
-        A = _conditioned(system.A.with_response(self.encoding, rows), rows)
-        criterion = replace(self.criterion, system=System(system.encoding, A, system.symbolic, system.n_jobs))
+        A = self.criterion.system.A.with_response(self.encoding, _select(design, self.kept))
+        return self._searched(A, design)
+
+    def refit_many(self, Y: ArrayLike) -> list[Fit]:
+        """The same for every row of Y, (r, n); the rows of the data are looked at once."""
+        designs = [replace(self.design, y=_response(y, self.design.nrows)) for y in np.asarray(Y)]
+        rows = _select(self.design, self.kept)
+        A = self.criterion.system.A.with_responses(self.encoding, rows, np.array([d.y for d in designs]))
+        return [self._searched(one, design) for one, design in zip(A, designs, strict=True)]
+
+    def _searched(self, A: CrossProducts, design: Design) -> Fit:
+        A = _conditioned(A, _select(design, self.kept))
+        criterion = replace(self.criterion, system=self.criterion.system.with_products(A))
         criterion, optimum = _search(lambda: minimise_again(criterion))
         return _checked(criterion, design, optimum, self.model)
 

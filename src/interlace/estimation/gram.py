@@ -9,7 +9,7 @@ All of it is computed from cross-products.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -36,6 +36,10 @@ class Gram:
 
     A: CrossProducts
     bases: tuple[Array, ...]
+
+    def with_bases(self, bases: tuple[Array, ...]) -> Gram:
+        """The same in other coordinates."""
+        return replace(self, bases=bases)
 
     @property
     def sizes(self) -> tuple[int, ...]:

@@ -24,6 +24,7 @@ from interlace.estimation.covariance import Unstructured
 from interlace.estimation.crossproducts import CrossProducts
 from interlace.estimation.deviance import ProfiledDeviance
 from interlace.estimation.gram import Gram
+from interlace.estimation.probed import ProbedGram
 from interlace.estimation.rank import ROWS_AT_ONCE, TOLERANCE
 
 Array = NDArray[np.floating]
@@ -102,12 +103,16 @@ def identify(criterion: ProfiledDeviance, design: Design) -> Identification:
         The random effects can stand in for the residuals.
     """
     A, nothing = criterion.system.A, tuple(np.zeros((len(B), 0)) for B in criterion.basis)
-    if _plain_to_see(A) or _told(gram := Gram(A, criterion.basis)):
+    linked = any(Q is not None for Q in criterion.system.precisions)
+    gram = (
+        Gram(A, criterion.basis) if not linked else ProbedGram(A, criterion.basis, criterion.system, design)
+    )
+    if (not linked and _plain_to_see(A)) or _told(gram):
         return Identification(nothing, n_parameters=criterion.n_par)
     # 2) columns of Z that X has taken; those that it has nearly taken are told, if not well
     split = [_split(gram, design, i, left) for i, left in enumerate(gram.left())]
     lost = tuple(B @ gone for B, (_, gone) in zip(criterion.basis, split, strict=True))
-    gram = Gram(A, tuple(B @ free for B, (free, _) in zip(criterion.basis, split, strict=True)))
+    gram = gram.with_bases(tuple(B @ free for B, (free, _) in zip(criterion.basis, split, strict=True)))
     # 3) directions that are the same as others
     plain, units = gram.plain()
     values, vectors = np.linalg.eigh(gram.projected(units))

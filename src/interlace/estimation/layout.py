@@ -26,7 +26,7 @@ class Place:
 @dataclass(frozen=True, slots=True)
 class Layout:
     """Blocks with the same grouping factor are amalgamated; factors are ordered by number of random
-    effects, largest first.
+    effects, largest first, after them those whose levels have a known covariance.
 
     Attributes
     ----------
@@ -55,10 +55,11 @@ class Layout:
         sizes = [len(block.columns) for block in encoding.random]
         n_levels = [len(block.levels) for block in encoding.random]
 
-        def effects(blocks: list[int]) -> int:
-            return n_levels[blocks[0]] * sum(sizes[i] for i in blocks)
+        def place(blocks: list[int]) -> tuple[bool, int]:
+            linked = encoding.random[blocks[0]].known is not None  # levels that touch each other do not lead
+            return linked, -n_levels[blocks[0]] * sum(sizes[i] for i in blocks)
 
-        ordered = sorted(groups.values(), key=effects, reverse=True)
+        ordered = sorted(groups.values(), key=place)
         places: dict[int, Place] = {}
         for factor, blocks in enumerate(ordered):
             start = 0

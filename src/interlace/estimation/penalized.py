@@ -3,8 +3,9 @@ a search."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from interlace.errors import ModelError
 from interlace.estimation.capacity import analyze
 from interlace.estimation.covariance import Unstructured
 from interlace.estimation.crossproducts import CrossProducts
+from interlace.estimation.priors import precisions
 
 Array = NDArray[np.floating]
 
@@ -32,6 +34,7 @@ class System:
     encoding: Encoding
     A: CrossProducts
     symbolic: kernel.Symbolic
+    precisions: tuple[kernel.Precision | None, ...]  # per grouping factor: of levels with a known covariance
     n_jobs: int | None = None  # threads at most; None: as many as BLAS was given
 
     @classmethod
@@ -40,11 +43,14 @@ class System:
 
         Raises
         ------
+        DataError
+            A known covariance is not positive definite.
         ModelError
             The factor does not fit in memory.
         """
         names = tuple(encoding.random[blocks[0]].group for blocks in A.layout.blocks)
-        return cls(encoding, A, analyze(A, names), n_jobs)
+        known = precisions(encoding, A.layout)
+        return cls(encoding, A, analyze(A, names, precisions=known), known, n_jobs)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self).of, (
@@ -52,6 +58,42 @@ class System:
             self.A,
             self.n_jobs,
         )  # the pattern is cheap to find
+
+    def with_products(self, A: CrossProducts) -> System:
+        """The same model for other numbers on the same pattern."""
+        return replace(self, A=A)
+
+    def covariance(self, f: int, v: Array) -> Array:
+        """``K v`` for the covariance K of the levels of grouping factor f of the kernel; v (levels, ...)."""
+        Q = self.precisions[f]
+        return v if Q is None else np.asarray(Q.covariance(_columns(v))).reshape(v.shape)
+
+    def draw(self, f: int, z: Array) -> Array:
+        """Standard normal z, (levels, k), turned into draws of covariance K of the levels."""
+        Q = self.precisions[f]
+        return z if Q is None else np.asarray(Q.spread(_columns(z)))
+
+    def variance(self, f: int) -> Array | None:
+        """The variances of the levels, the diagonal of K; None where they are all 1."""
+        Q = self.precisions[f]
+        return None if Q is None else np.asarray(Q.variance)
+
+    def scale(self, f: int) -> float:
+        """The mean variance of the levels, of the diagonal of K; 1 where they are independent."""
+        Q = self.precisions[f]
+        return 1.0 if Q is None else float(Q.scale)
+
+    def levels_products(self, f: int) -> Array:
+        """Z'Z within the levels of grouping factor f that have data, (levels, k, k)."""
+        zz = np.asarray(self.A.products.zz_diagonal(f))
+        return zz if self.precisions[f] is None else zz[zz.any(axis=(1, 2))]
+
+    def squared(self, u: Sequence[Array]) -> float:
+        """``u'K^-1 u``, summed over the grouping factors of the kernel."""
+        total = 0.0
+        for Q, v in zip(self.precisions, u, strict=True):
+            total += float(np.vdot(v, v if Q is None else Q.apply(_columns(v))))
+        return total
 
     @property
     def flops(self) -> float:
@@ -84,6 +126,10 @@ class System:
         return cholesky
 
 
+def _columns(v: Array) -> Array:
+    return np.ascontiguousarray(v.reshape(len(v), -1), dtype=np.float64)
+
+
 @dataclass(frozen=True, slots=True)
 class Solution:
     """The penalized least-squares solution at one theta (notation of Bates et al. 2015).
@@ -98,13 +144,16 @@ class Solution:
     beta : ndarray, (p,)
         Coefficients of the columns of X that are in the model.
     u, b : tuple of ndarray, (L, k)
-        Spherical random effects and ``b = T u``, aligned with `Encoding.random`.
+        Spherical random effects and ``b = T u``, aligned with `Encoding.random`. Where the covariance K of
+        the levels is known, u has it: ``u ~ N(0, sigma^2 K)``.
     unscaled_vcov : ndarray, (p, p)
         ``(RX'RX)^-1``; times sigma^2 it is the covariance of beta.
     ldL2, ldRX2 : float
         Log determinants of ``Lambda'Z'Z Lambda + I`` and of ``RX'RX``.
     pwrss, wrss, ussq : float
         Penalized weighted residual sum of squares, and its parts: ``pwrss = wrss + ussq``.
+    factor : kernel.Cholesky
+        The factor it was solved with; computed again when unpickled.
     """
 
     theta: Array
@@ -119,6 +168,10 @@ class Solution:
     wrss: float
     ussq: float
     system: System = field(repr=False, compare=False)
+    factor: kernel.Cholesky = field(repr=False, compare=False)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored, tuple(getattr(self, f.name) for f in fields(self) if f.name != "factor")
 
     @classmethod
     def at(cls, system: System, factors: tuple[Array, ...]) -> Solution:
@@ -132,7 +185,7 @@ class Solution:
         # 1) spherical effects, per block
         u_factor = cholesky.spherical()
         u = tuple(np.ascontiguousarray(u_factor[place.factor][:, place.columns]) for place in layout.places)
-        ussq = float(sum(np.vdot(v, v) for v in u_factor))
+        ussq = system.squared(u_factor)
         # 2) from the origin back: the intercept takes what the means of the other columns stand for
         beta = cholesky.beta + origin.beta
         vcov = cholesky.unscaled_covariance()
@@ -154,6 +207,7 @@ class Solution:
             wrss=cholesky.pwrss - ussq,
             ussq=ussq,
             system=system,
+            factor=cholesky,
         )
 
     def conditional_covariance(self, i: int) -> Array:
@@ -176,9 +230,17 @@ class Solution:
         The effects of a level stand side by side, block after block, in the order of `Layout.blocks`.
         """
         with self.system.threads():
-            diagonal = self.system.factorize(self.factors).inverse_diagonal()
+            diagonal = self.factor.inverse_diagonal()
         layout = self.system.A.layout
         T = [np.zeros((k, k)) for k in layout.k]
         for place, factor in zip(layout.places, self.factors, strict=True):
             T[place.factor][place.columns, place.columns] = factor
         return tuple(F @ np.asarray(D) @ F.T for F, D in zip(T, diagonal, strict=True))
+
+
+def _restored(*values: Any) -> Solution:
+    names = [f.name for f in fields(Solution) if f.name != "factor"]
+    known = dict(zip(names, values, strict=True))
+    system = known["system"]
+    with system.threads():
+        return Solution(**known, factor=system.factorize(known["factors"]))

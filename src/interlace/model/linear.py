@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from interlace.estimation import likelihood
 from interlace.hints import answers_by_name
 from interlace.model.coefficients import Coefficients
@@ -13,7 +15,7 @@ from interlace.model.tests import Tests
 from interlace.model.variances import Components
 from interlace.model.words import Words
 from interlace.precision.singular import TOLERANCE
-from interlace.refitting.refit import refit
+from interlace.refitting.refit import refit, refit_many
 from interlace.variances.effect_size import icc, r2
 
 
@@ -76,14 +78,31 @@ class LinearMixedModel(Coefficients, Tests, Components, Levels, Rows, Words):
         """
         return icc(self._fit, tolerance=tolerance)
 
-    def refit(self, y: Any = None, *, reml: bool | None = None) -> LinearMixedModel:
+    def refit(self, y: Any = None, *, reml: bool | None = None) -> Any:
         """The same model fitted to another response, or by the other criterion; all else is kept.
 
         Parameters
         ----------
         y : array-like, optional
-            A response for each row used (or for each row of the data given to `lmer`).
+            A response for each row used (or for each row of the data given to `lmer`); or a table or matrix
+            with a response in each column.
         reml : bool, optional
             Fit by REML or by maximum likelihood; without it, as before.
+
+        Returns
+        -------
+        LinearMixedModel
+            Or a list of models, one for each column of a matrix: the rows of the data are looked at once.
+
+        Examples
+        --------
+        >>> import interlace
+        >>> sleepstudy = interlace.datasets.load("sleepstudy")
+        >>> model = interlace.lmer("Reaction ~ Days + (Days | Subject)", sleepstudy)
+        >>> [round(float(m.sigma), 2) for m in model.refit(model.simulate(3, seed=1))]
+        [23.89, 23.66, 25.82]
         """
+        if np.ndim(y) == 2:
+            fits = refit_many(self._fit, y, reml=reml)
+            return [LinearMixedModel(fit, data_name=self._data_name) for fit in fits]
         return LinearMixedModel(refit(self._fit, y, reml=reml), data_name=self._data_name)

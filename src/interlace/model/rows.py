@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from interlace.model.fitted import Fitted
+from interlace.prediction import leverage, predict, residuals, simulate
 from interlace.prediction import per_row as rows
-from interlace.prediction import predict, residuals, simulate
 
 
 class Rows(Fitted):
@@ -28,6 +28,41 @@ class Rows(Fitted):
             Pearson residual over sigma; lme4's `resid(m, type = "pearson", scaled = TRUE)`.
         """
         return rows.row_series(self._fit.design.frame, "residuals", residuals.residuals(self._fit, kind=kind))
+
+    def leverage(self, level: str | None = None) -> Any:
+        """How much each response moves its own fitted value: the diagonal of `H` with `fitted = H y`.
+
+        Parameters
+        ----------
+        level : str, optional
+            A grouping factor: means over the rows of each of its levels, a DataFrame.
+
+        Returns
+        -------
+        table of the library of the data, a row for each row used
+            Columns `overall` = `fixef + ranef` (lme4's `hatvalues`); `fixef`, the diagonal of
+            `H1 = X (X'V^-1 X)^-1 X'V^-1`, which sums to the number of coefficients; `ranef`, that of
+            `H2 = Z G Z'V^-1 (I - H1)` (Demidenko and Stukel 2005); `ranef_uc`, that of `Z G Z' / sigma^2`
+            (Nobre and Singer 2011). Names and definitions are HLMdiag's; prior weights are part of `V`.
+
+        Raises
+        ------
+        DataError
+            The model has no such grouping factor.
+
+        Examples
+        --------
+        >>> import interlace
+        >>> sleepstudy = interlace.datasets.load("sleepstudy")
+        >>> model = interlace.lmer("Reaction ~ Days + (Days | Subject)", sleepstudy)
+        >>> print(model.leverage().head(2).round(4).to_string())
+           overall   fixef   ranef  ranef_uc
+        0   0.2293  0.0192  0.2101    0.9346
+        1   0.1697  0.0138  0.1559    1.0175
+        """
+        if level is not None:
+            return leverage.level_means(self._fit, level)
+        return rows.row_table(self._fit.design.frame, leverage.leverage(self._fit))
 
     def predict(
         self,

@@ -75,6 +75,12 @@ def clusterings(fit: Fit, given: Any = None) -> tuple[Clusters, ...]:
     DataError, ModelError
         As for `clusters`. Of several, one must hold the whole levels of each grouping factor.
     """
+    for block in fit.encoding.random:
+        if block.known is not None:
+            raise ModelError(
+                f"the levels of '{block.group}' have a known covariance, so that rows of different clusters "
+                "depend on each other, and cluster-robust covariances do not hold; use vcov='model'"
+            )
     wanted = None if given is None else _several(fit, given)
     if wanted == []:
         raise DataError("cluster has no column; give the name of a column of the data, or a value per row")

@@ -156,6 +156,12 @@ def bind(fit: Fit, information: str) -> KenwardRogerDdf:
             "Kenward-Roger is defined for fits by REML, and this one is by maximum likelihood: refit with "
             "refit(reml=True), or take ddf='satterthwaite'"
         )
+    for block in fit.encoding.random:
+        if block.known is not None:
+            raise ModelError(
+                f"Kenward-Roger is not there for models with a known covariance of levels ('{block.group}'): "
+                "take ddf='satterthwaite'"
+            )
     found = moments_of(fit)
     known = _known_to_be_zero(fit) if information == "observed" else np.zeros(len(found.P), dtype=np.bool_)
     W, left_out = _variance(fit, found, information, known)

@@ -36,7 +36,7 @@ class Marginal:
         """At the fitted theta: one factorisation."""
         system = fit.criterion.system
         with system.threads():
-            return cls._from(fit, system.factorize(fit.solution.factors))
+            return cls._from(fit, fit.solution.factor)
 
     @classmethod
     def _from(cls, fit: Fit, cholesky: kernel.Cholesky) -> Marginal:

@@ -71,14 +71,19 @@ class VarianceParameters:
 def derivatives(criterion: ProfiledDeviance, par: Array, left: Sequence[Array]) -> Array:
     """``sum over levels of left' (dLambda) Lambda' left`` for each parameter of the criterion, (n_par, a, a).
 
-    `left` has one array (levels, k, a) per grouping factor of the kernel.
+    `left` has one array (levels, k, a) per grouping factor of the kernel. Where the covariance K of the
+    levels is known it stands between: ``sum over g, h of left_g' (dLambda) K_gh Lambda' left_h``.
     """
+    right = [criterion.system.covariance(f, v) for f, v in enumerate(left)]
     layout, out, at = criterion.system.A.layout, [], 0
     for s, B, place in zip(criterion.structures, criterion.basis, layout.places, strict=True):
         T = s.factor(par[at : at + s.n_par])
         at += s.n_par
         rows = np.einsum("lkp,kr->rlp", left[place.factor][:, place.columns], B)
-        columns = np.einsum("rlp,rc->clp", rows, T)
+        other = rows
+        if right[place.factor] is not left[place.factor]:
+            other = np.einsum("lkp,kr->rlp", right[place.factor][:, place.columns], B)
+        columns = np.einsum("rlp,rc->clp", other, T)
         out += [rows[row].T @ columns[col] for row, col in s.entries]
     a = left[0].shape[-1]
     return np.array(out).reshape(len(out), a, a)

@@ -17,7 +17,7 @@ def simulate(fit: Fit, n: int, *, seed: Seed = None) -> np.ndarray:
     """Draw `n` responses for the rows of the fit, shape (n_obs, n).
 
     Each is `X beta + offset + Z b + e` with new `b ~ N(0, sigma^2 Lambda Lambda')` and
-    `e ~ N(0, sigma^2 / w)`.
+    `e ~ N(0, sigma^2 / w)`; levels with a known covariance are drawn with it.
     """
     n = count("n", n, at_most=available_bytes() / (8 * fit.design.nrows))
     rng = generator(seed)
@@ -26,11 +26,11 @@ def simulate(fit: Fit, n: int, *, seed: Seed = None) -> np.ndarray:
 
 
 def _noise(fit: Fit, rng: np.random.Generator) -> np.ndarray:
-    design = fit.design
+    design, system = fit.design, fit.criterion.system
     noise = rng.normal(scale=fit.sigma, size=design.nrows)
     if design.weights is not None:
         noise /= np.sqrt(design.weights)
-    for i, T in enumerate(fit.solution.factors):
-        b = fit.sigma * rng.standard_normal(fit.solution.b[i].shape) @ T.T
+    for i, (T, place) in enumerate(zip(fit.solution.factors, system.A.layout.places, strict=True)):
+        b = fit.sigma * system.draw(place.factor, rng.standard_normal(fit.solution.b[i].shape)) @ T.T
         noise += contribution(design.random[i], b, Part(i, tuple(range(T.shape[0]))))
     return noise

@@ -12,7 +12,7 @@ from interlace.estimation.fit import Fit
 from interlace.estimation.likelihood import likelihood_ratio, n_parameters
 from interlace.inference.estimates import chi2_p_value, f_p_value, gamma_p_value
 from interlace.prediction.simulate import simulate
-from interlace.refitting.compare import check_offsets, check_same_data
+from interlace.refitting.compare import check_known, check_offsets, check_same_data
 from interlace.refitting.parallel import check_draws, replicate
 from interlace.refitting.refit import by_ml
 from interlace.tables.table import Table
@@ -132,6 +132,7 @@ def bootstrap_compare(
     named = {"the larger model": large, "the smaller one": small}
     check_same_data(named)
     check_offsets(named)
+    check_known(named)
     large, small = by_ml(large), by_ml(small)
     df = n_parameters(large) - n_parameters(small)
     if df < 1:

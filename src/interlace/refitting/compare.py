@@ -53,6 +53,7 @@ def compare(fits: Mapping[str, Fit], *, refit: bool = True) -> Table:
     ll, npar = table["loglik"].to_numpy(), table["npar"].to_numpy()
     for one, other in pairwise(table.index):
         check_offsets({one: fits[one], other: fits[other]})
+        check_known({one: fits[one], other: fits[other]})
     df = np.diff(npar).astype(np.float64)
     chisq = likelihood_ratio(ll[1:], ll[:-1])
     untold = [_untold(fits[one], fits[other]) for one, other in pairwise(table.index)]
@@ -125,6 +126,34 @@ def check_offsets(fits: Mapping[str, Fit]) -> None:
             f"{one} and {other} have different offsets, and the fixed part of {other} does not make up for "
             "it: neither model is nested in the other. Give both the same offset, or use aic_table"
         )
+
+
+def check_known(fits: Mapping[str, Fit]) -> None:
+    """Refuse two models that do not say the same of the covariance of levels: they are not nested."""
+    (one, a), (other, b) = fits.items()
+    first, second = _level_covariances(a), _level_covariances(b)
+    for group in first.keys() & second.keys():
+        if not _same_levels(first[group], second[group]):
+            raise DataError(
+                f"{one} and {other} have different covariances between the levels of '{group}': neither "
+                "model is nested in the other. Give both the same known=, or use aic_table"
+            )
+
+
+def _level_covariances(fit: Fit) -> dict[str, np.ndarray | None]:
+    """Per grouping factor the log determinant and the variances of a known covariance, or None."""
+    layout, found = fit.criterion.system.A.layout, {}
+    for Q, blocks in zip(fit.criterion.system.precisions, layout.blocks, strict=True):
+        found[fit.encoding.random[blocks[0]].group] = (
+            None if Q is None else np.append(np.sort(Q.variance), Q.log_det)
+        )
+    return found
+
+
+def _same_levels(a: np.ndarray | None, b: np.ndarray | None) -> bool:
+    if a is None or b is None:
+        return a is b
+    return a.shape == b.shape and np.allclose(a, b, rtol=1e-6, atol=0.0)
 
 
 def _difference(a: Fit, b: Fit) -> str:

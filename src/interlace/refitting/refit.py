@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from interlace.design.checks import LARGEST_RESPONSE, check_values
 from interlace.design.design import Design
@@ -36,6 +37,29 @@ def refit(fit: Fit, y: Any = None, *, reml: bool | None = None) -> Fit:
         return fit if response is None else fit.refit(response)
     design = fit.design if response is None else replace(fit.design, y=response)
     return fit_model(fit.encoding, design, reml=reml, n_jobs=fit.n_jobs)
+
+
+def refit_many(fit: Fit, Y: Any, *, reml: bool | None = None) -> list[Fit]:
+    """`refit` for each column of a table or of an array with a row for each row of the data."""
+    reml = None if reml is None else switch("reml", reml)
+    if isinstance(Y, pd.DataFrame):
+        columns = [(name, Y.iloc[:, j]) for j, name in enumerate(Y.columns)]
+    else:
+        columns = list(enumerate(np.asarray(Y).T))
+    responses = [_read_column(fit.design, name, y) for name, y in columns]
+    if not responses:
+        raise DataError("the matrix of responses has no column")
+    if reml is None or reml == fit.reml:
+        return fit.refit_many(np.array(responses))
+    designs = [replace(fit.design, y=y) for y in responses]
+    return [fit_model(fit.encoding, design, reml=reml, n_jobs=fit.n_jobs) for design in designs]
+
+
+def _read_column(design: Design, name: Any, y: Any) -> np.ndarray:
+    try:
+        return read_response(design, y)
+    except DataError as error:
+        raise DataError(f"column {name!r} of the responses: {error}") from error
 
 
 def by_ml(fit: Fit) -> Fit:

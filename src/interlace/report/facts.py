@@ -30,6 +30,8 @@ class OverviewFacts:
         Rows used, and rows left out because of missing values.
     ngroups : dict of str to int
         Number of levels of each grouping factor.
+    known : tuple of str
+        Grouping factors whose levels have a known covariance.
     fixef : pandas.Series
         Coefficients of the fixed effects.
     dropped : tuple of str
@@ -51,6 +53,7 @@ class OverviewFacts:
     nobs: int
     n_missing: int
     ngroups: dict[str, int]
+    known: tuple[str, ...]
     fixef: pd.Series
     dropped: tuple[str, ...]
     singular: str

@@ -107,6 +107,8 @@ def size_lines(o: OverviewFacts) -> list[str]:
     """Numbers of observations and levels, and of rows left out; what is singular or not identified."""
     groups = "; ".join(f"{name}, {count}" for name, count in o.ngroups.items())
     lines = [f"Number of obs: {o.nobs}, groups:  {groups}"]
+    if o.known:
+        lines.append(f"  (known covariance between the levels of {', '.join(o.known)})")
     if o.n_missing:
         lines.append(f"  ({o.n_missing} row{'s' * (o.n_missing != 1)} left out because of missing values)")
     return [*lines, *(line for line in (o.singular, o.unidentified) if line)]

@@ -65,6 +65,7 @@ def overview(fit: Fit, *, data_name: str = "") -> Overview:
         nobs=nobs,
         n_missing=fit.design.n_rows_read - nobs,
         ngroups=n_groups(fit),
+        known=tuple(dict.fromkeys(b.group for b in fit.encoding.random if b.known is not None)),
         fixef=pd.Series(estimates.estimate, index=list(estimates.labels)),
         dropped=fit.dropped,
         singular=singular_line(fit),

@@ -54,9 +54,10 @@ def variances(fit: Fit, *, tolerance: float = TOLERANCE) -> Variances:
     for i, (block, rows, T) in enumerate(
         zip(fit.encoding.random, design.random, solution.factors, strict=True)
     ):
-        random += fit.scale * float(np.square(rows.z @ T).sum()) / design.nrows
+        own = level_variances(fit, i)
+        random += fit.scale * float((np.square(rows.z @ T).sum(axis=1) * own).sum()) / design.nrows
         told = block.columns == ("Intercept",) and not unknown[i].any()
-        variance = fit.scale * float(np.square(T).sum()) if told else np.nan
+        variance = fit.scale * float(np.square(T).sum()) * float(own.mean()) if told else np.nan
         by_group[block.group] = by_group.get(block.group, 0.0) + variance
     zero = [str(term) for term in singular_terms(fit, tolerance)] if tolerance else []
     if zero:
@@ -75,6 +76,13 @@ def variances(fit: Fit, *, tolerance: float = TOLERANCE) -> Variances:
         )
         random = np.nan
     return Variances(float(mean.var(ddof=1)), random, by_group, fit.scale)
+
+
+def level_variances(fit: Fit, i: int) -> np.ndarray:
+    """The variance of the level of each row in units of that of the term: 1, but for a known covariance."""
+    system = fit.criterion.system
+    variance = system.variance(system.A.layout.places[i].factor)
+    return np.ones(fit.design.nrows) if variance is None else variance[fit.design.random[i].codes]
 
 
 def r2(fit: Fit, *, tolerance: float = TOLERANCE) -> dict[str, float]:

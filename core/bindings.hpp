@@ -1,0 +1,122 @@
+// What the files of bindings share: types of arrays, Python's lock, rows.
+#pragma once
+#pragma GCC diagnostic push  // nanobind's own headers are not ours to mend
+#pragma GCC diagnostic ignored "-Wshadow"
+#pragma GCC diagnostic ignored "-Wconversion"
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/shared_ptr.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
+#include <nanobind/stl/vector.h>
+#pragma GCC diagnostic pop
+
+#include <exception>
+#include <optional>
+#include <stdexcept>
+
+#include "cholesky.hpp"
+#include "crossproducts.hpp"
+#include "interrupt.hpp"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace interlace {
+
+using In = nb::ndarray<const double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using In2 = nb::ndarray<const double, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using Strided2 = nb::ndarray<const double, nb::ndim<2>, nb::device::cpu>;
+using Codes = nb::ndarray<const std::int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Flat = nb::ndarray<const double, nb::c_contig, nb::device::cpu>;
+using Out = nb::ndarray<nb::numpy, double>;
+using OutIndex = nb::ndarray<nb::numpy, std::int64_t>;
+
+template <class T> nb::ndarray<nb::numpy, T> to_numpy(std::vector<T> v, std::vector<size_t> shape) {
+    auto* held = new std::vector<T>(std::move(v));
+    nb::capsule owner(held, [](void* p) noexcept { delete static_cast<std::vector<T>*>(p); });
+    return nb::ndarray<nb::numpy, T>(held->data(), shape.size(), shape.data(), owner);
+}
+template <class A> std::vector<double> to_vector(const A& a) { return std::vector<double>(a.data(), a.data() + a.size()); }
+inline index square(const In2& a) {
+    if (a.shape(0) != a.shape(1)) throw std::invalid_argument("a square matrix is needed");
+    return static_cast<index>(a.shape(0));
+}
+
+// Runs f without the GIL; every 50 ms at most it looks whether a signal (Ctrl-C) is waiting, and lets its exception through.
+template <class F> auto released(F f) {
+    std::exception_ptr signal;
+    try {
+        nb::gil_scoped_release release;
+        InterruptScope scope([&signal] {
+            nb::gil_scoped_acquire acquire;
+            if (PyErr_CheckSignals() == 0) return false;
+            signal = std::make_exception_ptr(nb::python_error());
+            return true;
+        });
+        return f();
+    } catch (const Interrupted&) {
+        std::rethrow_exception(signal);
+    }
+}
+
+struct PyRows {
+    Rows rows;
+    PyRows(In y, Strided2 x, const std::vector<Codes>& codes, const std::vector<In2>& z, const std::vector<index>& levels,
+           std::optional<In> w, double y_origin, In x_origin, const std::vector<In>& z_origin) {
+        const size_t n = y.shape(0);
+        if (x.shape(0) != n || x_origin.shape(0) != x.shape(1) || (w && w->shape(0) != n)) throw std::invalid_argument("lengths differ");
+        if (codes.size() != z.size() || codes.size() != levels.size() || codes.size() != z_origin.size() || codes.empty())
+            throw std::invalid_argument("one array of codes, z, levels and origin for each grouping factor");
+        rows.n = static_cast<index>(n);
+        rows.p = static_cast<index>(x.shape(1));
+        rows.y = y.data();
+        rows.x = x.data();
+        rows.x_row = x.stride(0);
+        rows.x_col = x.stride(1);
+        rows.w = w ? w->data() : nullptr;
+        rows.y_origin = y_origin;
+        rows.x_origin = x_origin.data();
+        for (size_t f = 0; f < codes.size(); ++f) {
+            if (codes[f].shape(0) != n || z[f].shape(0) != n || z_origin[f].shape(0) != z[f].shape(1))
+                throw std::invalid_argument("lengths differ");
+            for (size_t r = 0; r < n; ++r)
+                if (codes[f].data()[r] < 0 || codes[f].data()[r] >= levels[f]) throw std::invalid_argument("a code is out of range");
+            rows.factors.push_back({codes[f].data(), z[f].data(), z_origin[f].data(), static_cast<index>(z[f].shape(1)), levels[f]});
+        }
+    }
+};
+
+inline size_t sz(index n) { return static_cast<size_t>(n); }
+
+using FlatIndex = nb::ndarray<const std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+inline nb::list natural_arrays(const CrossProducts& a, const Blocks& v, index m) {
+    nb::list out;
+    for (index f = 0; f < a.random->factors(); ++f)
+        out.append(to_numpy(v[f], {sz(a.random->levels()[f]), sz(a.random->k()[f]), sz(m)}));
+    return out;
+}
+
+// Blocks from one (levels, k, m) array per grouping factor.
+using Cubes = nb::ndarray<const double, nb::ndim<3>, nb::c_contig, nb::device::cpu>;
+using Natural = std::vector<Cubes>;
+
+inline std::pair<Blocks, index> blocks_of(const CrossProducts& a, const Natural& v) {
+    const RandomPart& r = *a.random;
+    Blocks out;
+    if (static_cast<index>(v.size()) != r.factors()) throw std::invalid_argument("one array for each grouping factor");
+    for (size_t f = 0; f < v.size(); ++f) {
+        if (v[f].shape(0) != sz(r.levels()[f]) || v[f].shape(1) != sz(r.k()[f]) || v[f].shape(2) != v[0].shape(2))
+            throw std::invalid_argument("arrays of shape (levels, k, m)");
+        out.emplace_back(v[f].data(), v[f].data() + v[f].size());
+    }
+    return {std::move(out), static_cast<index>(v[0].shape(2))};
+}
+
+void bind_products(nb::module_& m);
+void bind_factor(nb::module_& m);
+
+}  // namespace interlace

@@ -1,0 +1,134 @@
+// Bindings of patterns and cross-products.
+#include "bindings.hpp"
+
+namespace interlace {
+namespace {
+
+nb::tuple get_state(const CrossProducts& a) {
+    nb::list diag, zx, zy, pairs;
+    const RandomPart& r = *a.random;
+    for (index f = 0; f < r.factors(); ++f) {
+        diag.append(to_numpy(r.diag[f], {r.diag[f].size()}));
+        zx.append(to_numpy(a.fixed->zx[f], {a.fixed->zx[f].size()}));
+        zy.append(to_numpy(a.response->zy[f], {a.response->zy[f].size()}));
+    }
+    for (index s = 0; s < r.pairs(); ++s) {
+        const PairBlocks p = r.pair(s);
+        pairs.append(nb::make_tuple(p.i, p.j, to_numpy(p.ptr, {p.ptr.size()}),
+                                    to_numpy(std::vector<index>(p.col.begin(), p.col.end()), {p.col.size()}),
+                                    to_numpy(p.val, {p.val.size()})));
+    }
+    return nb::make_tuple(a.n, a.sum_log_w, r.levels(), r.k(), diag, pairs, to_numpy(a.fixed->xx, {a.fixed->xx.size()}), zx,
+                          to_numpy(a.response->xy, {a.response->xy.size()}), zy, a.response->yy);
+}
+
+CrossProducts from_state(const nb::tuple& s) {
+    auto random = std::make_shared<RandomPart>();
+    auto fixed = std::make_shared<FixedPart>();
+    auto response = std::make_shared<ResponsePart>();
+    auto pattern = std::make_shared<Pattern>();
+    pattern->levels = nb::cast<std::vector<index>>(s[2]);
+    pattern->k = nb::cast<std::vector<index>>(s[3]);
+    const auto blocks = [](nb::handle list) {
+        Blocks out;
+        for (nb::handle a : nb::cast<nb::list>(list)) out.push_back(to_vector(nb::cast<Flat>(a)));
+        return out;
+    };
+    random->diag = blocks(s[4]);
+    for (nb::handle h : nb::cast<nb::list>(s[5])) {
+        const nb::tuple t = nb::cast<nb::tuple>(h);
+        PairPattern p;
+        p.i = nb::cast<index>(t[0]);
+        p.j = nb::cast<index>(t[1]);
+        const auto ptr = nb::cast<FlatIndex>(t[2]), col = nb::cast<FlatIndex>(t[3]);
+        p.ptr.assign(ptr.data(), ptr.data() + ptr.size());
+        for (size_t i = 0; i < col.size(); ++i) p.col.push_back(static_cast<std::int32_t>(col.data()[i]));
+        random->cross.push_back(to_vector(nb::cast<Flat>(t[4])));
+        pattern->pairs.push_back(std::move(p));
+    }
+    random->pattern = std::move(pattern);
+    fixed->xx = to_vector(nb::cast<Flat>(s[6]));
+    fixed->zx = blocks(s[7]);
+    response->xy = to_vector(nb::cast<Flat>(s[8]));
+    fixed->p = static_cast<index>(response->xy.size());
+    response->zy = blocks(s[9]);
+    response->yy = nb::cast<double>(s[10]);
+    return {nb::cast<index>(s[0]), nb::cast<double>(s[1]), std::move(random), std::move(fixed), std::move(response)};
+}
+
+}  // namespace
+
+void bind_products(nb::module_& m) {
+    nb::class_<Pattern>(m, "Pattern")
+        .def_ro("levels", &Pattern::levels)
+        .def_ro("k", &Pattern::k)
+        .def("__eq__", [](const Pattern& a, const Pattern& b) { return a == b; }, nb::is_operator());
+    nb::class_<CrossProducts>(m, "CrossProducts")
+        .def_ro("n", &CrossProducts::n)
+        .def_prop_ro("pattern", [](const CrossProducts& a) { return std::const_pointer_cast<Pattern>(a.random->pattern); })
+        .def_ro("sum_log_w", &CrossProducts::sum_log_w)
+        .def_prop_ro("p", [](const CrossProducts& a) { return a.fixed->p; })
+        .def_prop_ro("levels", [](const CrossProducts& a) { return a.random->levels(); })
+        .def_prop_ro("k", [](const CrossProducts& a) { return a.random->k(); })
+        .def_prop_ro("xx", [](const CrossProducts& a) { return to_numpy(a.fixed->xx, {sz(a.fixed->p), sz(a.fixed->p)}); }, nb::rv_policy::move)
+        .def_prop_ro("xy", [](const CrossProducts& a) { return to_numpy(a.response->xy, {sz(a.fixed->p)}); }, nb::rv_policy::move)
+        .def_prop_ro("yy", [](const CrossProducts& a) { return a.response->yy; })
+        .def("zz_diagonal", [](const CrossProducts& a, index f) {
+            const size_t k = sz(a.random->k().at(f));
+            return to_numpy(a.random->diag.at(f), {sz(a.random->levels()[f]), k, k});
+        })
+        .def("zz_pair", [](const CrossProducts& a, index i, index j) {
+            const PairBlocks p = a.random->pair(i, j);
+            return nb::make_tuple(to_numpy(p.ptr, {p.ptr.size()}), to_numpy(std::vector<index>(p.col.begin(), p.col.end()), {p.col.size()}),
+                                  to_numpy(p.val, {p.col.size(), sz(a.random->k()[i]), sz(a.random->k()[j])}));
+        })
+        .def("zx", [](const CrossProducts& a, index f) {
+            return to_numpy(a.fixed->zx.at(f), {sz(a.random->levels()[f]), sz(a.random->k()[f]), sz(a.fixed->p)});
+        })
+        .def("zx_total", [](const CrossProducts& a, index f) {
+            return to_numpy(zx_total(a, f), {sz(a.random->k().at(f)), sz(a.fixed->p)});
+        })
+        .def("zy", [](const CrossProducts& a, index f) {
+            return to_numpy(a.response->zy.at(f), {sz(a.random->levels()[f]), sz(a.random->k()[f])});
+        })
+        .def("__getstate__", &get_state)
+        .def("__setstate__", [](CrossProducts& a, const nb::tuple& s) { new (&a) CrossProducts(from_state(s)); });
+    m.def("accumulate",
+          [](In y, Strided2 x, std::vector<Codes> codes, std::vector<In2> z, std::vector<index> levels, std::optional<In> w,
+             double y_origin, In x_origin, std::vector<In> z_origin) {
+              const PyRows r(y, x, codes, z, levels, w, y_origin, x_origin, z_origin);
+              return released([&] { return accumulate(r.rows); });
+          },
+          "y"_a, "x"_a, "codes"_a, "z"_a, "levels"_a, "w"_a.none(), "y_origin"_a, "x_origin"_a, "z_origin"_a);
+    m.def("with_response",
+          [](const CrossProducts& base, In y, Strided2 x, std::vector<Codes> codes, std::vector<In2> z, std::vector<index> levels,
+             std::optional<In> w, double y_origin, In x_origin, std::vector<In> z_origin) {
+              const PyRows r(y, x, codes, z, levels, w, y_origin, x_origin, z_origin);
+              return released([&] { return with_response(base, r.rows); });
+          },
+          "base"_a, "y"_a, "x"_a, "codes"_a, "z"_a, "levels"_a, "w"_a.none(), "y_origin"_a, "x_origin"_a, "z_origin"_a);
+    m.def("accumulate_on",
+          [](std::shared_ptr<Pattern> pattern, In y, Strided2 x, std::vector<Codes> codes, std::vector<In2> z, std::vector<index> levels,
+             std::optional<In> w, double y_origin, In x_origin, std::vector<In> z_origin) {
+              const PyRows r(y, x, codes, z, levels, w, y_origin, x_origin, z_origin);
+              return released([&] { return accumulate_on(pattern, r.rows); });
+          },
+          "pattern"_a, "y"_a, "x"_a, "codes"_a, "z"_a, "levels"_a, "w"_a.none(), "y_origin"_a, "x_origin"_a, "z_origin"_a);
+    m.def("with_responses",
+          [](const CrossProducts& base, In2 responses, In origins, In y, Strided2 x, std::vector<Codes> codes, std::vector<In2> z,
+             std::vector<index> levels, std::optional<In> w, double y_origin, In x_origin, std::vector<In> z_origin) {
+              const PyRows r(y, x, codes, z, levels, w, y_origin, x_origin, z_origin);
+              if (responses.shape(1) != y.shape(0) || responses.shape(0) != origins.shape(0)) throw std::invalid_argument("lengths differ");
+              const std::vector<double> about(origins.data(), origins.data() + origins.size());
+              return released([&] { return with_responses(base, r.rows, responses.data(), about); });
+          },
+          "base"_a, "responses"_a, "origins"_a, "y"_a, "x"_a, "codes"_a, "z"_a, "levels"_a, "w"_a.none(), "y_origin"_a, "x_origin"_a,
+          "z_origin"_a);
+    m.def("combine", [](const std::vector<CrossProducts>& parts, const std::vector<double>& coefficients, index n, double sum_log_w) {
+        return released([&] { return combine(parts, coefficients, n, sum_log_w); });
+    });
+    m.def("explained", [](const CrossProducts& a) { return released([&] { return explained(a); }); });
+    m.def("select_fixed", [](const CrossProducts& a, std::vector<index> keep) { return select_fixed(a, keep); });
+}
+
+}  // namespace interlace

@@ -1,0 +1,96 @@
+"""Inner products as `Gram` has them where levels have a known covariance: by probes, from the rows.
+
+``V_j = Z (K x D_j) Z'`` fills whole blocks of the rows there, so that ``tr(P V_j P V_k)`` is not to be had
+from cross-products. Its rank is that of ``z'V_j P V_k z`` summed over a few random z, as a combination of the
+V_j that is not zero has no random vector in its null space.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from interlace.design.design import Design
+from interlace.estimation.gram import Gram
+from interlace.estimation.penalized import System
+
+Array = NDArray[np.floating]
+
+PROBES = 4
+SEED = 20_260_101  # the answer is the same whatever the probes; so are the digits
+
+
+@dataclass(frozen=True)
+class ProbedGram(Gram):
+    """`Gram` of a model with known covariances of levels.
+
+    Attributes
+    ----------
+    system : System
+        Knows the covariances.
+    design : Design
+        The rows; X has the columns that are in the model.
+    """
+
+    system: System
+    design: Design
+
+    def with_bases(self, bases: tuple[Array, ...]) -> Gram:
+        """The same in other coordinates."""
+        return replace(self, bases=bases)
+
+    def plain(self) -> tuple[Array, Array]:
+        """The squares of ``V_j z`` over units, and the units."""
+        products = np.einsum("jns,kns->jk", self._images, self._images) / PROBES
+        units = self._units(np.diagonal(products))
+        return products * np.outer(units, units), units
+
+    def projected(self, units: Array) -> Array:
+        """The same of ``P V_j P z``, sigma^2 last."""
+        images = [self._away(image) for image in self._of(self._away(self._probes))]
+        every = np.array([*images, self._away(self._probes)])
+        scale = np.append(units, 1 / np.sqrt(self.A.n))
+        return np.einsum("jns,kns->jk", every, every) / PROBES * np.outer(scale, scale)
+
+    @cached_property
+    def largest(self) -> float:
+        """No bound is known."""
+        return np.inf
+
+    @cached_property
+    def _probes(self) -> Array:
+        return np.random.default_rng(SEED).standard_normal((self.design.nrows, PROBES))
+
+    @cached_property
+    def _images(self) -> Array:
+        return np.array(self._of(self._probes)).reshape(-1, self.design.nrows, PROBES)
+
+    @cached_property
+    def _q(self) -> Array:
+        """An orthonormal basis of the weighted columns of X."""
+        return np.linalg.qr(self._weighted(self.design.X - self.A.origin.x))[0]
+
+    def _weighted(self, rows: Array) -> Array:
+        w = self.design.weights
+        return rows if w is None else rows * np.sqrt(w[:, None])
+
+    def _away(self, rows: Array) -> Array:
+        return rows - self._q @ (self._q.T @ rows)
+
+    def _of(self, probes: Array) -> list[Array]:
+        """``V_j z`` for every parameter j and probe z, (n, probes) each."""
+        out = []
+        for i, (B, place) in enumerate(zip(self.bases, self.A.layout.places, strict=True)):
+            rows = self.design.random[i]
+            z = self._weighted((rows.z - self.A.origin.z[i]) @ B)
+            levels = self.A.layout.levels[place.factor]
+            sums = np.zeros((levels, z.shape[1], probes.shape[1]))
+            np.add.at(sums, rows.codes, z[:, :, None] * probes[:, None, :])
+            spread = self.system.covariance(place.factor, sums)[rows.codes]
+            for row, col in [(row, col) for j, row, col in self.names if j == i]:
+                image = z[:, [row]] * spread[:, col]
+                out.append(image if row == col else image + z[:, [col]] * spread[:, row])
+        return out

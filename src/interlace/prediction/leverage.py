@@ -1,0 +1,52 @@
+"""Leverage: how much each response moves its own fitted value."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from interlace.errors import DataError
+from interlace.estimation.fit import Fit
+
+COLUMNS = ("overall", "fixef", "ranef", "ranef_uc")
+
+
+def leverage(fit: Fit) -> dict[str, np.ndarray]:
+    """The columns of `COLUMNS` for the rows of the fit, (n,) each.
+
+    With ``V = W^-1 + Z Lambda Lambda'Z'`` (the covariance of y over sigma^2) the fitted values are ``H y``,
+    ``H = H1 + H2`` for ``H1 = X (X'V^-1X)^-1 X'V^-1`` and ``H2 = Z Lambda Lambda'Z'V^-1 (I - H1)``. The
+    diagonals are read off the inverse of the joint system of random and fixed effects on the pattern of the
+    data.
+    """
+    factor, system = fit.solution.factor, fit.criterion.system
+    with system.threads():
+        overall, fixed, prior = factor.leverage(factor.joint_inverse(), **fit.rows())
+    overall, fixed = np.asarray(overall), np.asarray(fixed)
+    return dict(zip(COLUMNS, (overall, fixed, overall - fixed, np.asarray(prior)), strict=True))
+
+
+def level_means(fit: Fit, level: str) -> pd.DataFrame:
+    """Means of `leverage` over the rows of each level of a grouping factor, levels in their order.
+
+    Raises
+    ------
+    DataError
+        The model has no such grouping factor.
+    """
+    names = [block.group for block in fit.encoding.random]
+    if not isinstance(level, str) or level not in names:
+        groups = ", ".join(dict.fromkeys(names))
+        raise DataError(
+            f"level={level!r} is not a grouping factor of the model ({groups}); leave level out for a row "
+            "per observation"
+        )
+    i = names.index(level)
+    block, codes = fit.encoding.random[i], fit.design.random[i].codes
+    rows = np.bincount(codes, minlength=len(block.levels))
+    there = rows > 0  # a level with a known covariance may have no data
+    means = {
+        name: np.bincount(codes, weights=values, minlength=len(rows))[there] / rows[there]
+        for name, values in leverage(fit).items()
+    }
+    return pd.DataFrame(means, index=pd.Index(block.levels[there], name=level))
