@@ -121,7 +121,12 @@ def _labelled(name: str, matrix: Any, labels: Any) -> tuple[Any, np.ndarray]:
             f"known[{name!r}] has no labels, so that its rows cannot be told apart; give a DataFrame with "
             "the levels as index and columns, a pair (matrix, labels), or interlace.Precision(matrix, labels)"
         )
-    found = np.asarray(pd.Index(labels))
+    try:
+        found = np.array(pd.Index(labels))
+    except TypeError as error:
+        raise DataError(
+            f"known[{name!r}]: labels must be a sequence with the level of each row, not {labels!r:.50}"
+        ) from error
     shape = getattr(matrix, "shape", None)
     if shape is None or len(shape) != 2 or shape[0] != shape[1] or shape[0] != len(found):
         raise DataError(
@@ -141,6 +146,8 @@ def _checked(name: str, matrix: Any) -> Any:
 
     try:
         M = sparse.csr_array(matrix) if sparse.issparse(matrix) else np.asarray(matrix)
+        if M.dtype.kind == "c":
+            raise TypeError("complex")
         M = M.astype(np.float64)
     except (TypeError, ValueError) as error:
         raise DataError(f"known[{name!r}] is not a matrix of numbers") from error
