@@ -127,6 +127,7 @@ def test_the_unit_of_the_covariance_is_taken_by_theta(scale: float) -> None:
     one = interlace.lmer(formula, DATA, known={"id": K})
     other = interlace.lmer(formula, DATA, known={"id": scale * K})
     np.testing.assert_allclose(other.loglik, one.loglik, rtol=1e-10)
+    assert other.fit.optimum.evaluations == one.fit.optimum.evaluations  # the search does not see the unit
     own = [len(b.levels) == len(LEVELS) for b in one.fit.encoding.random]
     for mine, a, b in zip(own, one.fit.solution.factors, other.fit.solution.factors, strict=True):
         np.testing.assert_allclose(b * (np.sqrt(scale) if mine else 1.0), a, atol=1e-5)
