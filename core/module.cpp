@@ -17,17 +17,28 @@ Parametrization parametrization(const std::vector<std::tuple<index, index, index
     return map;
 }
 
+std::vector<Direction> to_directions(const std::vector<std::pair<index, In2>>& given, const std::vector<index>& k) {
+    std::vector<Direction> out;
+    for (const auto& [factor, df] : given) {
+        if (factor < 0 || sz(factor) >= k.size() || df.shape(0) != sz(k[factor]) || df.shape(1) != sz(k[factor]))
+            throw std::invalid_argument("a direction is a grouping factor and a matrix of its size");
+        out.push_back({factor, std::vector<double>(df.data(), df.data() + df.size())});
+    }
+    return out;
+}
+
 // Python callables as an Objective, so that criteria written in Python meet the same minimiser.
 class PythonObjective : public Objective {
   public:
-    PythonObjective(nb::callable value, nb::callable derivatives, index n)
-        : value_(std::move(value)), derivatives_(std::move(derivatives)), n_(n) {}
+    PythonObjective(nb::callable value, nb::callable derivatives, nb::object rounding, index n)
+        : value_(std::move(value)), derivatives_(std::move(derivatives)), rounding_(std::move(rounding)), n_(n) {}
     index size() const override { return n_; }
     void adjust(std::vector<double>&) const override {}
     double value(const std::vector<double>& x) override {
         x_ = x;
         return nb::cast<double>(value_(to_numpy(x, {x.size()})));
     }
+    double rounding() const override { return rounding_.is_none() ? 0.0 : nb::cast<double>(rounding_()); }
     void derivatives(std::vector<double>& gradient, std::vector<double>& hessian) override {
         const auto [g, h] = nb::cast<std::pair<Flat, Flat>>(derivatives_(to_numpy(x_, {x_.size()})));
         if (g.size() != sz(n_) || h.size() != sz(n_ * n_)) throw std::invalid_argument("derivatives of the wrong size");
@@ -37,6 +48,7 @@ class PythonObjective : public Objective {
 
   private:
     nb::callable value_, derivatives_;
+    nb::object rounding_;
     index n_;
     std::vector<double> x_;
 };
@@ -153,7 +165,19 @@ void bind_criterion(nb::module_& m) {
             auto h = released([&] { return d.hessian(x); });
             return to_numpy(h, {x.size(), x.size()});
         })
-        .def_prop_ro("pwrss", [](const ProfiledDeviance& d) { return d.factor().pwrss(); })  // where value() was asked last
+        // where value() was asked last:
+        .def_prop_ro("pwrss", [](const ProfiledDeviance& d) { return d.factor().pwrss(); })
+        .def_prop_ro("rounding", &ProfiledDeviance::rounding)
+        .def("along", [](const ProfiledDeviance& d, const std::vector<std::pair<index, In2>>& directions) {
+            const std::vector<Direction> along = to_directions(directions, d.factor().products().random->k());
+            const Derivatives found = released([&] { return d.along(along); });
+            nb::list slopes;
+            for (size_t f = 0; f < found.gradient.size(); ++f) {
+                const size_t k = sz(d.factor().products().random->k()[f]);
+                slopes.append(to_numpy(found.gradient[f], {k, k}));
+            }
+            return nb::make_tuple(slopes, to_numpy(found.average, {along.size(), along.size()}));
+        })
         .def("set_response", &ProfiledDeviance::set_response)
         .def("derivatives", [](ProfiledDeviance& d, const Flat& par) {
             const auto x = to_vector(par);
@@ -172,10 +196,12 @@ void bind_criterion(nb::module_& m) {
             const auto x = to_vector(start);
             return to_dict(released([&] { return minimise(d, x, tolerance, max_evaluations); }));
         });
-    m.def("minimise", [](nb::callable value, nb::callable derivatives, const Flat& start, double tolerance, index max_evaluations) {
-        PythonObjective objective(std::move(value), std::move(derivatives), static_cast<index>(start.size()));
+    m.def("minimise", [](nb::callable value, nb::callable derivatives, const Flat& start, double tolerance, index max_evaluations,
+                         nb::object rounding) {
+        PythonObjective objective(std::move(value), std::move(derivatives), std::move(rounding), static_cast<index>(start.size()));
         return to_dict(minimise(objective, to_vector(start), tolerance, max_evaluations));
-    });
+    }, nb::arg("value"), nb::arg("derivatives"), nb::arg("start"), nb::arg("tolerance"), nb::arg("max_evaluations"),
+       nb::arg("rounding") = nb::none());
 }
 
 }  // namespace

@@ -123,7 +123,7 @@ def covariance_of_variances(fit: Fit, bound: KenwardRogerDdf) -> Array:
     """W of the variances and covariances as they are reported, terms in the order of theta, sigma^2 last."""
     A, blocks = fit.criterion.system.A, []
     for i in A.layout.theta_order:
-        C = np.linalg.solve(A.origin.shift(fit.encoding, i), fit.criterion.natural[i])
+        C = np.linalg.solve(A.origin.shift(fit.encoding, i), fit.criterion.parameters.natural[i])
         k, columns = len(C), []
         entries = [(row, col) for col in range(k) for row in range(col, k)]
         for row, col in entries:

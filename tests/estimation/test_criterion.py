@@ -52,13 +52,15 @@ def test_the_gradient_vanishes_at_the_optimum_of_the_reference(fit: Fit) -> None
     o, c = fit.optimum, fit.criterion
     free = np.ones(c.n_par, dtype=bool)
     at = 0
-    for s in c.structures:  # a zero diagonal entry takes its column of T with it
+    for s in c.parameters.structures:  # a zero diagonal entry takes its column of T with it
         for i, (row, col) in enumerate(s.entries):
             diagonal = s.entries.index((col, col))
             free[at + i] = abs(o.par[at + diagonal]) > 1e-7
             assert free[at + i] or row == col or abs(o.par[at + i]) < 1e-6
         at += s.n_par
-    np.testing.assert_allclose(o.gradient[~free & c.diagonal], 0.0, atol=1e-4)  # even: zero on the boundary
+    np.testing.assert_allclose(
+        o.gradient[~free & c.parameters.even], 0.0, atol=1e-4
+    )  # even: zero on the boundary
     g, H = o.gradient[free], o.hessian[np.ix_(free, free)]
     if g.size:
         assert np.linalg.eigvalsh(H)[0] > 0
@@ -72,10 +74,10 @@ def points(fit: Fit) -> list[np.ndarray]:
     """The optimum, somewhere else, near zero, with negative diagonals, with a diagonal entry of zero."""
     rng = np.random.default_rng(fit.criterion.n_par)
     par, m = fit.optimum.par, fit.criterion.n_par
-    anywhere = rng.normal(size=m) + fit.criterion.diagonal
+    anywhere = rng.normal(size=m) + fit.criterion.parameters.even
     near_zero = 1e-3 * rng.normal(size=m)
-    negative = np.where(fit.criterion.diagonal, -np.abs(par) - 0.1, par)
-    on_boundary = np.where(np.arange(m) == np.flatnonzero(fit.criterion.diagonal)[-1], 0.0, anywhere)
+    negative = np.where(fit.criterion.parameters.even, -np.abs(par) - 0.1, par)
+    on_boundary = np.where(np.arange(m) == np.flatnonzero(fit.criterion.parameters.even)[-1], 0.0, anywhere)
     if fit.criterion.system.A.n > LARGE:
         return [negative]
     return [par, anywhere, near_zero, negative, on_boundary]
@@ -133,7 +135,7 @@ def test_derivatives_of_the_search_are_those_of_the_criterion(fit: Fit) -> None:
 
 def test_the_hessian_of_the_search_is_exact_where_variances_vanish(fit: Fit) -> None:
     """There what average information leaves out is all there is: the curvature of T T' in T."""
-    par = 1e-2 * fit.criterion.diagonal
+    par = 1e-2 * fit.criterion.parameters.even
     _, hessian = fit.criterion.kernel().derivatives(par)
     exact = fit.criterion.hessian(par)
     np.testing.assert_allclose(hessian, exact, rtol=0.1, atol=0.02 * np.abs(exact).max())
@@ -143,7 +145,7 @@ def test_the_criterion_is_even_in_columns_of_the_factor(fit: Fit) -> None:
     """T and T with a column of another sign are the same model."""
     par = points(fit)[0]
     at = 0
-    for s in fit.criterion.structures:
+    for s in fit.criterion.parameters.structures:
         for col in range(s.k):
             flipped = par.copy()
             for i, entry in enumerate(s.entries):
@@ -168,7 +170,7 @@ def test_values_do_not_depend_on_what_was_asked_before(fit: Fit) -> None:
 
 
 def test_parameters_and_factors_are_translations_of_each_other(fit: Fit) -> None:
-    c = fit.criterion
+    c = fit.criterion.parameters
     rng = np.random.default_rng(5)
     for par in points(fit)[:2]:
         factors = c.factors(par)
@@ -177,18 +179,20 @@ def test_parameters_and_factors_are_translations_of_each_other(fit: Fit) -> None
         again = c.factors(c.par(factors))
         for T, U in zip(factors, again, strict=True):
             np.testing.assert_allclose(U, T, rtol=1e-9, atol=1e-10 * np.abs(T).max())
-        np.testing.assert_allclose(c.value(c.par(factors)), c.value(par), rtol=1e-11)
+        value = fit.criterion.value
+        np.testing.assert_allclose(value(c.par(factors)), value(par), rtol=1e-11)
     # parameters with a diagonal that is not negative are found again
-    par = np.where(c.diagonal, rng.uniform(0.5, 2.0, c.n_par), rng.normal(size=c.n_par))
+    par = np.where(c.even, rng.uniform(0.5, 2.0, c.n_par), rng.normal(size=c.n_par))
     np.testing.assert_allclose(c.par(c.factors(par)), par, rtol=1e-7, atol=1e-7)
 
 
 def test_another_order_of_the_basis_is_the_same_criterion(fit: Fit) -> None:
     """Columns in order of variance: same function, same factors, and then the order is as it should be."""
     for par in points(fit):
-        pivoted, there = fit.criterion.pivoted(par)
-        np.testing.assert_allclose(pivoted.value(there), fit.criterion.value(par), rtol=1e-11)
-        for T, U in zip(fit.criterion.factors(par), pivoted.factors(there), strict=True):
+        pivoted, there = fit.criterion.parameters.pivoted(par)
+        value = fit.criterion.with_parameters(pivoted).value(there)
+        np.testing.assert_allclose(value, fit.criterion.value(par), rtol=1e-11)
+        for T, U in zip(fit.criterion.parameters.factors(par), pivoted.factors(there), strict=True):
             np.testing.assert_allclose(U @ U.T, T @ T.T, rtol=1e-8, atol=1e-9 * np.abs(T @ T.T).max())
         diagonals = np.split(there, np.cumsum([s.n_par for s in pivoted.structures])[:-1])
         for s, part in zip(pivoted.structures, diagonals, strict=True):
@@ -202,7 +206,7 @@ def test_theta_has_the_order_and_the_names_of_the_reference(fit: Fit, reference:
     ours = [
         (set(fit.encoding.random[i].group.split(":")), row == col)
         for i in fit.criterion.system.A.layout.theta_order
-        for row, col in fit.criterion.structures[i].entries
+        for row, col in fit.criterion.parameters.structures[i].entries
     ]
     for (group, on_diagonal), name in zip(ours, reference["theta"]["names"], strict=True):
         assert any(name.startswith(":".join(order) + ".") for order in permutations(group)), name
@@ -215,10 +219,10 @@ def _columns(reference: dict[str, Any]) -> set[str]:
     return {name for term in reference["ranef"] for name in term["names"]}
 
 
-def test_bounds_and_start_have_one_entry_per_parameter(fit: Fit) -> None:
+def test_the_start_has_one_entry_per_parameter(fit: Fit) -> None:
     c = fit.criterion
-    assert len(c.start) == len(c.bounds) == len(c.diagonal) == c.n_par == len(fit.solution.theta)
-    np.testing.assert_array_equal(c.bounds[:, 0], np.where(c.diagonal, 0.0, -np.inf))
+    assert len(c.start) == len(c.parameters.even) == c.n_par == len(fit.solution.theta)
+    assert c.parameters.counted == c.parameters.n_theta == c.n_par
     assert np.isfinite(c.value(c.start))
 
 

@@ -205,14 +205,15 @@ def test_gram_is_that_of_dense_matrices() -> None:
     encoding, design = Encoding.learn("y ~ x + (x | a) + (1 | b)", data, weights="w")
     A = CrossProducts.of(encoding, design)
     criterion = ProfiledDeviance.of(System.of(encoding, A), reml=True)
-    gram = Gram(A, criterion.basis)
+    gram = Gram(A, criterion.parameters.natural, criterion.parameters.structures)
     plain, units = gram.plain()
     assert design.weights is not None
     root = np.sqrt(design.weights)[:, None]
     Q = np.linalg.qr(design.X * root)[0]
     P, V = np.eye(n) - Q @ Q.T, []
-    for i, row, col in gram.names:
-        z = (design.random[i].z - A.origin.z[i]) @ criterion.basis[i] * root
+    places = [(i, *entry) for i, s in enumerate(gram.structures) for entry in s.entries]
+    for i, row, col in places:
+        z = (design.random[i].z - A.origin.z[i]) @ criterion.parameters.basis[i] * root
         codes = design.random[i].codes
         pair = np.outer(z[:, row], z[:, col])
         V.append((codes[:, None] == codes) * (pair if row == col else pair + pair.T))

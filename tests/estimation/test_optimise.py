@@ -305,7 +305,7 @@ def test_the_search_converges_and_proves_it(hard: Fit) -> None:
 def test_the_solution_is_that_of_the_optimum(hard: Fit) -> None:
     """theta has a diagonal that is not negative, and stands for the same value."""
     c, s = hard.criterion, hard.solution
-    for T, U in zip(c.factors(hard.optimum.par), s.factors, strict=True):
+    for T, U in zip(c.parameters.factors(hard.optimum.par), s.factors, strict=True):
         np.testing.assert_array_equal(T, U)
         assert np.all(np.diagonal(U) >= 0) and np.all(np.triu(U, 1) == 0)
     df = c.system.A.n - hard.reml * len(hard.kept)

@@ -17,7 +17,6 @@ from interlace.datasets import load
 from interlace.design.encoding import Encoding
 from interlace.errors import ConvergenceWarning, DataError, InterlaceError, ModelError
 from interlace.estimation import optimize, valleys
-from interlace.estimation.covariance import Unstructured
 from interlace.estimation.deviance import ProfiledDeviance
 from interlace.estimation.fit import Fit, _criterion, fit
 from interlace.estimation.valleys import Term
@@ -181,17 +180,17 @@ def test_a_share_of_a_column_outside_of_x(left: float, mean: bool) -> None:
 
 
 def test_large_models_are_searched_again_for_means_and_very_few_levels_only() -> None:
-    structures = fit(
+    parameters = fit(
         *Encoding.learn("y ~ x + (x | a) + (1 | b)", crossed(np.random.default_rng(1)))
-    ).criterion.structures
+    ).criterion.parameters
     small = (Term(False, 99.0, 150), Term(False, 1.0, 100))  # at the limit of what is cheap
     large = (Term(False, 99.0, 151), Term(False, 1.0, 100))
     mean = (Term(False, 99.0, 151), Term(True, 1.0, 100))
     few, not_few = ((Term(False, 1.0, 500), Term(False, 99.0, levels)) for levels in (11, 12))
     neither = (Term(False, 1.0, 9), Term(False, 1.0, 9))
-    doubts = [valleys.Doubt.of(structures, t) for t in (small, large, mean, few, not_few, neither)]
+    doubts = [valleys.Doubt.of(parameters, t) for t in (small, large, mean, few, not_few, neither)]
     assert [len(d.effects) for d in doubts] == [3, 0, 1, 1, 0, 0]
-    moments = np.full(len(doubts[0].diagonal), 0.5)
+    moments = np.full(len(doubts[0].one), 0.5)
     assert [len(list(d.starts(moments))) for d in doubts] == [8, 0, 1, 1, 0, 0]
     assert [len(list(d.starts_about(moments))) for d in doubts] == [8, 0, 1, 1, 0, 0]
 
@@ -213,11 +212,14 @@ def test_few_unequal_groups_beside_many_others(seed: int) -> None:
     ("term", "most"), [(Term(True, 1.0, 9), valleys.MOST), (Term(False, 99.0, 9), valleys.MOST_UNEQUAL)]
 )
 def test_a_limit_to_the_number_of_searches(term: Term, most: int) -> None:
-    structures = [Unstructured(4)] * 3
-    doubt = valleys.Doubt.of(structures, [term] * 3)
+    model = "y ~ x + (x * z | a) + (0 + x * z | b) + (1 | b) + (x * z | c)"
+    rng = np.random.default_rng(1)
+    data = {c: rng.normal(size=300) for c in "xyz"} | {c: rng.integers(0, 9, 300) for c in "abc"}
+    parameters = fit(*Encoding.learn(model, data)).criterion.parameters
+    doubt = valleys.Doubt.of(parameters, [term] * 4)
     assert len(doubt.effects) == 12
-    assert len(list(doubt.starts(doubt.diagonal))) == most
-    assert len(list(doubt.starts_about(doubt.diagonal))) == most
+    assert len(list(doubt.starts(doubt.one))) == most
+    assert len(list(doubt.starts_about(doubt.one))) == most
 
 
 def test_all_searches_together_have_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -304,9 +306,9 @@ def _starts(c: ProfiledDeviance, seed: int) -> Iterator[np.ndarray]:
     """Zero, the moments, and ten and a hundred times each effect of them, by lme4's factors and not in the
     coordinates of the search; every effect alone; and some at random."""
     rng, moments = np.random.default_rng([seed, 9]), c.kernel().moment_start()
-    small = np.where(c.diagonal, 1e-2, 0.0)
+    small = np.where(c.parameters.even, 1e-2, 0.0)
     yield from (small, moments, c.start, 10 * c.start, 100 * c.start)
-    for i in range(sum(s.k for s in c.structures)):
+    for i in range(sum(s.k for s in c.parameters.structures)):
         for par, times in (
             *((moments, times) for times in (1e-2, 10.0, 100.0)),
             (c.start, 100.0),
@@ -315,16 +317,16 @@ def _starts(c: ProfiledDeviance, seed: int) -> Iterator[np.ndarray]:
         ):
             yield _scaled(c, par, i, times)
     for _ in range(4):
-        yield np.where(c.diagonal, 10.0 ** rng.uniform(-2, 2.5, c.n_par), 0.0)
+        yield np.where(c.parameters.even, 10.0 ** rng.uniform(-2, 2.5, c.n_par), 0.0)
 
 
 def _scaled(c: ProfiledDeviance, par: np.ndarray, i: int, times: float) -> np.ndarray:
-    factors = [T.copy() for T in c.factors(par)]
+    factors = [T.copy() for T in c.parameters.factors(par)]
     block, row = [(b, r) for b, T in enumerate(factors) for r in range(len(T))][i]
     if not factors[block][row].any():
         factors[block][row, row] = 1e-2
     factors[block][row] *= times
-    return c.par(tuple(factors))
+    return c.parameters.par(tuple(factors))
 
 
 def _lowest(c: ProfiledDeviance, seed: int) -> float:
@@ -349,7 +351,9 @@ def _above_the_lowest(seed: int) -> float:
         f = fit(*Encoding.learn(model.formula, model.data, **model.options), reml=model.reml)
     except InterlaceError:
         return 0.0
-    return f.optimum.value - _lowest(f.criterion.in_natural_basis(), seed)
+    return f.optimum.value - _lowest(
+        f.criterion.with_parameters(f.criterion.parameters.in_natural_basis()), seed
+    )
 
 
 @pytest.mark.filterwarnings("ignore::interlace.errors.ConvergenceWarning")

@@ -177,7 +177,7 @@ def test_step_of_the_hessian(monkeypatch: pytest.MonkeyPatch) -> None:
     within = float(((y - y.mean(axis=1, keepdims=True)) ** 2).sum())
     between = 5 * float(((y.mean(axis=1) - y.mean()) ** 2).sum())
     par = fit.optimum.par[0]
-    scale = float(fit.criterion.basis[0][0, 0] * np.sqrt(5))  # of theta, times the root of n
+    scale = float(fit.criterion.parameters.basis[0][0, 0] * np.sqrt(5))  # of theta, times the root of n
 
     def slope(x: float) -> float:
         v = 1 + (scale * x) ** 2
@@ -229,7 +229,7 @@ def test_few_levels(levels: int, weak: int) -> None:
     a = np.repeat(np.arange(levels), 4)
     data = {"a": a, "y": rng.normal(size=levels)[a] + rng.normal(size=a.size)}
     fit = interlace.lmer("y ~ 1 + (1 | a)", data).fit
-    assert len(fit.criterion.weak_blocks()) == weak
+    assert len(fit.criterion.parameters.few_levels()) == weak
 
 
 # ---- Kenward-Roger ---

@@ -143,7 +143,7 @@ def test_effects_and_entries_that_are_lost(share: float, lost: bool, slopes: Fit
 @pytest.mark.parametrize(("share", "terms"), [(1.1e-7, 2), (0.9e-7, 1)])
 def test_terms_that_are_named(share: float, terms: int) -> None:
     fit = interlace.lmer("strength ~ 1 + (1 | sample) + (1 | batch)", interlace.datasets.load("Pastes")).fit
-    bases = [unidentified.orthonormal_basis(fit.criterion.system, i) for i in range(2)]
+    bases = [fit.criterion.parameters.orthonormal[i] for i in range(2)]
     sizes = (1.0, share)
     direction = tuple(size * B @ B.T for size, B in zip(sizes, bases, strict=True))
     assert unidentified._apart_words(fit, (direction,)).count("(1 | ") == terms

@@ -62,7 +62,7 @@ def test_no_other_parameters_are_better(formula: str) -> None:
     criterion = model.fit.criterion
 
     def value(par: np.ndarray) -> float:
-        return dense(model, criterion.factors(par), {"id": K.to_numpy()}, reml=False).value
+        return dense(model, criterion.parameters.factors(par), {"id": K.to_numpy()}, reml=False).value
 
     best = minimize(
         value, criterion.start, method="Nelder-Mead", options={"fatol": 1e-9, "xatol": 1e-9, "maxiter": 4000}

@@ -21,6 +21,7 @@ from interlace.design.learnt import (
     grouping_columns,
     sum_offsets,
 )
+from interlace.design.structure_columns import check_structure, structure_of
 from interlace.formula.algebra import separate
 from interlace.formula.formula import Formula, RandomTerm, Sum
 from interlace.formula.tree import label
@@ -42,7 +43,7 @@ def complete(read: Frame, extras: tuple[Extra, ...], na_action: str) -> tuple[Fr
 
 def blocks_of(term: RandomTerm) -> tuple[Sum, ...]:
     """Right-hand sides of the covariance blocks of a random term."""
-    return (term.columns,) if term.covariance == "unstructured" else separate(term.columns)
+    return separate(term.columns) if term.covariance == "independent" else (term.columns,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,8 @@ class Learner:
                 if rhs not in learnt:
                     learnt[rhs] = self._basis(rhs, learning)
                 basis, z = learnt[rhs]
-                random.append(RandomEncoding(grouping, basis, index))
+                check_structure(term, basis)
+                random.append(RandomEncoding(grouping, basis, index, covariance=structure_of(term)))
                 rows.append(RandomRows(codes, z))
         learning.refuse_two_codings()
         checks.check_coded(contrasts, tuple({name: None for b, _ in learnt.values() for name in b.factors}))

@@ -19,6 +19,7 @@ from interlace.design.values import Column
 from interlace.errors import DataError, FormulaError
 from interlace.formula import grammar
 from interlace.formula.formula import Formula, RandomTerm
+from interlace.formula.structured import written
 from interlace.formula.tokens import quote
 from interlace.formula.tree import label
 
@@ -37,12 +38,15 @@ class RandomEncoding:
         Index into `formula.random`; the blocks of one ``||`` term share it.
     known : Known or None
         The covariance of the levels, where it is known up to a factor; else they are independent.
+    covariance : str
+        The structure of the covariance, as in `RandomTerm.covariance`.
     """
 
     grouping: Grouping
     basis: Basis
     term: int
     known: Known | None = None
+    covariance: str = "unstructured"
 
     @property
     def group(self) -> str:
@@ -65,10 +69,11 @@ class RandomEncoding:
         return _intercept(self.basis.names)
 
     def text(self, bar: str = "|") -> str:
-        """The block as one writes it in a formula: "(x | g)", "(0 + f | g)", "(1 | a:b)"."""
+        """The block as one writes it in a formula: "(x | g)", "(0 + f | g)", "cs(0 + f | g)", "(1 | a:b)"."""
         slopes = [":".join(map(_readable, members)) for members in self.basis.members if members]
         left = slopes if () in self.basis.members else ["0", *slopes]
-        return f"({' + '.join(left) if slopes else '1'} {bar} {self.group})"
+        covariance = self.covariance if bar == "|" else "independent"
+        return written(covariance, " + ".join(left) if slopes else "1", self.group)
 
 
 def _readable(member: str) -> str:

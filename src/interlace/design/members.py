@@ -50,6 +50,7 @@ class FactorPart:
     contrast: Any
     reduced: Coding
     full: Coding
+    skipped: tuple[Any, ...] = ()  # levels without rows between levels with some
 
     def _coding(self, reduced: bool) -> Coding:
         return self.reduced if reduced else self.full
@@ -100,7 +101,17 @@ def learn_part(name: str, value: Value, nrows: int, contrasts: Mapping[str, Any]
     if own is None:
         own = resolve(name, contrasts[name]) if name in contrasts else default_contrast(factor.ordered)
     reduced, full = (coding(name, own, used.levels, part) for part in (True, False))
-    return FactorPart(name, used.levels, factor.ordered, own, reduced, full)
+    return FactorPart(name, used.levels, factor.ordered, own, reduced, full, _skipped(factor))
+
+
+def _skipped(factor: Factor) -> tuple[Any, ...]:
+    """Levels without rows between levels with some."""
+    seen = np.zeros(len(factor.levels), dtype=np.bool_)
+    seen[factor.codes[factor.codes >= 0]] = True
+    if seen.all():
+        return ()
+    first, last = np.flatnonzero(seen)[[0, -1]]
+    return tuple(factor.levels[first:last][~seen[first:last]].tolist())
 
 
 def as_factor(value: Value, nrows: int) -> Factor | None:

@@ -11,8 +11,10 @@ import numpy as np
 from interlace.design.basis import Basis, FactorCoding
 from interlace.design.design import Design, RandomRows
 from interlace.design.encoding import Encoding
+from interlace.design.learnt import RandomEncoding
 from interlace.design.values import Column
 
+UNCORRELATED = {"cs": "diag", "homcs": "homdiag", "ar1": "homdiag", "hetar1": "diag"}
 ROUNDING = 1e-12  # share of the sizes that are added up
 
 
@@ -117,8 +119,18 @@ def without_columns(encoding: Encoding, design: Design, kept: tuple[int, ...]) -
 
 def without_block(encoding: Encoding, design: Design, i: int) -> Reduction:
     """The model without covariance block i."""
-    width = len(encoding.random[i].columns)
-    return Reduction(encoding.random[i].text(), width, *_replaced(encoding, design, i, None))
+    block = encoding.random[i]
+    dropped = {"homdiag": 1}.get(block.covariance, len(block.columns))
+    return Reduction(block.text(), dropped, *_replaced(encoding, design, i, None))
+
+
+def without_correlation(encoding: Encoding, design: Design, i: int) -> Reduction:
+    """The model where the effects of block i, which has a structure, are independent."""
+    block = encoding.random[i]
+    blocks = list(encoding.random)
+    blocks[i] = replace(block, covariance=UNCORRELATED[block.covariance])
+    label = f"correlation in {block.text()}"
+    return Reduction(label, 0, replace(encoding, random=tuple(blocks)), design)
 
 
 def without_slopes(encoding: Encoding, design: Design, i: int) -> list[Reduction]:
@@ -127,13 +139,29 @@ def without_slopes(encoding: Encoding, design: Design, i: int) -> list[Reduction
     Terms of the block that are not part of a higher one are dropped in turn. When there is only
     one, an intercept stays (even where there was none); a block that is just an intercept leaves as a whole.
     So does one that leaves an intercept which it does not hold, besides: only without it is the model nested.
+    A block with a structure loses its correlation, and leaves as a whole; one of independent effects with
+    unequal variances loses slopes as long as others stay.
     """
     block = encoding.random[i]
+    if block.covariance in UNCORRELATED:
+        return [without_correlation(encoding, design, i), without_block(encoding, design, i)]
+    if block.covariance == "homdiag":
+        return [without_block(encoding, design, i)]
+    if block.covariance == "diag":
+        parts = [_without_slope(encoding, design, i, label) for label in _droppable(block.basis)]
+        nested = [r for r in parts if _leaves_some(r, block)]
+        return nested or [without_block(encoding, design, i)]
     slopes = [label for label, _ in block.basis.terms if label != "1"]
     if not slopes:
         return [without_block(encoding, design, i)]
     found = [_without_slope(encoding, design, i, label) for label in _droppable(block.basis)]
     return [*found, without_block(encoding, design, i)] if any(r.stranger for r in found) else found
+
+
+def _leaves_some(reduction: Reduction, block: RandomEncoding) -> bool:
+    """Are the columns that are left some of those of the block?"""
+    left = [b for b in reduction.encoding.random if b.term == block.term]
+    return bool(left) and set(left[0].columns) < set(block.columns)
 
 
 def _without_slope(encoding: Encoding, design: Design, i: int, label: str) -> Reduction:

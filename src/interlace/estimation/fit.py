@@ -13,13 +13,12 @@ from interlace.design.checks import LARGEST_RESPONSE, check_values
 from interlace.design.design import Design
 from interlace.design.encoding import Encoding
 from interlace.errors import ConvergenceWarning, DataError, ModelError, RankDeficiencyWarning, warn
-from interlace.estimation.covariance import Unstructured
 from interlace.estimation.crossproducts import CrossProducts
 from interlace.estimation.deviance import ProfiledDeviance
 from interlace.estimation.identification import Identification, identify
 from interlace.estimation.layout import Layout
 from interlace.estimation.optimize import UNBOUNDED, Optimum, minimise, minimise_again
-from interlace.estimation.penalized import EXACT_FIT, Solution, System
+from interlace.estimation.penalized import EXACT_FIT, GONE, Solution, System
 from interlace.estimation.rank import independent_columns
 from interlace.kernel import NotPositiveDefiniteError
 
@@ -199,7 +198,7 @@ def at_theta(encoding: Encoding, design: Design, theta: ArrayLike, *, reml: bool
     """
     criterion, model = _criterion(encoding, design, reml=reml)
     factors = _factors(criterion, np.asarray(theta, dtype=np.float64))
-    par = criterion.par(factors)
+    par = criterion.parameters.par(factors)
     optimum = Optimum(
         par=par,
         value=criterion.value(par),
@@ -217,7 +216,7 @@ def at_theta(encoding: Encoding, design: Design, theta: ArrayLike, *, reml: bool
 def deviance_at(fit: Fit, theta: ArrayLike, *, reml: bool) -> float:
     """The criterion at a given theta: REML or ML deviance."""
     criterion = ProfiledDeviance.of(fit.criterion.system, reml=reml)
-    return criterion.value(criterion.par(_factors(criterion, np.asarray(theta, dtype=np.float64))))
+    return criterion.value(criterion.parameters.par(_factors(criterion, np.asarray(theta, dtype=np.float64))))
 
 
 def _criterion(
@@ -267,16 +266,10 @@ def _conditioned(A: CrossProducts, design: Design) -> CrossProducts:
 
 
 def _factors(criterion: ProfiledDeviance, theta: Array) -> tuple[Array, ...]:
-    blocks: dict[int, Array] = {}
-    at = 0
-    n_theta = sum(Unstructured(s.k).n_par for s in criterion.structures)
+    n_theta = criterion.parameters.n_theta
     if theta.shape != (n_theta,):
         raise DataError(f"theta must have {n_theta} entries, not shape {theta.shape}")
-    for i in criterion.system.A.layout.theta_order:
-        s = Unstructured(criterion.structures[i].k)
-        blocks[i] = s.factor(theta[at : at + s.n_par])
-        at += s.n_par
-    return tuple(blocks[i] for i in range(len(blocks)))
+    return criterion.parameters.of_theta(theta)
 
 
 def _search(search: Callable[[], tuple[ProfiledDeviance, Optimum]]) -> tuple[ProfiledDeviance, Optimum]:
@@ -300,6 +293,8 @@ def _checked(
     model: Model,
 ) -> Fit:
     solution = criterion.solution(optimum.par)
+    if _residuals_gone(criterion, solution):
+        raise ModelError(_GONE)
     if solution.pwrss <= EXACT_FIT * criterion.system.A.products.yy:
         raise ModelError(_EXACT)
     if optimum.status == UNBOUNDED:
@@ -314,6 +309,22 @@ def _checked(
     return _fit(criterion, design, optimum, solution, model)
 
 
+def _residuals_gone(criterion: ProfiledDeviance, solution: Solution) -> bool:
+    """Have correlated random effects, one for each row or more, taken the place of the residuals?"""
+    if not criterion.parameters.scouted:
+        return False
+    A, p = criterion.system.A, len(solution.beta)
+    effects = sum(levels * k for levels, k in zip(A.layout.levels, A.layout.k, strict=True))
+    if effects < A.n - p:
+        return False
+    return bool(solution.pwrss <= GONE * A.products.yy)
+
+
+_GONE = (
+    "the residual variance is zero: with an effect for each row, the correlated random effects describe the "
+    "response without residuals. A model has residuals of its own here: observe each level more than once, "
+    "or use a structure with fewer effects"
+)
 _UNBOUNDED = (
     "the likelihood has no maximum: for some covariances the random effects reproduce the response exactly, "
     "and the criterion falls without end. The fit is a local maximum elsewhere; the data are too few for "

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from interlace.estimation.capacity import check_room
-from interlace.estimation.covariance import Unstructured
+from interlace.estimation.covariance import Covariance, Unstructured
 from interlace.estimation.crossproducts import CrossProducts
 
 Array = NDArray[np.floating]
@@ -30,16 +30,17 @@ CHUNK = 2**21  # numbers of the pairs of levels worked on at a time
 class Gram:
     """The derivatives V_j in the coordinates of these bases, one (k, r) per covariance block.
 
-    The parameters are the entries of the lower triangle of each r x r block, column by column, as in
-    `Unstructured`, block after block; sigma^2 is last where it is counted.
+    The parameters are those along the `tangents` of the structures, block after block; sigma^2 is last where
+    it is counted.
     """
 
     A: CrossProducts
     bases: tuple[Array, ...]
+    structures: tuple[Covariance, ...]
 
-    def with_bases(self, bases: tuple[Array, ...]) -> Gram:
-        """The same in other coordinates."""
-        return replace(self, bases=bases)
+    def within(self, bases: tuple[Array, ...]) -> Gram:
+        """The same of covariances without a structure in r directions of each block, one (k, r) each."""
+        return replace(self, bases=bases, structures=tuple(Unstructured(B.shape[1]) for B in bases))
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -47,15 +48,14 @@ class Gram:
         return tuple(B.shape[1] for B in self.bases)
 
     @cached_property
-    def names(self) -> tuple[tuple[int, int, int], ...]:
-        """(block, row, column) of each parameter."""
-        return tuple((i, row, col) for i, r in enumerate(self.sizes) for row, col in Unstructured(r).entries)
+    def block(self) -> NDArray[np.intp]:
+        """That of each parameter."""
+        return np.repeat(np.arange(len(self.structures)), [s.n_par for s in self.structures])
 
     def plain(self) -> tuple[Array, Array]:
         """``tr(V_j V_k)`` over units of the parameters, (m, m), and the units.
 
-        The unit of a variance is ``1 / sqrt(tr(V_j V_j))``, that of a covariance the geometric mean of those
-        of its variances.
+        See `Covariance.units`.
         """
         products = self._assembled(self._plain_tensors)
         units = self._units(np.diagonal(products))
@@ -67,8 +67,8 @@ class Gram:
         out = np.empty((m + 1, m + 1))
         out[:m, :m] = self._assembled(self._projected_tensors)
         left = self._by_block(self._left)
-        trace = [np.sum(self._direction(i, row, col) * left[i]) for i, row, col in self.names]
-        out[m, :m] = out[:m, m] = trace
+        trace = [s.folded(M.reshape(-1, 1))[:, 0] for s, M in zip(self.structures, left, strict=True)]
+        out[m, :m] = out[:m, m] = np.concatenate(trace)
         out[m, m] = self.A.n - self.A.products.p
         every = np.append(units, 1 / np.sqrt(self.A.n))
         return out * np.outer(every, every)
@@ -194,15 +194,10 @@ class Gram:
 
     # ---- from sums to parameters ---
 
-    def _direction(self, i: int, row: int, col: int) -> Array:
-        D = np.zeros((self.sizes[i],) * 2)
-        D[row, col] = D[col, row] = 1.0
-        return D
-
     def _assembled(self, tensors: dict[tuple[int, int], Array]) -> Array:
         """``sum of D_j[s, r] S[r, t, s, u] D_k[t, u]`` for all parameters."""
         blocks = self.A.layout.blocks
-        start = np.cumsum([0, *(Unstructured(r).n_par for r in self.sizes)])
+        start = np.cumsum([0, *(s.n_par for s in self.structures)])
         out = np.zeros((start[-1], start[-1]))
         for (f, g), tensor in tensors.items():
             r, t = self._bases[f].shape[1], self._bases[g].shape[1]
@@ -211,8 +206,8 @@ class Gram:
                 for j, b in zip(blocks[g], self._offsets(g), strict=True):
                     part = S[a, b, a, b].transpose(0, 2, 1, 3)
                     rows, cols = slice(start[i], start[i + 1]), slice(start[j], start[j + 1])
-                    folded = _folded(part.reshape(self.sizes[i] ** 2, self.sizes[j] ** 2), self.sizes[i])
-                    out[rows, cols] = _folded(folded.T, self.sizes[j]).T
+                    folded = self.structures[i].folded(part.reshape(self.sizes[i] ** 2, self.sizes[j] ** 2))
+                    out[rows, cols] = self.structures[j].folded(folded.T).T
                     out[cols, rows] = out[rows, cols].T
         return out
 
@@ -224,19 +219,8 @@ class Gram:
         return [out[i] for i in range(len(out))]
 
     def _units(self, squares: Array) -> Array:
-        norm = {
-            (i, row): value for (i, row, col), value in zip(self.names, squares, strict=True) if row == col
-        }
-        return np.array([(norm[i, row] * norm[i, col]) ** -0.25 for i, row, col in self.names])
-
-
-def _folded(of_entries: Array, r: int) -> Array:
-    """From the entries of r x r matrices, the rows, to the parameters: mirror images are one."""
-    cols, rows = np.triu_indices(r)
-    both = of_entries[rows * r + cols]
-    off = rows != cols
-    both[off] += of_entries[cols[off] * r + rows[off]]
-    return both
+        own = [s.units(squares[self.block == i]) for i, s in enumerate(self.structures)]
+        return np.concatenate([np.zeros(0), *own])
 
 
 def _square(entries: Array) -> Array:

@@ -13,7 +13,7 @@ Where the residual variance is one of the directions, there is no model to be fi
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from interlace.estimation.covariance import Unstructured
 from interlace.estimation.crossproducts import CrossProducts
 from interlace.estimation.deviance import ProfiledDeviance
 from interlace.estimation.gram import Gram
+from interlace.estimation.parameters import Parameters
 from interlace.estimation.probed import ProbedGram
 from interlace.estimation.rank import ROWS_AT_ONCE, TOLERANCE
 
@@ -40,6 +41,7 @@ IN_DOUBT = 1e-5
 LARGEST = 2e10
 # Share of the largest component of a direction that is rounding error.
 INVOLVED = 1e-4
+WIDEST = 60  # effects of a level, where some have a structured covariance
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,18 +104,62 @@ def identify(criterion: ProfiledDeviance, design: Design) -> Identification:
     ModelError
         The random effects can stand in for the residuals.
     """
-    A, nothing = criterion.system.A, tuple(np.zeros((len(B), 0)) for B in criterion.basis)
-    linked = any(Q is not None for Q in criterion.system.precisions)
-    gram = (
-        Gram(A, criterion.basis) if not linked else ProbedGram(A, criterion.basis, criterion.system, design)
-    )
-    if (not linked and _plain_to_see(A)) or _told(gram):
-        return Identification(nothing, n_parameters=criterion.n_par)
+    A, parameters, system = criterion.system.A, criterion.parameters, criterion.system
+    nothing = tuple(np.zeros((s.k, 0)) for s in parameters.structures)
+    told = Identification(nothing, n_parameters=parameters.counted)
+    linked = any(Q is not None for Q in system.precisions)
+    # 1) nearly always everything is told
+    if (not linked and _plain_to_see(A)) or _too_wide(parameters):
+        return told
+    gram = Gram(A, parameters.natural, parameters.structures)
+    if linked:
+        gram = ProbedGram(A, parameters.natural, parameters.structures, system, design)
+    if _told(gram):
+        return told
+    if not all(isinstance(s, Unstructured) for s in parameters.structures):
+        return _of_structures(criterion, design, gram)
     # 2) columns of Z that X has taken; those that it has nearly taken are told, if not well
     split = [_split(gram, design, i, left) for i, left in enumerate(gram.left())]
-    lost = tuple(B @ gone for B, (_, gone) in zip(criterion.basis, split, strict=True))
-    gram = gram.with_bases(tuple(B @ free for B, (free, _) in zip(criterion.basis, split, strict=True)))
+    lost = tuple(B @ gone for B, (_, gone) in zip(parameters.natural, split, strict=True))
+    gram = gram.within(tuple(B @ free for B, (free, _) in zip(parameters.natural, split, strict=True)))
     # 3) directions that are the same as others
+    unchanged, confounded, absorbed = _same_as_others(criterion, gram)
+    n = sum(s.counted for s in gram.structures) - len(unchanged) - len(confounded)
+    return Identification(lost, absorbed, unchanged, confounded, n)
+
+
+def _of_structures(criterion: ProfiledDeviance, design: Design, gram: Gram) -> Identification:
+    """The same where some covariances have a structure: a term is lost to X as a whole, or its directions are
+    confounded within X one by one."""
+    blocks = zip(gram.bases, gram.structures, gram.left(), strict=True)
+    bases, structures, lost = [], [], []
+    for i, (B, s, left) in enumerate(blocks):
+        gone = not _split(gram, design, i, left)[0].shape[1]
+        bases.append(B[:, :0] if gone else B)
+        structures.append(Unstructured(0) if gone else s)
+        lost.append(B if gone else B[:, :0])
+    rest = replace(gram, bases=tuple(bases), structures=tuple(structures))
+    unchanged, confounded, _ = _same_as_others(criterion, rest)
+    n = sum(s.counted for s in structures) - len(unchanged) - len(confounded)
+    return Identification(tuple(lost), unchanged=unchanged, confounded=confounded, n_parameters=n)
+
+
+def _too_wide(parameters: Parameters) -> bool:
+    """Would sums over all pairs of pairs of effects of a level be too large? Then all is taken as told."""
+    structured = not all(isinstance(s, Unstructured) for s in parameters.structures)
+    return structured and max(parameters.layout.k) > WIDEST
+
+
+def _same_as_others(
+    criterion: ProfiledDeviance, gram: Gram
+) -> tuple[tuple[Direction, ...], tuple[Direction, ...], tuple[int, ...]]:
+    """Directions along which nothing changes and those within X, and blocks that can be left out.
+
+    Raises
+    ------
+    ModelError
+        The random effects can stand in for the residuals.
+    """
     plain, units = gram.plain()
     values, vectors = np.linalg.eigh(gram.projected(units))
     null = vectors[:, values < NOTHING]
@@ -124,13 +170,11 @@ def identify(criterion: ProfiledDeviance, design: Design) -> Identification:
     null = null @ turn
     found = [_direction(gram, units * null[:, j]) for j in range(null.shape[1])]
     same = [bool(value < NOTHING) for value in change]
-    return Identification(
-        lost,
-        absorbed=_absorbed(gram, null[:, np.array(same, dtype=np.bool_)], units),
-        unchanged=tuple(d for d, s in zip(found, same, strict=True) if s),
-        confounded=tuple(d for d, s in zip(found, same, strict=True) if not s),
-        n_parameters=sum(Unstructured(U.shape[0] - U.shape[1]).n_par for U in lost) - len(found),
-    )
+    absorbed: tuple[int, ...] = ()
+    if all(isinstance(s, Unstructured) for s in gram.structures):
+        absorbed = _absorbed(gram, null[:, np.array(same, dtype=np.bool_)], units)
+    unchanged = tuple(d for d, s in zip(found, same, strict=True) if s)
+    return unchanged, tuple(d for d, s in zip(found, same, strict=True) if not s), absorbed
 
 
 def _plain_to_see(A: CrossProducts) -> bool:
@@ -219,7 +263,7 @@ def _absorbed(gram: Gram, null: Array, units: Array) -> tuple[int, ...]:
     `null` has the directions along which the covariance of y stays, one per column, in these units.
     """
     out: list[int] = []
-    block = np.array([i for i, _, _ in gram.names])
+    block = gram.block
     for i in reversed(range(len(gram.sizes))):
         own = block == i
         if not own.any() or np.linalg.matrix_rank(null[own], tol=INVOLVED) < own.sum():
@@ -252,8 +296,9 @@ def _rank_one(r: int) -> list[Array]:
 
 
 def _entries(gram: Gram, i: int, D: Array) -> Array:
-    """The parameters of a matrix in block i, all others zero."""
-    return np.array([D[row, col] if j == i else 0.0 for j, row, col in gram.names])
+    """The parameters of a matrix in block i without a structure, all others zero."""
+    own = np.array([D[row, col] for row, col in gram.structures[i].entries])
+    return np.concatenate([own if j == i else np.zeros(s.n_par) for j, s in enumerate(gram.structures)])
 
 
 def _direction(gram: Gram, values: Array) -> Direction:
@@ -263,15 +308,13 @@ def _direction(gram: Gram, values: Array) -> Direction:
 
 def _matrices(gram: Gram, values: Array) -> list[Array]:
     """The symmetric matrices, (r, r), of parameters."""
-    out: list[Array] = [np.zeros((r, r)) for r in gram.sizes]
-    for (i, row, col), value in zip(gram.names, values, strict=True):
-        out[i][row, col] = out[i][col, row] = value
-    return out
+    parts = [values[gram.block == i] for i in range(len(gram.structures))]
+    return [np.tensordot(part, s.tangents, 1) for part, s in zip(parts, gram.structures, strict=True)]
 
 
 def _refusal(criterion: ProfiledDeviance, gram: Gram, null: Array) -> str:
     along = np.abs(null @ null[-1])[:-1]
-    blocks = {gram.names[j][0] for j in np.flatnonzero(along > INVOLVED * along.max(initial=0.0))}
+    blocks = {int(gram.block[j]) for j in np.flatnonzero(along > INVOLVED * along.max(initial=0.0))}
     encoding, n, p = criterion.system.encoding, gram.A.n, gram.A.products.p
     terms = [encoding.random[i].text() for i in sorted(blocks)]
     count = {i: len(encoding.random[i].levels) * len(encoding.random[i].columns) for i in blocks}

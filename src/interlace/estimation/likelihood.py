@@ -22,8 +22,8 @@ def n_obs(fit: Fit) -> int:
 
 
 def n_parameters(fit: Fit) -> int:
-    """Number of estimated parameters: p fixed effects, the entries of theta, and sigma."""
-    return fit.solution.beta.size + fit.solution.theta.size + 1
+    """Number of estimated parameters: p fixed effects, those of the covariances, and sigma."""
+    return fit.solution.beta.size + fit.criterion.parameters.counted + 1
 
 
 def df_resid(fit: Fit) -> int:

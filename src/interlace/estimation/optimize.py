@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from interlace import kernel
-from interlace.estimation.deviance import ProfiledDeviance
-from interlace.estimation.penalized import EXACT_FIT
+from interlace.estimation.criterion import Compiled, Criterion
+from interlace.estimation.penalized import EXACT_FIT, GONE
 
 Array = NDArray[np.floating]
+C = TypeVar("C", bound=Criterion)
 
 TOLERANCE = 1e-10
 MAX_EVALUATIONS = 2000
@@ -31,6 +33,8 @@ MAX_ELSEWHERE = 300
 MANY, WORK_ELSEWHERE, LEAST_ELSEWHERE, ALL_ELSEWHERE = 10, 1.5e9, 200, 3000
 # Flops for each random effect that an evaluation costs beside the factorisation.
 OVERHEAD = 2e3
+# Of the starts with other correlations, those with the lowest values are searched from.
+LOWEST = 4
 # The status of an end whose value, or its curvature, is not known well enough.
 LOST = "lost in rounding error"
 # The status of a minimum beside which the criterion falls without end.
@@ -122,7 +126,7 @@ def _decrement(gradient: Array, hessian: Array) -> float:
     return float(0.5 * np.sum(share[seen] ** 2 / scale[seen]))
 
 
-def minimise(criterion: ProfiledDeviance) -> tuple[ProfiledDeviance, Optimum]:
+def minimise(criterion: C) -> tuple[C, Optimum]:
     """Trust-region Newton steps on the exact gradient, then components near zero are tried at zero.
 
     The start is computed from the moments of the data. Where the design allows of a second minimum (see
@@ -130,11 +134,11 @@ def minimise(criterion: ProfiledDeviance) -> tuple[ProfiledDeviance, Optimum]:
 
     Parameters
     ----------
-    criterion : ProfiledDeviance
+    criterion : Criterion
 
     Returns
     -------
-    criterion : ProfiledDeviance
+    criterion : Criterion
         The same function in the basis that suited the search best: what the parameters of the optimum refer
         to.
     optimum : Optimum
@@ -146,7 +150,7 @@ def minimise(criterion: ProfiledDeviance) -> tuple[ProfiledDeviance, Optimum]:
         return found.best.criterion, found.optimum()
 
 
-def minimise_again(criterion: ProfiledDeviance) -> tuple[ProfiledDeviance, Optimum]:
+def minimise_again(criterion: C) -> tuple[C, Optimum]:
     """`minimise` for refits by the thousand: the Hessian at the end is the one that the search used.
 
     The moments of a new response are a better start than the parameters of the old one (with balanced
@@ -158,7 +162,7 @@ def minimise_again(criterion: ProfiledDeviance) -> tuple[ProfiledDeviance, Optim
         return found.best.criterion, found.optimum()
 
 
-def elsewhere(criterion: ProfiledDeviance) -> int:
+def elsewhere(criterion: Criterion) -> int:
     """Evaluations that searches for another minimum may take together.
 
     One with derivatives costs about a factorisation for each parameter.
@@ -171,21 +175,25 @@ def elsewhere(criterion: ProfiledDeviance) -> int:
     return int(min(max(WORK_ELSEWHERE / work, LEAST_ELSEWHERE), ALL_ELSEWHERE))
 
 
-class _Searches:
+class _Searches(Generic[C]):
     """All searches of one criterion: the lowest end, the others, and what they cost together."""
 
-    def __init__(self, criterion: ProfiledDeviance) -> None:
-        self.criterion = criterion.in_natural_basis()
+    def __init__(self, criterion: C) -> None:
+        self.criterion = criterion.with_parameters(criterion.parameters.in_natural_basis())
         self.compiled = self.criterion.kernel()
         self.moments: Array = self.compiled.moment_start()
         self.best = _Search(self.criterion, self.compiled, self.moments, MAX_EVALUATIONS)
-        self.others: list[_Search] = []
+        self.others: list[_Search[C]] = []
         self.unbounded = False
         self.most = elsewhere(self.criterion)
+        self.looks = 0
 
     def run(self) -> None:
         """From the start by moments, and from others where there may be a second minimum."""
         self.best.run()
+        if self.criterion.parameters.scouted:
+            for starts in self.criterion.parameters.elsewhere(self.best.natural_par):
+                self.visit_all(self.lowest(starts))
         if not self.criterion.doubt.effects:
             return
         self.visit_all(self.criterion.doubt.starts(self.moments))
@@ -194,6 +202,17 @@ class _Searches:
             self.visit_all(self.criterion.doubt.starts_about(before.natural_par))
             if self.best is before:
                 return
+
+    def lowest(self, starts: list[Array]) -> list[Array]:
+        """The starts with the lowest values, one after the other."""
+        found: list[tuple[float, int]] = []
+        for start in starts:
+            try:
+                found.append((self.compiled.value(start), len(found)))
+            except kernel.NotPositiveDefiniteError:
+                found.append((np.inf, len(found)))
+        self.looks += len(starts)
+        return [starts[i] for value, i in sorted(found)[:LOWEST] if np.isfinite(value)]
 
     def visit_all(self, starts: Iterable[Array]) -> None:
         """Search from one after the other, as long as all searches together may go on."""
@@ -205,7 +224,7 @@ class _Searches:
     @property
     def evaluations(self) -> int:
         """Of all searches."""
-        return self.best.evaluations + sum(s.evaluations for s in self.others)
+        return self.looks + self.best.evaluations + sum(s.evaluations for s in self.others)
 
     def visit(self, start: Array) -> None:
         """Search from there, and keep what was found."""
@@ -222,7 +241,7 @@ class _Searches:
             self.best, found = found, self.best
         self.others.append(found)
 
-    def is_better(self, found: _Search) -> bool:
+    def is_better(self, found: _Search[C]) -> bool:
         """Is its end lower, or as low and proved where that of the best is not?"""
         if found.status == "converged" and self.best.status != "converged":
             return found.value <= self.best.value
@@ -255,24 +274,25 @@ class _Searches:
     def other(self) -> Valley | None:
         """The lowest minimum that is not the best one."""
         ends = [s for s in self.others if s.is_minimum and s.value > self.best.value + SAME_VALUE]
+        if not self.criterion.parameters.plain:  # correlated effects in place of the residuals: a plateau
+            ends = [s for s in ends if not s.leaves_at_most(GONE)]
         if not ends:
             return None
         end = min(ends, key=lambda s: s.value)
-        return Valley(end.value, end.criterion.theta(end.par))
+        parameters = end.criterion.parameters
+        return Valley(end.value, parameters.theta(parameters.factors(end.par)))
 
 
-class _Search:
+class _Search(Generic[C]):
     """One search: the criterion in its present basis, and the best point in it."""
 
-    def __init__(
-        self, criterion: ProfiledDeviance, compiled: kernel.ProfiledDeviance, start: Array, most: int
-    ) -> None:
+    def __init__(self, criterion: C, compiled: Compiled, start: Array, most: int) -> None:
         self.criterion, self.compiled = criterion, compiled
         self.par: Array = start
         self.most = most
         self.value = np.inf
-        self.gradient = np.zeros(0)
-        self.hessian = np.zeros((0, 0))
+        self.gradient: Array = np.zeros(0)
+        self.hessian: Array = np.zeros((0, 0))
         self.hessian_kind = "average information"
         self.status = ""
         self.rounding = 0.0
@@ -281,13 +301,17 @@ class _Search:
     @property
     def natural_par(self) -> Array:
         """The best point, where the columns of Z are orthonormal."""
-        return self.criterion.natural_par(self.par)
+        return self.criterion.parameters.natural_par(self.par)
 
     @property
     def exact(self) -> bool:
         """Is nothing left of the response?"""
+        return self.leaves_at_most(EXACT_FIT)
+
+    def leaves_at_most(self, share: float) -> bool:
+        """Is so little left of the response?"""
         self.compiled.value(self.par)
-        return self.compiled.pwrss <= EXACT_FIT * self.criterion.system.A.products.yy
+        return self.compiled.pwrss <= share * self.criterion.system.A.products.yy
 
     @property
     def is_minimum(self) -> bool:
@@ -317,8 +341,8 @@ class _Search:
         self.descend()
         self.try_boundary()
         if self.status == "converged":
-            for columns in self.criterion.weak_blocks():
-                self.try_without(columns)
+            for effects in self.criterion.parameters.few_levels():
+                self.try_without(effects)
 
     def descend(self) -> None:
         """Newton steps; now and then the columns of the factors are put in order of their variances.
@@ -326,7 +350,7 @@ class _Search:
         Then the directions in which a covariance is (nearly) singular come last, where their zeros are
         columns of zeros and not a curved valley of equivalent factors.
         """
-        pivots = max(s.k for s in self.criterion.structures) > 1
+        pivots = max(s.k for s in self.criterion.parameters.structures) > 1
         if pivots and self.par.size and np.abs(self.par).max() > LARGE:
             self.pivot()
         budget = PIVOT_EVERY if pivots else self.most
@@ -348,30 +372,30 @@ class _Search:
 
     def pivot(self) -> None:
         """Go on in the basis that suits the present point."""
-        self.criterion, self.par = self.criterion.pivoted(self.par)
+        parameters, self.par = self.criterion.parameters.pivoted(self.par)
+        self.criterion = self.criterion.with_parameters(parameters)
         self.compiled = self.criterion.kernel()
 
     def try_boundary(self) -> None:
         """The search keeps diagonal entries a hair away from zero: are they better there?"""
-        zero = self.criterion.diagonal & (np.abs(self.par) < NEARLY_ZERO)
-        if not zero.any():
+        trial = self.criterion.parameters.at_limit(self.par, NEARLY_ZERO)
+        if trial is self.par or (trial == self.par).all():
             return
-        trial = np.where(zero, 0.0, self.par)
         value = self.compiled.value(trial)
         self.evaluations += 1
         if value <= self.value + TOLERANCE + 1e-14 * abs(self.value):
             self.par, self.value, self.gradient = trial, value, self.compiled.gradient(trial)
             self.gradients += 1
 
-    def try_without(self, columns: slice) -> None:
+    def try_without(self, effects: NDArray[np.intp]) -> None:
         """With few levels the criterion may have a second minimum at (or near) a variance of zero."""
         trial = self.par.copy()
-        trial[columns] = 0.0
+        trial[effects] = 0.0
         value = self.compiled.value(trial)
         self.evaluations += 1
         if value >= self.value - TOLERANCE - 1e-14 * abs(value):
             return
-        trial[columns] = NEARLY_ZERO * self.criterion.diagonal[columns]
+        trial[effects] = NEARLY_ZERO * self.criterion.parameters.even[effects]
         self.par = trial
         self.descend()
         self.try_boundary()

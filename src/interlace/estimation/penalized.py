@@ -15,8 +15,8 @@ from interlace import kernel
 from interlace.design.encoding import Encoding
 from interlace.errors import ModelError
 from interlace.estimation.capacity import analyze
-from interlace.estimation.covariance import Unstructured
 from interlace.estimation.crossproducts import CrossProducts
+from interlace.estimation.parameters import structures_of, theta_of
 from interlace.estimation.priors import precisions
 
 Array = NDArray[np.floating]
@@ -24,6 +24,8 @@ Array = NDArray[np.floating]
 # A residual sum of squares below this share of that of y is rounding error: the model fits the response
 # exactly.
 EXACT_FIT = 1e-13
+# The same where correlated random effects can be the residuals: the criterion has a limit there.
+GONE = 1e-5
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +197,7 @@ class Solution:
             vcov[intercept] -= origin.x @ vcov
             vcov[:, intercept] -= vcov @ origin.x
         return cls(
-            theta=np.concatenate([Unstructured(len(factors[i])).par(factors[i]) for i in layout.theta_order]),
+            theta=theta_of(structures_of(system.encoding), layout, factors),
             factors=factors,
             beta=beta,
             u=u,

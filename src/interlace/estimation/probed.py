@@ -7,7 +7,7 @@ V_j that is not zero has no random vector in its null space.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -37,10 +37,6 @@ class ProbedGram(Gram):
 
     system: System
     design: Design
-
-    def with_bases(self, bases: tuple[Array, ...]) -> Gram:
-        """The same in other coordinates."""
-        return replace(self, bases=bases)
 
     def plain(self) -> tuple[Array, Array]:
         """The squares of ``V_j z`` over units, and the units."""
@@ -90,7 +86,5 @@ class ProbedGram(Gram):
             sums = np.zeros((levels, z.shape[1], probes.shape[1]))
             np.add.at(sums, rows.codes, z[:, :, None] * probes[:, None, :])
             spread = self.system.covariance(place.factor, sums)[rows.codes]
-            for row, col in [(row, col) for j, row, col in self.names if j == i]:
-                image = z[:, [row]] * spread[:, col]
-                out.append(image if row == col else image + z[:, [col]] * spread[:, row])
+            out += [np.einsum("nr,nrp->np", z @ D, spread) for D in self.structures[i].tangents]
         return out

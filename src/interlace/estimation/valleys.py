@@ -16,7 +16,7 @@ from itertools import chain, islice
 import numpy as np
 from numpy.typing import NDArray
 
-from interlace.estimation.covariance import Unstructured
+from interlace.estimation.parameters import Parameters
 
 Array = NDArray[np.floating]
 
@@ -91,7 +91,7 @@ def _exceeds(left: Array, share: float) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """One random effect: the parameters of its row of the factor, and which of them is on the diagonal."""
+    """One random effect: the parameters that say how large it is, and which of them does it alone."""
 
     row: NDArray[np.intp]
     diagonal: int
@@ -116,44 +116,50 @@ class Doubt:
     effects : tuple of Effect
         None where the criterion has one minimum. All of them, where a term is in doubt and an evaluation is
         cheap; else those of terms with a mean, or with very few and unequal levels.
-    diagonal : ndarray
+    one : ndarray
         Parameters of random effects as large as the residuals.
+    sizes : ndarray of bool
+        Which parameters are in proportion to the size of the effects.
     most : int
         Searches from the start, and about one minimum.
     """
 
     terms: tuple[Term, ...]
     effects: tuple[Effect, ...]
-    diagonal: Array
+    one: Array
+    sizes: NDArray[np.bool_]
     most: int
 
     @classmethod
-    def of(cls, structures: Sequence[Unstructured], terms: Sequence[Term]) -> Doubt:
+    def of(cls, parameters: Parameters, terms: Sequence[Term]) -> Doubt:
         """Of the covariance blocks of a model."""
-        diagonal = np.concatenate([s.start for s in structures])
+        structures, one, sizes = parameters.structures, parameters.start, parameters.sizes
         unequal = [term.unequal(len(terms)) for term in terms]
         if not any(unequal) and not any(term.mean for term in terms):
-            return cls(tuple(terms), (), diagonal, 0)
+            return cls(tuple(terms), (), one, sizes, 0)
         cheap = sum(s.k * term.levels for s, term in zip(structures, terms, strict=True)) <= CHEAP
-        out, at = [], 0
-        for s, term, differs in zip(structures, terms, unequal, strict=True):
+        out = []
+        for s, effects, term, differs in zip(structures, parameters.effects, terms, unequal, strict=True):
+            if s.scouted:
+                continue
             if cheap or term.mean or (differs and term.levels < VERY_FEW):
-                rows = np.array([row for row, _ in s.entries])
-                places = at + np.flatnonzero(s.diagonal)
-                out += [Effect(at + np.flatnonzero(rows == r), int(places[r])) for r in range(s.free)]
-            at += s.n_par
+                out += [Effect(row, diagonal) for row, diagonal in effects]
         most = MOST if any(term.mean for term in terms) else MOST_UNEQUAL
-        return cls(tuple(terms), tuple(out), diagonal, most if cheap and out else len(out))
+        return cls(tuple(terms), tuple(out), one, sizes, most if cheap and out else len(out))
+
+    def all_times(self, par: Array, times: float) -> Array:
+        """The parameters with every effect so many times larger."""
+        return np.where(self.sizes, times * par, par)
 
     def starts(self, moments: Array) -> Iterator[Array]:
         """Parameters from which to search again, in the basis where the columns are orthonormal: one random
         effect after another is far larger, or far smaller, than the moments say, or larger than all others.
         """
-        one = self.diagonal
-        kinds = ((moments, 100.0), (SMALL * one, 1000.0), (one, 10.0), (moments, 10.0), (moments, 0.01))
+        one, small = self.one, self.all_times(self.one, SMALL)
+        kinds = ((moments, 100.0), (small, 1000.0), (one, 10.0), (moments, 10.0), (moments, 0.01))
         each = [effect.scaled(par, times) for par, times in kinds for effect in self.effects]
         first = len(self.effects)
-        yield from islice(chain(each[:first], (one, 100.0 * one), each[first:]), self.most)
+        yield from islice(chain(each[:first], (one, self.all_times(one, 100.0)), each[first:]), self.most)
 
     def starts_about(self, optimum: Array) -> Iterator[Array]:
         """The same about the lowest minimum that was found."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from interlace.formula.structured import written
 from interlace.formula.tree import ADD, Name, Node, label, spell
 
 
@@ -37,9 +38,10 @@ class RandomTerm:
         The columns with their intercept settled: ``1 + x``, ``0 + x``.
     grouping : tuple of Node
         Factors of the product that defines the groups: `a`, or `a` and `b`.
-    covariance : {"unstructured", "independent"}
-        ``|`` leaves the covariance free; ``||`` drops the correlations between the terms of `columns`
-        (the columns of one factor stay correlated).
+    covariance : str
+        "unstructured": ``|`` leaves the covariance free. "independent": ``||`` drops the correlations between
+        the terms of `columns` (the columns of one factor stay correlated). Or a structure: "diag", "cs" and
+        "hetar1" with a variance for each effect, "homdiag", "homcs" and "ar1" with one for all.
     bar : int or None
         Which bar of the text the term was written with, as ``(1 | a/b)`` is two terms; no part of equality.
     """
@@ -67,8 +69,7 @@ class RandomTerm:
         return ":".join(self.factors)
 
     def __str__(self) -> str:
-        bar = "|" if self.covariance == "unstructured" else "||"
-        return f"({self.columns} {bar} {':'.join(map(str, self.grouping))})"
+        return written(self.covariance, str(self.columns), ":".join(map(str, self.grouping)))
 
 
 @dataclass(frozen=True, slots=True)

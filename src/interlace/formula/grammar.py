@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from interlace.errors import FormulaError
+from interlace.formula.structured import ALIASES, HOM
 from interlace.formula.tokens import CONSTANTS, Token, Tokens, outside_calls, tokenize, unquoted
 from interlace.formula.tree import (
     COMPARE,
@@ -290,7 +291,7 @@ class _Reader:
     def refuse_forgotten_sign(self, token: Token, bracket: Token) -> None:
         """`x (1 | g)` is meant as `x + (1 | g)`, not as a call of `x`."""
         apart = bracket.position > token.position + len(token.text)
-        if not apart or self.calls or token.text == "I":
+        if not apart or self.calls or token.text == "I" or token.text in (*HOM, *ALIASES):
             return
         end = self.index + 1
         depth = 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from interlace.errors import FormulaError
 from interlace.formula.algebra import terms_of
-from interlace.formula.formula import RandomTerm
+from interlace.formula.formula import RandomTerm, Sum
 from interlace.formula.sums import Side, is_offset
 from interlace.formula.tree import Bar, Call, Chain, Constant, Listing, Name, Node, Number, Text, walk
 
@@ -20,9 +20,37 @@ def random_terms(bar: Bar, text: str) -> list[tuple[RandomTerm, int]]:
         raise FormulaError(
             "this random term has no columns; write (1 | g) for an intercept", text, bar.columns.position
         )
-    covariance = "unstructured" if bar.bar == "|" else "independent"
+    covariance = bar.structure or ("unstructured" if bar.bar == "|" else "independent")
+    _check_structure(covariance, columns, bar, text)
     groupings = _groupings(bar.grouping, text)
     return [(RandomTerm(columns, grouping, covariance), bar.position) for grouping in groupings]
+
+
+def _check_structure(covariance: str, columns: Sum, bar: Bar, text: str) -> None:
+    """What can be seen without the data: compound symmetry is of several effects, AR(1) of one factor."""
+    terms = terms_of(columns)
+    if covariance in ("cs", "homcs") and len(terms) == 1 and not terms[0].members:
+        raise FormulaError(
+            "cs(1 | g) has one random effect, and a correlation needs two: write (1 | g), or name columns, "
+            "as in cs(0 + f | g)",
+            text,
+            bar.position,
+        )
+    if covariance not in ("ar1", "hetar1"):
+        return
+    if columns.intercept and len(terms) == 2 and len(terms[1].members) == 1:
+        raise FormulaError(
+            f"ar1() has an effect for each level of a factor, in their order, and no intercept: write "
+            f"ar1(0 + {terms[1].label} | ...)",
+            text,
+            bar.position,
+        )
+    if len(terms) != 1 or len(terms[0].members) != 1:
+        raise FormulaError(
+            "ar1() has an effect for each level of one factor, in their order: write ar1(0 + t | g)",
+            text,
+            bar.position,
+        )
 
 
 def _refuse_in_columns(node: Node, text: str) -> None:

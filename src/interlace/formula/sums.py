@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from interlace.errors import FormulaError
 from interlace.formula.formula import Sum
+from interlace.formula.structured import structured
 from interlace.formula.tree import (
     ADD,
     AND,
@@ -37,12 +38,6 @@ from interlace.formula.tree import (
     walk,
 )
 
-STRUCTURES = {
-    "us": "(x | g)",
-    "diag": "(x || g)",
-    **dict.fromkeys(("cs", "homcs", "homdiag", "ar1", "hetar1", "ou", "toep", "homtoep", "rr"), "(x | g)"),
-}
-
 
 @dataclass(slots=True)
 class Side:
@@ -62,7 +57,8 @@ class Side:
     def read(self, node: Node) -> Side:
         """Take in a right-hand side."""
         self._refuse_unmarked(node)
-        for sign, part in summands(node):
+        for sign, summand in summands(node):
+            part = (isinstance(summand, Call) and structured(summand, self.text)) or summand
             if isinstance(part, Bar):
                 if sign == "-":
                     raise self._error("a random term cannot be taken away; leave it out instead", part)
@@ -192,15 +188,8 @@ class Side:
         self._refuse_bars(node)
 
     def _check_call(self, node: Call) -> None:
-        inside = node.arguments[0].value if node.arguments else None
-        barred = isinstance(inside, Chain) and inside.operators & {"|", "||"}
-        if node.function in STRUCTURES and barred:
-            raise self._error(
-                f"the covariance structure {node.function}(... | g) is not there yet; random terms have "
-                "a free covariance, (x | g), or none between terms, (x || g): "
-                f"write {STRUCTURES[node.function]}",
-                node,
-            )
+        if bar := structured(node, self.text):
+            raise self._misplaced(bar)
         if is_offset(node):
             raise self._error("an offset cannot stand there; add it to the terms: '+ offset(z)'", node)
 

@@ -135,12 +135,14 @@ class Chain(Node):
 
 @dataclass(frozen=True, slots=True)
 class Bar(Node):
-    """``(columns | grouping)``; `at` is the position of the bar."""
+    """``(columns | grouping)``; `at` is the position of the bar, `structure` what a function around it says
+    of the covariance."""
 
     columns: Node
     bar: str
     grouping: Node
     at: int = field(default=-1, compare=False, repr=False)
+    structure: str | None = None
 
 
 # Precedence, loosest first; R's, with Python's `//` and `%` beside `*`.

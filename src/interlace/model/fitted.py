@@ -49,15 +49,15 @@ class Fitted:
 
     @property
     def aic(self) -> float:
-        """-2 loglik + 2 (p + length of theta + 1)."""
+        """-2 loglik + 2 (p + number of covariance parameters + 1)."""
         return likelihood.aic(self._fit)
 
     @property
     def bic(self) -> float:
-        """-2 loglik + log(n) (p + length of theta + 1)."""
+        """-2 loglik + log(n) (p + number of covariance parameters + 1)."""
         return likelihood.bic(self._fit)
 
     @property
     def df_resid(self) -> int:
-        """n - (p + length of theta + 1)."""
+        """n - (p + number of covariance parameters + 1)."""
         return likelihood.df_resid(self._fit)

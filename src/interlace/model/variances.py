@@ -18,7 +18,11 @@ class Components(Fitted):
 
     @property
     def theta(self) -> np.ndarray:
-        """Entries of the relative covariance factors in lme4's order: each lower triangle by column."""
+        """Entries of the relative covariance factors in lme4's order: each lower triangle by column.
+
+        Of a structured covariance, as lme4 has it: entries that are not always zero, and of those of a shared
+        variance the ones that differ.
+        """
         return self._fit.solution.theta.copy()
 
     def varcorr(self, *, se: bool = False) -> Table:
@@ -26,6 +30,7 @@ class Components(Fitted):
 
         A row without `term2` is a variance; a row with `term2` holds the covariance in `variance` and the
         correlation in `corr`. The last row is the residual. Equal to lme4's `as.data.frame(VarCorr(m))`.
+        Effects of `diag(x | g)` have no covariances.
 
         Parameters
         ----------
@@ -52,7 +57,8 @@ class Components(Fitted):
         Parameters
         ----------
         drop : {"slopes", "terms"}
-            "slopes": a term with slopes loses one slope at a time. "terms": each term is dropped as a whole.
+            "slopes": a term with slopes loses one slope at a time, and `cs(x | g)` or `ar1(0 + t | g)` its
+            correlation. "terms": each term is dropped as a whole.
 
         Returns
         -------

@@ -120,7 +120,7 @@ def bases(fit: Fit) -> list[Array]:
     levels: there the rank of the information is seen whatever the origin and units of the data."""
     layout = fit.layout
     out: list[Array] = [np.zeros((k, k)) for k in layout.k]
-    for place, B in zip(layout.places, fit.criterion.natural, strict=True):
+    for place, B in zip(layout.places, fit.criterion.parameters.natural, strict=True):
         out[place.factor][place.columns, place.columns] = B
     return out
 
@@ -133,16 +133,12 @@ def orthonormal_factors(fit: Fit) -> list[Array]:
 
 def parameters(fit: Fit) -> list[Parameter]:
     """Variances and covariances in the coordinates of `bases`."""
-    layout, factors, out = fit.layout, orthonormal_factors(fit), []
-    for i in layout.theta_order:
+    layout, out = fit.layout, []
+    for i, E, gamma in fit.criterion.parameters.directions(fit.solution.factors):
         place = layout.places[i]
-        G = (factors[place.factor] @ factors[place.factor].T)[place.columns, place.columns]
-        for row, col in fit.criterion.structures[i].entries:
-            E = np.zeros(G.shape)
-            E[row, col] = E[col, row] = 1.0
-            D = np.zeros(factors[place.factor].shape)
-            D[place.columns, place.columns] = E
-            out.append(Parameter(place.factor, D, float(G[row, col])))
+        D = np.zeros((layout.k[place.factor],) * 2)
+        D[place.columns, place.columns] = E
+        out.append(Parameter(place.factor, D, gamma))
     return out
 
 

@@ -2,7 +2,10 @@
 
 The covariance of y is linear in its parameters, ``Sigma = sum of gamma_j V_j``: the variances and covariances
 of each random-effects term (V_j = Z D_j Z' for a small symmetric D_j repeated along the levels) and the
-residual variance (V_0 = W^-1). The letters P, Q, W, Phi, A1, A2 are those of the paper and of pbkrtest.
+residual variance (V_0 = W^-1). Where a covariance structure makes it a curved function of its parameters, the
+V_j are its derivatives, and second derivatives are left out of the adjustment, as SAS does with
+DDFM=KENWARDROGER(FIRSTORDER): so nothing depends on which parameters one takes. The letters P, Q, W, Phi, A1,
+A2 are those of the paper and of pbkrtest.
 
 Everything is computed with sigma = 1, in coordinates where ``Phi = I`` (`Marginal`): A1 and A2 do not depend
 on either.
@@ -162,6 +165,12 @@ def bind(fit: Fit, information: str) -> KenwardRogerDdf:
                 f"Kenward-Roger is not there for models with a known covariance of levels ('{block.group}'): "
                 "take ddf='satterthwaite'"
             )
+    if information == "observed" and (curved := _curved(fit)):
+        raise ModelError(
+            f"the covariance of y is no linear function of the parameters of {curved[0]}, and there the "
+            "observed information has parts that are not computed: take "
+            "KenwardRoger(information='expected')"
+        )
     found = moments_of(fit)
     known = _known_to_be_zero(fit) if information == "observed" else np.zeros(len(found.P), dtype=np.bool_)
     W, left_out = _variance(fit, found, information, known)
@@ -180,7 +189,7 @@ def _known_to_be_zero(fit: Fit) -> NDArray[np.bool_]:
     """
     known: list[bool] = []
     for i in fit.layout.theta_order:
-        if not fit.criterion.structures[i].n_par:
+        if not fit.criterion.parameters.structures[i].n_par:
             continue
         S, T, tested = scale_free_factor(fit, i)
         smallest = np.linalg.svd(tested.T @ S @ T, compute_uv=False).min(initial=np.inf)
@@ -191,7 +200,7 @@ def _known_to_be_zero(fit: Fit) -> NDArray[np.bool_]:
                 "observed information about it means nothing: take KenwardRoger(information='expected'), or "
                 "a simpler random part"
             )
-        known += [singular] * fit.criterion.structures[i].n_par
+        known += [singular] * fit.criterion.parameters.structures[i].n_par
     return np.array([*known, False])
 
 
@@ -255,16 +264,27 @@ def _refuse_confounded(fit: Fit, found: Moments, directions: Array) -> None:
     )
 
 
+def _curved(fit: Fit) -> list[str]:
+    """Terms whose covariance is no linear function of any parameters."""
+    blocks = zip(fit.encoding.random, fit.criterion.parameters.structures, strict=True)
+    return [block.text() for block, structure in blocks if not structure.linear]
+
+
 def _labels(fit: Fit) -> list[str]:
     """The term of each covariance parameter, in the order of theta."""
     found: list[str] = []
     for i in fit.layout.theta_order:
-        found += [fit.encoding.random[i].text()] * fit.criterion.structures[i].n_par
+        found += [fit.encoding.random[i].text()] * fit.criterion.parameters.structures[i].n_par
     return found
 
 
 def _note(fit: Fit, left_out: int, known: NDArray[np.bool_]) -> str:
     words = []
+    if curved := _curved(fit):
+        words.append(
+            f"the covariance is no linear function of the parameters of {' and '.join(curved)}: Kenward-"
+            "Roger without second derivatives, which does not depend on their choice (SAS's FIRSTORDER)"
+        )
     if known.any():
         words.append(
             "the fit is singular: Kenward-Roger with observed information takes variances at zero as known "

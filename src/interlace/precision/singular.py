@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from interlace.arrays import Array
-from interlace.estimation.deviance import orthonormal_basis
+from interlace.design.learnt import RandomEncoding
+from interlace.design.structure_columns import CORRELATED
 from interlace.estimation.fit import Fit
+from interlace.precision.wald import correlation
 
 # lme4's isSingular(): a standard deviation below this share of the residual one counts as zero.
 TOLERANCE = 1e-4
@@ -74,17 +76,25 @@ def singular_terms(fit: Fit, tolerance: float = TOLERANCE) -> tuple[SingularTerm
         missing = int((np.linalg.svd(known.T @ S @ T, compute_uv=False) <= tolerance).sum())
         if missing:
             rank = known.shape[1] - missing
-            reason = _reason(block.columns, S, T, rank, tolerance)
-            simpler = "" if block.basis.factors else block.text("||")
-            found.append(SingularTerm(block.group, block.text(), block.columns, rank, reason, simpler))
+            reason = _reason(block.columns, S, T, rank, tolerance, block.covariance)
+            found.append(
+                SingularTerm(block.group, block.text(), block.columns, rank, reason, _simpler(block))
+            )
     return tuple(found)
+
+
+def _simpler(block: RandomEncoding) -> str:
+    """The term without correlations, where it can be written."""
+    if block.covariance == "unstructured":
+        return "" if block.basis.factors else block.text("||")
+    return replace(block, covariance="diag").text() if block.covariance in CORRELATED else ""
 
 
 def scale_free_factor(fit: Fit, i: int) -> tuple[Array, Array, Array]:
     """S with ``S'S = Z'WZ / n`` for the columns of term i, the factor T of its relative covariance, and the
     orthonormal combinations of the rows of S T that the data tell."""
     system, place = fit.criterion.system, fit.layout.places[i]
-    basis, lost = orthonormal_basis(system, i), fit.identification.lost[i]
+    basis, lost = fit.criterion.parameters.orthonormal[i], fit.identification.lost[i]
     per_row = np.sqrt(system.A.layout.levels[place.factor] / system.A.n)
     S = per_row * np.linalg.solve(basis, system.A.origin.shift(fit.encoding, i))
     known = np.linalg.qr(np.linalg.solve(basis, lost), mode="complete")[0][:, lost.shape[1] :]
@@ -105,7 +115,9 @@ def singular_line(fit: Fit) -> str:
     return f"singular fit: {', and '.join(map(str, terms))}; {', and '.join(remedies)}"
 
 
-def _reason(columns: tuple[str, ...], S: Array, T: Array, rank: int, tolerance: float) -> str:
+def _reason(
+    columns: tuple[str, ...], S: Array, T: Array, rank: int, tolerance: float, covariance: str
+) -> str:
     if rank == 0:
         return "all variances are zero"
     sd = np.linalg.norm(S, axis=0) * np.linalg.norm(T, axis=1)
@@ -114,6 +126,8 @@ def _reason(columns: tuple[str, ...], S: Array, T: Array, rank: int, tolerance: 
         return f"the variance{'s' * (len(zero) > 1)} of {' and '.join(zero)} {_are(zero)} zero"
     if len(columns) == 2:
         return f"correlation {'-' * bool(T[0] @ T[1] < 0)}1"
+    if covariance in CORRELATED:
+        return f"correlation {correlation(T @ T.T)[0, 1]:.3g}"
     return ""
 
 

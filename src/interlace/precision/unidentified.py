@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from interlace.arrays import Array
 from interlace.design.learnt import RandomEncoding
 from interlace.errors import IdentificationWarning, warn
-from interlace.estimation.deviance import orthonormal_basis
 from interlace.estimation.fit import Fit
 from interlace.estimation.identification import Direction
 from interlace.precision.marginal import Marginal
@@ -36,7 +35,7 @@ def unknown_entries(fit: Fit) -> tuple[NDArray[np.bool_], ...]:
 
 def _effects(fit: Fit, i: int) -> tuple[Array, Array]:
     """The effects of block i in terms of orthonormal ones, (k, k), and the basis of those."""
-    basis = orthonormal_basis(fit.criterion.system, i)
+    basis = fit.criterion.parameters.orthonormal[i]
     return fit.A.origin.unshift(fit.encoding, i) @ basis, basis
 
 
@@ -50,7 +49,7 @@ def _coordinates(fit: Fit, direction: Direction) -> list[Array]:
     """The matrices of a direction in orthonormal coordinates, the largest entry 1."""
     out = []
     for i, N in enumerate(direction):
-        inverse = np.linalg.inv(orthonormal_basis(fit.criterion.system, i))
+        inverse = np.linalg.inv(fit.criterion.parameters.orthonormal[i])
         out.append(inverse @ N @ inverse.T)
     largest = max(np.abs(C).max() for C in out)
     return [C / largest for C in out]
@@ -182,7 +181,7 @@ class Resting:
         marginal, system, weights = Marginal.of(fit), fit.criterion.system, []
         p, involved = len(marginal.root), []
         for i, (place, U) in enumerate(zip(system.A.layout.places, fit.identification.lost, strict=True)):
-            zvx, basis = marginal.zvx[place.factor][:, place.columns], orthonormal_basis(system, i)
+            zvx, basis = marginal.zvx[place.factor][:, place.columns], fit.criterion.parameters.orthonormal[i]
             if U.size:
                 weights.append(np.einsum("lkp,kc->plc", zvx, U).reshape(p, -1))
                 involved.append(np.einsum("lkp,kc->plc", zvx, basis).reshape(p, -1))

@@ -9,6 +9,7 @@ import numpy as np
 
 from interlace.arrays import Array
 from interlace.errors import ModelError
+from interlace.estimation.covariance import Covariance
 from interlace.estimation.deviance import ProfiledDeviance
 from interlace.estimation.fit import Fit, NotPositiveDefiniteError
 from interlace.precision.marginal import Marginal
@@ -52,14 +53,15 @@ class VarianceParameters:
     def of(cls, fit: Fit, marginal: Marginal) -> VarianceParameters:
         """At the fitted theta."""
         # 1) where the Hessian is positive definite its inverse serves, in the coordinates most regular
-        criterion, par = fit.criterion.pivoted(fit.optimum.par)
+        parameters, par = fit.criterion.parameters.pivoted(fit.optimum.par)
+        criterion = fit.criterion.with_parameters(parameters)
         H = _hessian(criterion, par, fit, marginal)
         units: Array = 1 / np.sqrt(np.where(np.diagonal(H) > 0, np.diagonal(H), 1.0))
         scaled = H * np.outer(units, units)
         if np.linalg.eigvalsh(scaled)[0] > WELL_CONDITIONED:
             return cls(criterion, par, 2 * np.linalg.inv(scaled) * np.outer(units, units), np.zeros(0))
         # 2) else lmerTest's generalised inverse, in coordinates like its own: theta and sigma, without units
-        if not any(s.fixed for s in criterion.structures):  # else theta has directions that are no parameters
+        if parameters.n_par == parameters.n_theta:  # else theta has directions that are no parameters
             criterion, par = _theta_coordinates(fit)
         H = _hessian(criterion, par, fit, marginal)
         values, vectors = np.linalg.eigh(H)
@@ -75,18 +77,28 @@ def derivatives(criterion: ProfiledDeviance, par: Array, left: Sequence[Array]) 
     levels is known it stands between: ``sum over g, h of left_g' (dLambda) K_gh Lambda' left_h``.
     """
     right = [criterion.system.covariance(f, v) for f, v in enumerate(left)]
-    layout, out, at = criterion.system.A.layout, [], 0
-    for s, B, place in zip(criterion.structures, criterion.basis, layout.places, strict=True):
-        T = s.factor(par[at : at + s.n_par])
-        at += s.n_par
+    parameters, out = criterion.parameters, list[Array]()
+    a = left[0].shape[-1]
+    blocks = zip(
+        parameters.structures, parameters.basis, parameters.slices, parameters.layout.places, strict=True
+    )
+    for s, B, at, place in blocks:
         rows = np.einsum("lkp,kr->rlp", left[place.factor][:, place.columns], B)
         other = rows
         if right[place.factor] is not left[place.factor]:
             other = np.einsum("lkp,kr->rlp", right[place.factor][:, place.columns], B)
-        columns = np.einsum("rlp,rc->clp", other, T)
-        out += [rows[row].T @ columns[col] for row, col in s.entries]
-    a = left[0].shape[-1]
-    return np.array(out).reshape(len(out), a, a)
+        columns = np.einsum("rlp,rc->clp", other, s.factor(par[at]))
+        entries = np.array([rows[row].T @ columns[col] for row, col in s.entries]).reshape(
+            len(s.entries), a, a
+        )
+        out.append(entries if s.plain else np.tensordot(_of_entries(s, par[at]), entries, 1))
+    return np.concatenate([np.zeros((0, a, a)), *out])
+
+
+def _of_entries(s: Covariance, par: Array) -> Array:
+    """Derivatives of the entries of the factor, (n_par, entries)."""
+    rows, cols = np.array(s.entries).T
+    return s.derivative(par)[:, rows, cols]
 
 
 def _hessian(criterion: ProfiledDeviance, par: Array, fit: Fit, marginal: Marginal) -> Array:
@@ -136,11 +148,11 @@ def _profiled_hessian(criterion: ProfiledDeviance, par: Array) -> Array:
 def _theta_coordinates(fit: Fit) -> tuple[ProfiledDeviance, Array]:
     """The criterion with theta for parameters, as if the columns of Z had a mean square of 1."""
     criterion, system = fit.criterion, fit.criterion.system
-    basis, par = [], []
-    for i, (s, T, place) in enumerate(
-        zip(criterion.structures, fit.solution.factors, system.A.layout.places, strict=True)
-    ):
-        shift = system.A.origin.shift(system.encoding, i)
+    parameters, basis, par = criterion.parameters, [], []
+    blocks = zip(
+        parameters.structures, parameters.shift, fit.solution.factors, parameters.layout.places, strict=True
+    )
+    for s, shift, T, place in blocks:
         zz = np.asarray(system.A.products.zz_diagonal(place.factor))[:, place.columns, place.columns].mean(
             axis=0
         )
@@ -148,4 +160,4 @@ def _theta_coordinates(fit: Fit) -> tuple[ProfiledDeviance, Array]:
         unit = 1 / np.where(length > 0, length, 1.0)
         basis.append(shift * unit)
         par.append(s.par(T / unit[:, None]))
-    return replace(criterion, basis=tuple(basis)), np.concatenate(par)
+    return criterion.with_parameters(replace(parameters, basis=tuple(basis))), np.concatenate(par)

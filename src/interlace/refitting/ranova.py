@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from interlace.design.reduced import Reduction, without_block, without_columns, without_slopes
+from interlace.errors import ModelError
 from interlace.estimation.fit import Fit
 from interlace.estimation.fit import fit as fit_model
 from interlace.estimation.likelihood import likelihood_ratio, n_parameters, warn_if_lower
@@ -32,7 +33,8 @@ def ranova(fit: Fit, *, drop: str = "slopes") -> Table:
     ----------
     drop : {"slopes", "terms"}
         "slopes": a term with slopes loses one slope at a time, and an intercept stays when the only slope
-        goes, even in `(0 + x | g)` (lmerTest's `reduce.terms = TRUE`). "terms": each term leaves as a whole.
+        goes, even in `(0 + x | g)` (lmerTest's `reduce.terms = TRUE`). A term with a structured correlation,
+        `cs` or `ar1`, loses that, and leaves as a whole. "terms": each term leaves as a whole.
 
     Returns
     -------
@@ -48,8 +50,8 @@ def ranova(fit: Fit, *, drop: str = "slopes") -> Table:
     """
     reduced = DROPS[word("drop", drop, DROPS)]
     encoding, design = without_columns(fit.encoding, fit.design, fit.kept)
-    smaller = [r for i in range(len(encoding.random)) for r in reduced(encoding, design, i)]
-    fits = [_likelihood(fit, r) for r in smaller]
+    tried = [r for i in range(len(encoding.random)) for r in reduced(encoding, design, i)]
+    smaller, fits, untested = _fitted(fit, tried)
     npar = np.array([n_parameters(fit), *(n for n, _, _ in fits)])
     told = np.array([fit.identification.n_parameters, *(n for _, n, _ in fits)])
     ll = np.array([fit.loglik, *(value for _, _, value in fits)])
@@ -74,8 +76,29 @@ def ranova(fit: Fit, *, drop: str = "slopes") -> Table:
         },
         labels,
         heading=f"Single random term deletions, likelihood ratios by {criterion}",
-        note=[NOTE, *strangers, *told_words],
+        note=[NOTE, *strangers, *untested, *told_words],
     )
+
+
+_Facts = tuple[int, int, float]
+
+
+def _fitted(fit: Fit, tried: list[Reduction]) -> tuple[list[Reduction], list[_Facts], list[str]]:
+    """The smaller models, what `_likelihood` says of them, and words about those without a fit: independent
+    effects may be residuals by another name."""
+    smaller: list[Reduction] = []
+    facts: list[_Facts] = []
+    words: list[str] = []
+    for reduction in tried:
+        try:
+            facts.append(_likelihood(fit, reduction))
+        except ModelError as error:
+            if reduction.variances:
+                raise
+            words.append(f"{reduction.label} has no test of its own: without it {error}")
+        else:
+            smaller.append(reduction)
+    return smaller, facts, words
 
 
 def mixture_p_value(lrt: np.ndarray, df: np.ndarray) -> np.ndarray:
@@ -87,7 +110,7 @@ def mixture_p_value(lrt: np.ndarray, df: np.ndarray) -> np.ndarray:
     return np.where(lrt > NOTHING, (lower + chi2_p_value(lrt, df)) / 2, 1.0)
 
 
-def _likelihood(fit: Fit, smaller: Reduction) -> tuple[int, int, float]:
+def _likelihood(fit: Fit, smaller: Reduction) -> _Facts:
     """Of a smaller model: number of parameters, of those of the random part that the data tell, and
     (restricted) log-likelihood."""
     if not smaller.encoding.random:  # the linear model is the mixed model at theta = 0

@@ -86,14 +86,16 @@ def random_effects(
     parts: Sequence[Component], sigma: float, *, variances: bool
 ) -> tuple[list[str], list[list[str]], str]:
     """Header, rows and alignment of the table of variance components."""
-    sds = np.concatenate([*(c.sd for c in parts), [sigma]])
+    rows_of = [range(1 if c.shared else len(c.names)) for c in parts]
+    sds = np.concatenate([*(c.sd[: len(rows)] for c, rows in zip(parts, rows_of, strict=True)), [sigma]])
     numbers = [format_common(sds, DIGITS if variances else DIGITS + 1)]
     if variances:
         numbers.insert(0, format_common(sds**2, DIGITS))
-    labels = [(c.label if j == 0 else "", name) for c in parts for j, name in enumerate(c.names)]
+    each = [(c, j) for c, rows in zip(parts, rows_of, strict=True) for j in rows]
+    labels = [(c.label if j == 0 else "", _row_name(c, j)) for c, j in each]
     labels.append((RESIDUAL, ""))
-    n_corr = max((len(c.names) for c in parts), default=1) - 1
-    corr = [_correlations(c, j, n_corr) for c in parts for j in range(len(c.names))]
+    n_corr = max((_width(c) for c in parts), default=0)
+    corr = [_correlations(c, j, n_corr) for c, j in each]
     corr.append([""] * n_corr)
     rows = [
         [*label, *cells, *r] for label, cells, r in zip(labels, zip(*numbers, strict=True), corr, strict=True)
@@ -172,11 +174,33 @@ def _criteria_lines(o: OverviewFacts, *, decimals: int) -> list[str]:
     return text_table(list(cells), [list(cells.values())], "r" * len(cells))
 
 
+def _row_name(component: Component, row: int) -> str:
+    names = component.names
+    return f"{names[0]} ... {names[-1]}" if component.shared else names[row]
+
+
+def _width(component: Component) -> int:
+    """Columns of correlations."""
+    if component.structure == "unstructured":
+        return len(component.names) - 1
+    return int(component.rho is not None)
+
+
 def _correlations(component: Component, row: int, width: int) -> list[str]:
-    shown = [
-        without_minus_zero(f"{r:.2f}") if np.isfinite(r) else "NaN" for r in component.correlation[row, :row]
-    ]
-    return shown + [""] * (width - row)
+    """Those with the effects before; of a structure with one, that and its name in the first row."""
+    if component.structure == "unstructured":
+        shown = [_two_digits(r) for r in component.correlation[row, :row]]
+    elif component.rho is not None and row == 0:
+        shown = [
+            f"{_two_digits(component.rho)} ({component.structure.removeprefix('hom').removeprefix('het')})"
+        ]
+    else:
+        shown = []
+    return shown + [""] * (width - len(shown))
+
+
+def _two_digits(r: float) -> str:
+    return without_minus_zero(f"{r:.2f}") if np.isfinite(r) else "NaN"
 
 
 def _indented(table: tuple[list[str], list[list[str]], str]) -> list[str]:

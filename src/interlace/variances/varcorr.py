@@ -25,11 +25,13 @@ class Component:
     """The covariance matrix `sigma^2 T T'` of one random-effects term; NaN where the data do not tell it.
 
     `label` is the grouping factor; a second term on the same factor is "g.1", a third "g.2" (as in lme4).
+    `structure` is that of the covariance, as in `RandomTerm.covariance`.
     """
 
     label: str
     names: tuple[str, ...]
     covariance: np.ndarray
+    structure: str = "unstructured"
 
     @property
     def sd(self) -> np.ndarray:
@@ -40,6 +42,25 @@ class Component:
     def correlation(self) -> np.ndarray:
         """Correlations, shape (k, k); NaN where a standard deviation is zero."""
         return correlation(self.covariance)
+
+    @property
+    def pairs(self) -> tuple[tuple[int, int], ...]:
+        """Pairs of effects that have a covariance."""
+        return () if self.structure in ("diag", "homdiag") else tuple(combinations(range(len(self.names)), 2))
+
+    @property
+    def shared(self) -> bool:
+        """Do all effects have one variance?"""
+        return self.structure in ("homdiag", "homcs", "ar1") and len(self.names) > 1
+
+    @property
+    def rho(self) -> float | None:
+        """The correlation that stands for all of a structure; None where there is no such."""
+        if self.structure not in ("cs", "homcs", "ar1", "hetar1"):
+            return None
+        neighbours = np.diagonal(self.correlation, offset=1)
+        told = neighbours[np.isfinite(neighbours)]
+        return float(told[0]) if told.size else np.nan
 
 
 def components(fit: Fit) -> tuple[Component, ...]:
@@ -53,7 +74,7 @@ def components(fit: Fit) -> tuple[Component, ...]:
         seen[block.group] = repeat + 1
         label = f"{block.group}.{repeat}" if repeat else block.group
         covariance = np.where(unknown[i], np.nan, fit.scale * (T @ T.T))
-        found.append(Component(label, tuple(block.columns), covariance))
+        found.append(Component(label, tuple(block.columns), covariance, block.covariance))
     return tuple(found)
 
 
@@ -61,7 +82,7 @@ def varcorr_table(fit: Fit) -> Table:
     """Columns `group, term1, term2, variance, sd, corr`; the rows of lme4's `as.data.frame(VarCorr(m))`.
 
     A row without `term2` is a variance with its `sd`; a row with `term2` holds a covariance in `variance` and
-    the correlation in `corr`. The last row is the residual.
+    the correlation in `corr`. Effects of a diagonal structure have no such row. The last row is the residual.
     """
     rows = [row for component in components(fit) for row in _rows(component)]
     residual: _Row = (RESIDUAL, None, None, fit.scale, fit.sigma, np.nan)
@@ -84,7 +105,6 @@ def _rows(component: Component) -> list[_Row]:
     k = len(names)
     variances: list[_Row] = [(component.label, names[j], None, cov[j, j], sd[j], np.nan) for j in range(k)]
     covariances: list[_Row] = [
-        (component.label, names[i], names[j], cov[i, j], np.nan, corr[i, j])
-        for i, j in combinations(range(k), 2)
+        (component.label, names[i], names[j], cov[i, j], np.nan, corr[i, j]) for i, j in component.pairs
     ]
     return [*variances, *covariances]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import combinations
-
 import numpy as np
 
 from interlace.arrays import Array
@@ -12,7 +10,7 @@ from interlace.precision.unidentified import unknown_entries
 from interlace.precision.varpar import VarianceParameters
 from interlace.precision.wald import rowwise
 from interlace.tables.table import Table
-from interlace.variances.varcorr import varcorr_table
+from interlace.variances.varcorr import components, varcorr_table
 
 AT_THE_BOUNDARY = 1e-10  # a correlation this near to 1 in size has no standard error
 
@@ -28,6 +26,7 @@ def varcorr_se_table(fit: Fit, parameters: VarianceParameters) -> Table:
     layout = fit.layout
     n, unknown = len(parameters.covariance), unknown_entries(fit)
     variance, sd, corr = [], [], []
+    parts = dict(zip(layout.theta_order, components(fit), strict=True))
     for i in layout.theta_order:
         S, dS = _covariance(fit, parameters, i)
         dS[:, unknown[i]] = np.nan
@@ -38,7 +37,7 @@ def varcorr_se_table(fit: Fit, parameters: VarianceParameters) -> Table:
             R = S / np.outer(s, s)
             dR = dS / np.outer(s, s) - R * ((ds / s)[:, :, None] + (ds / s)[:, None, :])
             dR[:, np.abs(R) > 1 - AT_THE_BOUNDARY] = np.nan
-        pairs = list(combinations(range(k), 2))
+        pairs = parts[i].pairs
         nothing = np.full(n, np.nan)
         variance += [np.where(s[a] > 0, dS[:, a, a], np.nan) for a in range(k)]
         variance += [np.where(s[a] * s[b] > 0, dS[:, a, b], np.nan) for a, b in pairs]
@@ -56,16 +55,14 @@ def varcorr_se_table(fit: Fit, parameters: VarianceParameters) -> Table:
 
 def _covariance(fit: Fit, parameters: VarianceParameters, i: int) -> tuple[Array, Array]:
     """Covariance matrix of term i, (k, k), and its derivatives in all parameters, (n, k, k)."""
-    criterion, system = parameters.criterion, fit.criterion.system
-    start = sum(s.n_par for s in criterion.structures[:i])
-    structure = criterion.structures[i]
-    basis = np.linalg.solve(system.A.origin.shift(system.encoding, i), criterion.basis[i])
-    F = basis @ structure.factor(parameters.par[start : start + structure.n_par])
+    held = parameters.criterion.parameters
+    structure, at = held.structures[i], held.slices[i]
+    basis = np.linalg.solve(held.shift[i], held.basis[i])
+    F = basis @ structure.factor(parameters.par[at])
     S = fit.scale * (F @ F.T)
     derivative = np.zeros((len(parameters.covariance), *S.shape))
-    for j, (row, col) in enumerate(structure.entries):
-        half = fit.scale * np.outer(basis[:, row], F[:, col])
-        derivative[start + j] = half + half.T
+    half = fit.scale * (basis @ structure.derivative(parameters.par[at]) @ F.T)
+    derivative[at] = half + half.transpose(0, 2, 1)
     derivative[-1] = 2 * S
     return S, derivative
 

@@ -1,0 +1,144 @@
+"""The compiled criterion as a function of parameters that are not entries of the factors.
+
+The core knows factors by their entries. Here those are functions of fewer parameters, and derivatives go
+through the derivatives of the factors (chain rule).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from interlace import kernel
+from interlace.estimation.parameters import Parameters
+
+Array = NDArray[np.floating]
+
+STEP = 1e-4  # of central differences, as in the core
+
+
+class MappedDeviance:
+    """Answers as `kernel.ProfiledDeviance` does, with a workspace of its own.
+
+    Parameters
+    ----------
+    compiled : kernel.ProfiledDeviance
+        Its parameters are the entries `Parameters.places`.
+    moments : kernel.ProfiledDeviance
+        The same with the diagonal entries alone of blocks with fewer parameters than entries.
+    parameters : Parameters
+    """
+
+    def __init__(
+        self, compiled: kernel.ProfiledDeviance, moments: kernel.ProfiledDeviance, parameters: Parameters
+    ) -> None:
+        self._compiled, self._moments, self._parameters = compiled, moments, parameters
+
+    @property
+    def pwrss(self) -> float:
+        """Where `value` was asked last."""
+        return float(self._compiled.pwrss)
+
+    def _entries(self, par: Array) -> Array:
+        par = np.asarray(par, dtype=np.float64)
+        out = []
+        for s, T in zip(self._parameters.structures, self._parameters.small(par), strict=True):
+            rows, cols = np.array(s.entries, dtype=np.intp).reshape(-1, 2).T
+            out.append(T[rows, cols])
+        return np.concatenate(out)
+
+    def value(self, par: Array) -> float:
+        """The criterion."""
+        return float(self._compiled.value(self._entries(par)))
+
+    def gradient(self, par: Array) -> Array:
+        """Its exact gradient, (n_par,)."""
+        par = np.asarray(par, dtype=np.float64)
+        self.value(par)
+        slopes, _ = self._compiled.along([])
+        return self._pulled_back(par, slopes)
+
+    def hessian(self, par: Array) -> Array:
+        """Central differences of the gradient, (n_par, n_par)."""
+        par = np.asarray(par, dtype=np.float64)
+        H = np.empty((len(par), len(par)))
+        for i, x in enumerate(par):
+            step = np.zeros(len(par))
+            step[i] = STEP * max(1.0, abs(x))
+            H[i] = (self.gradient(par + step) - self.gradient(par - step)) / (2 * step[i])
+        return (H + H.T) / 2
+
+    def derivatives(self, par: Array) -> tuple[Array, Array]:
+        """The gradient, and as Hessian the average information plus the curvature of the covariances."""
+        par = np.asarray(par, dtype=np.float64)
+        self.value(par)
+        slopes, average = self._compiled.along(self._directions(par))
+        return self._pulled_back(par, slopes), average + self._curvature(par, slopes)
+
+    def moment_start(self) -> Array:
+        """Parameters from moments of the data: of the sizes of effects, correlations left out."""
+        entries, out, at = self._moments.moment_start(), [], 0
+        for s in self._parameters.structures:
+            n = s.n_par if s.plain else s.k
+            found = entries[at : at + n]
+            out.append(found if s.plain else self._without_correlation(s, found))
+            at += n
+        return np.concatenate(out)
+
+    def minimise(self, start: Array, tolerance: float, most: int) -> dict[str, Any]:
+        """As the core's, with the same words."""
+        self.value(start)  # at the start an error is an error
+
+        def value(par: Array) -> float:
+            try:
+                return self.value(par)
+            except kernel.NotPositiveDefiniteError:
+                return np.inf
+
+        return kernel.minimise(
+            value, self.derivatives, start, tolerance, most, lambda: self._compiled.rounding
+        )
+
+    # ---- chain rule ---
+
+    def _blocks(self, par: Array) -> list[tuple[Any, Array, slice, Array, Any]]:
+        p = self._parameters
+        return list(zip(p.structures, p.basis, p.slices, p.small(par), p.layout.places, strict=True))
+
+    @staticmethod
+    def _without_correlation(s: Any, diagonal: Array) -> Array:
+        out = s.start
+        sizes = s.par(np.diag(diagonal))
+        return np.where(s.even, sizes, out)
+
+    def _directions(self, par: Array) -> list[tuple[int, Array]]:
+        """dF of the grouping factors of the kernel, one for each parameter."""
+        out = []
+        for s, B, at, _, place in self._blocks(par):
+            k = self._parameters.layout.k[place.factor]
+            for dT in s.derivative(par[at]):
+                dF = np.zeros((k, k))
+                dF[place.columns, place.columns] = B @ dT
+                out.append((place.factor, dF))
+        return out
+
+    def _pulled_back(self, par: Array, slopes: list[Array]) -> Array:
+        out = [np.zeros(0)]
+        for s, B, at, _, place in self._blocks(par):
+            G = B.T @ slopes[place.factor][place.columns, place.columns]
+            out.append(np.tensordot(s.derivative(par[at]), G, 2))
+        return np.concatenate(out)
+
+    def _curvature(self, par: Array, slopes: list[Array]) -> Array:
+        """``<W, d^2 (T T')>`` for W the slope of the criterion in ``T T'``: slopes in T are ``2 W T``."""
+        out = np.zeros((len(par), len(par)))
+        for s, B, at, T, place in self._blocks(par):
+            G = B.T @ slopes[place.factor][place.columns, place.columns]
+            W = G @ np.linalg.pinv(T) / 2
+            d = s.derivative(par[at])
+            flat = d.reshape(len(d), -1)
+            products = flat @ ((W + W.T) @ d).reshape(len(d), -1).T
+            out[at, at] = products + s.curvature(par[at], G)
+        return (out + out.T) / 2

@@ -1,0 +1,332 @@
+"""The covariance parameters of a model: which there are, where they stand, and what they mean."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import accumulate, pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from interlace.design.encoding import Encoding
+from interlace.design.learnt import RandomEncoding
+from interlace.errors import ModelError
+from interlace.estimation.covariance import Covariance, Unstructured
+from interlace.estimation.crossproducts import CrossProducts
+from interlace.estimation.layout import Layout
+from interlace.estimation.scaled import structure
+
+Array = NDArray[np.floating]
+Index = NDArray[np.intp]
+
+# Factors with fewer levels than this can have a likelihood with more than one maximum.
+FEW_LEVELS = 12
+# Smallest eigenvalue of the correlations of the columns of a random term, pooled over its levels.
+DEPENDENT = 1e-12
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """The structures of all covariance blocks, and what stands before their factors.
+
+    There are three orders of blocks: that of the formula, in which everything here is held; that of the
+    kernel, `Layout.places`; and that of lme4's theta, `Layout.theta_order`.
+
+    Parameters of the search are not theta. Those of block i are of the factor T~ where
+    ``Lambda = basis T~`` for effects about the origin of the cross-products, block after block. There every
+    parameter has the scale of a shrinkage factor, whatever the units of y and x.
+
+    Attributes
+    ----------
+    structures : tuple of Covariance
+    natural : tuple of ndarray, (k, k)
+        Per block: takes the units of the columns of Z away (`Covariance.basis`).
+    basis : tuple of ndarray, (k, k)
+        The same, or one that suits the present point of a search better: see `pivoted`.
+    orthonormal : tuple of ndarray, (k, k)
+        ``S^-1`` for upper triangular S with ``S'S`` the mean of Z'Z over the levels: makes the columns of Z
+        orthonormal.
+    shift : tuple of ndarray, (k, k)
+        Effects of the columns as they are to those of columns about the origin.
+    layout : Layout
+    """
+
+    structures: tuple[Covariance, ...]
+    natural: tuple[Array, ...]
+    basis: tuple[Array, ...]
+    orthonormal: tuple[Array, ...]
+    shift: tuple[Array, ...]
+    layout: Layout
+
+    @classmethod
+    def of(cls, encoding: Encoding, A: CrossProducts, pooled: Sequence[Array]) -> Parameters:
+        """Of a model; `pooled` has for each block the mean of Z'Z over the levels, about the origin.
+
+        Raises
+        ------
+        ModelError
+            The columns of a random term depend on each other.
+        """
+        structures = structures_of(encoding)
+        shift = tuple(A.origin.shift(encoding, i) for i in range(len(structures)))
+        white = tuple(_orthonormal(block, S) for block, S in zip(encoding.random, pooled, strict=True))
+        natural = tuple(s.basis(S, R) for s, S, R in zip(structures, white, shift, strict=True))
+        return cls(structures, natural, natural, white, shift, A.layout)
+
+    # ---- what there is ---
+
+    @property
+    def n_par(self) -> int:
+        """Number of parameters of the search."""
+        return sum(s.n_par for s in self.structures)
+
+    @property
+    def counted(self) -> int:
+        """Number of covariance parameters of the model, sigma not counted: what AIC and tests count."""
+        return sum(s.counted for s in self.structures)
+
+    @property
+    def slices(self) -> tuple[slice, ...]:
+        """Where those of each block stand."""
+        return _slices(self.structures)
+
+    @property
+    def start(self) -> Array:
+        """A start that needs nothing but the design: every random effect shrunk by half."""
+        return np.concatenate([s.start for s in self.structures])
+
+    @property
+    def even(self) -> NDArray[np.bool_]:
+        """Parameters whose sign does not matter, and whose lowest value is zero."""
+        return _even(self.structures)
+
+    @property
+    def plain(self) -> bool:
+        """Are all parameters entries of the factors?"""
+        return all(s.plain for s in self.structures)
+
+    @property
+    def effects(self) -> tuple[tuple[tuple[Index, int], ...], ...]:
+        """Per block, what can be large or small by itself: its parameters, and which of them is even."""
+        return _effects(self.structures)
+
+    @property
+    def sizes(self) -> NDArray[np.bool_]:
+        """Parameters that are in proportion to the size of an effect."""
+        return _sizes(self.structures)
+
+    @property
+    def places(self) -> list[tuple[int, int, int]]:
+        """(grouping factor of the kernel, row, column) of the entries of the factors that are not always
+        zero, block after block."""
+        return [
+            (place.factor, place.start + row, place.start + col)
+            for place, s in zip(self.layout.places, self.structures, strict=True)
+            for row, col in s.entries
+        ]
+
+    @property
+    def scouted(self) -> bool:
+        """Are there correlations with a structure, and other minima looked for because of them?"""
+        return any(s.scouted for s in self.structures)
+
+    def few_levels(self) -> list[Index]:
+        """Parameters of the sizes of effects, for each block whose grouping factor has few levels."""
+        few = [self.layout.levels[place.factor] < FEW_LEVELS for place in self.layout.places]
+        return [
+            at.start + np.flatnonzero(self.sizes[at])
+            for at, is_few in zip(self.slices, few, strict=True)
+            if is_few
+        ]
+
+    # ---- what they mean ---
+
+    def small(self, par: Array) -> list[Array]:
+        """The factors T~ of the blocks, (k, k) each."""
+        return [s.factor(par[at]) for s, at in zip(self.structures, self.slices, strict=True)]
+
+    def factors(self, par: Array) -> tuple[Array, ...]:
+        """Lower triangular relative covariance factors of the blocks, in the units of the data."""
+        return tuple(
+            s.triangular((2.0 * np.identity(s.k) - R) @ (B @ T))  # a shift moves one effect: this undoes it
+            for s, R, B, T in zip(self.structures, self.shift, self.basis, self.small(par), strict=True)
+        )
+
+    def par(self, factors: tuple[Array, ...]) -> Array:
+        """Parameters of these factors."""
+        return np.concatenate(
+            [
+                s.par(s.triangular(np.linalg.solve(B, R @ T)))
+                for s, B, R, T in zip(self.structures, self.basis, self.shift, factors, strict=True)
+            ]
+        )
+
+    def theta(self, factors: tuple[Array, ...]) -> Array:
+        """lme4's theta of these factors."""
+        return theta_of(self.structures, self.layout, factors)
+
+    @property
+    def n_theta(self) -> int:
+        """The length of theta."""
+        return sum(s.n_theta for s in self.structures)
+
+    def of_theta(self, theta: Array) -> tuple[Array, ...]:
+        """The factors of a theta of this length.
+
+        Raises
+        ------
+        ModelError
+            They have not the structure that the model asks for.
+        """
+        blocks, at = dict[int, Array](), 0
+        for i in self.layout.theta_order:
+            s = self.structures[i]
+            try:
+                blocks[i] = s.of_theta(theta[at : at + s.n_theta])
+            except ValueError as error:
+                raise ModelError(
+                    f"entries {at} to {at + s.n_theta - 1} of theta are no factor of the covariance "
+                    "structure of their term"
+                ) from error
+            at += s.n_theta
+        return tuple(blocks[i] for i in range(len(blocks)))
+
+    def directions(self, factors: tuple[Array, ...]) -> list[tuple[int, Array, float]]:
+        """The directions in which the covariance can change (`Covariance.directions`), in the natural basis,
+        each with its block; blocks in the order of theta."""
+        out = []
+        for i in self.layout.theta_order:
+            T = np.linalg.solve(self.natural[i], self.shift[i] @ factors[i])
+            out += [(i, D, gamma) for D, gamma in self.structures[i].directions(T)]
+        return out
+
+    # ---- other bases ---
+
+    def in_natural_basis(self) -> Parameters:
+        """The same in the basis that the design suggests."""
+        return self if self.basis is self.natural else replace(self, basis=self.natural)
+
+    def natural_par(self, par: Array) -> Array:
+        """These parameters in that basis."""
+        if self.basis is self.natural:
+            return par
+        return np.concatenate(
+            [
+                s.par(s.triangular(np.linalg.solve(N, B @ T)))
+                for s, N, B, T in zip(self.structures, self.natural, self.basis, self.small(par), strict=True)
+            ]
+        )
+
+    def pivoted(self, par: Array) -> tuple[Parameters, Array]:
+        """The same in a basis that suits these parameters, and the parameters there."""
+        par = self.natural_par(par)
+        found = [
+            s.pivoted(N, par[at]) for s, N, at in zip(self.structures, self.natural, self.slices, strict=True)
+        ]
+        return replace(self, basis=tuple(B for B, _ in found)), np.concatenate([p for _, p in found])
+
+    def without(self, lost: tuple[Array, ...]) -> Parameters:
+        """The parameters where some combinations of the effects of each block, (k, c), are zero."""
+        turned, structures = [], []
+        for s, B, U in zip(self.structures, self.natural, lost, strict=True):
+            k, c = U.shape
+            if not c:
+                turned.append(B)
+                structures.append(s)
+                continue
+            Q = np.linalg.qr(np.linalg.solve(B, U), mode="complete")[0]
+            turned.append(B @ np.hstack([Q[:, c:], Q[:, :c]]))
+            structures.append(Unstructured(k, c))
+        basis = tuple(turned)
+        return replace(self, structures=tuple(structures), natural=basis, basis=basis)
+
+    # ---- about a point ---
+
+    def at_limit(self, par: Array, near: float) -> Array:
+        """The parameters, those so near to their limits moved there."""
+        if not self.scouted and not (self.even & (np.abs(par) < near)).any():
+            return par
+        return np.concatenate(
+            [s.at_limit(par[at], near) for s, at in zip(self.structures, self.slices, strict=True)]
+        )
+
+    def elsewhere(self, par: Array) -> list[list[Array]]:
+        """Per block with a correlation that has a structure: parameters with other correlations in it."""
+        out = []
+        for s, at in zip(self.structures, self.slices, strict=True):
+            other = [np.concatenate([par[: at.start], p, par[at.stop :]]) for p in s.elsewhere(par[at])]
+            if other:
+                out.append(other)
+        return out
+
+
+# Models are fitted by the thousand, and their structures are few: each of these is found once.
+
+
+@lru_cache(maxsize=512)
+def _slices(structures: tuple[Covariance, ...]) -> tuple[slice, ...]:
+    ends = list(accumulate((s.n_par for s in structures), initial=0))
+    return tuple(slice(start, end) for start, end in pairwise(ends))
+
+
+@lru_cache(maxsize=512)
+def _even(structures: tuple[Covariance, ...]) -> NDArray[np.bool_]:
+    return _kept(np.concatenate([s.even for s in structures]))
+
+
+@lru_cache(maxsize=512)
+def _effects(structures: tuple[Covariance, ...]) -> tuple[tuple[tuple[Index, int], ...], ...]:
+    return tuple(
+        tuple((_kept(at.start + row), at.start + diagonal) for row, diagonal in s.effects)
+        for s, at in zip(structures, _slices(structures), strict=True)
+    )
+
+
+@lru_cache(maxsize=512)
+def _sizes(structures: tuple[Covariance, ...]) -> NDArray[np.bool_]:
+    out = np.zeros(sum(s.n_par for s in structures), dtype=np.bool_)
+    for effects in _effects(structures):
+        for row, _ in effects:
+            out[row] = True
+    return _kept(out)
+
+
+def _kept(values: NDArray[Any]) -> NDArray[Any]:
+    values.flags.writeable = False
+    return values
+
+
+def structures_of(encoding: Encoding) -> tuple[Covariance, ...]:
+    """The structures that the formula asks for, in its order."""
+    return tuple(structure(block.covariance, len(block.columns)) for block in encoding.random)
+
+
+def theta_of(structures: tuple[Covariance, ...], layout: Layout, factors: tuple[Array, ...]) -> Array:
+    """lme4's theta of lower triangular factors in the units of the data."""
+    return np.concatenate([structures[i].theta(factors[i]) for i in layout.theta_order])
+
+
+def _orthonormal(block: RandomEncoding, pooled: Array) -> Array:
+    """``S^-1`` for upper triangular S with ``S'S`` the mean of Z'Z over the levels of a block, (k, k).
+
+    Raises
+    ------
+    ModelError
+        The columns depend on each other.
+    """
+    scale = np.sqrt(np.diagonal(pooled))
+    if not scale.all():
+        zero = ", ".join(name for name, s in zip(block.columns, scale, strict=True) if s == 0.0)
+        raise ModelError(
+            f"the random effect '{zero}' of '{block.group}' multiplies a column of zeros: leave it out"
+        )
+    correlation = pooled / np.outer(scale, scale)
+    if np.linalg.eigvalsh(correlation)[0] < DEPENDENT:
+        raise ModelError(
+            f"the columns {', '.join(block.columns)} of a random term of '{block.group}' depend on each "
+            "other, so the data cannot tell their variances and covariances apart: leave one of them out"
+        )
+    return np.linalg.inv(np.linalg.cholesky(correlation).T * scale)
