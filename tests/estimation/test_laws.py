@@ -426,4 +426,4 @@ def test_no_warning_and_a_proof_for_ordinary_data(seed: int) -> None:
 
 def _diagonal_of_theta(f: Fit) -> np.ndarray:
     order = f.criterion.system.A.layout.theta_order
-    return np.array([row == col for i in order for row, col in f.criterion.parameters.structures[i].entries])
+    return np.concatenate([f.criterion.structures[i].diagonal for i in order])

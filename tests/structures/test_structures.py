@@ -155,6 +155,7 @@ def test_parameters_factors_and_theta_are_translations(kind: str, k: int) -> Non
     counted = {"diag": k, "homdiag": 1, "cs": k + 1, "homcs": 2, "hetar1": k + 1, "ar1": 2}
     lengths = {"diag": k, "homdiag": 1, "homcs": 2 * k - 1, "ar1": 2 * k - 1}  # lme4's
     assert s.counted == counted[kind] and s.n_theta == lengths.get(kind, k * (k + 1) // 2)
+    assert np.all(s.theta(np.diag(np.arange(1.0, k + 1)))[~s.diagonal] == 0) and s.diagonal.size == s.n_theta
     assert len(s.names([f"c{i}" for i in range(k)])) == s.n_par
     if s.n_theta > s.counted:
         with pytest.raises(ValueError, match="structure"):

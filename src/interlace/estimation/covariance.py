@@ -101,6 +101,10 @@ class Covariance(Protocol):
     def n_theta(self) -> int:
         """The length of that part."""
 
+    @property
+    def diagonal(self) -> NDArray[np.bool_]:
+        """Which of its entries are on the diagonal of the factor, (n_theta,)."""
+
     def of_theta(self, theta: Array) -> Array:
         """The factor of that part of theta."""
 
@@ -258,6 +262,11 @@ class Unstructured:
     def n_theta(self) -> int:
         """k (k + 1) / 2."""
         return self.counted
+
+    @property
+    def diagonal(self) -> NDArray[np.bool_]:
+        """The first of each column."""
+        return _triangle(self.k).diagonal
 
     def of_theta(self, theta: Array) -> Array:
         """A matrix of these entries."""

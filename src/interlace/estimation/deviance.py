@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from interlace import kernel as core
+from interlace.estimation.covariance import Covariance
 from interlace.estimation.criterion import Compiled
 from interlace.estimation.layout import Place
 from interlace.estimation.mapped import MappedDeviance
-from interlace.estimation.parameters import Parameters
+from interlace.estimation.parameters import Parameters, structures_of
 from interlace.estimation.penalized import Solution, System
 from interlace.estimation.valleys import Doubt, Term
 
@@ -76,6 +77,11 @@ class ProfiledDeviance:
     def start(self) -> Array:
         """See `Parameters.start`."""
         return self.parameters.start
+
+    @property
+    def structures(self) -> tuple[Covariance, ...]:
+        """Those that the formula asks for, whatever the data tell: what theta is made of."""
+        return structures_of(self.system.encoding)
 
     def value(self, par: Array) -> float:
         """The criterion."""

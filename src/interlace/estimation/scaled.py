@@ -224,6 +224,11 @@ class Scaled:
         """Their number."""
         return len(self._theta_places)
 
+    @property
+    def diagonal(self) -> NDArray[np.bool_]:
+        """Which entries are on the diagonal."""
+        return np.array([row == col for row, col in self._theta_places])
+
     def of_theta(self, theta: Array) -> Array:
         """The factor with these entries.
 
