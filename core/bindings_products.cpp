@@ -1,5 +1,6 @@
 // Bindings of patterns and cross-products.
 #include "bindings.hpp"
+#include "coded.hpp"
 
 namespace interlace {
 namespace {
@@ -127,6 +128,16 @@ void bind_products(nb::module_& m) {
     m.def("combine", [](const std::vector<CrossProducts>& parts, const std::vector<double>& coefficients, index n, double sum_log_w) {
         return released([&] { return combine(parts, coefficients, n, sum_log_w); });
     });
+    m.def("fold",
+          [](const CrossProducts& a, index first, std::vector<index> numbers, std::vector<FlatIndex> ptr, std::vector<FlatIndex> col,
+             std::vector<In> val, std::optional<index> intercept, In origin) {
+              Folding f{static_cast<index>(origin.size()), first, std::move(numbers), {}, intercept.value_or(-1), to_vector(origin)};
+              if (ptr.size() != col.size() || ptr.size() != val.size()) throw std::invalid_argument("one array for each set of cells");
+              const auto integers = [](const FlatIndex& i) { return std::vector<index>(i.data(), i.data() + i.size()); };
+              for (size_t g = 0; g < ptr.size(); ++g) f.cells.push_back({integers(ptr[g]), integers(col[g]), to_vector(val[g])});
+              return released([&] { return fold(a, f); });
+          },
+          "a"_a, "first"_a, "numbers"_a, "ptr"_a, "col"_a, "val"_a, "intercept"_a.none(), "origin"_a);
     m.def("explained", [](const CrossProducts& a) { return released([&] { return explained(a); }); });
     m.def("select_fixed", [](const CrossProducts& a, std::vector<index> keep) { return select_fixed(a, keep); });
 }

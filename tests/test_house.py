@@ -79,8 +79,8 @@ MAX_LINES = 500
 MAX_FUNCTION = 60
 
 # Files of one name in two rooms: a value of the formula language and a function of it; a linear model and its
-# linear functions.
-SAME_NAMES = {"linear.py", "values.py"}
+# linear functions; where rows come from, and what a model says of each.
+SAME_NAMES = {"linear.py", "rows.py", "values.py"}
 
 
 @dataclass(frozen=True, slots=True)

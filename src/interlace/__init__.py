@@ -49,6 +49,7 @@ __all__ = [
     "compare",
     "datasets",
     "lmer",
+    "parquet",
 ]
 
 # Public name -> module that defines it.
@@ -63,6 +64,7 @@ _HOMES = {
     "bootstrap_compare": "interlace.comparison",
     "compare": "interlace.comparison",
     "lmer": "interlace.api",
+    "parquet": "interlace.design.parquet",
 }
 
 

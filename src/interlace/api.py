@@ -10,9 +10,10 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from interlace.design.encoding import Encoding
 from interlace.design.known import with_known
+from interlace.design.rows import learn
 from interlace.errors import DataError, shown
+from interlace.estimation.capacity import check_room
 from interlace.estimation.fit import Fit, fit
 from interlace.formula.parser import parse
 from interlace.hints import refuse_unknown
@@ -48,7 +49,8 @@ def lmer(
     formula : str
         A formula of lme4: ``"y ~ x + (1 + x | g)"``. Functions of the caller's scope can be used in it.
     data : table
-        pandas, polars or pyarrow, anything narwhals reads, or a mapping of arrays.
+        pandas, polars or pyarrow, anything narwhals reads, a mapping of arrays, or Parquet files that are
+        read in chunks: `interlace.parquet`.
     reml : bool
         True: restricted maximum likelihood. False: maximum likelihood.
     weights : str or array-like, optional
@@ -113,9 +115,9 @@ def fit_formula(
     """The fit of a formula whose names are columns of the data, the documented functions, and `context`."""
     threads = thread_count(n_jobs)
     with blas_threads(inf, threads):
-        encoding, design = Encoding.learn(parse(formula), data, context=context, **learnt)
-        encoding, design = with_known(encoding, design, known)
-        fitted = fit(encoding, design, reml=reml, n_jobs=threads)
+        _, rows = learn(parse(formula), data, context=context, room=check_room, **learnt)
+        rows = with_known(rows, known)
+        fitted = fit(rows.encoding, rows, reml=reml, n_jobs=threads)
     warn_if_unidentified(fitted)
     return fitted
 

@@ -14,7 +14,6 @@ import pandas as pd
 import pytest
 
 from function_calls import call, columns_of
-from interlace.design.contrasts import coding
 from interlace.design.functions import CONSTANTS, FUNCTIONS
 from interlace.design.functions.instead import INSTEAD
 from interlace.design.functions.values import level_text
@@ -94,7 +93,7 @@ def test_constants_equal_r_and_stay_what_they_were(case: dict[str, Any]) -> None
 def test_codings_equal_r(case: dict[str, Any]) -> None:
     found = call(f"C(b, {case['text']})", table("data"))
     assert isinstance(found, CodedFactor) and found.contrast is not None
-    matrix = coding("b", found.contrast, found.levels, True).matrix
+    matrix = found.contrast.reduced("b", tuple(found.levels.tolist())).matrix
     np.testing.assert_allclose(matrix, np.array(case["matrix"], dtype=float), rtol=1e-12, atol=1e-12)
 
 
@@ -102,7 +101,7 @@ def test_codings_equal_r(case: dict[str, Any]) -> None:
 def test_polynomials_of_many_levels_equal_r(case: dict[str, Any]) -> None:
     levels = np.arange(case["levels"])
     contrast = call("contr.poly()", table("data"))
-    found = coding("o", contrast, levels, True).matrix
+    found = contrast.reduced("o", tuple(levels.tolist())).matrix
     np.testing.assert_allclose(found, np.array(case["matrix"], dtype=float), atol=1e-7)
     np.testing.assert_allclose(found.T @ found, np.eye(len(levels) - 1), atol=1e-13)
 
@@ -182,12 +181,12 @@ def test_a_number_alone_in_treatment_is_the_count_or_a_level_and_refused_if_both
     levels = np.array([2, 3, 4])
     count = call("contr.treatment(3)", table("data"))
     with pytest.raises(DataError, match=r"3 levels or the level 3; write contr.treatment\(base"):
-        coding("k", count, levels, True)
-    assert coding("k", count, levels + 5, True).fields == (8, 9)
+        count.reduced("k", tuple(levels.tolist()))
+    assert count.reduced("k", tuple((levels + 5).tolist())).fields == (8, 9)
     level = call("contr.treatment(4)", table("data"))
-    assert coding("k", level, levels, True).fields == (2, 3)
+    assert level.reduced("k", tuple(levels.tolist())).fields == (2, 3)
     with pytest.raises(DataError, match="level 5 of 'k' does not occur"):
-        coding("k", call("contr.treatment(5)", table("data")), levels, True)
+        call("contr.treatment(5)", table("data")).reduced("k", tuple(levels.tolist()))
 
 
 @pytest.mark.parametrize(

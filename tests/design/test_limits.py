@@ -65,7 +65,7 @@ def test_columns_that_hold_the_constant(share: float, held: bool) -> None:
     z = np.ones((100, 1))
     z[::2] += 2 * share
     z[1::2] -= 2 * share
-    assert reduced._spans_constant(z) == held
+    assert reduced._spans_constant(lambda: [z]) == held
 
 
 def test_digits_that_a_double_is_sure_of() -> None:

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from interlace.design.encoding import Encoding
+from interlace.design.rows import as_rows, learn
 from interlace.errors import ModelError
 from interlace.estimation import fit as fit_room
 from interlace.estimation import identification
@@ -23,7 +24,7 @@ from interlace.estimation.rank import independent
 
 
 def found(formula: str, data: Any, **options: Any) -> Identification:
-    return fit_room._criterion(*Encoding.learn(formula, data, **options), reml=True)[1].identification
+    return fit_room._criterion(*learn(formula, data, **options), reml=True)[1].identification
 
 
 def dense_rank(formula: str, data: Any, **options: Any) -> tuple[int, int]:
@@ -303,4 +304,4 @@ def test_a_refusal_names_the_terms() -> None:
 def identify_formula(formula: str, data: Any) -> Identification:
     encoding, design = Encoding.learn(formula, data)
     A = CrossProducts.of(encoding, design)
-    return identify(ProfiledDeviance.of(System.of(encoding, A), reml=True), design)
+    return identify(ProfiledDeviance.of(System.of(encoding, A), reml=True), as_rows(encoding, design))

@@ -17,6 +17,7 @@ from threadpoolctl import ThreadpoolController
 from interlace import kernel
 from interlace.design.encoding import Encoding
 from interlace.design.known import with_known
+from interlace.design.rows import learn
 from interlace.estimation.fit import Fit, at_theta, fit
 from interlace.estimation.layout import Layout
 from interlace.estimation.priors import precisions
@@ -108,7 +109,7 @@ def test_the_inverse_of_a_known_covariance_can_be_interrupted() -> None:
     q = 3000
     K = np.full((q, q), 0.1) + 0.9 * np.identity(q)
     data = {"y": np.random.default_rng(1).normal(size=2 * q), "a": np.arange(2 * q) % q}
-    encoding, _ = with_known(*Encoding.learn("y ~ 1 + (1 | a)", data), {"a": (K, np.arange(q))})
+    encoding = with_known(learn("y ~ 1 + (1 | a)", data)[1], {"a": (K, np.arange(q))}).encoding
     before = signal.signal(signal.SIGALRM, handler)
     try:
         signal.setitimer(signal.ITIMER_REAL, 0.3)

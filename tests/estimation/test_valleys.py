@@ -15,6 +15,7 @@ import pytest
 from interlace import lmer
 from interlace.datasets import load
 from interlace.design.encoding import Encoding
+from interlace.design.rows import learn
 from interlace.errors import ConvergenceWarning, DataError, InterlaceError, ModelError
 from interlace.estimation import optimize, valleys
 from interlace.estimation.deviance import ProfiledDeviance
@@ -116,7 +117,7 @@ def test_balanced_and_ordinary_designs_are_searched_once() -> None:
     for c in lmer_cases():
         if c.name in ("sleepstudy_noint_reml", "sleepstudy_shuffled_reml"):
             continue  # no fixed intercept; days that differ between subjects
-        learnt = Encoding.learn(c.formula, c.frame(), weights=c.weights, contrasts=c.contrasts)
+        learnt = learn(c.formula, c.frame(), weights=c.weights, contrasts=c.contrasts)
         assert not _criterion(*learnt, reml=c.reml)[0].doubt.effects, c.name
 
 

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 import interlace
+from interlace.design.columns import Plain
+from interlace.design.rows import FrameRows
 from interlace.errors import DataError, ModelError
 from interlace.estimation.fit import Fit, at_theta
 from interlace.inference import anova, contrast, hypotheses
@@ -82,7 +84,7 @@ def test_rank_of_a_smaller_model(share: float, rows: int, slopes: Fit) -> None:
     """What the model without a term lacks of its columns."""
     X = np.zeros((180, 2))
     X[0, 0] = X[1, 1] = 1.0
-    fit = replace(slopes, design=replace(slopes.design, X=X))
+    fit = replace(slopes, rows=FrameRows(slopes.encoding, replace(slopes.design, fixed=Plain(X))))
     smaller = X.copy()
     smaller[2, 1] = share  # turned away from the column by this
     assert len(hypotheses.difference(fit, smaller)) == rows
@@ -379,7 +381,7 @@ def test_offsets_that_the_fixed_part_explains(share: float, refused: bool, slope
     odd = np.tile([1.0, -1.0], 90)
     odd -= slopes.design.X @ np.linalg.lstsq(slopes.design.X, odd, rcond=None)[0]
     offset = days / np.linalg.norm(days) + share * odd / np.linalg.norm(odd)
-    other = replace(slopes, design=replace(slopes.design, offset=offset))
+    other = replace(slopes, rows=FrameRows(slopes.encoding, replace(slopes.design, offset=offset)))
     if refused:
         with pytest.raises(DataError, match="different offsets"):
             check_offsets({"a": slopes, "b": other})

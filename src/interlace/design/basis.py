@@ -6,7 +6,7 @@ else, from the expressions of its terms). Both give the same columns where both 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from math import prod
@@ -14,16 +14,20 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from interlace.design.coded import by_cell, cells_of
+from interlace.design.columns import Coded, Columns, Plain
 from interlace.design.evaluation import Evaluator, Memory
 from interlace.design.functions import FUNCTIONS
 from interlace.design.members import FactorPart, Part, learn_part
+from interlace.design.products import NumberColumns, Product, TermColumns, multiplied
 from interlace.design.spans import Piece, pieces
 from interlace.design.values import CodedFactor, Column, Factor, Value
 from interlace.errors import DataError, FormulaError, ModelError
 from interlace.formula.algebra import Term, terms_of
 from interlace.formula.formula import Sum, plain_name
 from interlace.formula.names import names_in
-from interlace.formula.tree import Node
+from interlace.formula.tokens import quote
+from interlace.formula.tree import Node, spell
 
 CELLS_AT_ONCE = 1 << 17
 MOST_COLUMNS = (
@@ -47,12 +51,23 @@ class Basis(Protocol):
         """Per term, the expressions it is the product of; none for the intercept."""
 
     @property
+    def written(self) -> tuple[tuple[str, ...], ...]:
+        """The members as a formula writes them, with back-quotes where a name needs them."""
+
+    @property
     def factors(self) -> dict[str, FactorCoding]:
         """The categorical factors by expression."""
 
     @property
     def contrasts(self) -> dict[str, Any]:
         """The contrasts of the categorical factors, as objects that `learn_basis` takes."""
+
+    @property
+    def term_columns(self) -> tuple[TermColumns, ...]:
+        """Terms in order with how their columns come from each of their members."""
+
+    def columns(self, columns: Mapping[str, Column], nrows: int) -> Columns:
+        """The n rows of the k columns; factors with many levels stay codes."""
 
     def matrix(self, columns: Mapping[str, Column], nrows: int) -> np.ndarray:
         """float64 array (n, k), C-contiguous."""
@@ -103,12 +118,26 @@ class NumericBasis:
         return (((),) if self.intercept else ()) + tuple((name,) for name in self.variables)
 
     @property
+    def written(self) -> tuple[tuple[str, ...], ...]:
+        return tuple(tuple(map(quote, members)) for members in self.members)
+
+    @property
     def factors(self) -> dict[str, FactorCoding]:
         return {}
 
     @property
     def contrasts(self) -> dict[str, Any]:
         return {}
+
+    @property
+    def term_columns(self) -> tuple[TermColumns, ...]:
+        return tuple(
+            TermColumns(label, members, at, (Product(at, tuple(NumberColumns(n, 1) for n in members)),))
+            for (label, at), members in zip(self.terms, self.members, strict=True)
+        )
+
+    def columns(self, columns: Mapping[str, Column], nrows: int) -> Plain:
+        return Plain(self.matrix(columns, nrows))
 
     def member_columns(self, columns: Mapping[str, Column], nrows: int) -> dict[str, np.ndarray]:
         return {n: _numeric(n, columns[n]).astype(np.float64).reshape(-1, 1) for n in self.variables}
@@ -176,6 +205,10 @@ class TermBasis:
         return tuple(members for members, _ in self.layout)
 
     @property
+    def written(self) -> tuple[tuple[str, ...], ...]:
+        return tuple(tuple(spell(self.nodes[name]) for name in members) for members in self.members)
+
+    @property
     def factors(self) -> dict[str, FactorCoding]:
         return {
             name: FactorCoding(tuple(part.levels.tolist()), part.ordered, part.reduced.matrix)
@@ -187,42 +220,60 @@ class TermBasis:
     def contrasts(self) -> dict[str, Any]:
         return {name: part.contrast for name, part in self.parts.items() if isinstance(part, FactorPart)}
 
+    @property
+    def term_columns(self) -> tuple[TermColumns, ...]:
+        found = []
+        for (label, at), (members, pieces_of_term) in zip(self.terms, self.layout, strict=True):
+            start, products = at.start, []
+            for piece in pieces_of_term:
+                parts = tuple(self.parts[name].described(reduced) for name, reduced in piece)
+                stop = start + prod(part.width for part in parts)
+                products.append(Product(slice(start, stop), parts))
+                start = stop
+            found.append(TermColumns(label, members, at, tuple(products)))
+        return tuple(found)
+
     def matrix(self, columns: Mapping[str, Column], nrows: int) -> np.ndarray:
+        return self.columns(columns, nrows).array()
+
+    def columns(self, columns: Mapping[str, Column], nrows: int) -> Columns:
         evaluator = Evaluator(columns, nrows, self.memory)
         return self.encode({name: evaluator.value(node) for name, node in self.nodes.items()}, nrows)
 
-    def encode(self, values: Mapping[str, Value], nrows: int) -> np.ndarray:
+    def encode(self, values: Mapping[str, Value], nrows: int) -> Columns:
         """The columns (n, k) from the values of the members."""
         ready = {name: part.conformed(values[name], nrows) for name, part in self.parts.items()}
-        X = np.empty((nrows, len(self.names)))
-        # Some rows at a time: whole columns of a wide matrix would each walk through all of memory.
-        step = max(16, CELLS_AT_ONCE // max(1, len(self.names)))
-        products = [piece for _, found in self.layout for piece in found]
-        for start in range(0, nrows, step):
-            rows = slice(start, start + step)
-            at = 0
-            for piece in products:
-                block = self._block(piece, ready, rows)
-                X[rows, at : at + block.shape[1]] = block
-                at += block.shape[1]
-        return X
-
-    def _block(self, piece: Piece, ready: Mapping[str, np.ndarray], rows: slice) -> np.ndarray:
-        """All products of a column of each member, those of the first member varying fastest."""
-        block = np.ones((1, 1))
-        # What overflows, and zero times infinity, is no number: the checks of the columns refuse it by name.
-        with np.errstate(invalid="ignore", over="ignore"):
-            for index, (name, reduced) in enumerate(piece):
-                part = self.parts[name].columns(ready[name][rows], reduced)
-                block = part if index == 0 else (part[:, :, None] * block[:, None, :]).reshape(len(part), -1)
-        return block
+        products = [product for term in self.term_columns for product in term.products]
+        many = [product for product in products if by_cell(product, nrows)]
+        if not many:
+            return Plain(_numbers(products, ready, nrows))
+        few = [product for product in products if not by_cell(product, nrows)]
+        at = [j for product in few for j in range(product.columns.start, product.columns.stop)]
+        cells = cells_of(many, ready, nrows)
+        return Coded(_numbers(few, ready, nrows), tuple(at), cells, len(self.names))
 
     def member_columns(self, columns: Mapping[str, Column], nrows: int) -> dict[str, np.ndarray]:
         evaluator = Evaluator(columns, nrows, self.memory)
         return {
-            name: self.parts[name].columns(self.parts[name].conformed(evaluator.value(node), nrows), False)
-            for name, node in self.nodes.items()
+            name: part.described(False).columns(part.conformed(evaluator.value(self.nodes[name]), nrows))
+            for name, part in self.parts.items()
         }
+
+
+def _numbers(products: Sequence[Product], ready: Mapping[str, np.ndarray], nrows: int) -> np.ndarray:
+    """The columns of some products, side by side."""
+    width = sum(product.columns.stop - product.columns.start for product in products)
+    X = np.empty((nrows, width))
+    # Some rows at a time: whole columns of a wide matrix would each walk through all of memory.
+    step = max(16, CELLS_AT_ONCE // max(1, width))
+    for start in range(0, nrows, step):
+        rows = slice(start, start + step)
+        at = 0
+        for product in products:
+            block = multiplied([part.columns(ready[part.name][rows]) for part in product.parts], 1)
+            X[rows, at : at + block.shape[1]] = block
+            at += block.shape[1]
+    return X
 
 
 def _check_width(terms: tuple[Term, ...], found: list[tuple[Piece, ...]], parts: Mapping[str, Part]) -> None:
@@ -260,7 +311,7 @@ class Learning:
         """What is learnt of a member."""
         if name not in self.parts:
             self.values[name] = Evaluator(self.columns, self.nrows, self.memory).value(node)
-            self.parts[name] = learn_part(name, self.values[name], self.nrows, self.contrasts)
+            self.parts[name] = learn_part(name, node, self.values[name], self.nrows, self.contrasts)
         return self.parts[name]
 
     def refuse_two_codings(self) -> None:
@@ -274,20 +325,18 @@ class Learning:
                 )
 
 
-def learn_basis(
-    rhs: Sum, learning: Learning, terms: tuple[Term, ...] | None = None
-) -> tuple[Basis, np.ndarray]:
+def learn_basis(rhs: Sum, learning: Learning, terms: tuple[Term, ...] | None = None) -> tuple[Basis, Columns]:
     """Learn a right-hand side from data; the basis and its columns (n, k). Its terms, if they are known."""
     simple = _simple(rhs)
     if simple is not None and all(_is_number(learning.columns.get(name)) for name in simple[1]):
         plain = NumericBasis(*simple)
-        return plain, plain.matrix(learning.columns, learning.nrows)
+        return plain, plain.columns(learning.columns, learning.nrows)
     terms = _terms(rhs, learning.memory) if terms is None else terms
     parts = {n: learning.part(n, m) for term in terms for n, m in zip(term.names, term.members, strict=True)}
     basis = TermBasis.of(terms, parts, learning.memory)
-    matrix = basis.encode(learning.values, learning.nrows)
-    _check_rowwise(rhs, basis, matrix, learning.columns)
-    return basis, matrix
+    found = basis.encode(learning.values, learning.nrows)
+    _check_rowwise(rhs, basis, found, learning.columns)
+    return basis, found
 
 
 def _terms(rhs: Sum, memory: Memory) -> tuple[Term, ...]:
@@ -297,13 +346,15 @@ def _terms(rhs: Sum, memory: Memory) -> tuple[Term, ...]:
         raise FormulaError(error.message, memory.text or None) from error
 
 
-def _check_rowwise(rhs: Sum, basis: TermBasis, matrix: np.ndarray, columns: Mapping[str, Column]) -> None:
+def _check_rowwise(rhs: Sum, basis: TermBasis, found: Columns, columns: Mapping[str, Column]) -> None:
     """Functions that are not known to remember must not look at other rows, or predictions would be wrong."""
     if all(n.name in FUNCTIONS for n in names_in(rhs) if n.role == "function"):
         return
-    rows = np.arange(0, len(matrix), 2)[:20]
+    rows = np.arange(0, found.shape[0], 2)[:20]
     some = {n: v.take(rows) if isinstance(v, Factor) else v[rows] for n, v in columns.items()}
-    wrong = ~np.isclose(basis.matrix(some, len(rows)), matrix[rows], rtol=1e-9, equal_nan=True).all(axis=0)
+    wrong = ~np.isclose(basis.matrix(some, len(rows)), found.rows(rows), rtol=1e-9, equal_nan=True).all(
+        axis=0
+    )
     if wrong.any():
         name = basis.names[int(np.flatnonzero(wrong)[0])]
         raise FormulaError(

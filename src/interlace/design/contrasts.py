@@ -313,11 +313,10 @@ def _described(value: Any) -> str:
     return f"the function {called}" if called else f"of type {type(value).__name__}"
 
 
-def coding(name: str, contrast: Contrast, levels: np.ndarray, reduced: bool) -> Coding:
-    """The columns of a factor: `reduced` ones beside an intercept, otherwise one per level."""
+def indicators(levels: np.ndarray) -> Coding:
+    """A column for each level, where nothing else spans them."""
     values = tuple(levels.tolist())
-    found = contrast.reduced(name, values)  # refuses what does not fit the levels
-    return found if reduced else Coding(np.eye(len(values)), values, FULL)
+    return Coding(np.eye(len(values)), values, FULL)
 
 
 def default_contrast(ordered: bool) -> Contrast:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from interlace.design.columns import Columns
 from interlace.design.frame import Frame
 
 
@@ -59,7 +61,8 @@ class Design:
     ----------
     y : ndarray of float64, shape (n,), or None
         None for new data without a (complete) response.
-    X : ndarray of float64, shape (n, p), C-contiguous
+    fixed : Columns
+        The columns of X: numbers, or codes of factors with many levels.
     random : tuple of RandomRows
         One per covariance block, in the order of `Encoding.random`.
     weights, offset : ndarray of float64, shape (n,), or None
@@ -77,7 +80,7 @@ class Design:
     """
 
     y: np.ndarray | None
-    X: np.ndarray
+    fixed: Columns
     random: tuple[RandomRows, ...]
     weights: np.ndarray | None
     offset: np.ndarray | None
@@ -88,9 +91,24 @@ class Design:
     source: Source | None = None
 
     @property
+    def X(self) -> np.ndarray:
+        """float64 (n, p), C-contiguous; made anew each time where factors are held as codes."""
+        return self.fixed.array()
+
+    def designs(self) -> Iterator[Design]:
+        """The design as the one chunk of its rows."""
+        yield self
+
+    def selected(self, kept: tuple[int, ...]) -> Design:
+        """With some columns of X."""
+        if kept == tuple(range(self.fixed.shape[1])):
+            return self
+        return replace(self, fixed=self.fixed.select(kept))
+
+    @property
     def nrows(self) -> int:
         """Number of rows used, n."""
-        return len(self.X)
+        return self.fixed.shape[0]
 
     @property
     def n_dropped(self) -> int:

@@ -22,7 +22,7 @@ from interlace.formula.parser import parse
 
 __all__ = ["Design", "Encoding", "RandomEncoding", "RandomRows"]
 
-_NA_ACTIONS = ("drop", "raise", "error")
+NA_ACTIONS = ("drop", "raise", "error")
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Encoding(Learnt):
         >>> encoding.fixed_names, design.X.shape, encoding.random[0].levels.tolist()
         (('Intercept', 'x'), (4, 2), ['a', 'b'])
         """
-        if na_action not in _NA_ACTIONS:
+        if na_action not in NA_ACTIONS:
             raise DataError(f"na_action {shown(na_action)} is not known; use 'drop' or 'raise'")
         check_mapping(contrasts)
         parsed = parse(formula) if isinstance(formula, str) else formula
@@ -87,7 +87,10 @@ class Encoding(Learnt):
         frame, kept = complete(read, (prior, shift), na_action)
         memory = Memory(scope.context, {}, scope.formula.text, frozenset(scope.columns))
         learner = Learner(scope.formula, frame, kept, memory)
-        learnt, design = learner.run(prior, shift, dict(contrasts or {}), read)
+        missing = {**read.missing, **{e.label: e.missing for e in (prior, shift) if e.missing is not None}}
+        counts = {name: int(mask.sum()) for name, mask in missing.items()}
+        extras = prior.take(kept), shift.take(kept)
+        learnt, design = learner.run(*extras, dict(contrasts or {}), counts, read.nrows)
         encoding = cls(**{f.name: getattr(learnt, f.name) for f in fields(Learnt)})
         return encoding, replace(owned(learnt, design, read), source=Source(data))
 

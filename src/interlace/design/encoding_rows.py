@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from interlace.design import checks
+from interlace.design.columns import Columns, Plain
 from interlace.design.design import Design, RandomRows
 from interlace.design.evaluation import Evaluator
 from interlace.design.extras import Extra, read_extra
@@ -51,14 +52,14 @@ class RowEncoder:
             return self._without_rows(frame, kept, read.nrows, counts)
         # 3) Numbers
         columns = frame.columns
-        X = encoding.fixed.matrix(columns, frame.nrows)
-        checks.check_finite(encoding.fixed_names, X, kept)
+        fixed = encoding.fixed.columns(columns, frame.nrows)
+        _check_finite(encoding.fixed_names, fixed, kept)
         weights_kept, offset_kept = prior.take(kept), shift.take(kept)
         if weights_kept.values is not None:
             checks.check_weights(weights_kept.label, weights_kept.values, kept)
         total = sum_offsets(encoding.formula, frame, encoding.memory, offset_kept, kept)
         return Design(
-            self._y(frame, kept), X, self._random(frame, kept), weights_kept.values, total,
+            self._y(frame, kept), fixed, self._random(frame, kept), weights_kept.values, total,
             read.nrows, kept, counts, frame,
         )  # fmt: skip
 
@@ -69,9 +70,9 @@ class RowEncoder:
         empty = [
             RandomRows(np.zeros(0, np.int32), np.zeros((0, len(b.columns)))) for b in self.encoding.random
         ]
-        X = np.zeros((0, len(self.encoding.fixed_names)))
+        fixed = Plain(np.zeros((0, len(self.encoding.fixed_names))))
         y = np.zeros(0) if self.response == "required" else None
-        return Design(y, X, tuple(empty), None, None, n_read, kept, counts, frame)
+        return Design(y, fixed, tuple(empty), None, None, n_read, kept, counts, frame)
 
     def _wanted(self, i: int) -> tuple[int, ...]:
         """The columns that are wanted of covariance block i."""
@@ -160,3 +161,9 @@ class RowEncoder:
                 checks.check_finite(block.columns, matrices[basis], kept)
             rows.append(RandomRows(codes[key], matrices[basis]))
         return tuple(rows)
+
+
+def _check_finite(names: tuple[str, ...], columns: Columns, kept: np.ndarray | None) -> None:
+    """As `checks.check_finite`; the columns themselves are made only where one is in doubt."""
+    if not all(np.isfinite(array).all() for array in columns.arrays()):
+        checks.check_finite(names, columns.array(), kept)

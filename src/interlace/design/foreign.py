@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from interlace.design.parquet import ParquetFiles
 from interlace.design.reading import from_numpy
 from interlace.design.values import Column, Factor
 from interlace.errors import DataError
@@ -31,6 +32,11 @@ def as_table(data: Any) -> Any:
     """
     import narwhals as nw
 
+    if isinstance(data, ParquetFiles):
+        raise DataError(
+            "the data are Parquet files that are read in chunks, and here a table is needed: give that of "
+            "pyarrow.parquet.read_table(...), or a part of it"
+        )
     table = nw.from_native(data, pass_through=True)
     if isinstance(table, nw.DataFrame):
         return table

@@ -80,6 +80,12 @@ class Frame:
         """Row labels for a table that is handed out: renaming them there is not renaming them here."""
         return None if self.index is None else self.index.copy()
 
+    def select(self, names: Iterable[str]) -> Frame:
+        """The frame with these columns only."""
+        columns = {name: self.columns[name] for name in names}
+        missing = {name: mask for name, mask in self.missing.items() if name in columns}
+        return Frame(columns, missing, self.nrows, self.library, self.index)
+
     def take(self, rows: np.ndarray) -> Frame:
         """The frame at these rows."""
         columns = {n: c.take(rows) if isinstance(c, Factor) else c[rows] for n, c in self.columns.items()}
@@ -274,7 +280,9 @@ def open_table(data: Any) -> _Source | Frame:
         return _MappingSource(data)
     if isinstance(data, np.ndarray) and data.dtype.names:
         return _MappingSource({name: data[name] for name in data.dtype.names})
-    if data is None or isinstance(data, (str, bytes, list, tuple, np.ndarray, pd.Series)):
+    if isinstance(data, str) and data.endswith((".parquet", ".pq")):
+        raise DataError(f"the data are text; read the file, or give interlace.parquet({data!r})")
+    if isinstance(data, (str, bytes, list, tuple, np.ndarray, pd.Series)) or data is None:
         raise DataError(f"the data are of type {type(data).__name__}; {ACCEPTED}")
     table = as_table(data)
     native = table.to_native()

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from interlace.design.design import Design
-from interlace.design.encoding import Encoding
 from interlace.design.grouping import Grouping
 from interlace.design.known_value import KINDS, Known
+from interlace.design.rows import Rows
 from interlace.errors import DataError
 
 SHOWN = 5
@@ -47,9 +48,7 @@ class Precision:
     labels: Any = None
 
 
-def with_known(
-    encoding: Encoding, design: Design, known: Mapping[str, Any] | None
-) -> tuple[Encoding, Design]:
+def with_known(rows: Rows, known: Mapping[str, Any] | None) -> Rows:
     """The same rows where the levels of some grouping factors have a known covariance.
 
     Their levels are those of the covariance, in its order: a level without data is one of them.
@@ -60,12 +59,13 @@ def with_known(
         No such grouping factor, no such levels, or no covariance matrix.
     """
     if known is None:
-        return encoding, design
+        return rows
     if not isinstance(known, Mapping):
         raise DataError(
             "known takes a covariance for each grouping factor by name, as in known={'id': K}, not "
             f"{known!r:.50}"
         )
+    encoding = rows.encoding
     groups = {block.group: block.grouping for block in encoding.random}
     for name in known:
         if name not in groups:
@@ -82,11 +82,17 @@ def with_known(
         replace(block, grouping=new[block.group], known=given[block.group]) if block.group in given else block
         for block in encoding.random
     )
-    rows = tuple(
-        replace(r, codes=places[block.group][r.codes]) if block.group in given else r
-        for block, r in zip(encoding.random, design.random, strict=True)
+    new_codes = tuple(places.get(block.group) for block in encoding.random)
+    return rows.changed(replace(encoding, random=random), partial(_at_places, places=new_codes))
+
+
+def _at_places(design: Design, places: tuple[np.ndarray | None, ...]) -> Design:
+    """The rows with other codes of the levels of some blocks."""
+    random = tuple(
+        part if place is None else replace(part, codes=place[part.codes])
+        for part, place in zip(design.random, places, strict=True)
     )
-    return replace(encoding, random=random), replace(design, random=rows)
+    return replace(design, random=random)
 
 
 def _read(name: str, value: Any, grouping: Grouping) -> Known:

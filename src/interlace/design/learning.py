@@ -9,12 +9,14 @@ import numpy as np
 
 from interlace.design import checks
 from interlace.design.basis import Basis, Learning, learn_basis
+from interlace.design.columns import Coded, Columns
 from interlace.design.design import Design, RandomRows
 from interlace.design.evaluation import Evaluator, Memory
 from interlace.design.extras import Extra
 from interlace.design.frame import Frame
 from interlace.design.grouping import Grouping, learn_grouping
 from interlace.design.learnt import (
+    Covariate,
     Learnt,
     RandomEncoding,
     check_unique_columns,
@@ -22,8 +24,10 @@ from interlace.design.learnt import (
     sum_offsets,
 )
 from interlace.design.structure_columns import check_structure, structure_of
+from interlace.design.values import Column
 from interlace.formula.algebra import separate
 from interlace.formula.formula import Formula, RandomTerm, Sum
+from interlace.formula.names import used_names
 from interlace.formula.tree import label
 
 
@@ -56,12 +60,22 @@ class Learner:
     memory: Memory
 
     def run(
-        self, weights: Extra, offset: Extra, contrasts: dict[str, Any], read: Frame
+        self, weights: Extra, offset: Extra, contrasts: dict[str, Any], missing: dict[str, int], n_read: int
     ) -> tuple[Learnt, Design]:
+        """What is learnt of the rows, and their numbers.
+
+        Parameters
+        ----------
+        weights, offset : Extra
+            Of the rows used.
+        contrasts : dict
+        missing : dict of str to int
+            Missing values by column.
+        n_read : int
+            Rows of the table, used or not.
+        """
         # 1) Response, weights, offsets
         y = self._response()
-        missing = {**read.missing, **{e.label: e.missing for e in (weights, offset) if e.missing is not None}}
-        weights, offset = weights.take(self.kept), offset.take(self.kept)
         prior = weights.values
         if prior is not None:
             checks.check_weights(weights.label, prior, self.kept)
@@ -70,7 +84,7 @@ class Learner:
         learning = Learning(self.frame.columns, self.frame.nrows, self.memory, contrasts)
         fixed, X = self._basis(self.formula.fixed, learning)
         # 3) Random part: each grouping factor and each set of columns once
-        learnt: dict[Sum, tuple[Basis, np.ndarray]] = {self.formula.fixed: (fixed, X)}
+        learnt: dict[Sum, tuple[Basis, Columns]] = {self.formula.fixed: (fixed, X)}
         groups: dict[tuple[str, ...], tuple[Grouping, np.ndarray]] = {}
         random: list[RandomEncoding] = []
         rows: list[RandomRows] = []
@@ -84,14 +98,20 @@ class Learner:
                 basis, z = learnt[rhs]
                 check_structure(term, basis)
                 random.append(RandomEncoding(grouping, basis, index, covariance=structure_of(term)))
-                rows.append(RandomRows(codes, z))
+                rows.append(RandomRows(codes, z.array()))
         learning.refuse_two_codings()
         checks.check_coded(contrasts, tuple({name: None for b, _ in learnt.values() for name in b.factors}))
         check_unique_columns(random)
         self._check_varying(random, rows)
-        learnt_all = Learnt(self.formula, fixed, tuple(random), weights.source, offset.source, self.memory)
-        counts = tuple((name, int(mask.sum())) for name, mask in missing.items())
-        return learnt_all, Design(y, X, tuple(rows), prior, shift, read.nrows, self.kept, counts, self.frame)
+        covariates = Covariate.of_columns(self._in_fixed_part())
+        sources = weights.source, offset.source
+        learnt_all = Learnt(self.formula, fixed, tuple(random), *sources, self.memory, covariates)
+        counts = tuple(missing.items())
+        return learnt_all, Design(y, X, tuple(rows), prior, shift, n_read, self.kept, counts, self.frame)
+
+    def _in_fixed_part(self) -> dict[str, Column]:
+        names = used_names(self.formula.fixed)
+        return {name: column for name, column in self.frame.columns.items() if name in names}
 
     def _check_varying(self, random: list[RandomEncoding], rows: list[RandomRows]) -> None:
         intercepts = {frozenset(block.grouping.factors) for block in random if block.intercept is not None}
@@ -107,13 +127,25 @@ class Learner:
         checks.check_not_constant(name, y)
         return y
 
-    def _basis(self, rhs: Sum, learning: Learning) -> tuple[Basis, np.ndarray]:
-        basis, matrix = learn_basis(rhs, learning)
-        checks.check_values(basis.names, matrix, checks.LARGEST_PREDICTOR, self.kept)
-        return basis, matrix
+    def _basis(self, rhs: Sum, learning: Learning) -> tuple[Basis, Columns]:
+        basis, columns = learn_basis(rhs, learning)
+        check_columns(basis.names, columns, self.kept)
+        return basis, columns
 
     def _grouping(self, term: RandomTerm) -> tuple[Grouping, np.ndarray]:
         columns = grouping_columns(term, self.frame, self.memory)
         grouping, codes = learn_grouping(term.group, term.factors, columns)
         checks.check_levels(grouping.group, grouping.n_levels)
         return grouping, codes
+
+
+def check_columns(names: tuple[str, ...], columns: Columns, kept: np.ndarray | None) -> None:
+    """As `checks.check_values`; columns held as codes are made only where a number in them is in doubt."""
+    largest = checks.LARGEST_PREDICTOR
+    if isinstance(columns, Coded):
+        codings = [cells.coding.val for cells in columns.cells]
+        sizes = [np.abs(a[a != 0]) for a in (*columns.arrays(), *codings) if a.dtype.kind == "f"]
+        root = np.sqrt(largest)
+        if all(not size.size or 1 / root < size.min() <= size.max() < root for size in sizes):
+            return
+    checks.check_values(names, columns.array(), largest, kept)

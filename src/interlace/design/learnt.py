@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,11 @@ from interlace.design.extras import Extra
 from interlace.design.frame import Frame
 from interlace.design.grouping import Grouping
 from interlace.design.known_value import Known
+from interlace.design.products import TermColumns
 from interlace.design.values import Column
-from interlace.errors import DataError, FormulaError
-from interlace.formula import grammar
+from interlace.errors import DataError
 from interlace.formula.formula import Formula, RandomTerm
 from interlace.formula.structured import written
-from interlace.formula.tokens import quote
 from interlace.formula.tree import label
 
 
@@ -70,19 +70,44 @@ class RandomEncoding:
 
     def text(self, bar: str = "|") -> str:
         """The block as one writes it in a formula: "(x | g)", "(0 + f | g)", "cs(0 + f | g)", "(1 | a:b)"."""
-        slopes = [":".join(map(_readable, members)) for members in self.basis.members if members]
+        slopes = [":".join(members) for members in self.basis.written if members]
         left = slopes if () in self.basis.members else ["0", *slopes]
         covariance = self.covariance if bar == "|" else "independent"
         return written(covariance, " + ".join(left) if slopes else "1", self.group)
 
 
-def _readable(member: str) -> str:
-    """What a member of a term is called, with back-quotes where it is a name that needs them."""
-    try:
-        grammar.expression(member)
-    except FormulaError:
-        return quote(member)
-    return member
+@dataclass(frozen=True, slots=True)
+class Covariate:
+    """A column of numbers, as the rows used had it.
+
+    Attributes
+    ----------
+    n : int
+        Number of rows.
+    mean, low, high : float
+        Of their values.
+    """
+
+    n: int
+    mean: float
+    low: float
+    high: float
+
+    @classmethod
+    def of_columns(cls, columns: Mapping[str, Column]) -> dict[str, Covariate]:
+        """Those of columns of numbers; logicals, dates and factors are none."""
+        return {
+            name: cls(len(values), float(np.add.reduce(values, dtype=np.float64)) / len(values),
+                      float(values.min()), float(values.max()))
+            for name, values in columns.items()
+            if isinstance(values, np.ndarray) and values.dtype.kind in "iuf" and len(values)
+        }  # fmt: skip
+
+    def __add__(self, other: Covariate) -> Covariate:
+        """Of the rows of both."""
+        n = self.n + other.n
+        mean = self.mean + (other.mean - self.mean) * (other.n / n)
+        return Covariate(n, mean, min(self.low, other.low), max(self.high, other.high))
 
 
 @dataclass(frozen=True)
@@ -100,6 +125,8 @@ class Learnt:
         Name of the column that held them; `ARRAY` if they came as an array.
     memory : Memory
         The caller's functions and values that the formula uses, and what functions learnt.
+    covariates : dict of str to Covariate
+        Means and ranges of the columns of numbers that the fixed part uses.
     """
 
     formula: Formula
@@ -108,6 +135,7 @@ class Learnt:
     weights: str | None
     offset: str | None
     memory: Memory
+    covariates: dict[str, Covariate] = field(default_factory=dict)
 
     @property
     def context(self) -> dict[str, Any]:
@@ -123,6 +151,15 @@ class Learnt:
     def fixed_terms(self) -> tuple[tuple[str, slice], ...]:
         """Terms of the fixed part in order, each with its columns of X; the intercept is "1"."""
         return self.fixed.terms
+
+    @property
+    def term_columns(self) -> tuple[TermColumns, ...]:
+        """Terms of the fixed part in order, each with the coding of every member by itself.
+
+        The columns of a term are products of those of its members, so that averages over the levels of a
+        factor are taken member by member (`TermColumns.row`), and no grid of combinations is needed.
+        """
+        return self.fixed.term_columns
 
     @property
     def fixed_factors(self) -> dict[str, FactorCoding]:

@@ -8,10 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from interlace.design.contrasts import Coding, coding, default_contrast, resolve
+from interlace.design.contrasts import Coding, default_contrast, indicators, resolve
 from interlace.design.functions.values import described
+from interlace.design.products import FactorColumns, NumberColumns
 from interlace.design.values import CodedFactor, Factor, Matrix, Value, type_difference
-from interlace.errors import DataError
+from interlace.errors import DataError, ModelError
+from interlace.formula.tree import Call, Node
+
+# The matrix of its contrasts alone takes a gigabyte.
+MOST_LEVELS = 10_000
 
 _LOGICAL = np.array([False, True])
 
@@ -22,6 +27,7 @@ class NumberPart:
 
     name: str
     labels: tuple[str, ...] | None = None
+    function: str = ""
 
     def names(self, reduced: bool) -> Sequence[str]:
         """Names of the columns."""
@@ -35,9 +41,9 @@ class NumberPart:
             raise DataError(f"'{self.name}' has not the {len(self.labels)} columns it had in the fit")
         return _of_length(self.name, value.values, nrows)
 
-    def columns(self, rows: np.ndarray, reduced: bool) -> np.ndarray:
-        """The columns (m, k) of some conformed rows."""
-        return rows
+    def described(self, reduced: bool) -> NumberColumns:
+        """How the values become columns."""
+        return NumberColumns(self.name, 1 if self.labels is None else len(self.labels), self.function)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +55,10 @@ class FactorPart:
     ordered: bool
     contrast: Any
     reduced: Coding
-    full: Coding
     skipped: tuple[Any, ...] = ()  # levels without rows between levels with some
 
     def _coding(self, reduced: bool) -> Coding:
-        return self.reduced if reduced else self.full
+        return self.reduced if reduced else indicators(self.levels)
 
     def names(self, reduced: bool) -> Sequence[str]:
         """Names of the columns."""
@@ -75,22 +80,23 @@ class FactorPart:
             )
         return codes
 
-    def columns(self, rows: np.ndarray, reduced: bool) -> np.ndarray:
-        """The columns (m, k) of some conformed rows."""
-        return np.take(self._coding(reduced).matrix, rows, axis=0)
+    def described(self, reduced: bool) -> FactorColumns:
+        """How the levels become columns, all of them or without one."""
+        return FactorColumns(self.name, tuple(self.levels.tolist()), self._coding(reduced).matrix)
 
 
 Part = NumberPart | FactorPart
 
 
-def learn_part(name: str, value: Value, nrows: int, contrasts: Mapping[str, Any]) -> Part:
+def learn_part(name: str, node: Node, value: Value, nrows: int, contrasts: Mapping[str, Any]) -> Part:
     """What is learnt of a member from its value; `contrasts` are for factors that bring none along."""
+    function = node.function if isinstance(node, Call) else ""
     if isinstance(value, Matrix):
-        return NumberPart(name, value.labels)
+        return NumberPart(name, value.labels, function)
     factor = as_factor(value, nrows)
     if factor is None:
         as_numbers(name, value, nrows)
-        return NumberPart(name)
+        return NumberPart(name, None, function)
     own = factor.contrast if isinstance(factor, CodedFactor) else None
     used = factor.drop_unused()
     if len(used.levels) < 2:
@@ -98,10 +104,15 @@ def learn_part(name: str, value: Value, nrows: int, contrasts: Mapping[str, Any]
         raise DataError(
             f"the factor '{name}' has one level only ({level}) in the rows used; leave it out of the formula"
         )
+    if len(used.levels) > MOST_LEVELS:
+        raise ModelError(
+            f"the factor '{name}' has {len(used.levels):,} levels, and fixed effects can be estimated for "
+            f"{MOST_LEVELS:,} at most: make it a random term, (1 | {name}), or use a coarser one"
+        )
     if own is None:
         own = resolve(name, contrasts[name]) if name in contrasts else default_contrast(factor.ordered)
-    reduced, full = (coding(name, own, used.levels, part) for part in (True, False))
-    return FactorPart(name, used.levels, factor.ordered, own, reduced, full, _skipped(factor))
+    reduced = own.reduced(name, tuple(used.levels.tolist()))
+    return FactorPart(name, used.levels, factor.ordered, own, reduced, _skipped(factor))
 
 
 def _skipped(factor: Factor) -> tuple[Any, ...]:

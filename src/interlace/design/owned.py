@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from interlace.design.basis import Basis
+from interlace.design.columns import Columns, Plain
 from interlace.design.design import Design, RandomRows
 from interlace.design.frame import Frame
 from interlace.design.learnt import Learnt
@@ -33,7 +34,8 @@ def owned(learnt: Learnt, design: Design, read: Frame) -> Design:
     lent = list(read.columns.values())
     y = None if design.y is None else _own(design.y, lent)
     random = tuple(RandomRows(_own(rows.codes, lent), _own(rows.z, lent)) for rows in design.random)
-    design = replace(design, y=y, X=_own(design.X, lent), random=random)
+    fixed = design.fixed.with_arrays([_own(array, lent) for array in design.fixed.arrays()])
+    design = replace(design, y=y, fixed=fixed, random=random)
     for values in (design.weights, design.offset):
         if values is not None:
             values.flags.writeable = False
@@ -56,12 +58,13 @@ def _known(learnt: Learnt, design: Design) -> dict[str, Column]:
     """Columns of the table that the design holds already."""
     columns = design.frame.columns
     found: dict[str, Column] = {}
-    parts = [(learnt.fixed, design.X)]
-    parts += [(block.basis, rows.z) for block, rows in zip(learnt.random, design.random, strict=True)]
+    parts: list[tuple[Basis, Columns]] = [(learnt.fixed, design.fixed)]
+    parts += [(block.basis, Plain(rows.z)) for block, rows in zip(learnt.random, design.random, strict=True)]
     for basis, matrix in parts:
         for name, j in _bare(basis).items():
-            if name not in found and _is_number(columns.get(name)):
-                found[name] = matrix[:, j]
+            values = matrix.number(j)
+            if name not in found and values is not None and _is_number(columns.get(name)):
+                found[name] = values
     response = plain_name(learnt.formula.response)
     if response is not None and response in columns and response not in found and design.y is not None:
         found[response] = design.y

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from interlace.design.basis import Basis, FactorCoding
+from interlace.design.columns import Columns, Plain
 from interlace.design.design import Design, RandomRows
-from interlace.design.encoding import Encoding
 from interlace.design.learnt import RandomEncoding
+from interlace.design.products import Product, TermColumns
+from interlace.design.rows import Rows
 from interlace.design.values import Column
 
 UNCORRELATED = {"cs": "diag", "homcs": "homdiag", "ar1": "homdiag", "hetar1": "diag"}
@@ -58,6 +61,12 @@ class SelectedBasis:
         return ((),) * self.constant + tuple(left)
 
     @property
+    def written(self) -> tuple[tuple[str, ...], ...]:
+        """The members as a formula writes them."""
+        left = [m for m, width in zip(self.basis.written, self._widths, strict=True) if width]
+        return ((),) * self.constant + tuple(left)
+
+    @property
     def _widths(self) -> list[int]:
         return [sum(c.start <= j < c.stop for j in self.selected) for _, c in self.basis.terms]
 
@@ -74,6 +83,24 @@ class SelectedBasis:
     def member_columns(self, columns: Mapping[str, Column], nrows: int) -> dict[str, np.ndarray]:
         """Columns of each member of the whole basis."""
         return self.basis.member_columns(columns, nrows)
+
+    @property
+    def term_columns(self) -> tuple[TermColumns, ...]:
+        """Terms that have columns left, with how they come from the members."""
+        found = [TermColumns("1", (), slice(0, 1), (Product(slice(0, 1), ()),))] if self.constant else []
+        at = int(self.constant)
+        for term, width in zip(self.basis.term_columns, self._widths, strict=True):
+            if width:
+                start = term.columns.start
+                kept = tuple(j - start for j in self.selected if start <= j < term.columns.stop)
+                found.append(replace(term, columns=slice(at, at + width), kept=kept))
+                at += width
+        return tuple(found)
+
+    def columns(self, columns: Mapping[str, Column], nrows: int) -> Columns:
+        """The selected columns of new rows."""
+        whole = self.basis.columns(columns, nrows)
+        return Plain(self.of(whole.array())) if self.constant else whole.select(self.selected)
 
     def of(self, matrix: np.ndarray) -> np.ndarray:
         """The selected columns of a matrix of the whole basis."""
@@ -95,8 +122,8 @@ class Reduction:
         What was dropped, as lmerTest says it: "(1 | g)" or "x in (x | g)".
     variances : int
         How many variances were dropped.
-    encoding, design : Encoding, Design
-        Of the smaller model; `encoding.random` may be empty. `encoding.formula` is still the larger model's.
+    rows : Rows
+        Of the smaller model; `rows.encoding.random` may be empty, and the formula is still the larger one's.
     stranger : str
         The term of the smaller model whose columns are no combinations of those of the larger one: then the
         models are not nested, and no likelihood ratio compares them. "" where they are nested.
@@ -104,36 +131,40 @@ class Reduction:
 
     label: str
     variances: int
-    encoding: Encoding
-    design: Design
+    rows: Rows
     stranger: str = ""
 
 
-def without_columns(encoding: Encoding, design: Design, kept: tuple[int, ...]) -> tuple[Encoding, Design]:
+def without_columns(rows: Rows, kept: tuple[int, ...]) -> Rows:
     """The same model with some columns of X only."""
-    if len(kept) == design.X.shape[1]:
-        return encoding, design
+    encoding = rows.encoding
+    if len(kept) == len(encoding.fixed_names):
+        return rows
     basis = SelectedBasis(encoding.fixed, kept)
-    return replace(encoding, fixed=basis), replace(design, X=basis.of(design.X))
+    return rows.changed(replace(encoding, fixed=basis), partial(Design.selected, kept=kept))
 
 
-def without_block(encoding: Encoding, design: Design, i: int) -> Reduction:
+def without_block(rows: Rows, i: int) -> Reduction:
     """The model without covariance block i."""
-    block = encoding.random[i]
+    block = rows.encoding.random[i]
     dropped = {"homdiag": 1}.get(block.covariance, len(block.columns))
-    return Reduction(block.text(), dropped, *_replaced(encoding, design, i, None))
+    return Reduction(block.text(), dropped, _replaced(rows, i, None))
 
 
-def without_correlation(encoding: Encoding, design: Design, i: int) -> Reduction:
+def without_correlation(rows: Rows, i: int) -> Reduction:
     """The model where the effects of block i, which has a structure, are independent."""
-    block = encoding.random[i]
-    blocks = list(encoding.random)
+    blocks = list(rows.encoding.random)
+    block = blocks[i]
     blocks[i] = replace(block, covariance=UNCORRELATED[block.covariance])
-    label = f"correlation in {block.text()}"
-    return Reduction(label, 0, replace(encoding, random=tuple(blocks)), design)
+    smaller = rows.changed(replace(rows.encoding, random=tuple(blocks)), _unchanged)
+    return Reduction(f"correlation in {block.text()}", 0, smaller)
 
 
-def without_slopes(encoding: Encoding, design: Design, i: int) -> list[Reduction]:
+def _unchanged(design: Design) -> Design:
+    return design
+
+
+def without_slopes(rows: Rows, i: int) -> list[Reduction]:
     """Models without one of the slopes of covariance block i, as lmerTest's `ranova` makes them.
 
     Terms of the block that are not part of a higher one are dropped in turn. When there is only
@@ -142,51 +173,53 @@ def without_slopes(encoding: Encoding, design: Design, i: int) -> list[Reduction
     A block with a structure loses its correlation, and leaves as a whole; one of independent effects with
     unequal variances loses slopes as long as others stay.
     """
-    block = encoding.random[i]
+    block = rows.encoding.random[i]
     if block.covariance in UNCORRELATED:
-        return [without_correlation(encoding, design, i), without_block(encoding, design, i)]
+        return [without_correlation(rows, i), without_block(rows, i)]
     if block.covariance == "homdiag":
-        return [without_block(encoding, design, i)]
+        return [without_block(rows, i)]
     if block.covariance == "diag":
-        parts = [_without_slope(encoding, design, i, label) for label in _droppable(block.basis)]
+        parts = [_without_slope(rows, i, label) for label in _droppable(block.basis)]
         nested = [r for r in parts if _leaves_some(r, block)]
-        return nested or [without_block(encoding, design, i)]
+        return nested or [without_block(rows, i)]
     slopes = [label for label, _ in block.basis.terms if label != "1"]
     if not slopes:
-        return [without_block(encoding, design, i)]
-    found = [_without_slope(encoding, design, i, label) for label in _droppable(block.basis)]
-    return [*found, without_block(encoding, design, i)] if any(r.stranger for r in found) else found
+        return [without_block(rows, i)]
+    found = [_without_slope(rows, i, label) for label in _droppable(block.basis)]
+    return [*found, without_block(rows, i)] if any(r.stranger for r in found) else found
 
 
 def _leaves_some(reduction: Reduction, block: RandomEncoding) -> bool:
     """Are the columns that are left some of those of the block?"""
-    left = [b for b in reduction.encoding.random if b.term == block.term]
+    left = [b for b in reduction.rows.encoding.random if b.term == block.term]
     return bool(left) and set(left[0].columns) < set(block.columns)
 
 
-def _without_slope(encoding: Encoding, design: Design, i: int, label: str) -> Reduction:
-    block = encoding.random[i]
-    basis = _reduced_basis(block.basis, label, design.random[i].z)
+def _without_slope(rows: Rows, i: int, label: str) -> Reduction:
+    block, z = rows.encoding.random[i], _BlockColumns(rows, i)
+    basis = _reduced_basis(block.basis, label, z)
     name = f"{label} in {block.text()}"
     width = len(block.columns)
-    if basis.names == ("Intercept",) and _has_constant_elsewhere(encoding, design, i):
-        return Reduction(name, width, *_replaced(encoding, design, i, None))
-    held = not basis.constant or _spans_constant(design.random[i].z)
-    smaller = _replaced(encoding, design, i, basis)
-    return Reduction(name, width - len(basis.names), *smaller, "" if held else smaller[0].random[i].text())
+    if basis.names == ("Intercept",) and _has_constant_elsewhere(rows, i):
+        return Reduction(name, width, _replaced(rows, i, None))
+    held = not basis.constant or z.spans_constant()
+    smaller = _replaced(rows, i, basis)
+    stranger = "" if held else smaller.encoding.random[i].text()
+    return Reduction(name, width - len(basis.names), smaller, stranger)
 
 
-def _has_constant_elsewhere(encoding: Encoding, design: Design, i: int) -> bool:
+def _has_constant_elsewhere(rows: Rows, i: int) -> bool:
     """Do the columns of another block of the same groups hold the constant?"""
-    grouping = encoding.random[i].grouping
+    random = rows.encoding.random
     return any(
-        other.grouping is grouping and (other.intercept is not None or _spans_constant(rows.z))
-        for j, (other, rows) in enumerate(zip(encoding.random, design.random, strict=True))
+        other.grouping is random[i].grouping
+        and (other.intercept is not None or _BlockColumns(rows, j).spans_constant())
+        for j, other in enumerate(random)
         if j != i
     )
 
 
-def _reduced_basis(basis: Basis, label: str, z: np.ndarray) -> SelectedBasis:
+def _reduced_basis(basis: Basis, label: str, z: _BlockColumns) -> SelectedBasis:
     terms = dict(basis.terms)
     gone = range(len(basis.names))[terms[label]]
     rest = tuple(j for j in range(len(basis.names)) if j not in gone)
@@ -195,22 +228,48 @@ def _reduced_basis(basis: Basis, label: str, z: np.ndarray) -> SelectedBasis:
     return SelectedBasis(basis, rest, constant=_needs_constant(basis, label, z, rest))
 
 
-def _needs_constant(basis: Basis, label: str, z: np.ndarray, rest: tuple[int, ...]) -> bool:
+def _needs_constant(basis: Basis, label: str, z: _BlockColumns, rest: tuple[int, ...]) -> bool:
     """In `0 + f + g` the levels of f hold the constant and g is coded without one of its levels: without f, g
     has all levels, and its columns span what the constant and the coded columns do."""
     is_factor = [name != label and name in basis.factors for name, _ in basis.terms]
     if not any(is_factor) or "Intercept" in basis.names:
         return False
-    return _spans_constant(z) and not _spans_constant(z[:, list(rest)])
+    return z.spans_constant() and not z.spans_constant(rest)
 
 
-def _spans_constant(z: np.ndarray) -> bool:
-    """Is the constant a combination of the columns, to rounding in what is added up?"""
-    length = np.linalg.norm(z, axis=0)
-    columns = z / np.where(length > 0, length, 1.0)
-    weights = np.linalg.lstsq(columns, np.ones(len(z)), rcond=None)[0]
-    added = 1.0 + np.abs(columns) @ np.abs(weights)
-    return bool(np.all(np.abs(columns @ weights - 1.0) <= ROUNDING * added))
+@dataclass(frozen=True, slots=True)
+class _BlockColumns:
+    """The columns of covariance block i, over all rows."""
+
+    rows: Rows
+    i: int
+
+    def spans_constant(self, selected: tuple[int, ...] | None = None) -> bool:
+        """Is the constant a combination of (some of) the columns, to rounding in what is added up?"""
+        return _spans_constant(lambda: self._columns(selected))
+
+    def _columns(self, selected: tuple[int, ...] | None) -> Iterator[np.ndarray]:
+        for design in self.rows.designs():
+            z = design.random[self.i].z
+            yield z if selected is None else z[:, list(selected)]
+
+
+def _spans_constant(chunks: Callable[[], Iterable[np.ndarray]]) -> bool:
+    """Of columns (n, k) that can be had again and again, some rows at a time."""
+    R: np.ndarray | None = None
+    for z in chunks():
+        more = np.column_stack([z, np.ones(len(z))])
+        R = np.asarray(np.linalg.qr(more if R is None else np.vstack([R, more]), mode="r"))
+    assert R is not None
+    length = np.linalg.norm(R[:, :-1], axis=0)
+    length = np.where(length > 0, length, 1.0)
+    weights = np.linalg.lstsq(R[:, :-1] / length, R[:, -1], rcond=None)[0] / length
+    return all(_is_one(z, weights) for z in chunks())
+
+
+def _is_one(z: np.ndarray, weights: np.ndarray) -> bool:
+    added = 1.0 + np.abs(z) @ np.abs(weights)
+    return bool(np.all(np.abs(z @ weights - 1.0) <= ROUNDING * added))
 
 
 def _droppable(basis: Basis) -> list[str]:
@@ -224,13 +283,21 @@ def _droppable(basis: Basis) -> list[str]:
     ]
 
 
-def _replaced(
-    encoding: Encoding, design: Design, i: int, basis: SelectedBasis | None
-) -> tuple[Encoding, Design]:
-    blocks, rows = list(encoding.random), list(design.random)
+def _replaced(rows: Rows, i: int, basis: SelectedBasis | None) -> Rows:
+    """With another basis in block i, or without the block."""
+    blocks = list(rows.encoding.random)
     if basis is None:
-        del blocks[i], rows[i]
+        del blocks[i]
     else:
         blocks[i] = replace(blocks[i], basis=basis)
-        rows[i] = RandomRows(rows[i].codes, basis.of(rows[i].z))
-    return replace(encoding, random=tuple(blocks)), replace(design, random=tuple(rows))
+    encoding = replace(rows.encoding, random=tuple(blocks))
+    return rows.changed(encoding, partial(_with_block, i=i, basis=basis))
+
+
+def _with_block(design: Design, i: int, basis: SelectedBasis | None) -> Design:
+    random = list(design.random)
+    if basis is None:
+        del random[i]
+    else:
+        random[i] = RandomRows(random[i].codes, basis.of(random[i].z))
+    return replace(design, random=tuple(random))

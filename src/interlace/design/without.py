@@ -44,8 +44,8 @@ class Without:
             )
         left = tuple(term for term in self._terms if term.label != label)
         formula = replace(self.encoding.formula, fixed=of_terms(left))
-        basis, X = learn_basis(formula.fixed, self._learning, left)
-        return replace(self.encoding, formula=formula, fixed=basis), replace(self.design, X=X)
+        basis, fixed = learn_basis(formula.fixed, self._learning, left)
+        return replace(self.encoding, formula=formula, fixed=basis), replace(self.design, fixed=fixed)
 
     @cached_property
     def _terms(self) -> list[Term]:

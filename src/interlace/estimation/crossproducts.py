@@ -5,21 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from interlace import kernel
+from interlace.design.columns import CellCoding, Coded, Columns, Plain
 from interlace.design.design import Design
 from interlace.design.encoding import Encoding
+from interlace.design.rows import FrameRows, Rows, as_rows
 from interlace.estimation.layout import Layout
 
 Array = NDArray[np.floating]
 
 # Share of y'y that the fixed effects may explain before their fit is taken from y.
 NEARLY_ALL = 0.999
-FEW = 8  # columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +49,19 @@ class Origin:
     beta: Array
 
     @classmethod
-    def of(cls, encoding: Encoding, design: Design) -> Origin:
+    def of(cls, encoding: Encoding, rows: Design | Rows) -> Origin:
         """Means of these rows."""
-        z = []
-        for block, rows in zip(encoding.random, design.random, strict=True):
-            z.append(_column_origin(rows.z, block.intercept))
-        x = _column_origin(design.X, encoding.intercept)
-        return cls(_response_origin(encoding, design), x, tuple(z), np.zeros(len(x)))
+        rows = as_rows(encoding, rows)
+        intercepts = [encoding.intercept, *(block.intercept for block in encoding.random)]
+        sums: list[Array] = []
+        y = 0.0
+        for design in rows.designs():
+            y += float(np.add.reduce(_response(design)))
+            columns = [design.fixed, *(Plain(part.z) for part in design.random)]
+            found = [_sums(c, one) for c, one in zip(columns, intercepts, strict=True)]
+            sums = [a + b for a, b in zip(sums, found, strict=True)] if sums else found
+        x, *z = (_means(total, one, rows.n) for total, one in zip(sums, intercepts, strict=True))
+        return cls(0.0 if encoding.intercept is None else y / rows.n, x, tuple(z), np.zeros(len(x)))
 
     def shift(self, encoding: Encoding, i: int) -> Array:
         """(k, k) matrix R of block i with ``Z = (Z - origin) R``, so that the effects about the origin are
@@ -72,22 +80,22 @@ def _moved(z: Array, intercept: int | None) -> Array:
     return R
 
 
-def _column_origin(columns: Array, intercept: int | None) -> Array:
-    if intercept is None or columns.shape[1] == 1:
-        return np.zeros(columns.shape[1])
-    # a long thin array is added up fastest column by column, a wide one by einsum; mean(axis=0) is slow
-    few = columns.shape[1] < FEW
-    sums = np.array([np.add.reduce(x) for x in columns.T]) if few else np.einsum("ij->j", columns)
-    means = sums / len(columns)
-    means[intercept] = 0.0
+def _sums(columns: Columns, intercept: int | None) -> Array:
+    p = columns.shape[1]
+    return np.zeros(p) if intercept is None or p == 1 else columns.sums()
+
+
+def _means(sums: Array, intercept: int | None, n: int) -> Array:
+    means = sums / n
+    if intercept is not None:
+        means[intercept] = 0.0
     return means
 
 
-def _response_origin(encoding: Encoding, design: Design) -> float:
+def _response_origin(encoding: Encoding, rows: Rows) -> float:
     if encoding.intercept is None:
         return 0.0
-    y = _response(design)
-    return float(np.add.reduce(y)) / len(y)
+    return sum(float(np.add.reduce(_response(design))) for design in rows.designs()) / rows.n
 
 
 def _response(design: Design) -> Array:
@@ -108,19 +116,30 @@ class CrossProducts:
     products : kernel.CrossProducts
     layout : Layout
     origin : Origin
+    by_cell : ByCell or None
+        What they were folded from, where columns of X are held as codes.
     """
 
     products: kernel.CrossProducts
     layout: Layout
     origin: Origin
+    by_cell: ByCell | None = None
 
     @classmethod
-    def of(cls, encoding: Encoding, design: Design, *, origin: Origin | None = None) -> CrossProducts:
-        """One pass over the rows of a design. Products to be added must have the same origin."""
+    def of(cls, encoding: Encoding, rows: Design | Rows, *, origin: Origin | None = None) -> CrossProducts:
+        """One pass over the rows. Products to be added must have the same origin."""
+        rows = as_rows(encoding, rows)
         layout = Layout.of(encoding)
-        origin = Origin.of(encoding, design) if origin is None else origin
-        products = kernel.accumulate(**_rows(layout, design, origin))
-        return cls(products, layout, origin)
+        origin = Origin.of(encoding, rows) if origin is None else origin
+        parts = (cls._of_chunk(layout, design, origin) for design in rows.designs())
+        return reduce(CrossProducts.__add__, parts)
+
+    @classmethod
+    def _of_chunk(cls, layout: Layout, design: Design, origin: Origin) -> CrossProducts:
+        if isinstance(design.fixed, Coded):
+            found = ByCell.of(layout, design, origin)
+            return cls(found.folded(), layout, origin, found)
+        return cls(kernel.accumulate(**_rows(layout, design, origin)), layout, origin)
 
     @property
     def n(self) -> int:
@@ -132,6 +151,8 @@ class CrossProducts:
 
         `design` has all columns of the design of these products.
         """
+        if isinstance(design.fixed, Coded):
+            return self._of_chunk(self.layout, design, self.origin)
         rows = _rows(self.layout, design, self.origin)
         return replace(self, products=kernel.accumulate_on(self.products.pattern, **rows))
 
@@ -144,7 +165,7 @@ class CrossProducts:
     def _plus(self, other: CrossProducts, sign: int) -> CrossProducts:
         a, b = self.products, other.products
         total = kernel.combine([a, b], [1.0, sign], a.n + sign * b.n, a.sum_log_w + sign * b.sum_log_w)
-        return replace(self, products=total)
+        return replace(self, products=total, by_cell=None)
 
     @staticmethod
     def weighted(parts: Sequence[CrossProducts], weights: Sequence[float]) -> CrossProducts:
@@ -152,16 +173,18 @@ class CrossProducts:
         products = [part.products for part in parts]
         logs = sum(a.sum_log_w + a.n * math.log(w) for a, w in zip(products, weights, strict=True))
         total = kernel.combine(products, list(weights), sum(a.n for a in products), logs)
-        return replace(parts[0], products=total)
+        return replace(parts[0], products=total, by_cell=None)
 
-    def with_response(self, encoding: Encoding, design: Design) -> CrossProducts:
-        """The same rows with the response of `design`: everything but the products with y is shared."""
-        o = self.origin
-        origin = Origin(_response_origin(encoding, design), o.x, o.z, np.zeros(len(o.x)))
-        return self._with_origin(origin, design)
+    def with_response(self, encoding: Encoding, rows: Design | Rows) -> CrossProducts:
+        """The same rows with the response of `rows`: everything but the products with y is shared."""
+        o, rows = self.origin, as_rows(encoding, rows)
+        origin = Origin(_response_origin(encoding, rows), o.x, o.z, np.zeros(len(o.x)))
+        return self._with_origin(origin, rows)
 
     def with_responses(self, encoding: Encoding, design: Design, Y: Array) -> list[CrossProducts]:
         """`with_response` for each row of Y, (r, n), in one pass over the rows."""
+        if isinstance(design.fixed, Coded):
+            return [self.with_response(encoding, replace(design, y=y)) for y in Y]
         Y = np.ascontiguousarray(Y if design.offset is None else Y - design.offset)
         means = np.zeros(len(Y)) if encoding.intercept is None else np.add.reduce(Y, axis=1) / Y.shape[1]
         o = self.origin
@@ -170,7 +193,7 @@ class CrossProducts:
         products = kernel.with_responses(self.products, Y, means, **rows)
         return [CrossProducts(A, self.layout, origin) for A, origin in zip(products, origins, strict=True)]
 
-    def with_small_response(self, design: Design) -> CrossProducts:
+    def with_small_response(self, rows: Rows) -> CrossProducts:
         """The same model with the least-squares fit taken from y, where it explains nearly all of y.
 
         The sum of squares of y would else drown that of the residuals in its rounding error. The rows are
@@ -181,7 +204,7 @@ class CrossProducts:
             if kernel.explained(A.products) <= NEARLY_ALL * A.products.yy:
                 break
             beta = np.linalg.solve(A.products.xx, A.products.xy)
-            A = A._with_origin(replace(A.origin, beta=A.origin.beta + beta), design)
+            A = A._with_origin(replace(A.origin, beta=A.origin.beta + beta), rows)
         return A
 
     def rows(self, design: Design) -> dict[str, Any]:
@@ -192,8 +215,15 @@ class CrossProducts:
         """
         return _rows(self.layout, design, self.origin)
 
-    def _with_origin(self, origin: Origin, design: Design) -> CrossProducts:
-        """The response of `design` about another origin of y; those of X and Z are the same."""
+    def _with_origin(self, origin: Origin, rows: Rows) -> CrossProducts:
+        """The response of `rows` about another origin of y; those of X and Z are the same."""
+        if not isinstance(rows, FrameRows):
+            parts = (CrossProducts._of_chunk(self.layout, design, origin) for design in rows.designs())
+            return reduce(CrossProducts.__add__, parts)
+        design = rows.design
+        if isinstance(design.fixed, Coded):
+            found = ByCell.of(self.layout, design, origin, self.by_cell)
+            return CrossProducts(found.folded(), self.layout, origin, found)
         products = kernel.with_response(self.products, **_rows(self.layout, design, origin))
         return CrossProducts(products, self.layout, origin)
 
@@ -201,10 +231,73 @@ class CrossProducts:
         """The products for some columns of X, in the order given."""
         columns = list(keep)
         origin = replace(self.origin, x=self.origin.x[columns], beta=self.origin.beta[columns])
-        return replace(self, products=kernel.select_fixed(self.products, columns), origin=origin)
+        return replace(
+            self, products=kernel.select_fixed(self.products, columns), origin=origin, by_cell=None
+        )
 
 
-def _rows(layout: Layout, design: Design, origin: Origin) -> dict[str, Any]:
+def _explained(fixed: Columns, origin: Origin) -> Array:
+    if isinstance(fixed, Plain):  # the origin first: large means would cost digits
+        return (fixed.values - origin.x) @ origin.beta
+    return fixed.times(origin.beta) - origin.x @ origin.beta
+
+
+@dataclass(frozen=True, slots=True)
+class ByCell:
+    """Products of rows some of whose columns of X are held as codes.
+
+    Attributes
+    ----------
+    products : kernel.CrossProducts
+        X has the columns that are held as numbers; the cells are grouping factors, behind the others.
+    coding : tuple of CellCoding
+        How the cells become columns of X.
+    places : tuple of int
+        Columns of X that are held as numbers.
+    origin : ndarray, (p,)
+        What is taken from the columns of X that come from cells, times the intercept (the first column).
+    """
+
+    products: kernel.CrossProducts
+    coding: tuple[CellCoding, ...]
+    places: tuple[int, ...]
+    origin: Array
+
+    @classmethod
+    def of(cls, layout: Layout, design: Design, origin: Origin, same: ByCell | None = None) -> ByCell:
+        """One pass over the rows; those of `same` (if any) give all but the products with y."""
+        fixed = design.fixed
+        assert isinstance(fixed, Coded)
+        places = list(fixed.places)
+        rows = _rows(layout, design, origin, x=fixed.values, x_origin=origin.x[places])
+        for cells in fixed.cells:
+            rows["codes"].append(cells.codes)
+            rows["z"].append(cells.z)
+            rows["levels"].append(cells.n_cells)
+            rows["z_origin"].append(np.zeros(cells.z.shape[1]))
+        found = kernel.accumulate(**rows) if same is None else kernel.with_response(same.products, **rows)
+        moved = origin.x.copy()
+        moved[places] = 0.0
+        return cls(found, tuple(cells.coding for cells in fixed.cells), fixed.places, moved)
+
+    def folded(self) -> kernel.CrossProducts:
+        """The products with all columns of X."""
+        codings = self.coding
+        return kernel.fold(
+            self.products,
+            first=len(self.products.levels) - len(codings),
+            numbers=list(self.places),
+            ptr=[coding.ptr for coding in codings],
+            col=[coding.col for coding in codings],
+            val=[coding.val for coding in codings],
+            intercept=0 if self.origin.any() else None,
+            origin=self.origin,
+        )
+
+
+def _rows(
+    layout: Layout, design: Design, origin: Origin, x: Array | None = None, x_origin: Array | None = None
+) -> dict[str, Any]:
     codes, z, z_origin = [], [], []
     for blocks in layout.blocks:
         columns = [design.random[i].z for i in blocks]
@@ -213,15 +306,15 @@ def _rows(layout: Layout, design: Design, origin: Origin) -> dict[str, Any]:
         z_origin.append(np.concatenate([origin.z[i] for i in blocks]))
     y = _response(design)
     if origin.beta.any():
-        y = y - (design.X - origin.x) @ origin.beta
+        y = y - _explained(design.fixed, origin)
     return {
         "y": np.ascontiguousarray(y),
-        "x": design.X,
+        "x": design.X if x is None else x,
         "codes": codes,
         "z": z,
         "levels": list(layout.levels),
         "w": design.weights,
         "y_origin": origin.y,
-        "x_origin": origin.x,
+        "x_origin": origin.x if x_origin is None else x_origin,
         "z_origin": z_origin,
     }

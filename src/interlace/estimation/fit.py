@@ -12,7 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from interlace.design.checks import LARGEST_RESPONSE, check_values
 from interlace.design.design import Design
 from interlace.design.encoding import Encoding
+from interlace.design.rows import FrameRows, Rows, as_rows, selected
 from interlace.errors import ConvergenceWarning, DataError, ModelError, RankDeficiencyWarning, warn
+from interlace.estimation.capacity import check_room
 from interlace.estimation.crossproducts import CrossProducts
 from interlace.estimation.deviance import ProfiledDeviance
 from interlace.estimation.identification import Identification, identify
@@ -24,6 +26,8 @@ from interlace.kernel import NotPositiveDefiniteError
 
 Array = NDArray[np.floating]
 
+# Matrices of the size of X'X, and of Z'X, that a fit holds at once.
+SQUARES, COPIES = 8, 4
 MOST_PARAMETERS = 2_000  # to see what the data tell of so many is a matter of seconds
 
 
@@ -43,8 +47,8 @@ class Fit:
     Attributes
     ----------
     encoding : Encoding
-    design : Design
-        The training rows.
+    rows : Rows
+        The training rows: the door to all that is asked of a row.
     criterion : ProfiledDeviance
     optimum : Optimum
     solution : Solution
@@ -59,7 +63,7 @@ class Fit:
     """
 
     encoding: Encoding
-    design: Design = field(repr=False)
+    rows: Rows = field(repr=False)
     criterion: ProfiledDeviance = field(repr=False)
     optimum: Optimum
     solution: Solution = field(repr=False)
@@ -86,7 +90,7 @@ class Fit:
     @property
     def X(self) -> Array:
         """The columns of X that are in the model, (n, p)."""
-        return _select(self.design, self.kept).X
+        return self.design.selected(self.kept).X
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -113,9 +117,14 @@ class Fit:
         """Threads at most; None: as many as BLAS was given."""
         return self.criterion.system.n_jobs
 
-    def rows(self) -> dict[str, Any]:
+    @property
+    def design(self) -> Design:
+        """All training rows at once; refused for rows that are not in memory."""
+        return self.rows.design
+
+    def kernel_rows(self) -> dict[str, Any]:
         """The rows of the model about the origin of its cross-products, as `CrossProducts.rows` has them."""
-        return self.criterion.system.A.rows(_select(self.design, self.kept))
+        return self.criterion.system.A.rows(self.design.selected(self.kept))
 
     def refit(self, y: ArrayLike) -> Fit:
         """The same model for another response: same rows, same options.
@@ -125,22 +134,24 @@ class Fit:
         y : array-like, (n,)
             One value per row used in the fit.
         """
-        design = replace(self.design, y=_response(y, self.design.nrows))
-        A = self.criterion.system.A.with_response(self.encoding, _select(design, self.kept))
-        return self._searched(A, design)
+        whole = FrameRows(self.encoding, replace(self.design, y=_response(y, self.rows.n)))
+        A = self.A.with_response(self.encoding, selected(whole, self.kept))
+        return self._searched(A, whole)
 
     def refit_many(self, Y: ArrayLike) -> list[Fit]:
         """The same for every row of Y, (r, n); the rows of the data are looked at once."""
-        designs = [replace(self.design, y=_response(y, self.design.nrows)) for y in np.asarray(Y)]
-        rows = _select(self.design, self.kept)
-        A = self.criterion.system.A.with_responses(self.encoding, rows, np.array([d.y for d in designs]))
-        return [self._searched(one, design) for one, design in zip(A, designs, strict=True)]
+        wholes = [
+            FrameRows(self.encoding, replace(self.design, y=_response(y, self.rows.n))) for y in np.asarray(Y)
+        ]
+        design = self.design.selected(self.kept)
+        A = self.A.with_responses(self.encoding, design, np.array([whole.design.y for whole in wholes]))
+        return [self._searched(one, whole) for one, whole in zip(A, wholes, strict=True)]
 
-    def _searched(self, A: CrossProducts, design: Design) -> Fit:
-        A = _conditioned(A, _select(design, self.kept))
+    def _searched(self, A: CrossProducts, whole: FrameRows) -> Fit:
+        A = _conditioned(A, selected(whole, self.kept))
         criterion = replace(self.criterion, system=self.criterion.system.with_products(A))
         criterion, optimum = _search(lambda: minimise_again(criterion))
-        return _checked(criterion, design, optimum, self.model)
+        return _checked(criterion, whole, optimum, self.model)
 
     @property
     def model(self) -> Model:
@@ -148,13 +159,13 @@ class Fit:
         return Model(self.kept, self.dropped, self.identification)
 
 
-def fit(encoding: Encoding, design: Design, *, reml: bool = True, n_jobs: int | None = None) -> Fit:
+def fit(encoding: Encoding, rows: Design | Rows, *, reml: bool = True, n_jobs: int | None = None) -> Fit:
     """Fit by REML or maximum likelihood.
 
     Parameters
     ----------
-    encoding, design : Encoding, Design
-        From `Encoding.learn`.
+    encoding, rows : Encoding, Rows
+        From `learn`; or a design, from `Encoding.learn`.
     reml : bool
     n_jobs : int, optional
         Threads at most; by default as many as BLAS was given.
@@ -175,7 +186,8 @@ def fit(encoding: Encoding, design: Design, *, reml: bool = True, n_jobs: int | 
     ConvergenceWarning
         The search ended before it found a minimum.
     """
-    criterion, model = _criterion(encoding, design, reml=reml, n_jobs=n_jobs)
+    rows = as_rows(encoding, rows)
+    criterion, model = _criterion(encoding, rows, reml=reml, n_jobs=n_jobs)
     if model.dropped:
         warn(
             f"the fixed-effects model matrix is rank deficient: dropped {len(model.dropped)} column(s) that "
@@ -185,10 +197,10 @@ def fit(encoding: Encoding, design: Design, *, reml: bool = True, n_jobs: int | 
     # what no data could tell: the criterion has the same minimum without it
     criterion = criterion.without(model.identification.superfluous(reml=reml))
     criterion, optimum = _search(lambda: minimise(criterion))
-    return _checked(criterion, design, optimum, model)
+    return _checked(criterion, rows, optimum, model)
 
 
-def at_theta(encoding: Encoding, design: Design, theta: ArrayLike, *, reml: bool = True) -> Fit:
+def at_theta(encoding: Encoding, rows: Design | Rows, theta: ArrayLike, *, reml: bool = True) -> Fit:
     """The model at a given theta (lme4's order and meaning), not searched for.
 
     Raises
@@ -196,7 +208,8 @@ def at_theta(encoding: Encoding, design: Design, theta: ArrayLike, *, reml: bool
     DataError
         theta has the wrong length.
     """
-    criterion, model = _criterion(encoding, design, reml=reml)
+    rows = as_rows(encoding, rows)
+    criterion, model = _criterion(encoding, rows, reml=reml)
     factors = _factors(criterion, np.asarray(theta, dtype=np.float64))
     par = criterion.parameters.par(factors)
     optimum = Optimum(
@@ -210,7 +223,7 @@ def at_theta(encoding: Encoding, design: Design, theta: ArrayLike, *, reml: bool
         gradients=1 + 2 * len(par),
         at_zero=(),
     )
-    return _fit(criterion, design, optimum, Solution.at(criterion.system, factors), model)
+    return _fit(criterion, rows, optimum, Solution.at(criterion.system, factors), model)
 
 
 def deviance_at(fit: Fit, theta: ArrayLike, *, reml: bool) -> float:
@@ -220,11 +233,12 @@ def deviance_at(fit: Fit, theta: ArrayLike, *, reml: bool) -> float:
 
 
 def _criterion(
-    encoding: Encoding, design: Design, *, reml: bool, n_jobs: int | None = None
+    encoding: Encoding, rows: Rows, *, reml: bool, n_jobs: int | None = None
 ) -> tuple[ProfiledDeviance, Model]:
-    A = CrossProducts.of(encoding, design)
+    _check_room(encoding)
+    A = CrossProducts.of(encoding, rows)
     # 1) columns of X that depend on earlier ones leave
-    kept = independent_columns(A, design)
+    kept = independent_columns(A, rows)
     dropped = tuple(name for j, name in enumerate(encoding.fixed_names) if j not in kept)
     if dropped:
         A = A.select_fixed(kept)
@@ -233,13 +247,24 @@ def _criterion(
             f"{A.n} rows cannot tell {len(kept)} fixed effects and a residual variance apart: use more data "
             "or fewer terms"
         )
-    rows = _select(design, kept)
+    rows = selected(rows, kept)
     A = _conditioned(A, rows)
     # 2) the pattern of the factor, and whether it fits
     criterion = ProfiledDeviance.of(System.of(encoding, A, n_jobs), reml=reml)
     _check_parameters(criterion)
     # 3) what the data cannot tell
     return criterion, Model(kept, dropped, identify(criterion, rows))
+
+
+def _check_room(encoding: Encoding) -> None:
+    """Do the products of a wide fixed part fit in memory?"""
+    p = len(encoding.fixed_names)
+    effects = sum(block.grouping.n_levels * len(block.columns) for block in encoding.random)
+    check_room(
+        8.0 * p * (SQUARES * p + COPIES * effects),
+        f"the fixed part has {p:,} columns beside {effects:,} random effects, and their products would "
+        "need {}: make its largest factor a random term, or use a coarser one",
+    )
 
 
 def _check_parameters(criterion: ProfiledDeviance) -> None:
@@ -255,14 +280,21 @@ def _check_parameters(criterion: ProfiledDeviance) -> None:
     )
 
 
-def _conditioned(A: CrossProducts, design: Design) -> CrossProducts:
+def _conditioned(A: CrossProducts, rows: Rows) -> CrossProducts:
     """The fit of the fixed effects taken from y where it is nearly all of y; refused where it is all."""
-    total = A.n if design.weights is None else float(design.weights.sum())
-    size = A.products.yy + total * A.origin.y**2
-    A = A.with_small_response(design)
+    size = A.products.yy + _total_weight(rows) * A.origin.y**2
+    A = A.with_small_response(rows)
     if A.products.yy <= EXACT_FIT**2 * size:
         raise ModelError(_EXACT)
     return A
+
+
+def _total_weight(rows: Rows) -> float:
+    if rows.encoding.weights is None:
+        return float(rows.n)
+    return sum(
+        float(design.nrows if design.weights is None else design.weights.sum()) for design in rows.designs()
+    )
 
 
 def _factors(criterion: ProfiledDeviance, theta: Array) -> tuple[Array, ...]:
@@ -288,7 +320,7 @@ def _search(search: Callable[[], tuple[ProfiledDeviance, Optimum]]) -> tuple[Pro
 
 def _checked(
     criterion: ProfiledDeviance,
-    design: Design,
+    rows: Rows,
     optimum: Optimum,
     model: Model,
 ) -> Fit:
@@ -306,7 +338,7 @@ def _checked(
             "effects that the data cannot tell apart",
             ConvergenceWarning,
         )
-    return _fit(criterion, design, optimum, solution, model)
+    return _fit(criterion, rows, optimum, solution, model)
 
 
 def _residuals_gone(criterion: ProfiledDeviance, solution: Solution) -> bool:
@@ -338,7 +370,7 @@ _EXACT = (
 
 def _fit(
     criterion: ProfiledDeviance,
-    design: Design,
+    rows: Rows,
     optimum: Optimum,
     solution: Solution,
     model: Model,
@@ -346,7 +378,7 @@ def _fit(
     df = criterion.system.A.n - (len(model.kept) if criterion.reml else 0)
     return Fit(
         encoding=criterion.system.encoding,
-        design=design,
+        rows=rows,
         criterion=criterion,
         optimum=optimum,
         solution=solution,
@@ -355,10 +387,6 @@ def _fit(
         dropped=model.dropped,
         identification=model.identification,
     )
-
-
-def _select(design: Design, kept: tuple[int, ...]) -> Design:
-    return design if len(kept) == design.X.shape[1] else replace(design, X=design.X[:, list(kept)])
 
 
 def _response(y: ArrayLike, n: int) -> Array:

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from interlace.design.design import Design
+from interlace.design.rows import Rows
 from interlace.errors import ModelError
 from interlace.estimation.covariance import Unstructured
 from interlace.estimation.crossproducts import CrossProducts
@@ -89,15 +90,15 @@ class Identification:
         return self.unchanged + self.confounded
 
 
-def identify(criterion: ProfiledDeviance, design: Design) -> Identification:
+def identify(criterion: ProfiledDeviance, rows: Rows) -> Identification:
     """What the data tell of the parameters of a criterion.
 
     Parameters
     ----------
     criterion : ProfiledDeviance
         As `ProfiledDeviance.of` makes it.
-    design : Design
-        The rows; X has the columns that are in the model.
+    rows : Rows
+        Of them X has the columns that are in the model.
 
     Raises
     ------
@@ -113,13 +114,13 @@ def identify(criterion: ProfiledDeviance, design: Design) -> Identification:
         return told
     gram = Gram(A, parameters.natural, parameters.structures)
     if linked:
-        gram = ProbedGram(A, parameters.natural, parameters.structures, system, design)
+        gram = ProbedGram(A, parameters.natural, parameters.structures, system, rows.design)
     if _told(gram):
         return told
     if not all(isinstance(s, Unstructured) for s in parameters.structures):
-        return _of_structures(criterion, design, gram)
+        return _of_structures(criterion, rows, gram)
     # 2) columns of Z that X has taken; those that it has nearly taken are told, if not well
-    split = [_split(gram, design, i, left) for i, left in enumerate(gram.left())]
+    split = [_split(gram, rows, i, left) for i, left in enumerate(gram.left())]
     lost = tuple(B @ gone for B, (_, gone) in zip(parameters.natural, split, strict=True))
     gram = gram.within(tuple(B @ free for B, (free, _) in zip(parameters.natural, split, strict=True)))
     # 3) directions that are the same as others
@@ -128,13 +129,13 @@ def identify(criterion: ProfiledDeviance, design: Design) -> Identification:
     return Identification(lost, absorbed, unchanged, confounded, n)
 
 
-def _of_structures(criterion: ProfiledDeviance, design: Design, gram: Gram) -> Identification:
+def _of_structures(criterion: ProfiledDeviance, rows: Rows, gram: Gram) -> Identification:
     """The same where some covariances have a structure: a term is lost to X as a whole, or its directions are
     confounded within X one by one."""
     blocks = zip(gram.bases, gram.structures, gram.left(), strict=True)
     bases, structures, lost = [], [], []
     for i, (B, s, left) in enumerate(blocks):
-        gone = not _split(gram, design, i, left)[0].shape[1]
+        gone = not _split(gram, rows, i, left)[0].shape[1]
         bases.append(B[:, :0] if gone else B)
         structures.append(Unstructured(0) if gone else s)
         lost.append(B if gone else B[:, :0])
@@ -219,28 +220,29 @@ def _told(gram: Gram) -> bool:
     return float(np.linalg.eigvalsh(gram.projected(units))[0]) > CERTAIN
 
 
-def _split(gram: Gram, design: Design, i: int, left: Array) -> tuple[Array, Array]:
+def _split(gram: Gram, rows: Rows, i: int, left: Array) -> tuple[Array, Array]:
     """Orthonormal directions of block i that X leaves, surely, and those of which it leaves nothing."""
     values, vectors = np.linalg.eigh(left)
     doubt = int((values < IN_DOUBT).sum())  # ascending
     free, doubtful = vectors[:, doubt:], vectors[:, :doubt]
     if not doubt:
         return free, doubtful
-    values, turn = np.linalg.eigh(_left_by_rows(gram, design, i, doubtful))
+    values, turn = np.linalg.eigh(_left_by_rows(gram, rows, i, doubtful))
     return free, doubtful @ turn[:, values < TOLERANCE**2]
 
 
-def _left_by_rows(gram: Gram, design: Design, i: int, directions: Array) -> Array:
+def _left_by_rows(gram: Gram, rows: Rows, i: int, directions: Array) -> Array:
     """What X leaves of ``sum over levels of Z'Z / levels`` in these directions, (c, c), from the rows."""
     A, c = gram.A, directions.shape[1]
     p, levels = A.products.p, A.layout.levels[A.layout.places[i].factor]
-    if design.nrows * float(p + levels * c) ** 2 > LARGEST:
+    if rows.n * float(p + levels * c) ** 2 > LARGEST:
         left = gram.left()[i]
         found = directions.T @ left @ directions
         return np.where(np.abs(found) < NOTHING, 0.0, found)
     R = np.zeros((0, p + levels * c))
-    for rows in _rows(gram, design, i, directions, levels):
-        R = np.asarray(np.linalg.qr(np.vstack([R, rows]), mode="r"))
+    for design in rows.designs():
+        for wide in _rows(gram, design, i, directions, levels):
+            R = np.asarray(np.linalg.qr(np.vstack([R, wide]), mode="r"))
     left = R[p:, p:].reshape(-1, levels, c)
     return np.einsum("nla,nlb->ab", left, left) / levels
 
@@ -253,7 +255,7 @@ def _rows(gram: Gram, design: Design, i: int, directions: Array, levels: int) ->
         z = (random.z[part] - origin.z[i]) @ (gram.bases[i] @ directions)
         wide = np.zeros((len(z), levels, c))
         wide[np.arange(len(z)), random.codes[part]] = z
-        rows = np.hstack([design.X[part] - origin.x, wide.reshape(len(z), -1)])
+        rows = np.hstack([design.fixed.rows(part) - origin.x, wide.reshape(len(z), -1)])
         yield rows if design.weights is None else rows * np.sqrt(design.weights[part, None])
 
 

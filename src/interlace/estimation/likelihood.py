@@ -18,7 +18,7 @@ ROUNDING = 1e-6, 1e-10
 
 def n_obs(fit: Fit) -> int:
     """Number of rows the fit was made from."""
-    return fit.design.X.shape[0]
+    return fit.rows.n
 
 
 def n_parameters(fit: Fit) -> int:
@@ -48,8 +48,7 @@ def deviance(fit: Fit) -> float:
     """
     if not fit.reml:
         return fit.optimum.value
-    n, w = n_obs(fit), fit.design.weights
-    log_weights = 0.0 if w is None else float(np.log(w).sum())
+    n, log_weights = n_obs(fit), fit.criterion.system.A.products.sum_log_w
     return fit.solution.ldL2 + n * (1 + math.log(2 * math.pi * fit.solution.pwrss / n)) - log_weights
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from interlace.design.columns import Columns, Plain
 from interlace.design.design import Design
+from interlace.design.rows import Rows
 from interlace.estimation.crossproducts import CrossProducts
 
 Array = NDArray[np.floating]
@@ -17,7 +19,7 @@ CERTAIN = 1e-6
 ROWS_AT_ONCE = 16384
 
 
-def independent_columns(A: CrossProducts, design: Design) -> tuple[int, ...]:
+def independent_columns(A: CrossProducts, rows: Design | Rows) -> tuple[int, ...]:
     """Indices of the columns of X that are not (nearly) combinations of earlier ones, as `independent`.
 
     Cross-products show lengths down to about 1e-3 of a column reliably: where less than that is left of one,
@@ -26,13 +28,13 @@ def independent_columns(A: CrossProducts, design: Design) -> tuple[int, ...]:
     Parameters
     ----------
     A : CrossProducts
-    design : Design
-        The rows that `A` was made from.
+    rows : Rows
+        Those that `A` was made from.
     """
     xx = A.products.xx
     if _all_certain(xx, np.sqrt(np.diagonal(xx) + _total_weight(A, xx) * A.origin.x**2)):
         return tuple(range(len(xx)))
-    return independent(triangle(design.X, design.weights))
+    return independent(triangle_of(rows))
 
 
 def independent(A: Array) -> tuple[int, ...]:
@@ -57,13 +59,25 @@ def independent(A: Array) -> tuple[int, ...]:
     return tuple(kept)
 
 
-def triangle(A: Array, weights: Array | None = None) -> Array:
+def triangle(A: Array | Columns, weights: Array | None = None) -> Array:
     """An upper triangular R with ``R'R = A'WA``, to rounding in A itself; some rows at a time."""
-    R = np.zeros((0, A.shape[1]))
-    for start in range(0, len(A), ROWS_AT_ONCE):
+    columns = Plain(A) if isinstance(A, np.ndarray) else A
+    n, p = columns.shape
+    R = np.zeros((0, p))
+    for start in range(0, n, ROWS_AT_ONCE):
         part = slice(start, start + ROWS_AT_ONCE)
-        rows = A[part] if weights is None else A[part] * np.sqrt(weights[part, None])
+        rows = columns.rows(part) if weights is None else columns.rows(part) * np.sqrt(weights[part, None])
         R = np.asarray(np.linalg.qr(np.vstack([R, rows]), mode="r"))
+    return R
+
+
+def triangle_of(rows: Design | Rows, *, weighted: bool = True) -> Array:
+    """The triangle of the columns of X of all rows."""
+    R: Array | None = None
+    for design in rows.designs():
+        found = triangle(design.fixed, design.weights if weighted else None)
+        R = found if R is None else np.asarray(np.linalg.qr(np.vstack([R, found]), mode="r"))
+    assert R is not None
     return R
 
 

@@ -11,8 +11,9 @@ from collections.abc import Iterable
 import numpy as np
 
 from interlace.arrays import Array
+from interlace.design.rows import selected
 from interlace.estimation.fit import Fit
-from interlace.estimation.rank import TOLERANCE, independent, triangle
+from interlace.estimation.rank import TOLERANCE, independent, triangle, triangle_of
 from interlace.inference.terms import Indicators, Term, Terms
 
 ZERO = 1e-8  # rounding error of coefficients that are whole numbers, as nearly all are
@@ -107,7 +108,7 @@ def difference(fit: Fit, X0: Array) -> Array:
 
 
 def _triangle(fit: Fit) -> Array:
-    return triangle(fit.X)
+    return triangle_of(selected(fit.rows, fit.kept), weighted=False)
 
 
 def _unit_upper(R: Array) -> Array:

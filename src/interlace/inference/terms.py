@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from interlace.arrays import Array
+from interlace.design.design import Design
+from interlace.design.products import NumberColumns, multiplied
 from interlace.design.values import Column, Factor
 from interlace.errors import DataError
 from interlace.estimation.fit import Fit
@@ -69,9 +71,10 @@ class Terms:
             for (label, at), members in zip(encoding.fixed_terms, encoding.fixed.members, strict=True)
         )
         categorical = frozenset(encoding.fixed_factors)
-        few = np.arange(min(2, fit.design.nrows))
-        widths = {e: c.shape[1] for e, c in encoding.fixed.member_columns(_rows(fit, few), len(few)).items()}
-        covariates = {e for e, width in widths.items() if width == 1 and not _is_matrix(e)} - categorical
+        parts = [
+            part for term in encoding.term_columns for product in term.products for part in product.parts
+        ]
+        covariates = {part.name for part in parts if isinstance(part, NumberColumns) and _is_covariate(part)}
         return cls(terms, categorical, frozenset(covariates))
 
     @property
@@ -142,14 +145,12 @@ class Indicators:
     @classmethod
     def of(cls, fit: Fit, terms: Terms) -> Indicators:
         """From the rows of a fit, a chunk at a time."""
-        design, basis = fit.design, fit.encoding.fixed
-        kept = list(fit.kept)
+        basis, kept = fit.encoding.fixed, list(fit.kept)
         R: Array = np.zeros((0, 0))
-        for start in range(0, design.nrows, _CHUNK):
-            rows = np.arange(start, min(start + _CHUNK, design.nrows))
-            members = basis.member_columns(_rows(fit, rows), len(rows))
-            blocks = [_product([members[e] for e in term.members], len(rows)) for term in terms.terms]
-            chunk = np.hstack([*blocks, design.X[rows][:, kept]])
+        for design, rows in _pieces(fit):
+            members = basis.member_columns(_rows(design, rows), len(rows))
+            blocks = [multiplied([members[e] for e in term.members], len(rows)) for term in terms.terms]
+            chunk = np.hstack([*blocks, design.fixed.rows(rows)[:, kept]])
             R = triangle(np.vstack([R.reshape(-1, chunk.shape[1]), chunk]))
         length = np.sqrt(np.einsum("ij,ij->j", R, R))
         length[length == 0] = 1.0
@@ -186,19 +187,17 @@ def _in_place_of_intercept(terms: Terms) -> tuple[str, str] | None:
     return next(found, None)
 
 
-def _product(parts: list[Array], nrows: int) -> Array:
-    """All products of a column of each part, those of the first part varying fastest."""
-    columns = np.ones((nrows, 1))
-    for part in parts:
-        columns = (part[:, :, None] * columns[:, None, :]).reshape(nrows, -1)
-    return columns
+def _pieces(fit: Fit) -> Iterator[tuple[Design, np.ndarray]]:
+    """Some rows at a time: a design, and which of its rows."""
+    for design in fit.rows.designs():
+        for start in range(0, design.nrows, _CHUNK):
+            yield design, np.arange(start, min(start + _CHUNK, design.nrows))
 
 
-def _rows(fit: Fit, rows: np.ndarray) -> dict[str, Column]:
-    columns = fit.design.frame.columns
+def _rows(design: Design, rows: np.ndarray) -> dict[str, Column]:
+    columns = design.frame.columns
     return {n: c.take(rows) if isinstance(c, Factor) else c[rows] for n, c in columns.items()}
 
 
-def _is_matrix(expression: str) -> bool:
-    function = expression.partition("(")[0]
-    return "(" in expression and function.removeprefix("splines::") in _MATRIX_FUNCTIONS
+def _is_covariate(part: NumberColumns) -> bool:
+    return part.width == 1 and part.function not in _MATRIX_FUNCTIONS

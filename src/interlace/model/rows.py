@@ -16,7 +16,7 @@ class Rows(Fitted):
     @property
     def fitted(self) -> Any:
         """`X beta + offset + Z b` of the rows used: a Series of the library of the data, or an array."""
-        return rows.row_series(self._fit.design.frame, "fitted", residuals.fitted(self._fit))
+        return rows.row_series(self._fit.rows.frame, "fitted", residuals.fitted(self._fit))
 
     def residuals(self, kind: str = "response") -> Any:
         """Residuals of the rows used, in the library of the data.
@@ -27,7 +27,7 @@ class Rows(Fitted):
             "response": `y - fitted`. "pearson": times the root of the prior weight. "standardized": the
             Pearson residual over sigma; lme4's `resid(m, type = "pearson", scaled = TRUE)`.
         """
-        return rows.row_series(self._fit.design.frame, "residuals", residuals.residuals(self._fit, kind=kind))
+        return rows.row_series(self._fit.rows.frame, "residuals", residuals.residuals(self._fit, kind=kind))
 
     def leverage(self, level: str | None = None) -> Any:
         """How much each response moves its own fitted value: the diagonal of `H` with `fitted = H y`.
@@ -98,5 +98,5 @@ class Rows(Fitted):
         """
         draws = simulate.simulate(self._fit, n, seed=seed)
         return rows.row_table(
-            self._fit.design.frame, {f"sim_{j + 1}": draws[:, j] for j in range(draws.shape[1])}
+            self._fit.rows.frame, {f"sim_{j + 1}": draws[:, j] for j in range(draws.shape[1])}
         )

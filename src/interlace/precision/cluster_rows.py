@@ -57,7 +57,7 @@ class WhiteRows:
     def clusters(self, chosen: Clusters, *columns: Array) -> kernel.Clusters:
         """The kernel's clusters; `columns` (levels, k, p) are the effects of the white columns, if needed."""
         return kernel.Clusters(
-            **self.fit.rows(),
+            **self.fit.kernel_rows(),
             clusters=chosen.codes,
             n_clusters=chosen.size,
             beta=self.beta,

@@ -43,7 +43,7 @@ def share(kind: str, J: int, n: int, p: int) -> float:
 
 def scaled(kind: str, rows: WhiteRows, chosen: Clusters) -> tuple[Array, SquareMoments]:
     """CR0 and the relatives of CR1: one number for all clusters. Scores (J, p) and their moments."""
-    factor = share(kind, chosen.size, rows.fit.design.nrows, len(rows.beta))
+    factor = share(kind, chosen.size, rows.fit.rows.n, len(rows.beta))
     root = np.sqrt(factor)
     moments = SquareMoments(rows, chosen, lambda S, C: _Plain(root, root * times(S, C)), kind)
     return root * rows.scores(chosen), moments

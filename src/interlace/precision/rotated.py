@@ -141,7 +141,7 @@ def _columns(fit: Fit) -> tuple[Array, list[Array], Array]:
     levels, k), and the residuals of the fixed part over sigma (n,)."""
     design, A = fit.design, fit.A
     assert design.y is not None
-    X, n = fit.X, len(design.X)
+    X, n = fit.X, design.nrows
     root = np.ones(n) if design.weights is None else np.sqrt(design.weights)
     effects: list[Array] = []
     for blocks, levels, k, B in zip(A.layout.blocks, A.layout.levels, A.layout.k, bases(fit), strict=True):

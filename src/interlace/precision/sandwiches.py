@@ -56,7 +56,7 @@ def _several_ways(fit: Fit, kind: str, chosen: tuple[Clusters, ...]) -> Bound:
     rows, p = WhiteRows.of(fit), len(fit.solution.beta)
     effects, middle = rows.column_effects(), np.zeros((p, p))
     for sign, cells in intersections(chosen):
-        factor = sign * share(kind, cells.size, fit.design.nrows, p)
+        factor = sign * share(kind, cells.size, fit.rows.n, p)
         for scores in rows.sums(cells, effects):
             middle += factor * (scores.T @ scores)
     fewest = min(one.size for one in chosen)

@@ -102,7 +102,7 @@ class _Work:
 
     @cached_property
     def data(self) -> dict[str, Any]:
-        return self.rows.fit.rows()
+        return self.rows.fit.kernel_rows()
 
     @cached_property
     def order(self) -> Index:

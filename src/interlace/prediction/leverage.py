@@ -21,7 +21,7 @@ def leverage(fit: Fit) -> dict[str, np.ndarray]:
     """
     factor, system = fit.solution.factor, fit.criterion.system
     with system.threads():
-        overall, fixed, prior = factor.leverage(factor.joint_inverse(), **fit.rows())
+        overall, fixed, prior = factor.leverage(factor.joint_inverse(), **fit.kernel_rows())
     overall, fixed = np.asarray(overall), np.asarray(fixed)
     return dict(zip(COLUMNS, (overall, fixed, overall - fixed, np.asarray(prior)), strict=True))
 

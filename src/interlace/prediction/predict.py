@@ -10,6 +10,7 @@ import numpy as np
 from interlace.design.design import Design, RandomRows
 from interlace.design.frame import Frame, open_table
 from interlace.design.learnt import grouping_columns
+from interlace.design.rows import per_row
 from interlace.design.values import Column, Factor
 from interlace.errors import DataError
 from interlace.estimation.fit import Fit
@@ -36,7 +37,8 @@ def predict(
             raise DataError(
                 "offset= goes with newdata; predictions for the rows of the fit use its own offset"
             )
-        return row_series(fit.design.frame, NAME, linear_predictor(fit, fit.design, parts))
+        found = per_row(fit.rows, lambda design: linear_predictor(fit, design, parts))
+        return row_series(fit.rows.frame, NAME, found)
     newdata = open_table(newdata)  # once: there are streams that can be read once only
     wanted = {part.block: part.columns for part in parts}
     design = fit.encoding.design(newdata, random=wanted, offset=offset)
@@ -55,8 +57,7 @@ def linear_predictor(fit: Fit, design: Design, parts: Sequence[Part]) -> np.ndar
 
 def fixed_part(fit: Fit, design: Design) -> np.ndarray:
     """`X beta + offset`, shape (n,); a new array."""
-    X = design.X if len(fit.kept) == design.X.shape[1] else design.X[:, list(fit.kept)]
-    total = X @ fit.solution.beta
+    total = design.selected(fit.kept).fixed.times(fit.solution.beta)
     return total if design.offset is None else total + design.offset
 
 

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from interlace.design.design import Design
+from interlace.design.rows import per_row
 from interlace.estimation.fit import Fit
 from interlace.options import word
 from interlace.prediction.predict import linear_predictor
-from interlace.prediction.selection import select
+from interlace.prediction.selection import Part, select
 
 RESIDUAL_KINDS = ("response", "pearson", "standardized")
 
 
 def fitted(fit: Fit) -> np.ndarray:
     """`X beta + offset + Z b` for the rows of the fit, shape (n,)."""
-    return linear_predictor(fit, fit.design, select(fit.encoding, "all"))
+    parts = select(fit.encoding, "all")
+    return per_row(fit.rows, lambda design: linear_predictor(fit, design, parts))
 
 
 def residuals(fit: Fit, *, kind: str = "response") -> np.ndarray:
@@ -28,11 +33,14 @@ def residuals(fit: Fit, *, kind: str = "response") -> np.ndarray:
         `type = "pearson", scaled = TRUE`.
     """
     kind = word("kind of residuals", kind, RESIDUAL_KINDS)
-    y = fit.design.y
-    if y is None:
-        raise AssertionError("a fit has a response")
-    response = y - fitted(fit)
+    parts = select(fit.encoding, "all")
+    return per_row(fit.rows, lambda design: _residuals(fit, design, parts, kind))
+
+
+def _residuals(fit: Fit, design: Design, parts: Sequence[Part], kind: str) -> np.ndarray:
+    assert design.y is not None
+    response = design.y - linear_predictor(fit, design, parts)
     if kind == "response":
         return response
-    pearson = response if fit.design.weights is None else np.sqrt(fit.design.weights) * response
+    pearson = response if design.weights is None else np.sqrt(design.weights) * response
     return pearson if kind == "pearson" else pearson / fit.sigma

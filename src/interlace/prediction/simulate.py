@@ -19,18 +19,26 @@ def simulate(fit: Fit, n: int, *, seed: Seed = None) -> np.ndarray:
     Each is `X beta + offset + Z b + e` with new `b ~ N(0, sigma^2 Lambda Lambda')` and
     `e ~ N(0, sigma^2 / w)`; levels with a known covariance are drawn with it.
     """
-    n = count("n", n, at_most=available_bytes() / (8 * fit.design.nrows))
+    n = count("n", n, at_most=available_bytes() / (8 * fit.rows.n))
     rng = generator(seed)
-    mean = fixed_part(fit, fit.design)
-    return np.column_stack([mean + _noise(fit, rng) for _ in range(n)])
+    return np.column_stack([_drawn(fit, rng) for _ in range(n)])
 
 
-def _noise(fit: Fit, rng: np.random.Generator) -> np.ndarray:
-    design, system = fit.design, fit.criterion.system
-    noise = rng.normal(scale=fit.sigma, size=design.nrows)
-    if design.weights is not None:
-        noise /= np.sqrt(design.weights)
-    for i, (T, place) in enumerate(zip(fit.solution.factors, system.A.layout.places, strict=True)):
-        b = fit.sigma * system.draw(place.factor, rng.standard_normal(fit.solution.b[i].shape)) @ T.T
-        noise += contribution(design.random[i], b, Part(i, tuple(range(T.shape[0]))))
-    return noise
+def _drawn(fit: Fit, rng: np.random.Generator) -> np.ndarray:
+    """One response: its errors are drawn first, then the random effects, block by block."""
+    system = fit.criterion.system
+    y = rng.normal(scale=fit.sigma, size=fit.rows.n)
+    effects = [
+        fit.sigma * system.draw(place.factor, rng.standard_normal(b.shape)) @ T.T
+        for b, T, place in zip(fit.solution.b, fit.solution.factors, system.A.layout.places, strict=True)
+    ]
+    start = 0
+    for design in fit.rows.designs():
+        part = y[start : start + design.nrows]
+        if design.weights is not None:
+            part /= np.sqrt(design.weights)
+        for i, b in enumerate(effects):
+            part += contribution(design.random[i], b, Part(i, tuple(range(b.shape[1]))))
+        part += fixed_part(fit, design)
+        start += design.nrows
+    return y

@@ -8,6 +8,8 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
+from interlace.design.design import Design
+from interlace.design.rows import per_row
 from interlace.errors import DataError, ModelError
 from interlace.estimation.fit import Fit
 from interlace.estimation.likelihood import is_lower, likelihood_ratio, n_obs, n_parameters
@@ -114,8 +116,7 @@ def check_same_data(fits: Mapping[str, Fit]) -> None:
 def check_offsets(fits: Mapping[str, Fit]) -> None:
     """Refuse two models with offsets whose difference the larger does not explain: they are not nested."""
     (one, a), (other, b) = sorted(fits.items(), key=lambda item: n_parameters(item[1]))
-    offsets = [np.zeros(n_obs(f)) if f.design.offset is None else f.design.offset for f in (a, b)]
-    difference = offsets[0] - offsets[1]
+    difference = _offsets(a) - _offsets(b)
     if not difference.any():
         return
     X = b.X
@@ -156,21 +157,36 @@ def _same_levels(a: np.ndarray | None, b: np.ndarray | None) -> bool:
     return a.shape == b.shape and np.allclose(a, b, rtol=1e-6, atol=0.0)
 
 
+def _offsets(fit: Fit) -> np.ndarray:
+    return per_row(
+        fit.rows, lambda design: np.zeros(design.nrows) if design.offset is None else design.offset
+    )
+
+
+def _weights(fit: Fit) -> np.ndarray:
+    return per_row(
+        fit.rows, lambda design: np.ones(design.nrows) if design.weights is None else design.weights
+    )
+
+
+def _response(design: Design) -> np.ndarray:
+    assert design.y is not None
+    return design.y
+
+
 def _difference(a: Fit, b: Fit) -> str:
     advice = "leave out rows with missing values beforehand"
     if n_obs(a) != n_obs(b):
         return f"{n_obs(a)} and {n_obs(b)} rows were used; {advice}"
-    if a.design.n_rows_read == b.design.n_rows_read and not np.array_equal(_rows(a), _rows(b)):
+    if a.rows.n_read == b.rows.n_read and not np.array_equal(_rows(a), _rows(b)):
         rows = np.setdiff1d(_rows(a), _rows(b))
         return f"{len(rows)} of {n_obs(a)} rows are others (first: row {rows[0]}, counted from 0); {advice}"
     names = sorted({str(a.encoding.formula.response), str(b.encoding.formula.response)})
-    assert a.design.y is not None and b.design.y is not None
-    unequal = np.flatnonzero(a.design.y != b.design.y)
+    unequal = np.flatnonzero(per_row(a.rows, _response) != per_row(b.rows, _response))
     if unequal.size:
         what = f"the responses {' and '.join(names)} differ" if len(names) > 1 else "the responses differ"
         return f"{what} in {unequal.size} of {n_obs(a)} rows (first: row {unequal[0]}, counted from 0)"
-    w = [np.ones(n_obs(a)) if f.design.weights is None else f.design.weights for f in (a, b)]
-    unequal = np.flatnonzero(w[0] != w[1])
+    unequal = np.flatnonzero(_weights(a) != _weights(b))
     if unequal.size:
         return f"the weights differ in {unequal.size} of {n_obs(a)} rows (first: row {unequal[0]})"
     return ""
@@ -178,7 +194,7 @@ def _difference(a: Fit, b: Fit) -> str:
 
 def _rows(fit: Fit) -> np.ndarray:
     """Which rows of the data were used."""
-    return np.arange(fit.design.n_rows_read) if fit.design.kept is None else fit.design.kept
+    return per_row(fit.rows, lambda design: np.arange(design.nrows) if design.kept is None else design.kept)
 
 
 def _criteria(fits: Mapping[str, Fit], *, refit: bool) -> pd.DataFrame:

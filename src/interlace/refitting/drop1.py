@@ -9,6 +9,7 @@ import numpy as np
 from interlace.arrays import Array
 from interlace.design.design import Design
 from interlace.design.encoding import Encoding
+from interlace.design.rows import Rows
 from interlace.design.without import Without
 from interlace.errors import DataError, RankDeficiencyWarning
 from interlace.estimation import likelihood
@@ -74,7 +75,7 @@ def _hypothesis(fit: Fit, terms: Terms, term: Term, without: Without) -> Array:
 
 def drop1_lrt(fit: Fit) -> Table:
     """Likelihood ratios of fits by maximum likelihood; `<none>` is the model itself."""
-    full = _by_ml(fit, fit.encoding, fit.design) if fit.reml else fit
+    full = _by_ml(fit, fit.encoding, fit.rows) if fit.reml else fit
     p, ll = full.solution.beta.size, full.loglik
     smaller_ll: dict[str, float] = {}
     rows = [(np.nan, likelihood.aic(full), np.nan, np.nan)]
@@ -102,7 +103,7 @@ def drop1_lrt(fit: Fit) -> Table:
     )
 
 
-def _by_ml(fit: Fit, encoding: Encoding, design: Design) -> Fit:
+def _by_ml(fit: Fit, encoding: Encoding, rows: Design | Rows) -> Fit:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RankDeficiencyWarning)  # it was given when the model was fitted
-        return fit_model(encoding, design, reml=False, n_jobs=fit.n_jobs)
+        return fit_model(encoding, rows, reml=False, n_jobs=fit.n_jobs)

@@ -49,8 +49,8 @@ def ranova(fit: Fit, *, drop: str = "slopes") -> Table:
         mixture holds there.
     """
     reduced = DROPS[word("drop", drop, DROPS)]
-    encoding, design = without_columns(fit.encoding, fit.design, fit.kept)
-    tried = [r for i in range(len(encoding.random)) for r in reduced(encoding, design, i)]
+    rows = without_columns(fit.rows, fit.kept)
+    tried = [r for i in range(len(rows.encoding.random)) for r in reduced(rows, i)]
     smaller, fits, untested = _fitted(fit, tried)
     npar = np.array([n_parameters(fit), *(n for n, _, _ in fits)])
     told = np.array([fit.identification.n_parameters, *(n for _, n, _ in fits)])
@@ -113,8 +113,8 @@ def mixture_p_value(lrt: np.ndarray, df: np.ndarray) -> np.ndarray:
 def _likelihood(fit: Fit, smaller: Reduction) -> _Facts:
     """Of a smaller model: number of parameters, of those of the random part that the data tell, and
     (restricted) log-likelihood."""
-    if not smaller.encoding.random:  # the linear model is the mixed model at theta = 0
+    if not smaller.rows.encoding.random:  # the linear model is the mixed model at theta = 0
         value = fit.criterion.value(np.zeros(fit.criterion.n_par))
         return len(fit.kept) + 1, 0, -value / 2
-    reduced = fit_model(smaller.encoding, smaller.design, reml=fit.reml, n_jobs=fit.n_jobs)
+    reduced = fit_model(smaller.rows.encoding, smaller.rows, reml=fit.reml, n_jobs=fit.n_jobs)
     return n_parameters(reduced), reduced.identification.n_parameters, reduced.loglik

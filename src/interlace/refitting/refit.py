@@ -13,6 +13,7 @@ from interlace.design.design import Design
 from interlace.design.extras import check_index
 from interlace.design.frame import read_array
 from interlace.design.reduced import without_columns
+from interlace.design.rows import as_rows
 from interlace.design.values import Factor
 from interlace.errors import DataError
 from interlace.estimation.fit import Fit
@@ -35,8 +36,8 @@ def refit(fit: Fit, y: Any = None, *, reml: bool | None = None) -> Fit:
     response = None if y is None else read_response(fit.design, y)
     if reml is None or reml == fit.reml:
         return fit if response is None else fit.refit(response)
-    design = fit.design if response is None else replace(fit.design, y=response)
-    return fit_model(fit.encoding, design, reml=reml, n_jobs=fit.n_jobs)
+    rows = fit.rows if response is None else as_rows(fit.encoding, replace(fit.design, y=response))
+    return fit_model(fit.encoding, rows, reml=reml, n_jobs=fit.n_jobs)
 
 
 def refit_many(fit: Fit, Y: Any, *, reml: bool | None = None) -> list[Fit]:
@@ -66,7 +67,8 @@ def by_ml(fit: Fit) -> Fit:
     """The model fitted by maximum likelihood; no second word about columns of X that were dropped."""
     if not fit.reml:
         return fit
-    return fit_model(*without_columns(fit.encoding, fit.design, fit.kept), reml=False, n_jobs=fit.n_jobs)
+    rows = without_columns(fit.rows, fit.kept)
+    return fit_model(rows.encoding, rows, reml=False, n_jobs=fit.n_jobs)
 
 
 def read_response(design: Design, y: Any) -> np.ndarray:

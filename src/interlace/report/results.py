@@ -27,7 +27,7 @@ def results(fit: Fit, ddf: Ddf) -> dict[str, Any]:
         "formula": fit.encoding.formula.text or str(fit.encoding.formula),
         "method": "REML" if fit.reml else "ML",
         "nobs": likelihood.n_obs(fit),
-        "n_missing": fit.design.n_rows_read - likelihood.n_obs(fit),
+        "n_missing": fit.rows.n_read - likelihood.n_obs(fit),
         "ngroups": n_groups(fit),
         "criterion": fit.optimum.value,
         "loglik": fit.loglik,

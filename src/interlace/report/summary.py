@@ -63,7 +63,7 @@ def overview(fit: Fit, *, data_name: str = "") -> Overview:
         components=components(fit),
         sigma=fit.sigma,
         nobs=nobs,
-        n_missing=fit.design.n_rows_read - nobs,
+        n_missing=fit.rows.n_read - nobs,
         ngroups=n_groups(fit),
         known=tuple(dict.fromkeys(b.group for b in fit.encoding.random if b.known is not None)),
         fixef=pd.Series(estimates.estimate, index=list(estimates.labels)),

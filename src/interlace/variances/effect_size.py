@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from interlace.design.rows import selected
 from interlace.errors import DataError, InterlaceWarning, shown, warn
 from interlace.estimation.fit import Fit
 from interlace.options import number
@@ -46,18 +47,15 @@ def variances(fit: Fit, *, tolerance: float = TOLERANCE) -> Variances:
     """
     if number("tolerance", tolerance) < 0:
         raise DataError(f"tolerance must not be negative: {shown(tolerance)}")
-    solution, design = fit.solution, fit.design
-    mean = fit.X @ solution.beta
+    solution = fit.solution
+    mean, squares, own = _over_rows(fit)
     random = 0.0
     by_group: dict[str, float] = {}
     unknown = unknown_entries(fit)
-    for i, (block, rows, T) in enumerate(
-        zip(fit.encoding.random, design.random, solution.factors, strict=True)
-    ):
-        own = level_variances(fit, i)
-        random += fit.scale * float((np.square(rows.z @ T).sum(axis=1) * own).sum()) / design.nrows
+    for i, (block, T) in enumerate(zip(fit.encoding.random, solution.factors, strict=True)):
+        random += fit.scale * float(squares[i]) / fit.rows.n
         told = block.columns == ("Intercept",) and not unknown[i].any()
-        variance = fit.scale * float(np.square(T).sum()) * float(own.mean()) if told else np.nan
+        variance = fit.scale * float(np.square(T).sum()) * float(own[i]) if told else np.nan
         by_group[block.group] = by_group.get(block.group, 0.0) + variance
     zero = [str(term) for term in singular_terms(fit, tolerance)] if tolerance else []
     if zero:
@@ -78,11 +76,25 @@ def variances(fit: Fit, *, tolerance: float = TOLERANCE) -> Variances:
     return Variances(float(mean.var(ddof=1)), random, by_group, fit.scale)
 
 
-def level_variances(fit: Fit, i: int) -> np.ndarray:
+def _level_variances(fit: Fit, i: int, codes: np.ndarray) -> np.ndarray:
     """The variance of the level of each row in units of that of the term: 1, but for a known covariance."""
     system = fit.criterion.system
     variance = system.variance(system.A.layout.places[i].factor)
-    return np.ones(fit.design.nrows) if variance is None else variance[fit.design.random[i].codes]
+    return np.ones(len(codes)) if variance is None else variance[codes]
+
+
+def _over_rows(fit: Fit) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """`X beta` of each row; for each random term the sum over the rows of ``|z' T|^2`` times the variance of
+    the level, and the mean of these variances."""
+    kept, factors = selected(fit.rows, fit.kept), fit.solution.factors
+    means, squares, own = [], np.zeros(len(factors)), np.zeros(len(factors))
+    for design in kept.designs():
+        means.append(design.fixed.times(fit.solution.beta))
+        for i, (part, T) in enumerate(zip(design.random, factors, strict=True)):
+            variance = _level_variances(fit, i, part.codes)
+            squares[i] += float((np.square(part.z @ T).sum(axis=1) * variance).sum())
+            own[i] += float(variance.sum())
+    return np.concatenate(means), squares, own / fit.rows.n
 
 
 def r2(fit: Fit, *, tolerance: float = TOLERANCE) -> dict[str, float]:

@@ -1,0 +1,115 @@
+"""Chunks of rows put together, and the few rows of them that show all there is to be learnt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from interlace.design.evaluation import Evaluator, Memory
+from interlace.design.extras import Extra
+from interlace.design.frame import Frame
+from interlace.design.grouping import learn_grouping
+from interlace.design.learnt import grouping_columns
+from interlace.design.values import Column, Factor, Matrix, Value
+from interlace.formula.algebra import terms_of
+from interlace.formula.formula import Formula
+from interlace.formula.tree import Node
+
+SPREAD = 16  # rows of a chunk that are taken besides, so that no product of columns looks constant
+
+
+def joined(frames: Sequence[Frame], given_order: frozenset[str]) -> Frame:
+    """The rows of all frames, one after another; levels are those of any.
+
+    Parameters
+    ----------
+    frames : sequence of Frame
+        With the same columns; at least one.
+    given_order : frozenset of str
+        Columns whose levels keep the order in which they appear; those of others are sorted.
+    """
+    first = frames[0]
+    columns = {
+        name: _column([f.columns[name] for f in frames], name in given_order) for name in first.columns
+    }
+    missing = {}
+    for name in dict.fromkeys(name for frame in frames for name in frame.missing):
+        masks = [f.missing.get(name, np.zeros(f.nrows, dtype=bool)) for f in frames]
+        missing[name] = np.concatenate(masks)
+    return Frame(columns, missing, sum(f.nrows for f in frames), first.library, None)
+
+
+def _column(parts: list[Column], given_order: bool) -> Column:
+    if len(parts) == 1:
+        return parts[0]
+    factors = [part for part in parts if isinstance(part, Factor)]
+    if not factors:
+        return np.concatenate([part for part in parts if isinstance(part, np.ndarray)])
+    factors = [part if isinstance(part, Factor) else _nothing(part) for part in parts]
+    levels = _united([f.levels for f in factors if len(f.levels)], given_order)
+    return Factor(np.concatenate([f.recode(levels).codes for f in factors]), levels, factors[0].ordered)
+
+
+def _nothing(values: np.ndarray) -> Factor:
+    """A chunk of a column of text in which every value is missing is read as numbers."""
+    return Factor(np.full(len(values), -1, dtype=np.int32), np.array([], dtype=object))
+
+
+def _united(parts: list[np.ndarray], given_order: bool) -> np.ndarray:
+    if not parts:
+        return np.array([], dtype=object)
+    if all(part is parts[0] or np.array_equal(part, parts[0]) for part in parts[1:]):
+        return parts[0]
+    everything = np.concatenate(parts)
+    distinct = list(dict.fromkeys(everything.tolist()))
+    levels = np.array(distinct if given_order else sorted(distinct), dtype=everything.dtype)
+    return levels
+
+
+def showing(formula: Formula, frame: Frame, memory: Memory, extras: Iterable[Extra]) -> np.ndarray:
+    """Rows, increasing, in which every level, every combination of grouping factors, and the extremes of
+    every number of a model occur: what is learnt from them is what is learnt from all rows."""
+    rows = {0, frame.nrows - 1, *np.linspace(0, frame.nrows - 1, SPREAD).astype(int).tolist()}
+    evaluator = Evaluator(frame.columns, frame.nrows, memory)
+    for term in formula.random:
+        _, codes = learn_grouping(term.group, term.factors, grouping_columns(term, frame, memory))
+        rows.update(_first(codes))
+    for node in members(formula):
+        rows.update(_seen(evaluator.value(node)))
+    for column in (evaluator.column(node) for node in (formula.response, *formula.offsets)):
+        rows.update(_seen(column))
+    for column in frame.columns.values():
+        if isinstance(column, np.ndarray) and column.dtype.kind in "iuf":
+            rows.update(_seen(column))
+    for extra in extras:
+        if extra.values is not None:
+            rows.update(_seen(extra.values))
+    return np.array(sorted(rows), dtype=np.int64)
+
+
+def members(formula: Formula) -> list[Node]:
+    """The expressions of all terms, each once."""
+    sums = (formula.fixed, *(term.columns for term in formula.random))
+    return list(dict.fromkeys(member for rhs in sums for term in terms_of(rhs) for member in term.members))
+
+
+def _seen(value: Value) -> list[int]:
+    if isinstance(value, Matrix):
+        return [row for column in value.values.T for row in _extremes(column)]
+    if isinstance(value, Factor):
+        return _first(value.codes)
+    if not isinstance(value, np.ndarray) or not len(value):
+        return []
+    if value.ndim == 1 and value.dtype.kind in "iuf":
+        return _extremes(value)
+    return _first(value) if value.ndim == 1 else []
+
+
+def _extremes(values: np.ndarray) -> list[int]:
+    return [int(np.argmin(values)), int(np.argmax(values))]
+
+
+def _first(values: np.ndarray) -> list[int]:
+    """Where each value occurs first."""
+    return np.unique(values, return_index=True)[1].tolist()

@@ -1,0 +1,249 @@
+"""The rows of a model: what was learnt of them, and where they can be read again, in chunks.
+
+This is the one door to rows after the fit. A table in memory is one chunk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from functools import partial
+from typing import Any, Protocol
+
+import numpy as np
+
+from interlace.design.checks import check_mapping
+from interlace.design.design import Design
+from interlace.design.encoding import NA_ACTIONS, Encoding
+from interlace.design.evaluation import Memory
+from interlace.design.frame import Frame
+from interlace.design.learnt import Learnt
+from interlace.design.parquet import ParquetFiles, is_dataset, parquet
+from interlace.design.scope import check_columns, settle
+from interlace.design.streaming import ChunkLearner, Counted, Room
+from interlace.errors import DataError, ModelError, shown
+from interlace.formula.formula import Formula
+from interlace.formula.parser import parse
+
+
+class Rows(Protocol):
+    """Rows used in a fit."""
+
+    @property
+    def encoding(self) -> Encoding:
+        """What was learnt of them."""
+
+    @property
+    def n(self) -> int:
+        """Their number."""
+
+    @property
+    def n_read(self) -> int:
+        """The number of rows that were read, used or not."""
+
+    @property
+    def frame(self) -> Frame:
+        """What it takes to hand out a table with a row for each: the caller's library and row labels."""
+
+    @property
+    def design(self) -> Design:
+        """All of them at once.
+
+        Raises
+        ------
+        ModelError
+            They are not in memory.
+        """
+
+    def designs(self) -> Iterator[Design]:
+        """All of them, chunk by chunk, always in the same order."""
+
+    def changed(self, encoding: Encoding, change: Callable[[Design], Design]) -> Rows:
+        """The same rows for a model of an encoding, each chunk changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrameRows:
+    """Rows in memory."""
+
+    encoding: Encoding
+    design: Design
+
+    @property
+    def n(self) -> int:
+        """Their number."""
+        return self.design.nrows
+
+    @property
+    def n_read(self) -> int:
+        """Rows of the table."""
+        return self.design.n_rows_read
+
+    @property
+    def frame(self) -> Frame:
+        """The rows used."""
+        return self.design.frame
+
+    def designs(self) -> Iterator[Design]:
+        """The one chunk."""
+        yield self.design
+
+    def changed(self, encoding: Encoding, change: Callable[[Design], Design]) -> FrameRows:
+        """The same rows, changed."""
+        return FrameRows(encoding, change(self.design))
+
+
+@dataclass(frozen=True)
+class FileRows:
+    """Rows in Parquet files.
+
+    Attributes
+    ----------
+    encoding : Encoding
+        Of the model.
+    source : ParquetFiles
+    columns : tuple of str
+        The columns that are read.
+    n, n_read : int
+        Rows used, and rows of the files.
+    missing : tuple of (str, int)
+        Columns with missing values and their number.
+    reader : Encoding
+        What makes numbers of a chunk.
+    changes : tuple of callable
+        What is done to these numbers for the model, in turn.
+    """
+
+    encoding: Encoding
+    source: ParquetFiles
+    columns: tuple[str, ...]
+    n: int
+    n_read: int
+    missing: tuple[tuple[str, int], ...]
+    reader: Encoding
+    changes: tuple[Callable[[Design], Design], ...] = ()
+
+    @property
+    def frame(self) -> Frame:
+        """No columns; values per row are handed out as arrays."""
+        return Frame({}, {}, self.n, "pyarrow")
+
+    @property
+    def design(self) -> Design:
+        """Refused."""
+        raise ModelError(
+            "this needs all rows in memory at once, and the model was fitted from Parquet files that are "
+            "read in chunks; if the rows fit in memory, fit their table: pyarrow.parquet.read_table(...)"
+        )
+
+    def designs(self) -> Iterator[Design]:
+        """Chunk by chunk; rows with missing values are left out, and `kept` counts the rows of all chunks.
+
+        Raises
+        ------
+        DataError
+            The files are not what they were.
+        """
+        n, before = 0, 0
+        for table in self.source.tables(self.columns):
+            design = self.reader.design(table, response="required")
+            kept = np.arange(table.num_rows) if design.kept is None else design.kept
+            design = replace(design, kept=before + kept)
+            before += table.num_rows
+            if design.nrows:
+                n += design.nrows
+                for change in self.changes:
+                    design = change(design)
+                yield design
+        if n != self.n:
+            raise DataError(
+                f"the Parquet files have {n} rows without missing values, where there were {self.n} before: "
+                "they have changed, so fit again"
+            )
+
+    def changed(self, encoding: Encoding, change: Callable[[Design], Design]) -> FileRows:
+        """The same rows, each chunk changed when it is read."""
+        return replace(self, encoding=encoding, changes=(*self.changes, change))
+
+
+def as_rows(encoding: Encoding, rows: Design | Rows) -> Rows:
+    """A design is the one chunk of its rows."""
+    return FrameRows(encoding, rows) if isinstance(rows, Design) else rows
+
+
+def selected(rows: Rows, kept: tuple[int, ...]) -> Rows:
+    """The same rows with some columns of X; the encoding stays that of all columns."""
+    if kept == tuple(range(len(rows.encoding.fixed_names))):
+        return rows
+    return rows.changed(rows.encoding, partial(_with_columns, kept=kept))
+
+
+def _with_columns(design: Design, kept: tuple[int, ...]) -> Design:
+    return design.selected(kept)
+
+
+def per_row(rows: Rows, value: Callable[[Design], np.ndarray]) -> np.ndarray:
+    """Values of each row, (n, ...), from those of the rows of a design."""
+    found = [value(design) for design in rows.designs()]
+    return found[0] if len(found) == 1 else np.concatenate(found)
+
+
+def _no_limit(needed: float, what: str) -> None:
+    """Room for everything."""
+
+
+def learn(
+    formula: Formula | str,
+    data: Any,
+    *,
+    weights: Any = None,
+    offset: Any = None,
+    contrasts: Mapping[str, Any] | None = None,
+    na_action: str = "drop",
+    context: Mapping[str, Any] | None = None,
+    room: Room = _no_limit,
+) -> tuple[Encoding, Rows]:
+    """Learn levels, contrasts and transforms from data in memory or in files, and where its rows are.
+
+    Parameters
+    ----------
+    formula, data, weights, offset, contrasts, na_action, context
+        As for `Encoding.learn`; `data` may be `ParquetFiles` or a pyarrow dataset, whose weights and offset
+        are columns.
+    room : callable
+        Refuses (by an error of its own) work that needs more bytes than can be had.
+
+    Raises
+    ------
+    FormulaError, DataError, ModelError
+    """
+    source = parquet(data) if is_dataset(data) else data
+    options = {"weights": weights, "offset": offset}
+    if not isinstance(source, ParquetFiles):
+        encoding, design = Encoding.learn(
+            formula, data, contrasts=contrasts, na_action=na_action, context=context, **options
+        )
+        return encoding, FrameRows(encoding, design)
+    for role, given in options.items():
+        if given is not None and not isinstance(given, str):
+            raise DataError(f"{role} of rows in Parquet files must be the name of a column, not values")
+    if na_action not in NA_ACTIONS:
+        raise DataError(f"na_action {shown(na_action)} is not known; use 'drop' or 'raise'")
+    check_mapping(contrasts)
+    names, used = source.names, [name for name in (weights, offset) if name is not None]
+    check_columns(names, used)
+    parsed = parse(formula) if isinstance(formula, str) else formula
+    scope = settle(parsed, names, context, used)
+    memory = Memory(scope.context, {}, scope.formula.text, frozenset(scope.columns))
+    learner = ChunkLearner(source, scope, memory, weights, offset, na_action, room)
+    learnt, counted = learner.run(contrasts or {})
+    return _of_files(learnt, counted, learner)
+
+
+def _of_files(learnt: Learnt, counted: Counted, learner: ChunkLearner) -> tuple[Encoding, FileRows]:
+    values = {f.name: getattr(learnt, f.name) for f in fields(Learnt)}
+    values["covariates"] = {name: counted.covariates[name] for name in learnt.covariates}
+    encoding = Encoding(**values)
+    missing = tuple(counted.missing.items())
+    columns = tuple(learner.columns)
+    return encoding, FileRows(encoding, learner.source, columns, counted.n, counted.n_read, missing, encoding)
