@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 from typing import Any
 
 import numpy as np
@@ -284,6 +285,29 @@ def test_variance_explained_counts_the_variances_of_the_levels() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("formula", "known", "told"),
+    [
+        ("y ~ id + (1 | id)", {"id": K}, False),
+        ("y ~ id + (x | id)", {"id": K}, False),
+        ("y ~ x + (1 | id) + (1 | pe)", {"id": K}, True),
+        ("y ~ x + (1 | id) + (1 | pe)", {"id": K, "pe": K}, False),
+        ("y ~ x + (1 | id) + (1 | pe)", {"id": pd.DataFrame(np.identity(24), LEVELS, LEVELS)}, False),
+        ("y ~ x + (x | id) + (1 | pe)", {"id": K}, True),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::interlace.errors.ConvergenceWarning")
+def test_what_the_data_can_tell_depends_on_the_covariance(
+    formula: str, known: dict[str, Any], told: bool
+) -> None:
+    """Two terms with one partition are told apart by the covariance of one, but not if both have the same."""
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        model = interlace.lmer(formula, DATA, known=known)
+    assert any(issubclass(w.category, interlace.IdentificationWarning) for w in heard) != told
+    assert model.fit.identification.complete == told
+
+
 def test_one_row_for_each_level_is_enough() -> None:
     """The covariance tells the levels from the residuals, but not where it is the identity."""
     once = DATA.drop_duplicates("id")
@@ -295,9 +319,6 @@ def test_one_row_for_each_level_is_enough() -> None:
             once,
             known={"id": pd.DataFrame(np.identity(24), index=LEVELS, columns=LEVELS)},
         )
-
-
-Q_BAD = np.array([[1.0, -1.0], [-1.0, 1.0]])
 
 
 @pytest.mark.parametrize(
