@@ -242,10 +242,6 @@ CrossProducts accumulate_own(const Rows& rows, const std::shared_ptr<RandomPart>
     return {rows.n, sum_log_w, random, std::move(fixed), std::move(response)};
 }
 
-void check_rows(const CrossProducts& base, const Rows& rows) {
-    if (rows.n != base.n || rows.p != base.fixed->p) throw std::invalid_argument("rows do not belong to these cross-products");
-}
-
 // Zeros on a pattern.
 CrossProducts zeros(const SharedPattern& pattern, index p) {
     auto random = std::make_shared<RandomPart>();
@@ -307,15 +303,14 @@ CrossProducts accumulate_on(const SharedPattern& pattern, const Rows& rows) {
 }
 
 CrossProducts with_response(const CrossProducts& base, const Rows& rows) {
-    check_rows(base, rows);
     return with_responses(base, rows, rows.y, {rows.y_origin})[0];
 }
 
 std::vector<CrossProducts> with_responses(const CrossProducts& base, Rows rows, const double* y, const std::vector<double>& y_origin) {
-    check_rows(base, rows);
+    if (rows.n != base.n || rows.p != base.fixed->p) throw std::invalid_argument("rows do not belong to these cross-products");
     std::vector<std::shared_ptr<ResponsePart>> responses;
     for (size_t s = 0; s < y_origin.size(); ++s) responses.push_back(std::make_shared<ResponsePart>(empty_response(rows)));
-    rows.y = y;  // the first of them; load() fills in the others' place too
+    rows.y = y;  // the first of them, for load()
     Chunk c(rows);
     for (index r0 = 0; r0 < rows.n; r0 += chunk) {
         const index m = std::min(chunk, rows.n - r0);
