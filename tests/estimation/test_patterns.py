@@ -169,8 +169,8 @@ def test_many_responses_through_one_factor_are_one_at_a_time(made: Made) -> None
     system = System.of(encoding, A)
     Y = np.random.default_rng(5).normal(3.0, 2.0, (7, design.nrows))
     many = A.with_responses(encoding, design, Y)
-    factors = ProfiledDeviance.of(system, reml=True)
-    factors = factors.factors(0.7 * factors.start)
+    criterion = ProfiledDeviance.of(system, reml=True)
+    factors = criterion.parameters.factors(0.7 * criterion.start)
     found = system.factorize(factors).solve_responses([one.products for one in many])
     for y, one, (beta, u, pwrss) in zip(Y, many, found, strict=True):
         single = A.with_response(encoding, replace(design, y=y))

@@ -24,6 +24,8 @@ FORMULAS = [
     "y ~ x + (1 | id) + (1 | herd)",
     "y ~ x + (x | id) + (1 | herd) + (1 | pe)",
     "y ~ x + (1 | id) + (0 + x | id) + (x | herd)",
+    "y ~ x + diag(x | id) + (1 | herd)",
+    "y ~ x + cs(x | id)",
 ]
 K = covariance()
 DATA = data(K)
