@@ -82,6 +82,13 @@ def _squares(values: np.ndarray) -> list[float]:
     return np.einsum("ij,ij->j", values, values).tolist()
 
 
+def check_offset(name: str, values: np.ndarray, kept: np.ndarray | None) -> None:
+    """The n values of an offset must be finite, and not larger than a response may be."""
+    check_finite((name,), values[:, None], kept)
+    # What is small beside the response takes nothing from it.
+    _check_size((name,), np.where(np.abs(values) < 1, 0.0, values)[:, None], LARGEST_RESPONSE)
+
+
 def _check_size(names: Sequence[str], values: np.ndarray, largest: float) -> None:
     sizes = np.maximum(values.max(axis=0), -values.min(axis=0))
     wrong = np.flatnonzero((sizes > largest) | ((sizes > 0) & (sizes < 1 / largest)))

@@ -215,13 +215,13 @@ def sum_offsets(
     """Sum of `offset(...)` terms and the offset argument, (n,) or None."""
     total: np.ndarray | None = extra.values
     if total is not None:
-        checks.check_finite((extra.label,), total[:, None], kept)
+        checks.check_offset(extra.label, total, kept)
     evaluator = Evaluator(frame.columns, frame.nrows, memory)
     for expression in formula.offsets:
         values = evaluator.column(expression)
         if not isinstance(values, np.ndarray) or values.dtype.kind not in "iufb" or values.ndim != 1:
             raise DataError(f"the offset '{expression}' is not numeric")
         part = values.astype(np.float64)
-        checks.check_finite((label(expression),), part[:, None], kept)
+        checks.check_offset(label(expression), part, kept)
         total = part if total is None else total + part
     return total
