@@ -193,6 +193,13 @@ def test_optional_imports_stay_unimported() -> None:
     assert run.stdout.split() == []
 
 
+def test_the_shape_of_theta_stands_in_estimation() -> None:
+    """Rooms above ask `Parameters` and structures what parameters mean."""
+    shape = re.compile(r"\b(Unstructured|tril_indices|triu_indices|tril)\b")
+    found = [module for module, path in FILES.items() if shape.search(path.read_text())]
+    assert {module for module in found if not is_in(module, "interlace.estimation")} == set()
+
+
 def test_no_file_is_too_long() -> None:
     files = [*PACKAGE.rglob("*.py"), *(ROOT / "core").glob("*.[ch]pp"), *(ROOT / "tests").rglob("*.py")]
     lengths = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in files}

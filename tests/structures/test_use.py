@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 import interlace
+from dense_oracle import dense_z
 from interlace import lmer
 from interlace.design.encoding import Encoding
 from interlace.errors import DataError, FormulaError, IdentificationWarning, InterlaceError, ModelError
@@ -249,6 +250,24 @@ def test_far_origins_of_two_correlated_effects() -> None:
     d = data().assign(x=1e5 + data()["x"])
     far = lmer("y ~ x + cs(x | g)", d)
     np.testing.assert_allclose(far.loglik, lmer("y ~ x + (x | g)", data()).loglik, atol=1e-5)
+
+
+@pytest.mark.parametrize("term", ["cs(0 + f | g)", "ar1(0 + t | g)"])
+def test_a_structure_beside_a_known_covariance_of_levels(term: str) -> None:
+    """Effects of related levels: against the density written out."""
+    levels = sorted(data()["g"].unique())
+    A = np.random.default_rng(1).normal(size=(24, 40))
+    K = pd.DataFrame(A @ A.T / 40 + 0.3 * np.eye(24), index=levels, columns=levels)
+    m = lmer(f"y ~ x + {term}", data(), known={"g": K}, reml=False)
+    Z, G = dense_z(m.fit.design, 0, 24), components(m.fit)[0].covariance
+    V = Z @ np.kron(K.to_numpy(), G) @ Z.T + m.sigma**2 * np.eye(m.nobs)
+    r = data()["y"].to_numpy() - m.fit.design.X @ m.fixef.to_numpy()
+    value = np.linalg.slogdet(V)[1] + r @ np.linalg.solve(V, r) + m.nobs * np.log(2 * np.pi)
+    np.testing.assert_allclose(-2 * m.loglik, value, rtol=1e-9)
+    c, h = m.fit.criterion, 1e-5
+    par = m.fit.optimum.par + 0.1
+    slope = [(c.value(par + h * e) - c.value(par - h * e)) / (2 * h) for e in np.eye(c.n_par)]
+    np.testing.assert_allclose(c.gradient(par), slope, rtol=1e-5, atol=1e-4)
 
 
 # ---- tests, tables, new data ---
