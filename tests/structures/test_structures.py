@@ -168,6 +168,25 @@ def test_two_effects_with_unequal_variances_have_no_structure() -> None:
 
 
 @pytest.mark.parametrize("kind", ["cs", "homcs", "hetar1", "ar1"])
+def test_parameters_near_a_limit_are_moved_there(kind: str) -> None:
+    s = structure(kind, 4)
+    assert isinstance(s, Scaled)
+    sizes = np.full(s.variances, 1.0)
+    for rho in s.correlation.limits(4):
+        limit = s.correlation.angle(rho, 4)
+        for away in (-9e-3, 9e-3):
+            np.testing.assert_allclose(
+                s.at_limit(np.append(sizes, limit + away), 1e-2)[-1], limit, atol=1e-15
+            )
+        for away in (-1.1e-2, 1.1e-2):
+            assert s.at_limit(np.append(sizes, limit + away), 1e-2)[-1] == limit + away
+    inner = s.start  # no limit is near, though an angle of zero may be
+    np.testing.assert_array_equal(s.at_limit(inner, 1e-2), inner)
+    small = np.append(np.full(s.variances, 9e-3), inner[-1])
+    np.testing.assert_array_equal(s.at_limit(small, 1e-2), np.append(0 * sizes, inner[-1]))
+
+
+@pytest.mark.parametrize("kind", ["cs", "homcs", "hetar1", "ar1"])
 def test_directions_are_derivatives_of_the_covariance(kind: str) -> None:
     """Along each variance, and along rho."""
     s = structure(kind, 4)
@@ -251,6 +270,16 @@ def test_the_hessian_of_the_search_is_near_the_exact_one_at_the_optimum(formula:
     exact = f.criterion.hessian(f.optimum.par)
     np.testing.assert_allclose(approximate, exact, rtol=0, atol=0.5 * np.abs(exact).max())
     assert f.optimum.converged and f.optimum.decrement < 1e-7
+
+
+@pytest.mark.parametrize("formula", FORMULAS)
+def test_the_hessian_of_the_search_is_exact_where_variances_vanish(formula: str) -> None:
+    """There what average information leaves out is all there is: the curvature of the covariances."""
+    c = small_fit(formula, True).criterion
+    for size in (1e-2, 1e-3):  # unequal standard deviations beside a correlation are squares of parameters
+        par = np.where(c.parameters.even, size, c.start)
+        exact, approximate = c.hessian(par), c.kernel().derivatives(par)[1]
+        np.testing.assert_allclose(approximate, exact, rtol=0.1, atol=0.05 * np.abs(exact).max())
 
 
 @pytest.mark.parametrize("reml", [True, False])

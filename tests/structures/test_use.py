@@ -373,8 +373,11 @@ def test_parts_of_a_structured_term_are_predicted_by_their_columns() -> None:
 # ---- other minima ---
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", range(200))
+# At the first two the search from the moments ends elsewhere.
+SEEDS = [45, 66, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(200) if seed not in (45, 66))]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_no_start_finds_a_lower_minimum(seed: int) -> None:
     kinds = ("ar1(0 + f | g)", "ar1(0 + f | g, hom = FALSE)", "cs(0 + f | g)", "cs(0 + f | g, hom = TRUE)")
     kinds += ("diag(0 + f | g)", "cs(x + z | g)", "ar1(0 + f | g) + (1 | g)", "ar1(0 + f | g) + (1 | h)")
