@@ -173,7 +173,7 @@ def test_offset_refused() -> None:
     for size, formula in ((2e70, "y ~ x + (1|g)"), (1e300, "y ~ x + offset(far) + (1|g)")):
         far = np.r_[size, np.zeros(7)]
         given = {} if "far" in formula else {"offset": far}
-        assert "too large for floating-point" in str(refused(formula, frame().assign(far=far), **given))
+        assert "too large for floating-point" in str(refused(formula, {**frame(), "far": far}, **given))
     Encoding.learn("y ~ x + (1|g)", frame(), offset=np.r_[1e-300, 1e70, np.zeros(6)])
     encoding, _ = Encoding.learn("y ~ x + (1|g)", frame(), offset=np.arange(8))
     with pytest.raises(DataError, match=r"fitted with an offset array.*predict\(newdata, offset="):
