@@ -1,0 +1,113 @@
+"""Tests and intervals of several rows at once: every group of rows is a family, and is adjusted by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import isqrt
+from typing import Any
+
+import numpy as np
+
+from interlace.arrays import Array
+from interlace.inference import adjust
+from interlace.inference.contrast_plan import PAIRWISE
+from interlace.inference.means_labels import RowLabels
+from interlace.inference.means_source import MeansSource
+from interlace.options import word
+from interlace.precision.wald import standardized
+
+NONE = "none"
+TWO_SIDED, GREATER, LESS = "two-sided", ">", "<"
+_SIDES = {TWO_SIDED: TWO_SIDED, "greater": GREATER, "less": LESS}
+
+
+def method(given: str | None, default: str) -> str:
+    """The adjustment that is meant.
+
+    Raises
+    ------
+    DataError
+        It is not known.
+    """
+    if given is None:
+        return default
+    return word("adjust", given, adjust.METHODS)
+
+
+def side(given: Any) -> str:
+    """The alternative that is meant: "two-sided", ">" or "<".
+
+    Raises
+    ------
+    DataError
+        It is none of these.
+    """
+    if isinstance(given, str) and given.strip() in (GREATER, LESS):
+        return given.strip()
+    return _SIDES[word("side", given, _SIDES)]
+
+
+@dataclass(frozen=True, slots=True)
+class Families:
+    """The rows of a table of means, group by group.
+
+    Attributes
+    ----------
+    source : MeansSource
+    labels : RowLabels
+    L : ndarray, (m, P)
+    kind : str
+        "pairwise" if each group holds all differences of two means.
+    """
+
+    source: MeansSource
+    labels: RowLabels
+    L: Array
+    kind: str
+
+    def p_values(self, t: Array, df: Array, asked: str, alternative: str) -> tuple[Array, list[str]]:
+        """P-values (m,), and what was done to them."""
+
+        def found(family: adjust.Family, used: str) -> Array:
+            return np.asarray(adjust.adjusted(used, family, alternative))
+
+        return self._each(t, df, asked, ("test", alternative), found)
+
+    def critical(self, df: Array, asked: str, level: float) -> tuple[Array, list[str]]:
+        """What a standard error is multiplied by for an interval, (m,), and what was done to it."""
+
+        def found(family: adjust.Family, used: str) -> Array:
+            return np.asarray(adjust.critical(used, family, level, TWO_SIDED))
+
+        return self._each(np.where(np.isnan(df), np.nan, 0.0), df, asked, ("interval", TWO_SIDED), found)
+
+    def _each(
+        self,
+        t: Array,
+        df: Array,
+        asked: str,
+        purpose: tuple[str, str],
+        numbers: Callable[[adjust.Family, str], Array],
+    ) -> tuple[Array, list[str]]:
+        out, notes = np.full(len(df), np.nan), []
+        for _, rows in self.labels.groups():
+            family = self._family(rows, t, df)
+            used, note = adjust.choose(asked, family, *purpose)
+            out[rows] = numbers(family, used)
+            notes.append(note)
+        return out, [note for note in dict.fromkeys(notes) if note]
+
+    def _family(self, rows: np.ndarray, t: Array, df: Array) -> adjust.Family:
+        L = self.L[rows]
+        means = _means_of_pairs(len(rows)) if self.kind == PAIRWISE else None
+        return adjust.Family(t[rows], df[rows], self.source.rank(L), means, lambda: self._correlation(L))
+
+    def _correlation(self, L: Array) -> Array:
+        return standardized(self.source.vcov(L))[0]
+
+
+def _means_of_pairs(n: int) -> int | None:
+    """How many means have n differences of two."""
+    k = (1 + isqrt(1 + 8 * n)) // 2
+    return k if k * (k - 1) // 2 == n else None

@@ -1,0 +1,90 @@
+"""What stands beside the rows of a table of means: levels of factors, or labels of contrasts, in groups."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+CONTRAST = "contrast"
+_OPERATORS = re.compile(r"[-+/|*]")  # labels with one of these are put in parentheses in labels made of them
+
+
+@dataclass(frozen=True, slots=True)
+class RowLabels:
+    """The labels of m rows.
+
+    Attributes
+    ----------
+    columns : dict of str to tuple
+        Values of each column, (m,).
+    by : tuple of str
+        The columns that make groups.
+    """
+
+    columns: dict[str, tuple[Any, ...]]
+    by: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values()), ()))
+
+    @property
+    def own(self) -> tuple[str, ...]:
+        """The columns that tell the rows of a group apart."""
+        return tuple(name for name in self.columns if name not in self.by)
+
+    def take(self, rows: Sequence[int] | np.ndarray) -> RowLabels:
+        """Some rows."""
+        taken = [int(i) for i in rows]
+        return RowLabels({name: tuple(v[i] for i in taken) for name, v in self.columns.items()}, self.by)
+
+    def grouped(self, by: Sequence[str]) -> RowLabels:
+        """The same rows in other groups."""
+        return RowLabels(self.columns, tuple(by))
+
+    def groups(self) -> list[tuple[tuple[Any, ...], np.ndarray]]:
+        """The values of the columns of `by`, and the rows that have them, in order of appearance."""
+        found: dict[tuple[Any, ...], list[int]] = {}
+        for i in range(len(self)):
+            found.setdefault(tuple(self.columns[name][i] for name in self.by), []).append(i)
+        return [(values, np.array(rows)) for values, rows in found.items()]
+
+    def levels(self, name: str) -> tuple[Any, ...]:
+        """The distinct values of a column in order of appearance."""
+        return tuple(dict.fromkeys(self.columns[name]))
+
+    def named(self, rows: np.ndarray) -> list[str]:
+        """What rows are called in contrasts: numbers have the name of their variable before them."""
+        own = self.own
+        prefix = {name: name if _are_numbers(self.columns[name]) else "" for name in own}
+        parts = [[f"{prefix[name]}{text(self.columns[name][i])}" for name in own] for i in rows]
+        return [in_parentheses(" ".join(part)) for part in parts]
+
+    def plain(self, rows: np.ndarray) -> list[str]:
+        """The values themselves, beside each other."""
+        return [" ".join(text(self.columns[name][i]) for name in self.own) for i in rows]
+
+
+def in_parentheses(label: str) -> str:
+    """A label that has an operator in it, so that labels made of it can be read."""
+    return f"({label})" if _OPERATORS.search(label) else label
+
+
+def text(value: Any) -> str:
+    """A value as R writes it: 15 digits, TRUE and FALSE."""
+    if isinstance(value, bool | np.bool_):
+        return "TRUE" if value else "FALSE"
+    if isinstance(value, float):
+        return f"{value:.15g}"
+    return str(value)
+
+
+def _are_numbers(values: Sequence[Any]) -> bool:
+    """Whether all of them are numbers, or look like some."""
+    try:
+        return all(np.isfinite(float(text(v))) for v in values)
+    except ValueError:
+        return False

@@ -1,0 +1,226 @@
+"""The variables of the fixed part: what a reference grid is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from interlace.design.reference import (
+    Member,
+    chosen_values,
+    columns_of_rows,
+    levels_of,
+    members_of,
+    with_levels,
+)
+from interlace.design.values import Column, Factor
+from interlace.errors import DataError, shown
+from interlace.estimation.fit import Fit
+from interlace.text import did_you_mean, listed
+
+TWO = 2  # a covariate with so few values keeps them all
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A column of the data that the fixed part uses, with its values in the grid.
+
+    Attributes
+    ----------
+    name : str
+    levels : tuple
+        The values in the grid: the levels of a factor, one or more values of a covariate.
+    categorical : bool
+        Whether its values are levels: factors, text, logicals, and numbers that a formula makes a factor of.
+    counted : bool
+        Whether rows of the data have these values, so that they can be weighed by their numbers.
+    like : ndarray or Factor
+        A column of its kind without rows.
+    """
+
+    name: str
+    levels: tuple[Any, ...]
+    categorical: bool
+    counted: bool
+    like: Column
+
+    def column(self, codes: np.ndarray) -> Column:
+        """The values at these places, as a column of the data."""
+        at_levels = chosen_values(self.levels, self.like)
+        return at_levels.take(codes) if isinstance(at_levels, Factor) else at_levels[codes]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a user chose about the values of the grid.
+
+    Attributes
+    ----------
+    at : mapping of str to values
+    cov_reduce : None, bool, callable, or a mapping of str to one of these or to values
+        How a covariate is reduced to few values: to its mean by default.
+    keep : int
+        Covariates with so many values, or fewer, keep them all.
+    """
+
+    at: Mapping[str, Any]
+    cov_reduce: Any = None
+    keep: int = TWO
+
+
+def variables_of(fit: Fit, asked: Asked) -> dict[str, Variable]:
+    """The variables of the fixed part in the order of the formula.
+
+    Raises
+    ------
+    DataError
+        `at` or `cov_reduce` names another variable, or has a value that is none of its levels.
+    """
+    members = members_of(fit.encoding)
+    used = list(members.values())
+    names = list(dict.fromkeys(column for member in used for column in member.columns))
+    _check_named("at", asked.at, names)
+    if isinstance(asked.cov_reduce, Mapping):
+        _check_named("cov_reduce", asked.cov_reduce, names)
+    read = _Columns.of(fit, names)
+    return {name: _variable(fit, name, used, read, asked) for name in names}
+
+
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """Columns of the rows used, chunk by chunk."""
+
+    chunks: dict[str, list[Column]]
+
+    @classmethod
+    def of(cls, fit: Fit, names: Sequence[str]) -> _Columns:
+        found: dict[str, list[Column]] = {name: [] for name in names}
+        for columns, _, _ in columns_of_rows(fit.rows, names):
+            for name in names:
+                found[name].append(columns[name])
+        return cls(found)
+
+    def like(self, name: str) -> Column:
+        return with_levels(self.chunks[name])
+
+    def whole(self, name: str) -> Column:
+        chunks = self.chunks[name]
+        if len(chunks) == 1:
+            return chunks[0]
+        values = [c.levels[c.codes] if isinstance(c, Factor) else c for c in chunks]
+        return np.concatenate(values)
+
+    def distinct(self, name: str) -> list[Any]:
+        found = list(dict.fromkeys(v for chunk in self.chunks[name] for v in levels_of(chunk)))
+        return found if isinstance(self.chunks[name][0], Factor) else sorted(found)
+
+
+def _variable(fit: Fit, name: str, used: Sequence[Member], read: _Columns, asked: Asked) -> Variable:
+    like = read.like(name)
+    as_levels = any(m.as_levels and m.columns == (name,) for m in used)
+    bare = any(m.name == name for m in used)
+    categorical = isinstance(like, Factor) or like.dtype.kind == "b" or (as_levels and not bare)
+    if categorical:
+        levels = _levels(fit, name, read)
+        if name in asked.at:
+            levels = [_one_level(name, value, levels) for value in _sequence(asked.at[name])]
+        return Variable(name, tuple(levels), True, True, like)
+    values, counted = _values(fit, name, read, asked)
+    return Variable(name, tuple(values), False, counted, like)
+
+
+def _levels(fit: Fit, name: str, read: _Columns) -> list[Any]:
+    coded = fit.encoding.fixed_factors.get(name)
+    return list(coded.levels) if coded is not None else read.distinct(name)
+
+
+def _values(fit: Fit, name: str, read: _Columns, asked: Asked) -> tuple[list[Any], bool]:
+    """Of a covariate, and whether they are values of rows."""
+    if name in asked.at:
+        return [_number(name, value) for value in _sequence(asked.at[name])], False
+    reduce = asked.cov_reduce.get(name) if isinstance(asked.cov_reduce, Mapping) else asked.cov_reduce
+    if reduce is None:
+        few = _few(fit, name, read, asked.keep)
+        return (few, True) if few is not None else ([_mean(fit, name, read)], False)
+    if reduce is True:
+        return [_mean(fit, name, read)], False
+    if reduce is False:
+        return read.distinct(name), True
+    return _reduced(name, reduce, read), False
+
+
+def _few(fit: Fit, name: str, read: _Columns, most: int) -> list[Any] | None:
+    """All the distinct values, if there are no more than `most`."""
+    learnt = fit.encoding.covariates.get(name)
+    if learnt is not None and most <= TWO:
+        ends = [learnt.low, learnt.high]
+        for chunk in read.chunks[name]:
+            if not np.isin(np.asarray(chunk), ends).all():
+                return None
+    found = read.distinct(name)
+    return [float(v) for v in found] if len(found) <= most else None
+
+
+def _mean(fit: Fit, name: str, read: _Columns) -> float:
+    learnt = fit.encoding.covariates.get(name)
+    if learnt is not None:
+        return learnt.mean
+    values = np.asarray(read.whole(name), dtype=np.float64)
+    return float(values.mean())
+
+
+def _reduced(name: str, reduce: Callable[[Any], Any] | Any, read: _Columns) -> list[float]:
+    if not callable(reduce):
+        return [_number(name, value) for value in _sequence(reduce)]
+    values = np.asarray(read.whole(name), dtype=np.float64).copy()
+    try:
+        found = reduce(values)
+    except Exception as error:
+        raise DataError(f"the function of cov_reduce fails for '{name}': {error}") from error
+    return [_number(name, value) for value in _sequence(found)]
+
+
+# ---- what a user writes ----
+
+
+def _check_named(option: str, given: Any, names: Sequence[str]) -> None:
+    if not isinstance(given, Mapping):
+        raise DataError(f"{option} must be a mapping of names to values, such as {{'x': [0, 1]}}")
+    for name in given:
+        if name not in names:
+            near = did_you_mean(str(name), names)
+            raise DataError(
+                f"{option} names '{name}', which is no variable of the fixed part"
+                f"{f' ({near})' if near else ''}; its variables are {listed(names) or 'none'}"
+            )
+
+
+def _sequence(given: Any) -> list[Any]:
+    if isinstance(given, str | bytes) or not hasattr(given, "__iter__"):
+        return [given]
+    found = [value.item() if isinstance(value, np.generic) else value for value in given]
+    if not found:
+        raise DataError("at and cov_reduce need at least one value of each variable they name")
+    return found
+
+
+def _number(name: str, value: Any) -> float:
+    value = value.item() if isinstance(value, np.generic) else value
+    if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
+        raise DataError(f"'{name}' is numeric, and {shown(value)} is no finite number")
+    return float(value)
+
+
+def _one_level(name: str, value: Any, levels: Sequence[Any]) -> Any:
+    value = value.item() if isinstance(value, np.generic) else value
+    for level in levels:
+        if level == value or str(level) == str(value):
+            return level
+    near = did_you_mean(str(value), [str(level) for level in levels])
+    raise DataError(
+        f"'{name}' has no level {shown(value)}{f' ({near})' if near else ''}; its levels are "
+        f"{listed([str(level) for level in levels])}"
+    )

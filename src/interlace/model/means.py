@@ -1,0 +1,88 @@
+"""Marginal means of the fixed part, and what is made of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from interlace.inference.emmeans import EMMeans, MeansList
+from interlace.inference.reference_means import MeansAsked, marginal_means
+from interlace.inference.variables import Asked
+from interlace.model.fitted import Fitted
+from interlace.precision.df import DdfLike, VcovLike
+from interlace.precision.robust import MODEL
+
+
+class Means(Fitted):
+    """Marginal means of the fixed part, and what is made of them."""
+
+    def emmeans(
+        self,
+        specs: Any,
+        *,
+        by: Any = None,
+        at: Any = None,
+        weights: Any = "equal",
+        ddf: DdfLike = "satterthwaite",
+        vcov: VcovLike = MODEL,
+        level: float = 0.95,
+        nesting: Any = None,
+        cov_reduce: Any = None,
+    ) -> EMMeans | MeansList:
+        """Estimated marginal means: the fixed part at levels of some factors, averaged over all others.
+
+        Parameters
+        ----------
+        specs : str or sequence of str
+            A variable, or several: means at all combinations of their levels. Text as in R's emmeans is known
+            too: "A * B"; "A | B" (in groups of B); "pairwise ~ A | B" (means, and contrasts of them); "1" is
+            the mean over everything.
+        by : str or sequence of str, optional
+            Variables that make groups.
+        at : mapping, optional
+            Values of covariates, or some levels of factors: ``{"x": [0, 10]}``.
+        weights : {"equal", "proportional", "outer", "cells", "flat"} or array
+            Of the levels that are averaged over. "equal": all the same. "proportional": by the rows of each
+            combination of these levels. "outer": the product of the shares of each factor. "cells": by the
+            rows that each mean has. "flat": all the same, but for combinations without rows. Prior weights
+            count.
+        ddf, vcov
+            As for `coef_table`.
+        level : float
+            Confidence level.
+        nesting : mapping, optional
+            Which factors are nested in which: ``{"C": "A"}``, or ``{}`` for none. By default those are whose
+            levels are in rows of one level of another alone, or that have no term of their own (``A + A:B``).
+        cov_reduce : callable, bool or mapping, optional
+            What a covariate is reduced to: by default its mean, or both values where it has two only; False
+            keeps all values; a function of the values; or one of these for each covariate by name.
+
+        Returns
+        -------
+        EMMeans
+            With contrasts in `specs`, a mapping of "emmeans" and "contrasts" to one each.
+
+        Raises
+        ------
+        DataError
+            A variable or a level is not known, weights have the wrong size.
+
+        Notes
+        -----
+        A mean is ``l'beta`` for the average l of rows of X over a grid of levels (Searle, Speed and Milliken
+        1980, The American Statistician 34). Means that the data do not tell are NaN.
+
+        Examples
+        --------
+        >>> import interlace
+        >>> m = interlace.lmer("score ~ Machine + (Machine | Worker)", interlace.datasets.load("machines"))
+        >>> m.emmeans("Machine")
+        Machine estimate     se     df  lower  upper
+        A         52.356  1.681  5.000 48.035 56.676
+        B         60.322  3.529  5.000 51.252 69.393
+        C         66.272  1.806  5.000 61.629 70.915
+        <BLANKLINE>
+        degrees of freedom: Satterthwaite
+        confidence level 0.95
+        """
+        asked = MeansAsked(specs, by, Asked({} if at is None else at, cov_reduce), weights, level, nesting)
+        return marginal_means(self._fit, self._memory.ddf(ddf, vcov), asked)

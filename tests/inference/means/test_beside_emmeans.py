@@ -1,0 +1,173 @@
+"""Means, contrasts and trends beside R's emmeans: `emmeans.R`, and the blocks of the reference cases."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from interlace.design.encoding import Encoding
+from interlace.estimation.fit import at_theta
+from interlace.formula.parser import parse
+from interlace.inference.emmeans import EMMeans
+from interlace.model import LinearMixedModel
+from reference_cases import Case, lmer_cases
+from reference_data import array, parse_number
+
+FOUND = json.loads((Path(__file__).parent / "emmeans.json").read_text())
+
+# R's Satterthwaite df rest on numerical derivatives.
+DF_RTOL = 1e-5
+COLUMNS = {"estimate": ("emmean", "estimate", ".trend"), "se": ("SE",), "lower": ("lower.CL", "asymp.LCL"),
+           "upper": ("upper.CL", "asymp.UCL"), "t": ("t.ratio", "z.ratio")}  # fmt: skip
+
+
+def _plain(value: Any) -> Any:
+    """R writes vectors of length one as lists."""
+    if isinstance(value, dict):
+        return {name: _plain(v) for name, v in value.items()}
+    if isinstance(value, list):
+        return (
+            _plain(value[0])
+            if len(value) == 1 and not isinstance(value[0], list)
+            else [_plain(v) for v in value]
+        )
+    return value
+
+
+ASKED = [{"model": one["model"][0], "ask": one["ask"], "table": one["table"]} for one in FOUND["asked"]]
+KINDS = ("trend", "joint_tests", "response", "eff_size")
+MEANS = [one for one in ASKED if not set(KINDS) & set(one["ask"])]
+
+
+def _id(one: dict[str, Any]) -> str:
+    return f"{one['model']}-{json.dumps(_plain(one['ask'])).translate(str.maketrans('', '', chr(34)))}"
+
+
+@cache
+def frame(name: str) -> pd.DataFrame:
+    data = pd.DataFrame(FOUND["data"][name])
+    levels = ["low", "mid", "high", "top"]
+    data["B"] = pd.Categorical(data["B"], categories=levels)
+    data["O"] = pd.Categorical(data["O"], categories=levels, ordered=True)
+    return data
+
+
+@cache
+def model(name: str) -> LinearMixedModel:
+    about = FOUND["models"][name]
+    given = {key: about[key][0] for key in ("weights", "offset") if about.get(key)}
+    encoding, design = Encoding.learn(parse(about["formula"][0]), frame(about["data"][0]), **given)
+    return LinearMixedModel(at_theta(encoding, design, np.array(about["theta"]), reml=True))
+
+
+def means_of(one: dict[str, Any]) -> EMMeans:
+    ask = {key: _plain(value) for key, value in one["ask"].items()}
+    options = {key: ask[key] for key in ("weights",) if key in ask}
+    if "at" in ask:
+        options["at"] = ask["at"]
+    return model(one["model"]).emmeans(ask["specs"], **options)
+
+
+def compare(table: pd.DataFrame, theirs: dict[str, Any], *, factors: bool = True) -> None:
+    """Every column that both have, NA where we have NaN."""
+    for name, names in COLUMNS.items():
+        known = [column for column in theirs if any(column == n or column.endswith(n) for n in names)]
+        if name not in table or not known:
+            continue
+        expected = array(theirs[known[0]])
+        unit = np.nanmax(np.abs(expected)) if name != "se" else 0.0
+        rtol = 1e-5 if name in ("lower", "upper") else 1e-6
+        np.testing.assert_allclose(table[name], expected, rtol=rtol, atol=1e-7 * unit, err_msg=name)
+    if "df" in theirs:
+        np.testing.assert_allclose(table["df"], array(theirs["df"]), rtol=DF_RTOL)
+    if "p" in table:
+        p = np.maximum(array(theirs["p.value"]), 1e-15)
+        np.testing.assert_allclose(np.log(np.maximum(table["p"], 1e-15)), np.log(p), rtol=1e-4, atol=1e-4)
+    if factors:
+        for name in table.columns:
+            if name in theirs and name not in ("df", "estimate"):
+                ours = [_text(value) for value in table[name]]
+                assert ours == [_text(value) for value in theirs[name]], name
+
+
+def _text(value: Any) -> str:
+    return (
+        f"{value:.6g}"
+        if isinstance(value, int | float) and not isinstance(value, bool)
+        else str(value).upper()
+    )
+
+
+@pytest.mark.parametrize(
+    "one", [o for o in MEANS if not {"contrast", "interaction"} & set(o["ask"])], ids=_id
+)
+def test_means(one: dict[str, Any]) -> None:
+    compare(means_of(one).frame, one["table"])
+
+
+@pytest.mark.parametrize("one", [o for o in MEANS if {"contrast", "interaction"} & set(o["ask"])], ids=_id)
+def test_contrasts(one: dict[str, Any]) -> None:
+    ask = {key: _plain(value) for key, value in one["ask"].items()}
+    options = {key: ask[key] for key in ("by", "ref", "interaction", "simple", "exclude") if key in ask}
+    found = means_of(one).contrast(ask.get("contrast", "eff"), adjust="none", **options)
+    tested = found.test(**{key: ask[key] for key in ("null", "side", "delta") if key in ask})
+    compare(tested, one["table"])
+
+
+# ---- the reference cases ----
+
+
+@cache
+def at_reference(case: Case) -> LinearMixedModel:
+    encoding, design = Encoding.learn(
+        parse(case.formula), case.frame(), weights=case.weights, contrasts=case.contrasts
+    )
+    return LinearMixedModel(
+        at_theta(encoding, design, array(case.reference()["theta"]["values"]), reml=case.reml)
+    )
+
+
+def _blocks() -> list[Any]:
+    found = []
+    for case in lmer_cases():
+        for ddf, blocks in (case.reference().get("emmeans") or {}).items():
+            for name, block in blocks.items() if isinstance(blocks, dict) else ():
+                if isinstance(block, dict) and "spec" in block and "error" not in block:
+                    found.append(pytest.param(case, ddf, block, id=f"{case}-{ddf}-{name}"))
+    return found
+
+
+@cache
+def _means(case: Case, ddf: str, spec: str) -> EMMeans:
+    text, _, at = spec.partition(" at=")
+    values = {n: [float(v) for v in vs.split(",")] for n, vs in re.findall(r"(\w+) = c\(([^)]*)\)", at)}
+    return at_reference(case).emmeans(text, ddf=ddf, at=values)
+
+
+@pytest.mark.parametrize(("case", "ddf", "block"), _blocks())
+def test_blocks_of_the_reference(case: Case, ddf: str, block: dict[str, Any]) -> None:
+    if "Inf" in block["emm"]["df"]:  # emmeans gives up counting degrees of freedom above 3,000 rows
+        ddf = "asymptotic"
+    means = _means(case, ddf, block["spec"])
+    compare(means.frame, block["emm"])
+    compare(means.test(), block["emm_test"])
+    for adjust, tables in block["pairs"].items():
+        if adjust == "none":
+            compare(means.pairs(adjust="none").test(), tables["test"])
+            compare(means.pairs(adjust="none").confint(), tables["ci"])
+    for name in ("eff", "consec", "trt.vs.ctrl", "poly"):
+        if f"contrast_{name}" in block:
+            theirs = dict(block[f"contrast_{name}"])
+            theirs.pop("p.value")
+            compare(means.contrast(name).test().drop(columns="p"), theirs)
+
+
+def test_na_is_read() -> None:
+    assert np.isnan(parse_number("NA"))
