@@ -16,9 +16,12 @@ import numpy as np
 from interlace.arrays import Array
 from interlace.design.products import FactorColumns, MemberColumns, TermColumns
 from interlace.design.reference import columns_of_rows, member_values, members_of
+from interlace.errors import DataError
 from interlace.estimation.fit import Fit
+from interlace.inference.means_labels import text
 from interlace.inference.variables import Asked, Variable, variables_of
 from interlace.inference.weighting import Weighting
+from interlace.text import listed
 
 
 @dataclass(frozen=True)
@@ -193,6 +196,11 @@ class _TermMeans:
             for name, place in zip(columns, places, strict=True)
         }
         found = member_values(self.grid.fit.encoding, part.name, data, n)
+        if not np.isfinite(found).all():
+            said = ", ".join(
+                f"{name} = {listed(list(map(text, self.grid.variables[name].levels)))}" for name in columns
+            )
+            raise DataError(f"'{part.name}' is not finite at {said}: choose other values with at")
         if isinstance(part, FactorColumns):
             return part.columns(found).reshape(*sizes, part.width)
         return np.asarray(part.columns(found)).reshape(*sizes, part.width)

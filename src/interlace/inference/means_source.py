@@ -66,6 +66,10 @@ class MeansSource:
         """The number of independent rows."""
         return len(independent(self.kept(L).T))
 
+    def rank_of_all(self, L: Array) -> int:
+        """The number of independent rows over all columns of X, estimable or not."""
+        return len(independent(L.T))
+
     def joint(self, L: Array, distance: Array) -> tuple[float, float, float, float]:
         """F, its degrees of freedom and p of the hypothesis that all estimable rows are 0.
 

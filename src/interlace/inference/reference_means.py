@@ -62,7 +62,7 @@ def marginal_means(fit: Fit, ddf: Ddf, asked: MeansAsked) -> EMMeans | MeansList
         raise DataError("the model has no fixed effects, so that there are no means")
     specs = read_specs(asked.specs, asked.by, list(grid.variables))
     nesting = nesting_of(fit, grid.variables, asked.nesting)
-    found = means_at(grid, nesting, MeansSource.of(fit, ddf), specs, asked.weights, level)
+    found, *_ = means_at(grid, nesting, MeansSource.of(fit, ddf), specs, asked.weights, level)
     if not specs.contrast:
         return found
     return MeansList({"emmeans": found, "contrasts": found.contrast(specs.contrast)})
@@ -70,8 +70,9 @@ def marginal_means(fit: Fit, ddf: Ddf, asked: MeansAsked) -> EMMeans | MeansList
 
 def means_at(
     grid: ReferenceGrid, nesting: Nesting, source: MeansSource, specs: Specs, weights: Any, level: float
-) -> EMMeans:
-    """The means at all combinations of some variables, averaged over all others."""
+) -> tuple[EMMeans, Weighting, dict[str, np.ndarray]]:
+    """The means at all combinations of some variables, averaged over all others; the weights, and the places of
+    the values in each mean."""
     specs = Specs(nesting.with_parents(specs.names, specs.by), specs.by, specs.contrast)
     at = grid.combinations(specs.every)
     there = nesting.exist(at)
@@ -80,7 +81,7 @@ def means_at(
     weighed = _weighed(grid, nesting, weights, averaged, specs)
     said = [nesting.words, _averaged(averaged), _misleading(grid.fit, nesting, specs)]
     L = grid.rows(at, weighed)
-    return EMMeans(
+    found = EMMeans(
         source=source,
         labels=labels_at(grid, specs, at),
         L=L,
@@ -89,6 +90,7 @@ def means_at(
         level=level,
         said=tuple(note for note in said if note),
     )
+    return found, weighed, at
 
 
 def _weighed(

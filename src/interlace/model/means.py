@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from interlace.inference.emmeans import EMMeans, MeansList
+from interlace.inference.joint_terms import joint_tests
 from interlace.inference.reference_means import MeansAsked, marginal_means
+from interlace.inference.trends import trends
 from interlace.inference.variables import Asked
 from interlace.model.fitted import Fitted
 from interlace.precision.df import DdfLike, VcovLike
 from interlace.precision.robust import MODEL
+from interlace.tables.table import Table
 
 
 class Means(Fitted):
@@ -86,3 +89,95 @@ class Means(Fitted):
         """
         asked = MeansAsked(specs, by, Asked({} if at is None else at, cov_reduce), weights, level, nesting)
         return marginal_means(self._fit, self._memory.ddf(ddf, vcov), asked)
+
+    def emtrends(
+        self,
+        var: str,
+        specs: Any = "1",
+        *,
+        by: Any = None,
+        at: Any = None,
+        max_degree: int = 1,
+        weights: Any = "equal",
+        ddf: DdfLike = "satterthwaite",
+        vcov: VcovLike = MODEL,
+        level: float = 0.95,
+        nesting: Any = None,
+        cov_reduce: Any = None,
+    ) -> EMMeans | MeansList:
+        """Slopes of a covariate at levels of factors, averaged over all others.
+
+        Parameters
+        ----------
+        var : str
+            The covariate; or an expression of the formula such as "log(x)", per unit of which slopes then are.
+        specs : str or sequence of str
+            As for `emmeans`; by default one slope over everything.
+        by, at, weights, ddf, vcov, level, nesting, cov_reduce
+            As for `emmeans`. The slope is that at the mean of `var` unless `at` has values of it.
+        max_degree : int
+            Above 1: coefficients of higher powers as well, the derivatives over their factorials.
+
+        Returns
+        -------
+        EMMeans
+
+        Raises
+        ------
+        DataError
+            `var` is no covariate of the fixed part.
+
+        Notes
+        -----
+        A slope is the derivative of the mean in the raw covariate, through all that was learnt of its transforms, by
+        central differences over five points: exact for polynomials of degree four and lower, to rounding.
+
+        Examples
+        --------
+        >>> import interlace
+        >>> data = interlace.datasets.load("orthodont")
+        >>> m = interlace.lmer("distance ~ age * Sex + (1 | Subject)", data)
+        >>> m.emtrends("age", "Sex").frame["estimate"].round(3).tolist()
+        [0.784, 0.48]
+        """
+        asked = MeansAsked(specs, by, Asked({} if at is None else at, cov_reduce), weights, level, nesting)
+        return trends(self._fit, self._memory.ddf(ddf, vcov), var, max_degree, asked)
+
+    def joint_tests(
+        self,
+        *,
+        by: Any = None,
+        at: Any = None,
+        ddf: DdfLike = "satterthwaite",
+        vcov: VcovLike = MODEL,
+    ) -> Table:
+        """An F test of each term from contrasts of marginal means: of type III, with equal weights.
+
+        Parameters
+        ----------
+        by : str or sequence of str, optional
+            Variables that make groups: the others are tested in each of them.
+        at : mapping, optional
+            As for `emmeans`. Covariates are at their mean less 1 and plus 1 by default.
+        ddf, vcov
+            As for `coef_table`.
+
+        Returns
+        -------
+        Table
+            One row for each term and group: the groups, then `num_df`, `den_df`, `F`, `p`.
+
+        Notes
+        -----
+        F is Wald's statistic over its degrees of freedom; `den_df` is the smallest of those of orthonormal rows,
+        as R's emmeans has it. `anova` has the tests of lmerTest and pbkrtest.
+
+        Examples
+        --------
+        >>> import interlace
+        >>> m = interlace.lmer("angle ~ recipe * temperature + (1 | recipe:replicate)",
+        ...                    interlace.datasets.load("cake"))
+        >>> m.joint_tests()["F"].round(3).tolist()
+        [0.228, 59.857, 0.821]
+        """
+        return joint_tests(self._fit, self._memory.ddf(ddf, vcov), by, at)

@@ -75,7 +75,7 @@ def means_of(one: dict[str, Any]) -> EMMeans:
     return model(one["model"]).emmeans(ask["specs"], **options)
 
 
-def compare(table: pd.DataFrame, theirs: dict[str, Any], *, factors: bool = True) -> None:
+def compare(table: pd.DataFrame, theirs: dict[str, Any], *, precise: float = 1.0) -> None:
     """Every column that both have, NA where we have NaN."""
     for name, names in COLUMNS.items():
         known = [column for column in theirs if any(column == n or column.endswith(n) for n in names)]
@@ -83,18 +83,17 @@ def compare(table: pd.DataFrame, theirs: dict[str, Any], *, factors: bool = True
             continue
         expected = array(theirs[known[0]])
         unit = np.nanmax(np.abs(expected)) if name != "se" else 0.0
-        rtol = 1e-5 if name in ("lower", "upper") else 1e-6
-        np.testing.assert_allclose(table[name], expected, rtol=rtol, atol=1e-7 * unit, err_msg=name)
+        rtol = precise * (1e-5 if name in ("lower", "upper") else 1e-6)
+        np.testing.assert_allclose(table[name], expected, rtol=rtol, atol=1e-7 * precise * unit, err_msg=name)
     if "df" in theirs:
-        np.testing.assert_allclose(table["df"], array(theirs["df"]), rtol=DF_RTOL)
+        np.testing.assert_allclose(table["df"], array(theirs["df"]), rtol=DF_RTOL * precise)
     if "p" in table:
         p = np.maximum(array(theirs["p.value"]), 1e-15)
         np.testing.assert_allclose(np.log(np.maximum(table["p"], 1e-15)), np.log(p), rtol=1e-4, atol=1e-4)
-    if factors:
-        for name in table.columns:
-            if name in theirs and name not in ("df", "estimate"):
-                ours = [_text(value) for value in table[name]]
-                assert ours == [_text(value) for value in theirs[name]], name
+    for name in table.columns:
+        if name in theirs and name not in ("df", "estimate"):
+            ours = [_text(value) for value in table[name]]
+            assert ours == [_text(value) for value in theirs[name]], name
 
 
 def _text(value: Any) -> str:
@@ -171,3 +170,62 @@ def test_blocks_of_the_reference(case: Case, ddf: str, block: dict[str, Any]) ->
 
 def test_na_is_read() -> None:
     assert np.isnan(parse_number("NA"))
+
+
+# ---- trends and joint tests ----
+
+
+@pytest.mark.parametrize("one", [o for o in ASKED if "trend" in o["ask"]], ids=_id)
+def test_trends(one: dict[str, Any]) -> None:
+    ask = {key: _plain(value) for key, value in one["ask"].items()}
+    found = model(one["model"]).emtrends(ask["var"], ask["specs"], at=ask.get("at"))
+    theirs = {name: value for name, value in one["table"].items() if not name.endswith(".trend")}
+    estimate = next(value for name, value in one["table"].items() if name.endswith(".trend"))
+    compare(found.frame, theirs | {"estimate": estimate}, precise=10.0)  # differences, not derivatives
+
+
+def compare_joint(table: pd.DataFrame, theirs: dict[str, Any]) -> None:
+    """R rounds F to three decimals and df to two."""
+    rows = [i for i, term in enumerate(theirs["model term"]) if term != "(confounded)"]
+    assert table.index.tolist() == [theirs["model term"][i] for i in rows]
+    ours = {"num_df": "df1", "den_df": "df2", "F": "F.ratio"}
+    for name, theirs_name in ours.items():
+        expected = array(theirs[theirs_name])[rows]
+        np.testing.assert_allclose(
+            table[name], expected, atol=0.0051 if name == "den_df" else 0.00051, rtol=0
+        )
+
+
+@pytest.mark.parametrize("one", [o for o in ASKED if "joint_tests" in o["ask"]], ids=_id)
+def test_joint_tests(one: dict[str, Any]) -> None:
+    table = model(one["model"]).joint_tests(by=_plain(one["ask"].get("by")))
+    compare_joint(table, one["table"])
+
+
+def _joint_blocks() -> list[Any]:
+    return [
+        pytest.param(case, ddf, blocks["joint_tests"], id=f"{case}-{ddf}")
+        for case in lmer_cases()
+        for ddf, blocks in (case.reference().get("emmeans") or {}).items()
+        if isinstance(blocks, dict) and "joint_tests" in blocks
+    ]
+
+
+@pytest.mark.parametrize(("case", "ddf", "block"), _joint_blocks())
+def test_joint_tests_of_the_reference(case: Case, ddf: str, block: dict[str, Any]) -> None:
+    if "Inf" in block["df2"]:
+        ddf = "asymptotic"
+    table = at_reference(case).joint_tests(ddf=ddf)
+    compare_joint(table, block)
+    p = np.maximum(array(block["p.value"]), 1e-300)
+    np.testing.assert_allclose(np.log(np.maximum(table["p"], 1e-300)), np.log(p), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("ddf", ["asymptotic", "satterthwaite", "kenward-roger"])
+def test_trends_of_the_reference(ddf: str) -> None:
+    case = next(c for c in lmer_cases() if c.name == "sleepstudy_grp_reml")
+    block = case.reference()["emmeans"]["emtrends"]["Days_by_grp"][ddf]
+    found = at_reference(case).emtrends("Days", "grp", ddf=ddf)
+    theirs = {("estimate" if name.endswith(".trend") else name): v for name, v in block["trend"].items()}
+    compare(found.frame, theirs)
+    compare(found.pairs().test(), block["pairs"])
