@@ -18,11 +18,13 @@ import pandas as pd
 from interlace import datasets
 from interlace.api import fit_formula
 from interlace.errors import DataError, InterlaceError, InterlaceWarning
+from interlace.inference.emmeans import EMMeans, MeansList
 from interlace.model import LinearMixedModel
 from interlace.options import TYPES, type_number, word
 from interlace.precision.df import WORDS
 from interlace.precision.robust import KINDS, MODEL
 from interlace.report.results import plain
+from interlace.tables.table import Table
 
 BAD_INPUT = 2
 INTERRUPTED = 130
@@ -85,6 +87,10 @@ def _parser() -> argparse.ArgumentParser:
         choices=TYPES,
         help="add the ANOVA table of this type, tests by --ddf",
     )
+    fit.add_argument(
+        "--emmeans", metavar="SPECS", help="add marginal means, such as those of 'A', 'A * B' or 'A | B'"
+    )
+    fit.add_argument("--pairs", action="store_true", help="add all differences of the means of --emmeans")
     fit.add_argument("--weights", metavar="COLUMN", help="column of prior weights")
     fit.add_argument(
         "--json", metavar="FILE", help="write all results as JSON; '-' prints them in place of the summary"
@@ -137,17 +143,38 @@ def _fit(arguments: argparse.Namespace) -> None:
     model = LinearMixedModel(fitted, data_name=arguments.data)
     tests = {"ddf": arguments.ddf, "vcov": arguments.vcov}
     table = None if arguments.anova is None else model.anova(type=arguments.anova, **tests)
+    means = _means(model, arguments)
     if arguments.json is not None:
         found = model.to_dict(**tests)
         if table is not None:
             found["anova"] = plain(
                 {"type": arguments.anova, "terms": table.index, **dict(table), "note": table.note}
             )
+        found |= {name: plain({**dict(shown), "note": shown.note}) for name, shown in _tables(means).items()}
         _write(arguments.json, json.dumps(found, indent=1, allow_nan=False, ensure_ascii=False))
     if arguments.json != "-":
         print(model.summary(**tests))
         if table is not None:
             print(f"\n{table}")
+        for one in means.values():
+            print(f"\n{one}")
+
+
+def _means(model: LinearMixedModel, arguments: argparse.Namespace) -> dict[str, EMMeans]:
+    """The marginal means that are asked for, and their differences."""
+    if arguments.emmeans is None:
+        if arguments.pairs:
+            raise DataError("--pairs needs the means to compare: name them by --emmeans")
+        return {}
+    found = model.emmeans(arguments.emmeans, ddf=arguments.ddf, vcov=arguments.vcov)
+    means = dict(found) if isinstance(found, MeansList) else {"emmeans": found}
+    if arguments.pairs:
+        means["pairs"] = means["emmeans"].pairs()
+    return means
+
+
+def _tables(means: dict[str, EMMeans]) -> dict[str, Table]:
+    return {name: one.frame if name == "emmeans" else one.test() for name, one in means.items()}
 
 
 def read_data(name: str) -> Any:

@@ -41,7 +41,7 @@ ATTRIBUTES = {
     **dict.fromkeys(("ttest", "ftest", "waldtest", "waldtestterms", "contest"), "write m.contrast_test(...)"),
     **dict.fromkeys(("contrast", "contrasts", "lstests", "linfct"), "write m.contrast_test(...)"),
     **dict.fromkeys(("confint", "conflimits", "profile", "profilere"), _NO_INTERVALS),
-    **dict.fromkeys(("emmeans", "lsmeans", "margins", "marginaleffects"), "write m.contrast_test(...)"),
+    **dict.fromkeys(("lsmeans", "margins", "marginaleffects"), "write m.emmeans(...)"),
     **dict.fromkeys(("update", "fitagain"), "write the formula anew for interlace.lmer, or m.refit(y)"),
     **dict.fromkeys(("refitml",), "write m.refit(reml=False)"),
     **dict.fromkeys(("rand",), "write m.ranova()"),

@@ -110,7 +110,8 @@ class Means(Fitted):
         Parameters
         ----------
         var : str
-            The covariate; or an expression of the formula such as "log(x)", per unit of which slopes then are.
+            The covariate; or an expression of the formula such as "log(x)", per unit of which slopes then
+            are.
         specs : str or sequence of str
             As for `emmeans`; by default one slope over everything.
         by, at, weights, ddf, vcov, level, nesting, cov_reduce
@@ -129,8 +130,9 @@ class Means(Fitted):
 
         Notes
         -----
-        A slope is the derivative of the mean in the raw covariate, through all that was learnt of its transforms, by
-        central differences over five points: exact for polynomials of degree four and lower, to rounding.
+        A slope is the derivative of the mean in the raw covariate, through all that was learnt of its
+        transforms, by central differences over five points: exact for polynomials of degree four and lower,
+        to rounding.
 
         Examples
         --------
