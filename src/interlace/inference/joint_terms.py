@@ -107,7 +107,7 @@ def _tests_of(
 def _contrasts(
     labels: RowLabels, own: list[str], nested: list[str], groups: tuple[str, ...]
 ) -> tuple[Array, RowLabels]:
-    """Consecutive differences of every factor of a term; those of a nested one within what it is nested in."""
+    """Consecutive differences of every factor; those of a nested one within what it is nested in."""
     if not nested:
         plan = plan_interaction(labels, ["consec"], Wanted())
         return plan.C, plan.labels

@@ -71,8 +71,10 @@ def marginal_means(fit: Fit, ddf: Ddf, asked: MeansAsked) -> EMMeans | MeansList
 def means_at(
     grid: ReferenceGrid, nesting: Nesting, source: MeansSource, specs: Specs, weights: Any, level: float
 ) -> tuple[EMMeans, Weighting, dict[str, np.ndarray]]:
-    """The means at all combinations of some variables, averaged over all others; the weights, and the places of
-    the values in each mean."""
+    """The means at all combinations of some variables, averaged over all others.
+
+    Their weights, and the places of the values in each mean, come with them.
+    """
     specs = Specs(nesting.with_parents(specs.names, specs.by), specs.by, specs.contrast)
     at = grid.combinations(specs.every)
     there = nesting.exist(at)

@@ -1,4 +1,4 @@
-"""Slopes of a covariate at levels of factors: derivatives of the means, through everything that was learnt."""
+"""Slopes of a covariate at levels of factors: derivatives of the means in the raw covariate."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class _Along:
     column : str
         The column of the data.
     expression : str
-        "" where slopes are per unit of the column; else the member, such as ``log(x)``, per unit of which they are.
+        Per unit of which member slopes are, such as ``log(x)``; "" where they are per unit of the column.
     """
 
     column: str

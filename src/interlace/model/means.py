@@ -171,8 +171,8 @@ class Means(Fitted):
 
         Notes
         -----
-        F is Wald's statistic over its degrees of freedom; `den_df` is the smallest of those of orthonormal rows,
-        as R's emmeans has it. `anova` has the tests of lmerTest and pbkrtest.
+        F is Wald's statistic over its degrees of freedom; `den_df` is the smallest of those of orthonormal
+        rows, as R's emmeans has it. `anova` has the tests of lmerTest and pbkrtest.
 
         Examples
         --------
