@@ -81,7 +81,7 @@ def means_at(
     at = {name: place[there] for name, place in at.items()}
     averaged = [v for name, v in grid.variables.items() if name not in at]
     weighed = _weighed(grid, nesting, weights, averaged, specs)
-    said = [nesting.words, _averaged(averaged), _misleading(grid.fit, nesting, specs)]
+    said = [nesting.words, _averaged(averaged), misleading(grid.fit, nesting, specs)]
     L = grid.rows(at, weighed)
     found = EMMeans(
         source=source,
@@ -118,7 +118,7 @@ def _averaged(averaged: Sequence[Variable]) -> str:
     return f"averaged over the levels of {', '.join(names)}" if names else ""
 
 
-def _misleading(fit: Fit, nesting: Nesting, specs: Specs) -> str:
+def misleading(fit: Fit, nesting: Nesting, specs: Specs) -> str:
     """Where a variable of the means is in an interaction with one that they are averaged over."""
     members, mine = members_of(fit.encoding), set(specs.every)
     for term in fit.encoding.term_columns:

@@ -16,8 +16,9 @@ from interlace.inference.emmeans import TRENDS, EMMeans, MeansList, confidence
 from interlace.inference.grid import ReferenceGrid
 from interlace.inference.means_labels import RowLabels
 from interlace.inference.means_source import MeansSource
-from interlace.inference.nesting import nesting_of
-from interlace.inference.reference_means import MeansAsked, means_at
+from interlace.inference.means_tables import MISLEADING
+from interlace.inference.nesting import Nesting, nesting_of
+from interlace.inference.reference_means import MeansAsked, means_at, misleading
 from interlace.inference.specs import Specs, read_specs, unknown_variable
 from interlace.inference.variables import Asked
 from interlace.inference.weighting import Weighting
@@ -73,11 +74,19 @@ def trends(fit: Fit, ddf: Ddf, var: Any, max_degree: Any, asked: MeansAsked) -> 
         L=L,
         shift=np.zeros(len(L)),
         kind=TRENDS,
-        said=(f"slopes of {along.expression or along.column}", *means.said),
+        said=_said(fit, nesting, specs, along, means.said),
     )
     if not specs.contrast:
         return found
     return MeansList({"emtrends": found, "contrasts": found.contrast(specs.contrast)})
+
+
+def _said(fit: Fit, nesting: Nesting, specs: Specs, along: _Along, said: tuple[str, ...]) -> tuple[str, ...]:
+    """The notes: that the covariate interacts with factors of the means does not mislead here."""
+    known = [note for note in said if not note.startswith(MISLEADING)]
+    found = misleading(fit, nesting, Specs((*specs.names, along.column), specs.by))
+    notes = [f"slopes of {along.expression or along.column}", *known, found]
+    return tuple(note for note in notes if note)
 
 
 def _along(fit: Fit, var: Any) -> _Along:
