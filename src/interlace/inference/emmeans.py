@@ -66,7 +66,7 @@ class EMMeans:
     >>> means.frame["estimate"].round(2).tolist()
     [52.36, 60.32, 66.27]
     >>> means.pairs(adjust="none").test()["p"].round(4).tolist()
-    [0.0176, 0.0005, 0.049]
+    [0.0217, 0.0003, 0.0592]
     """
 
     source: MeansSource
