@@ -122,6 +122,13 @@ def test_statistics_without_bound_and_of_zero(method: str) -> None:
     assert p[2] == pytest.approx(1, abs=1e-9)
     far = adjusted(method, family([1e6, 40.0, 25.0], df=3.0))
     assert np.all(far > 0)
+    assert np.all(adjusted(method, family([1e200, -1e160, 1e170], [4.0, 1e12, np.inf])) < 1e-150)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_family_of_none(method: str) -> None:
+    none = Family(np.zeros(0), np.zeros(0), 0, None, lambda: np.zeros((0, 0)))
+    assert adjusted(method, none).shape == critical(method, none, 0.95).shape == (0,)
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -196,9 +196,15 @@ def _adjusted(method: str, family: Family, side: str, raw: Array, seed: int) -> 
     if method == "sidak":
         return sidak(raw, raw.size)
     if method == "scheffe":
-        return f_p_value(family.t**2 / family.rank, float(family.rank), family.df) if family.rank else raw
+        return _scheffe(family) if family.rank else raw
     tail = _tail(method, family, side, seed)
     return np.array([tail(t, df) for t, df in zip(_towards(family.t, side), family.df, strict=True)])
+
+
+def _scheffe(family: Family) -> Array:
+    with np.errstate(over="ignore"):  # a probability of zero, where a statistic is that large
+        F = np.square(family.t, dtype=np.float64) / family.rank
+    return f_p_value(F, float(family.rank), family.df)
 
 
 def _of_p(method: str, p: Array, n: int) -> Array:
@@ -255,6 +261,8 @@ def critical(method: str, family: Family, level: float, side: str = "two-sided",
     array([2.792, 2.792, 2.792])
     """
     used, _ = _used(_canonical(method), family, "interval", side)
+    if not family.t.size:
+        return np.zeros(0)
     once, place = np.unique(family.df, return_inverse=True)
     return _critical(used, family, level, side, once, seed)[place]
 

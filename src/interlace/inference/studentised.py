@@ -16,6 +16,7 @@ STEP = 0.1
 NEGLIGIBLE = 30.0  # -log of the share
 CHI_STEP = 0.05  # the range of hundreds of means is that narrow in its logarithm
 MAX_NODES = 8000
+UNREACHED = 1e3  # standard deviations: a probability of zero in doubles
 STIRLING = 1e5  # degrees of freedom from where the series of the gamma function loses nothing
 
 
@@ -53,7 +54,9 @@ def tail(q: float, k: float, df: float) -> float:
 
 def _log_chi(q: float, df: float) -> tuple[Array, Array]:
     """Nodes of log S, and its density there times the step; they reach down to where W > q S is likely."""
-    peak = -0.5 * math.log1p(q * q / (2 * df))  # of the integrand for two means; that of more lies above
+    peak = -math.log(
+        math.hypot(1, q / math.sqrt(2 * df))
+    )  # of the integrand for two means; that of more lies above
     low = peak - NEGLIGIBLE / df - math.sqrt(NEGLIGIBLE / df)
     high = math.sqrt(NEGLIGIBLE / df)
     step = min(CHI_STEP, 0.25 / math.sqrt(df))
@@ -71,6 +74,7 @@ def _log_peak(df: float) -> float:
 
 def _range_tail(w: Array, k: float) -> Array:
     """P(W > w) = k int phi(z) [Phi(z)^(k-1) - (Phi(z) - Phi(z-w))^(k-1)] dz for the range W of k normals."""
+    w = np.minimum(w, UNREACHED)
     z = w[:, None] / 2 + np.arange(-REACH, REACH + STEP / 2, STEP)
     upper = _special().log_ndtr(z)
     share = np.exp(_special().log_ndtr(z - w[:, None]) - upper)
