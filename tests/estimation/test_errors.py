@@ -12,6 +12,7 @@ import interlace
 from interlace.design.encoding import Encoding
 from interlace.errors import DataError, InterlaceError, ModelError, RankDeficiencyWarning
 from interlace.estimation import capacity as memory
+from interlace.estimation.covariance import Unstructured
 from interlace.estimation.crossproducts import CrossProducts
 from interlace.estimation.fit import at_theta, deviance_at, fit
 from interlace.estimation.gram import Gram
@@ -238,10 +239,10 @@ def test_more_random_effects_of_a_level_than_memory_has_room_for(monkeypatch: py
     encoding, design = _many_slopes(5)
     monkeypatch.setattr(memory, "available_bytes", lambda: 8.0 * 6 * 5**4 / 0.9 + 1)
     A = CrossProducts.of(encoding, design)
-    Gram(A, (np.eye(5),)).plain()
+    Gram(A, (np.eye(5),), (Unstructured(5),)).plain()
     monkeypatch.setattr(memory, "available_bytes", lambda: 8.0 * 6 * 5**4 / 0.9 - 1)
     with pytest.raises(ModelError, match="the 5 random effects of one level takes"):
-        Gram(A, (np.eye(5),)).plain()
+        Gram(A, (np.eye(5),), (Unstructured(5),)).plain()
 
 
 def test_a_random_crossing_of_300_000_levels_is_refused_at_once() -> None:
