@@ -18,7 +18,8 @@ import pandas as pd
 from interlace import datasets
 from interlace.api import fit_formula
 from interlace.errors import DataError, InterlaceError, InterlaceWarning
-from interlace.inference.emmeans import EMMeans, MeansList
+from interlace.inference.emmeans import EMMeans
+from interlace.inference.means_list import MeansList
 from interlace.model import LinearMixedModel
 from interlace.options import TYPES, type_number, word
 from interlace.precision.df import WORDS

@@ -22,10 +22,13 @@ from interlace.inference.contrast_plan import (
     regrouped,
     simple_groups,
 )
+from interlace.inference.families import NONE
+from interlace.inference.given_source import GivenSource
+from interlace.inference.letter_display import letter_table
 from interlace.inference.means_labels import RowLabels, text
-from interlace.inference.means_source import MeansSource
+from interlace.inference.means_list import MeansList
+from interlace.inference.means_source import Source
 from interlace.options import number, switch
-from interlace.tables.markup import page, paragraphs
 from interlace.tables.table import Table
 
 MEANS, CONTRASTS, TRENDS = "means", "contrasts", "trends"
@@ -40,7 +43,7 @@ class EMMeans:
 
     Attributes
     ----------
-    source : MeansSource
+    source : MeansSource or GivenSource
     labels : RowLabels
         What stands beside the rows.
     L : ndarray, (m, P)
@@ -69,13 +72,13 @@ class EMMeans:
     [0.0217, 0.0003, 0.0592]
     """
 
-    source: MeansSource
+    source: Source
     labels: RowLabels
     L: Array
     shift: Array
     kind: str = MEANS
     level: float = 0.95
-    adjust: str = families.NONE
+    adjust: str = NONE
     family: str = ""
     said: tuple[str, ...] = ()
 
@@ -124,7 +127,7 @@ class EMMeans:
     @property
     def frame(self) -> Table:
         """A row per mean: its factors, `estimate`, `se`, `df`, `lower`, `upper`, without adjustment."""
-        return means_tables.intervals(self, self.level, families.NONE)
+        return means_tables.intervals(self, self.level, NONE)
 
     def to_frame(self) -> Table:
         """`frame`."""
@@ -282,6 +285,59 @@ class EMMeans:
             said=tuple(note for note in self.said if not note.startswith(means_tables.MISLEADING)),
         )
 
+    def cld(self, *, alpha: float = 0.05, adjust: str | None = None) -> Table:
+        """Compact letters: means that share a letter are not told apart by the tests of their differences.
+
+        Parameters
+        ----------
+        alpha : float
+            Differences with a p-value below it are told apart.
+        adjust : str, optional
+            Of the differences, Tukey's method by default.
+
+        Returns
+        -------
+        Table
+            The columns of `confint`, the smallest mean of each group first, and the letters in `group`.
+
+        Examples
+        --------
+        >>> import interlace
+        >>> m = interlace.lmer("score ~ Machine + (1 | Worker)", interlace.datasets.load("machines"))
+        >>> m.emmeans("Machine").cld()["group"].str.strip().tolist()
+        ['a', 'b', 'c']
+        """
+        return letter_table(self, alpha, adjust)
+
+    def eff_size(self, sigma: float, edf: float, *, method: Any = PAIRWISE) -> EMMeans:
+        """Standardised effect sizes (Cohen's d): contrasts over a standard deviation.
+
+        Parameters
+        ----------
+        sigma : float
+            The standard deviation.
+        edf : float
+            Its degrees of freedom, by which its own uncertainty counts; infinite for one that is known.
+        method : optional
+            The contrasts, as for `contrast`; "identity" where the rows are contrasts already.
+
+        Notes
+        -----
+        With c the contrast, ``se^2 = se(c)^2 / sigma^2 + (c / sigma)^2 / (2 edf)``; the degrees of freedom
+        are the smallest of those of the means in it, as R's emmeans has it.
+        """
+        if not number("sigma", sigma) > 0 or not edf > 0:
+            raise DataError("sigma and edf must be above zero")
+        plan = plan_contrasts(self.labels, method, Wanted())
+        contrasts = self._planned(plan, NONE)
+        used = np.where(plan.C != 0, self.df[None, :], np.inf).min(axis=1)
+        d = contrasts.estimate / sigma
+        variance = contrasts.source.vcov(contrasts.L) / sigma**2 + np.outer(d, d) / (2 * edf)
+        source = GivenSource(d, variance, used, self.source.ddf)
+        said = (*contrasts.said, f"in units of sigma = {sigma:.4g}")
+        rows = np.eye(len(d))
+        return replace(contrasts, source=source, L=rows, shift=np.zeros(len(d)), kind=MEANS, said=said)
+
     # ---- rows ----
 
     def __getitem__(self, rows: Any) -> EMMeans:
@@ -302,7 +358,8 @@ class EMMeans:
         """The rows of both, in one group: of the same model, with the same columns."""
         if not isinstance(other, EMMeans):
             return NotImplemented
-        if other.source is not self.source and not np.array_equal(other.source.beta, self.source.beta):
+        same = np.array_equal(other.source.beta, self.source.beta, equal_nan=True)
+        if not same:
             raise DataError("rows of two different models cannot stand in one table")
         mine, theirs = self.labels.columns, other.labels.columns
         names = list(dict.fromkeys([*mine, *theirs]))
@@ -332,22 +389,6 @@ class EMMeans:
 
     def _repr_html_(self) -> str:
         return means_tables.html(self, self._shown())
-
-
-class MeansList(dict[str, EMMeans]):
-    """Several tables of means or contrasts by name, printed one after the other."""
-
-    def __getattr__(self, name: str) -> EMMeans:
-        try:
-            return self[name]
-        except KeyError:
-            raise AttributeError(f"there is no {name!r} here, but {', '.join(self)}") from None
-
-    def __repr__(self) -> str:
-        return "\n\n".join(f"{name}:\n{table!r}" for name, table in self.items())
-
-    def _repr_html_(self) -> str:
-        return page(*(paragraphs([name]) + table._repr_html_() for name, table in self.items()))
 
 
 def confidence(level: Any) -> float:

@@ -13,7 +13,7 @@ from interlace.arrays import Array
 from interlace.inference import adjust
 from interlace.inference.contrast_plan import PAIRWISE
 from interlace.inference.means_labels import RowLabels
-from interlace.inference.means_source import MeansSource
+from interlace.inference.means_source import Source
 from interlace.options import word
 from interlace.precision.wald import standardized
 
@@ -54,14 +54,14 @@ class Families:
 
     Attributes
     ----------
-    source : MeansSource
+    source : Source
     labels : RowLabels
     L : ndarray, (m, P)
     kind : str
         "pairwise" if each group holds all differences of two means.
     """
 
-    source: MeansSource
+    source: Source
     labels: RowLabels
     L: Array
     kind: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -13,6 +14,44 @@ from interlace.inference.estimability import Estimable
 from interlace.inference.estimates import f_p_value
 from interlace.precision.unidentified import rest_together
 from interlace.precision.wald import Ddf, scaled_rows
+
+
+class Source(Protocol):
+    """Where estimates of linear functions, the rows of L, come from."""
+
+    @property
+    def beta(self) -> Array:
+        """What the functions are of."""
+        ...
+
+    @property
+    def ddf(self) -> Ddf:
+        """The method of degrees of freedom."""
+        ...
+
+    def estimate(self, L: Array) -> Array:
+        """(m,); NaN where there is none."""
+        ...
+
+    def se(self, L: Array) -> Array:
+        """Standard errors, (m,)."""
+        ...
+
+    def df(self, L: Array) -> Array:
+        """Degrees of freedom, (m,)."""
+        ...
+
+    def vcov(self, L: Array) -> Array:
+        """Covariance, (m, m)."""
+        ...
+
+    def rank(self, L: Array) -> int:
+        """The number of independent rows."""
+        ...
+
+    def joint(self, L: Array, distance: Array) -> tuple[float, float, float, float]:
+        """F, its degrees of freedom and p of the hypothesis that all rows are 0."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

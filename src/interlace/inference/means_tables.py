@@ -13,7 +13,7 @@ import pandas as pd
 from interlace.arrays import Array
 from interlace.inference.families import GREATER, LESS, TWO_SIDED, Families
 from interlace.inference.means_labels import RowLabels, text
-from interlace.inference.means_source import MeansSource
+from interlace.inference.means_source import Source
 from interlace.tables.cells import cells
 from interlace.tables.format import LINE_WIDTH, text_table
 from interlace.tables.markup import page, paragraphs, table_html
@@ -26,7 +26,7 @@ class Means(Protocol):
     """What tables are made of."""
 
     @property
-    def source(self) -> MeansSource:
+    def source(self) -> Source:
         """Where the estimates come from."""
         ...
 

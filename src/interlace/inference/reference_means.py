@@ -11,9 +11,10 @@ import numpy as np
 from interlace.design.reference import members_of
 from interlace.errors import DataError
 from interlace.estimation.fit import Fit
-from interlace.inference.emmeans import MEANS, EMMeans, MeansList, confidence
+from interlace.inference.emmeans import MEANS, EMMeans, confidence
 from interlace.inference.grid import ReferenceGrid
 from interlace.inference.means_labels import RowLabels
+from interlace.inference.means_list import MeansList
 from interlace.inference.means_source import MeansSource
 from interlace.inference.means_tables import MISLEADING
 from interlace.inference.nesting import Nesting, nesting_of

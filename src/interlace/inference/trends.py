@@ -12,9 +12,10 @@ from interlace.arrays import Array
 from interlace.design.reference import member_values, members_of
 from interlace.errors import DataError, shown
 from interlace.estimation.fit import Fit
-from interlace.inference.emmeans import TRENDS, EMMeans, MeansList, confidence
+from interlace.inference.emmeans import TRENDS, EMMeans, confidence
 from interlace.inference.grid import ReferenceGrid
 from interlace.inference.means_labels import RowLabels
+from interlace.inference.means_list import MeansList
 from interlace.inference.means_source import MeansSource
 from interlace.inference.means_tables import MISLEADING
 from interlace.inference.nesting import Nesting, nesting_of

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from interlace.inference.emmeans import EMMeans, MeansList
+from interlace.inference.emmeans import EMMeans
 from interlace.inference.joint_terms import joint_tests
+from interlace.inference.means_list import MeansList
 from interlace.inference.reference_means import MeansAsked, marginal_means
 from interlace.inference.trends import trends
 from interlace.inference.variables import Asked

@@ -229,3 +229,11 @@ def test_trends_of_the_reference(ddf: str) -> None:
     theirs = {("estimate" if name.endswith(".trend") else name): v for name, v in block["trend"].items()}
     compare(found.frame, theirs)
     compare(found.pairs().test(), block["pairs"])
+
+
+@pytest.mark.parametrize("one", [o for o in ASKED if "eff_size" in o["ask"]], ids=_id)
+def test_effect_sizes(one: dict[str, Any]) -> None:
+    asked = _plain(one["ask"]["eff_size"])
+    found = means_of(one).eff_size(asked["sigma"], asked["edf"])
+    theirs = {("estimate" if name == "effect.size" else name): v for name, v in one["table"].items()}
+    compare(found.frame, theirs)

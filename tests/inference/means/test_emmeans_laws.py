@@ -194,6 +194,25 @@ def test_missing_cells_are_counted(data: pd.DataFrame) -> None:
     assert np.isnan(means.pairs().test()["p"]).tolist() == [False, True, True]
 
 
+def test_letters_say_what_the_pairs_say(m: LinearMixedModel) -> None:
+    for specs in ("A", "A | B"):
+        means = m.emmeans(specs)
+        table = means.cld(alpha=0.2)
+        for _, group in table.groupby(list(means.by) or np.zeros(len(table))):
+            assert group["estimate"].is_monotonic_increasing
+            p = means.pairs().test()
+            for i, one in group.iterrows():
+                for j, other in group.iterrows():
+                    if i < j:  # type: ignore[operator]
+                        pair = {f"{one['A']} - {other['A']}", f"{other['A']} - {one['A']}"}
+                        row = p["contrast"].isin(pair)
+                        for name in means.by:
+                            row &= p[name] == one[name]
+                        shared = set(one["group"]) & set(other["group"]) - {" "}
+                        assert bool(shared) == bool(p.loc[row, "p"].item() >= 0.2)
+    assert "share a letter" in means.cld().note
+
+
 # ---- what is refused ----
 
 
@@ -227,6 +246,8 @@ def test_missing_cells_are_counted(data: pd.DataFrame) -> None:
         (lambda m: m.emmeans("A").test(delta=-1), "delta"),
         (lambda m: m.emmeans("A").test(adjust="tuckey"), "did you mean 'tukey'"),
         (lambda m: m.emmeans("A")[7], "chooses no rows"),
+        (lambda m: m.emmeans("A").cld(alpha=5), "between 0 and 1"),
+        (lambda m: m.emmeans("A").eff_size(0.0, 10), "above zero"),
         (lambda m: m.emtrends("A", "B"), "is a factor"),
         (lambda m: m.emtrends("xx", "B"), "did you mean 'x'"),
         (lambda m: m.joint_tests(by="D"), "'D' is no variable"),

@@ -1,0 +1,67 @@
+"""Compact letter displays of means: those that share a letter could not be told apart."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import Any, Protocol
+
+import numpy as np
+
+from interlace.arrays import Array
+from interlace.errors import DataError
+from interlace.inference.letters import letters
+from interlace.inference.means_labels import RowLabels
+from interlace.options import number
+from interlace.tables.table import Table
+
+
+class Compared(Protocol):
+    """Means that know their differences."""
+
+    @property
+    def labels(self) -> RowLabels:
+        """What stands beside the rows."""
+        ...
+
+    @property
+    def estimate(self) -> Array:
+        """(m,)."""
+        ...
+
+    def confint(self) -> Table:
+        """Intervals of the means."""
+        ...
+
+    def pairs(self, *, adjust: str | None = None) -> Any:
+        """All differences within groups, in the order of the rows."""
+        ...
+
+
+def letter_table(means: Compared, alpha: float, adjust: str | None) -> Table:
+    """The means of each group from the smallest to the largest, with their letters in a column `group`.
+
+    Raises
+    ------
+    DataError
+        alpha does not lie between 0 and 1.
+    """
+    if not 0 < number("alpha", alpha) < 1:
+        raise DataError(f"alpha must lie between 0 and 1, not {alpha:g}")
+    table, tests = means.confint(), means.pairs(adjust=adjust).test()
+    p, at, order, texts = tests["p"].to_numpy(), 0, [], []
+    for _, rows in means.labels.groups():
+        k = len(rows)
+        pairs = list(combinations(range(k), 2))  # the order of pairs()
+        different = np.zeros((k, k), dtype=bool)
+        for (i, j), told in zip(pairs, p[at : at + len(pairs)] < alpha, strict=True):
+            different[i, j] = different[j, i] = told
+        at += len(pairs)
+        ranks = np.argsort(means.estimate[rows], kind="stable")
+        named = [str(row) for row in rows[ranks]]
+        texts += letters(named, different[np.ix_(ranks, ranks)])
+        order += rows[ranks].tolist()
+    sorted_table = table.iloc[order].reset_index(drop=True)
+    columns = {**{name: sorted_table[name] for name in sorted_table}, "group": texts}
+    said = [note for note in str(tests.attrs.get("note", "")).split("; ") if "adjustment" in note]
+    shared = f"means that share a letter are not told apart at alpha = {alpha:g}"
+    return Table.of(columns, note=[table.note, *said, shared])
