@@ -30,6 +30,11 @@ void ProfiledDeviance::adjust(std::vector<double>& par) const {
             par[i] = std::copysign(diagonal_floor, par[i]);
 }
 
+void ProfiledDeviance::hold(const std::vector<double>& par, std::vector<double>& gradient) const {
+    for (size_t i = 0; i < par.size(); ++i)
+        if (map_.entries[i].row == map_.entries[i].col && std::abs(par[i]) <= diagonal_floor && par[i] * gradient[i] > 0) gradient[i] = 0.0;
+}
+
 double ProfiledDeviance::value(const std::vector<double>& par) {
     par_ = par;
     factor_.factorize(map_.factors(factor_.products().random->k(), par));

@@ -26,6 +26,8 @@ class ProfiledDeviance : public Objective {
     index size() const override { return static_cast<index>(map_.entries.size()); }
     // Diagonal entries are kept away from exact zero (where the even criterion has no gradient), too little to be seen.
     void adjust(std::vector<double>& par) const override;
+    // Diagonal entries so near to zero where the criterion falls towards zero.
+    void hold(const std::vector<double>& par, std::vector<double>& gradient) const override;
     double value(const std::vector<double>& par) override;
     // pwrss is what is left of y'y: its relative error is that of y'y times their ratio. Likewise the pivots of RX.
     double rounding() const override;

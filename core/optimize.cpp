@@ -79,6 +79,7 @@ class Secant {
   public:
     explicit Secant(index n) : n_(n), c_(n * n, 0.0) {}
     void update(const Vector& s, const Vector& y, const Vector& hessian) {
+        if (!(norm(s) > seen)) return;
         Vector r(y);
         for (index i = 0; i < n_; ++i)
             for (index j = 0; j < n_; ++j) r[i] -= (hessian[i * n_ + j] + c_[i * n_ + j]) * s[j];
@@ -95,6 +96,8 @@ class Secant {
     }
 
   private:
+    // A shorter step teaches nothing: the change of the gradient is rounding error.
+    static constexpr double seen = 1e-9;
     index n_;
     Vector c_;
 };
@@ -122,7 +125,11 @@ Minimum minimise(Objective& objective, std::vector<double> start, double toleran
     while (true) {
         check_interrupt();
         // 1) step within the trust region
-        if (!quadratic) quadratic.emplace(best.gradient, best.hessian);
+        if (!quadratic) {
+            Vector free(best.gradient);
+            objective.hold(best.x, free);
+            quadratic.emplace(free, best.hessian);
+        }
         const Quadratic& model = *quadratic;
         best.decrement = model.newton_decrement();
         const double noise = 1e-14 * (1.0 + std::abs(best.value)) + best.rounding;

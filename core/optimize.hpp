@@ -12,6 +12,8 @@ class Objective {
     virtual index size() const = 0;
     // Moves a trial point where the function is the same but better conditioned (may do nothing).
     virtual void adjust(std::vector<double>& x) const = 0;
+    // Sets to zero what a gradient says of entries that are at a limit, where it says to go beyond (may do nothing).
+    virtual void hold(const std::vector<double>&, std::vector<double>&) const {}
     virtual double value(const std::vector<double>& x) = 0;
     // Rounding error of the last value, beyond that of its own size.
     virtual double rounding() const { return 0.0; }

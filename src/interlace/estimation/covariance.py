@@ -127,8 +127,8 @@ class Covariance(Protocol):
         """Units of the directions, given the squares of what changes along each."""
 
 
-class _Triangle(NamedTuple):
-    """The lower triangle of a k x k matrix, column by column."""
+class Triangle(NamedTuple):
+    """The lower triangle of a matrix, column by column."""
 
     entries: tuple[tuple[int, int], ...]
     places: tuple[NDArray[np.intp], NDArray[np.intp]]
@@ -136,10 +136,15 @@ class _Triangle(NamedTuple):
 
 
 @cache
-def _triangle(free: int) -> _Triangle:
-    cols, rows = np.triu_indices(free)
+def triangles(*sizes: int) -> Triangle:
+    """Those of matrices of these sizes on the diagonal of a larger one."""
+    places, at = [np.zeros((2, 0), dtype=np.intp)], 0
+    for size in sizes:
+        places.append(at + np.array(np.triu_indices(size)))
+        at += size
+    cols, rows = np.hstack(places)
     entries = tuple(zip(rows.tolist(), cols.tolist(), strict=True))
-    return _Triangle(entries, (rows, cols), rows == cols)
+    return Triangle(entries, (rows, cols), rows == cols)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,14 +168,19 @@ class Unstructured:
         return self.k - self.fixed
 
     @property
+    def triangle(self) -> Triangle:
+        """Where the parameters stand."""
+        return triangles(self.free)
+
+    @property
     def entries(self) -> tuple[tuple[int, int], ...]:
         """(row, column) of each parameter."""
-        return _triangle(self.free).entries
+        return self.triangle.entries
 
     @property
     def even(self) -> NDArray[np.bool_]:
         """The diagonal entries, (n_par,)."""
-        return _triangle(self.free).diagonal
+        return self.triangle.diagonal
 
     @property
     def plain(self) -> bool:
@@ -192,7 +202,7 @@ class Unstructured:
     @property
     def n_par(self) -> int:
         """free (free + 1) / 2."""
-        return self.free * (self.free + 1) // 2
+        return len(self.triangle.entries)
 
     @property
     def start(self) -> Array:
@@ -206,7 +216,7 @@ class Unstructured:
     def factor(self, par: Array) -> Array:
         """Lower triangular T with these entries, (k, k)."""
         T = np.zeros((self.k, self.k))
-        T[_triangle(self.free).places] = par
+        T[self.triangle.places] = par
         return T
 
     def derivative(self, par: Array) -> Array:
@@ -222,7 +232,7 @@ class Unstructured:
 
     def par(self, factor: Array) -> Array:
         """The entries of a lower triangular factor."""
-        return np.asarray(factor, dtype=np.float64)[_triangle(self.free).places]
+        return np.asarray(factor, dtype=np.float64)[self.triangle.places]
 
     def triangular(self, F: Array) -> Array:
         """See `lower_factor`."""
@@ -256,7 +266,7 @@ class Unstructured:
 
     def theta(self, T: Array) -> Array:
         """The lower triangle, column by column."""
-        return T[_triangle(self.k).places]
+        return T[triangles(self.k).places]
 
     @property
     def n_theta(self) -> int:
@@ -266,7 +276,7 @@ class Unstructured:
     @property
     def diagonal(self) -> NDArray[np.bool_]:
         """The first of each column."""
-        return _triangle(self.k).diagonal
+        return triangles(self.k).diagonal
 
     def of_theta(self, theta: Array) -> Array:
         """A matrix of these entries."""
@@ -285,7 +295,7 @@ class Unstructured:
 
     def folded(self, of_entries: Array) -> Array:
         """Mirror images are one."""
-        rows, cols = _triangle(self.free).places
+        rows, cols = self.triangle.places
         both = of_entries[rows * self.k + cols]
         off = rows != cols
         both[off] += of_entries[cols[off] * self.k + rows[off]]

@@ -81,5 +81,8 @@ class Criterion(Protocol):
     def with_parameters(self, parameters: Parameters) -> Self:
         """The same function of the same parameters in another basis."""
 
+    def separated(self) -> Self:
+        """The function of fewer parameters, where some of them do not matter for its minimum."""
+
     def zero_components(self, par: Array) -> tuple[str, ...]:
         """Names of the components that are zero."""

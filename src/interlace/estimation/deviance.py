@@ -68,6 +68,13 @@ class ProfiledDeviance:
         parameters = self.parameters.without(lost)
         return replace(self, parameters=parameters, doubt=Doubt.of(parameters, self.doubt.terms))
 
+    def separated(self) -> ProfiledDeviance:
+        """The criterion without covariances that no level can tell, whose minimum is the same."""
+        parameters = self.parameters.separated(self.system.A)
+        if parameters.structures is self.parameters.structures:
+            return self.with_parameters(parameters)
+        return replace(self, parameters=parameters, doubt=Doubt.of(parameters, self.doubt.terms))
+
     @property
     def n_par(self) -> int:
         """Number of parameters."""

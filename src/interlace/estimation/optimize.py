@@ -146,6 +146,7 @@ def minimise(criterion: C) -> tuple[C, Optimum]:
     with criterion.system.threads():
         found = _Searches(criterion)
         found.run()
+        found.best.widen(found.whole)
         found.best.prove()
         return found.best.criterion, found.optimum()
 
@@ -159,27 +160,31 @@ def minimise_again(criterion: C) -> tuple[C, Optimum]:
     with criterion.system.threads():
         found = _Searches(criterion)
         found.run()
+        found.best.widen(found.whole)
         return found.best.criterion, found.optimum()
 
 
 def elsewhere(criterion: Criterion) -> int:
-    """Evaluations that searches for another minimum may take together.
-
-    One with derivatives costs about a factorisation for each parameter.
-    """
+    """Evaluations that searches for another minimum may take together."""
     if criterion.n_par <= MANY:
         return ALL_ELSEWHERE
+    return int(min(max(WORK_ELSEWHERE / _work(criterion), LEAST_ELSEWHERE), ALL_ELSEWHERE))
+
+
+def _work(criterion: Criterion) -> float:
+    """What an evaluation with derivatives costs: about a factorisation for each parameter."""
+    if criterion.n_par <= MANY:
+        return criterion.n_par * criterion.system.flops
     layout = criterion.system.A.layout
     effects = sum(k * levels for k, levels in zip(layout.k, layout.levels, strict=True))
-    work = criterion.n_par * (criterion.system.flops + OVERHEAD * effects)
-    return int(min(max(WORK_ELSEWHERE / work, LEAST_ELSEWHERE), ALL_ELSEWHERE))
+    return criterion.n_par * (criterion.system.flops + OVERHEAD * effects)
 
 
 class _Searches(Generic[C]):
     """All searches of one criterion: the lowest end, the others, and what they cost together."""
 
     def __init__(self, criterion: C) -> None:
-        self.criterion = criterion.with_parameters(criterion.parameters.in_natural_basis())
+        self.whole, self.criterion = criterion, criterion.separated()
         self.compiled = self.criterion.kernel()
         self.moments: Array = self.compiled.moment_start()
         self.best = _Search(self.criterion, self.compiled, self.moments, MAX_EVALUATIONS)
@@ -355,6 +360,7 @@ class _Search(Generic[C]):
             self.pivot()
         budget = PIVOT_EVERY if pivots else self.most
         while True:
+            before = self.natural_par if pivots else self.par
             found = self.compiled.minimise(self.par, TOLERANCE, budget)
             self.par, self.value, self.status = found["par"], found["value"], found["status"]
             self.gradient, self.hessian, self.rounding = (
@@ -366,9 +372,27 @@ class _Search(Generic[C]):
             self.gradients += found["gradients"]
             if self.status != "too many evaluations" or self.evaluations >= self.most:
                 return
-            # Every step was rejected: a search that begins anew would try the same ones again.
-            budget = 2 * budget if found["gradients"] == 1 else PIVOT_EVERY
+            # What was learnt of the curvature is forgotten, so the longer it takes, the longer it goes on.
+            budget += budget // 2
             self.pivot()
+            self.go_on(before)
+
+    def go_on(self, before: Array) -> None:
+        """A valley that the last steps followed may be long, and straight: further in that direction."""
+        natural = self.criterion.with_parameters(self.criterion.parameters.in_natural_basis())
+        compiled, here = natural.kernel(), self.natural_par
+        for times in (4.0, 16.0, 64.0, 256.0):
+            trial = here + times * (here - before)
+            try:
+                value = compiled.value(trial)
+            except kernel.NotPositiveDefiniteError:
+                return
+            self.evaluations += 1
+            if not value < self.value - SAME_VALUE:
+                return
+            parameters, self.par = natural.parameters.pivoted(trial)
+            self.criterion, self.value = natural.with_parameters(parameters), value
+            self.compiled = self.criterion.kernel()
 
     def pivot(self) -> None:
         """Go on in the basis that suits the present point."""
@@ -400,9 +424,22 @@ class _Search(Generic[C]):
         self.descend()
         self.try_boundary()
 
+    def widen(self, criterion: C) -> None:
+        """Express the end in the parameters of a criterion that has more of them."""
+        if criterion.n_par == self.criterion.n_par:
+            return
+        par = criterion.parameters.expressing(self.criterion.parameters, self.par)
+        parameters, self.par = criterion.parameters.pivoted(par)
+        self.criterion = criterion.with_parameters(parameters)
+        self.compiled = self.criterion.kernel()
+        self.compiled.value(self.par)
+        self.gradient, self.hessian = self.compiled.derivatives(self.par)
+        self.evaluations += 1
+        self.gradients += 1
+
     def prove(self) -> None:
         """Replace the Hessian of the search by the exact one, if that is cheap enough."""
-        if 6 * len(self.par) * self.criterion.system.flops < CHEAP_FLOPS:
+        if 6 * _work(self.criterion) < CHEAP_FLOPS:
             self.hessian, self.hessian_kind = self.compiled.hessian(self.par), "exact"
             self.gradients += 2 * len(self.par)
         if self.status == "converged" and _decrement(self.gradient, self.hessian) > NO_MINIMUM:

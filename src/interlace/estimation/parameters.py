@@ -18,6 +18,7 @@ from interlace.estimation.covariance import Covariance, Unstructured
 from interlace.estimation.crossproducts import CrossProducts
 from interlace.estimation.layout import Layout
 from interlace.estimation.scaled import structure
+from interlace.estimation.separate import Separate, parts
 
 Array = NDArray[np.floating]
 Index = NDArray[np.intp]
@@ -211,12 +212,16 @@ class Parameters:
 
     def natural_par(self, par: Array) -> Array:
         """These parameters in that basis."""
-        if self.basis is self.natural:
-            return par
+        return par if self.basis is self.natural else self.in_natural_basis().expressing(self, par)
+
+    def expressing(self, others: Parameters, par: Array) -> Array:
+        """The parameters here with the covariances that others have at this point."""
         return np.concatenate(
             [
                 s.par(s.triangular(np.linalg.solve(N, B @ T)))
-                for s, N, B, T in zip(self.structures, self.natural, self.basis, self.small(par), strict=True)
+                for s, N, B, T in zip(
+                    self.structures, self.basis, others.basis, others.small(par), strict=True
+                )
             ]
         )
 
@@ -242,6 +247,23 @@ class Parameters:
             structures.append(Unstructured(k, c))
         basis = tuple(turned)
         return replace(self, structures=tuple(structures), natural=basis, basis=basis)
+
+    def separated(self, A: CrossProducts) -> Parameters:
+        """The parameters without covariances that no level can tell (see `separate`), in a natural basis."""
+        natural, structures = list(self.natural), list(self.structures)
+        for i, (s, B, place) in enumerate(
+            zip(self.structures, self.natural, self.layout.places, strict=True)
+        ):
+            if not isinstance(s, Unstructured) or s.free < 2:
+                continue
+            own, free = place.columns, B[:, : s.free]
+            found = parts(free.T @ np.asarray(A.products.zz_diagonal(place.factor))[:, own, own] @ free)
+            if len(found) > 1:
+                natural[i] = np.hstack([free @ np.hstack(found), B[:, s.free :]])
+                structures[i] = Separate(s.k, s.fixed, tuple(P.shape[1] for P in found))
+        if all(a is b for a, b in zip(structures, self.structures, strict=True)):
+            return self.in_natural_basis()
+        return replace(self, structures=tuple(structures), natural=tuple(natural), basis=tuple(natural))
 
     # ---- about a point ---
 
