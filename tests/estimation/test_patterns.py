@@ -33,7 +33,7 @@ def some(design: Design, rows: Any) -> Design:
     return replace(
         design,
         y=design.y[rows],
-        X=design.X[rows],
+        fixed=design.fixed.take(rows),
         random=tuple(replace(r, codes=r.codes[rows], z=r.z[rows]) for r in design.random),
         weights=None if design.weights is None else design.weights[rows],
         offset=None if design.offset is None else design.offset[rows],
@@ -165,7 +165,7 @@ def test_many_responses_through_one_factor_are_one_at_a_time(made: Made) -> None
     encoding, design = learnt(made)
     A = CrossProducts.of(encoding, design)
     kept = independent_columns(A, design)
-    A, design = A.select_fixed(kept), replace(design, X=design.X[:, list(kept)])
+    A, design = A.select_fixed(kept), design.selected(kept)
     system = System.of(encoding, A)
     Y = np.random.default_rng(5).normal(3.0, 2.0, (7, design.nrows))
     many = A.with_responses(encoding, design, Y)
