@@ -28,6 +28,7 @@ from interlace.inference.letter_display import letter_table
 from interlace.inference.means_labels import RowLabels, text
 from interlace.inference.means_list import MeansList
 from interlace.inference.means_source import Source
+from interlace.inference.response_scale import ResponseScale
 from interlace.options import number, switch
 from interlace.tables.table import Table
 
@@ -60,6 +61,8 @@ class EMMeans:
         "pairwise" if each group holds all differences of two means.
     said : tuple of str
         Notes that go with every table.
+    scale : ResponseScale or None
+        How the response was transformed.
 
     Examples
     --------
@@ -81,6 +84,7 @@ class EMMeans:
     adjust: str = NONE
     family: str = ""
     said: tuple[str, ...] = ()
+    scale: ResponseScale | None = None
 
     # ---- numbers ----
 
@@ -282,6 +286,7 @@ class EMMeans:
             kind=CONTRASTS,
             adjust=families.method(adjust, plan.adjust),
             family=plan.family,
+            scale=self.scale if np.abs(C.sum(axis=1)).max(initial=0.0) < 1e-9 else None,
             said=tuple(note for note in self.said if not note.startswith(means_tables.MISLEADING)),
         )
 
@@ -308,6 +313,85 @@ class EMMeans:
         ['a', 'b', 'c']
         """
         return letter_table(self, alpha, adjust)
+
+    def regrid(self, *, bias_adjust: bool = False, sigma: float = 0.0) -> EMMeans:
+        """The estimates on the scale of the response, where the formula transforms it, as `log(y)` does.
+
+        Contrasts of the result are differences there. By the delta method, with the smallest degrees
+        of freedom of the estimates in a contrast, as R's emmeans has it.
+
+        Parameters
+        ----------
+        bias_adjust : bool
+            Add half the second derivative times ``sigma^2``: means of the response and not its medians.
+        sigma : float
+            The standard deviation on the scale of the model, the random effects included.
+
+        Raises
+        ------
+        DataError
+            The response is not transformed, or by a function that is not known.
+
+        Examples
+        --------
+        >>> import interlace
+        >>> m = interlace.lmer("log(score) ~ Machine + (1 | Worker)", interlace.datasets.load("machines"))
+        >>> m.emmeans("Machine").regrid().frame["estimate"].round(2).tolist()
+        [52.21, 59.72, 66.15]
+        """
+        scale, there = self._known_scale(), self.estimate
+        half = number("sigma", sigma) ** 2 / 2 if switch("bias_adjust", bias_adjust) else 0.0
+        values = scale.inverse(there) + half * scale.curvature(there)
+        slope = scale.slope(there)
+        if half:
+            step = 1e-6 * np.maximum(np.abs(there), 1.0)
+            bent = scale.curvature(there + step) - scale.curvature(there - step)
+            slope = slope + half * bent / (2 * step)
+        covariance = self.source.vcov(self.L) * np.outer(slope, slope)
+        return replace(
+            self,
+            source=GivenSource(values, covariance, self.df, self.source.ddf),
+            L=np.eye(len(self)),
+            shift=np.zeros(len(self)),
+            said=(*self.said, f"on the scale of the response, back from {scale.name}"),
+            scale=None,
+        )
+
+    def response(self, level: float | None = None, *, adjust: str | None = None) -> Table:
+        """Intervals on the scale of the response: those of the scale of the model, transformed.
+
+        Differences on a log scale become ratios. The columns are those of `frame`.
+
+        Parameters
+        ----------
+        level, adjust
+            As for `confint`.
+
+        Raises
+        ------
+        DataError
+            As for `regrid`; contrasts have no place on the scale of the response unless that is of
+            logarithms.
+        """
+        scale, table = self._known_scale(), self.confint(level, adjust=adjust)
+        if self.kind == CONTRASTS and not scale.ratios:
+            raise DataError(
+                f"differences on the scale of {scale.name} have no place on the scale of the response: "
+                "compare the means of .regrid()"
+            )
+        columns = {name: table[name] for name in table}
+        columns |= {name: scale.inverse(table[name].to_numpy()) for name in ("estimate", "lower", "upper")}
+        columns["se"] = np.abs(scale.slope(table["estimate"].to_numpy())) * table["se"].to_numpy()
+        what = "ratios" if self.kind == CONTRASTS else "means"
+        return Table.of(columns, note=[table.note, f"{what} back from the scale of {scale.name}"])
+
+    def _known_scale(self) -> ResponseScale:
+        if self.scale is None or self.kind == TRENDS:
+            raise DataError(
+                "these estimates are not on a transformed scale that is known: the response must be log(y), "
+                "log2(y), log10(y), log1p(y) or sqrt(y)"
+            )
+        return self.scale
 
     def eff_size(self, sigma: float, edf: float, *, method: Any = PAIRWISE) -> EMMeans:
         """Standardised effect sizes (Cohen's d): contrasts over a standard deviation.

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from interlace.design.reference import members_of
+from interlace.design.reference import members_of, response_function
 from interlace.errors import DataError
 from interlace.estimation.fit import Fit
 from interlace.inference.emmeans import MEANS, EMMeans, confidence
@@ -18,6 +18,7 @@ from interlace.inference.means_list import MeansList
 from interlace.inference.means_source import MeansSource
 from interlace.inference.means_tables import MISLEADING
 from interlace.inference.nesting import Nesting, nesting_of
+from interlace.inference.response_scale import response_scale
 from interlace.inference.specs import OVERALL, Specs, read_specs
 from interlace.inference.variables import Asked, Variable
 from interlace.inference.weighting import EQUAL, Weighting, weighting
@@ -92,6 +93,7 @@ def means_at(
         kind=MEANS,
         level=level,
         said=tuple(note for note in said if note),
+        scale=response_scale(response_function(grid.fit.encoding)),
     )
     return found, weighed, at
 

@@ -75,6 +75,7 @@ def trends(fit: Fit, ddf: Ddf, var: Any, max_degree: Any, asked: MeansAsked) -> 
         L=L,
         shift=np.zeros(len(L)),
         kind=TRENDS,
+        scale=None,
         said=_said(fit, nesting, specs, along, means.said),
     )
     if not specs.contrast:

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import interlace
 from interlace.design.encoding import Encoding
 from interlace.estimation.fit import at_theta
 from interlace.formula.parser import parse
@@ -237,3 +238,27 @@ def test_effect_sizes(one: dict[str, Any]) -> None:
     found = means_of(one).eff_size(asked["sigma"], asked["edf"])
     theirs = {("estimate" if name == "effect.size" else name): v for name, v in one["table"].items()}
     compare(found.frame, theirs)
+
+
+@pytest.mark.parametrize("one", [o for o in ASKED if "response" in o["ask"]], ids=_id)
+def test_scale_of_the_response(one: dict[str, Any]) -> None:
+    ask = {key: _plain(value) for key, value in one["ask"].items()}
+    found = means_of(one)
+    if "bias" in ask:
+        table = found.regrid(bias_adjust=True, sigma=ask["bias"]).frame[["A", "estimate", "se", "df"]]
+    elif "regrid" in ask:
+        regridded = found.regrid()
+        table = regridded.pairs(adjust="none").confint() if "contrast" in ask else regridded.frame
+    else:
+        table = (found.pairs(adjust="none") if "contrast" in ask else found).response()
+    names = {"response": "estimate", "ratio": "estimate"}
+    theirs = {names.get(name, name): v for name, v in one["table"].items() if name != "contrast"}
+    compare(table, theirs)
+
+
+def test_scales_that_are_not_known() -> None:
+    m = model("effects")
+    with pytest.raises(interlace.DataError, match="transformed scale"):
+        m.emmeans("A").regrid()
+    with pytest.raises(interlace.DataError, match=r"compare the means of \.regrid"):
+        model("sqrt").emmeans("A").pairs().response()
