@@ -121,8 +121,7 @@ class _Columns:
 def _variable(fit: Fit, name: str, used: Sequence[Member], read: _Columns, asked: Asked) -> Variable:
     like = read.like(name)
     as_levels = any(m.as_levels and m.columns == (name,) for m in used)
-    bare = any(m.name == name for m in used)
-    categorical = isinstance(like, Factor) or like.dtype.kind == "b" or (as_levels and not bare)
+    categorical = isinstance(like, Factor) or like.dtype.kind == "b" or as_levels
     if categorical:
         levels = _levels(fit, name, read)
         if name in asked.at:

@@ -115,6 +115,13 @@ def test_transforms_are_those_of_the_fit(data: pd.DataFrame, term: str) -> None:
     )
 
 
+def test_a_number_that_is_a_factor_elsewhere_is_at_its_levels(data: pd.DataFrame) -> None:
+    some = data.assign(k=np.arange(len(data)) % 3)
+    m = interlace.lmer("y ~ factor(k) + k:x + (1 | g)", some)
+    new = pd.DataFrame({"k": [0, 1, 2], "x": some["x"].mean()})
+    np.testing.assert_allclose(m.emmeans("k").frame["estimate"], m.predict(new, random="none"), rtol=1e-10)
+
+
 def test_rows_in_files_are_no_different(data: pd.DataFrame, tmp_path: Any) -> None:
     pytest.importorskip("pyarrow")
     data.to_parquet(tmp_path / "rows.parquet", row_group_size=60)
