@@ -106,3 +106,8 @@ def test_many_columns_are_all_printed() -> None:
 def test_text_of_data_is_escaped() -> None:
     table = Table.of({"estimate": [1.0]}, ["<b>x</b>"], heading="<i>", note="<u>")
     assert not {"<b>", "<i>", "<u>"} & set(re.findall(r"<\w>", table._repr_html_()))
+
+
+@pytest.mark.parametrize(("difference", "shown"), [(0.9e-13, "  0.0 0.5"), (1.1e-13, "1.1e-13")])
+def test_differences_that_are_rounding_error(difference: float, shown: str) -> None:
+    assert shown in str(Table.of({"estimate": [difference, 1.0], "se": [0.5, 0.5]}, ["zero", "one"]))

@@ -20,6 +20,7 @@ from interlace.tables.format import (
 DIGITS = 5  # of tests
 ESTIMATE_DIGITS = 4
 NO_ROWS = "(nothing to show)"
+NOTHING = 1e-13  # share of the largest number of a table: a difference below it is rounding error
 FORMULA = "formula"  # above the table in text, where lines are short
 
 # The columns by how their numbers are printed. Estimates share digits with what has their unit, as in R's
@@ -112,6 +113,8 @@ _BESIDE_ESTIMATES: dict[str, Callable[[np.ndarray], list[str]]] = {
 
 def _rounded_like_r(values: np.ndarray) -> list[str]:
     """R's `printCoefmat`: round by the range of magnitudes, then share digits and width over all columns."""
+    largest = np.max(np.abs(values[np.isfinite(values)]), initial=0.0)
+    values = np.where(np.abs(values) < NOTHING * largest, 0.0, values)
     finite = np.abs(values[np.isfinite(values) & (values != 0)])
     before_point = 1 + np.floor(np.log10([finite.min(), finite.max()])) if finite.size else np.array([1.0])
     decimals = max(1, int(np.max(ESTIMATE_DIGITS - before_point)))
