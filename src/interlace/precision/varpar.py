@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from interlace.arrays import Array
 from interlace.errors import ModelError
@@ -31,7 +32,7 @@ class VarianceParameters:
 
     The parameters are coordinates T of the factors, ``Lambda = basis T``, where the criterion is regular.
     What follows from them does not depend on the coordinates, unless eigenvalues of the Hessian had to be
-    left out; then the coordinates are theta and sigma, as in lmerTest.
+    left out that the data could tell; then the coordinates are theta and sigma, as in lmerTest.
 
     Attributes
     ----------
@@ -58,8 +59,11 @@ class VarianceParameters:
         H = _hessian(criterion, par, fit, marginal)
         units: Array = 1 / np.sqrt(np.where(np.diagonal(H) > 0, np.diagonal(H), 1.0))
         scaled = H * np.outer(units, units)
-        if np.linalg.eigvalsh(scaled)[0] > WELL_CONDITIONED:
-            return cls(criterion, par, 2 * np.linalg.inv(scaled) * np.outer(units, units), np.zeros(0))
+        values, vectors = np.linalg.eigh(scaled)
+        keep = _curved(values, _n_flat(fit))
+        if values[keep].min(initial=1.0) > WELL_CONDITIONED:
+            inverse = (vectors[:, keep] / values[keep]) @ vectors[:, keep].T
+            return cls(criterion, par, 2 * inverse * np.outer(units, units), values[~keep])
         # 2) else lmerTest's generalised inverse, in coordinates like its own: theta and sigma, without units
         if parameters.n_par == parameters.n_theta:  # else theta has directions that are no parameters
             criterion, par = _theta_coordinates(fit)
@@ -68,6 +72,23 @@ class VarianceParameters:
         keep = values > max(LMERTEST_TOLERANCE, NOISE * values[-1])
         inverse = (vectors[:, keep] / values[keep]) @ vectors[:, keep].T
         return cls(criterion, par, 2 * inverse, values[~keep])
+
+
+def _n_flat(fit: Fit) -> int:
+    """Along how many directions of the parameters the criterion does not change."""
+    found = fit.identification
+    directions = len(found.unchanged) + (len(found.confounded) if fit.reml else 0)
+    return max(0, min(directions, fit.criterion.parameters.n_par - found.n_parameters))
+
+
+def _curved(values: Array, flat: int) -> NDArray[np.bool_]:
+    """Which eigenvalues are left when so many of them are known to be zero.
+
+    What is said of the other directions is the same for every generalised inverse.
+    """
+    keep = np.ones(len(values), dtype=np.bool_)
+    keep[np.argsort(np.abs(values))[:flat]] = False
+    return keep
 
 
 def derivatives(criterion: ProfiledDeviance, par: Array, left: Sequence[Array]) -> Array:
