@@ -47,6 +47,8 @@ FOUND = [
     Case(502, 1591, 12, "y + x", ("factor(t)", "poly(x, 2)"), ("(1 | C(g))", "(bs(x, df=4) | h)")),
     # columns of Z far from the origin, in dense algebra
     Case(603, 731, 12, "y", ("I(k %/% 2)",), ("(x | k/g)",), spoilt=(("x", "1e8 away"),)),
+    # variances of zero that the data cannot tell either: no direction is flat in their roots
+    Case(722, 95, 20, "k", ("ns(x, 3)", "I(k %/% 2)", "x:z:t"), ('(0 + dummy(f, "f1") | g)', "(0 + f | f)")),
     # labels in an array without axes
     Case(1067, 169, 20, "scale(y)", ("C(f, contr.treatment(base = 2))", "f:h"), ("(0 + f || `g`)",)),
 ]

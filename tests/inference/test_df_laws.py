@@ -16,7 +16,7 @@ from interlace.design.encoding import Encoding
 from interlace.estimation.fit import at_theta
 from interlace.formula.parser import parse
 from interlace.precision import information as moments
-from interlace.precision import rotated
+from interlace.precision import rotated, varpar
 from interlace.precision.df import Asymptotic, KenwardRoger, Satterthwaite, ddf_method
 from made_data import banded, crossed, one, table
 
@@ -263,3 +263,11 @@ def test_contrasts_too_large_or_small_for_numbers_are_refused() -> None:
     for weight, rhs in ((1e-320, 1.0), (1e-300, 1e10)):
         with pytest.raises(interlace.DataError, match="weights of L are too small"):
             model.contrast_test(np.array([0.0, weight]), rhs=rhs)
+
+
+def test_eigenvalues_that_are_known_to_be_flat() -> None:
+    """Up to a thousandth of the curvature in one parameter; below a variance of zero it is curved."""
+    values = np.array([-0.9e-3, 1.1e-3, 0.5, 1.2])
+    np.testing.assert_array_equal(varpar._curved(values, 2), [False, True, True, True])
+    np.testing.assert_array_equal(varpar._curved(values, 0), [True] * 4)
+    np.testing.assert_array_equal(varpar._curved(np.array([1e-5, 2e-5]), 1), [False, True])

@@ -17,6 +17,7 @@ from interlace.precision.marginal import Marginal
 
 STEP = 1e-3
 WELL_CONDITIONED = 1e-8  # smallest eigenvalue of the Hessian scaled to unit diagonal
+FLAT = 1e-3  # the same of a direction that is known to be flat, where the search ended near the optimum
 LMERTEST_TOLERANCE = 1e-8  # eigenvalues of the Hessian in (theta, sigma) up to this are left out
 NOISE = 1e-9  # the same relative to the largest: differences do not know the rest
 
@@ -82,12 +83,14 @@ def _n_flat(fit: Fit) -> int:
 
 
 def _curved(values: Array, flat: int) -> NDArray[np.bool_]:
-    """Which eigenvalues are left when so many of them are known to be zero.
+    """Which eigenvalues are left when up to so many of them are known to be zero.
 
-    What is said of the other directions is the same for every generalised inverse.
+    At a variance of zero there are fewer: the criterion is curved in its root in either direction. What is
+    said of the other directions is the same for every generalised inverse.
     """
     keep = np.ones(len(values), dtype=np.bool_)
-    keep[np.argsort(np.abs(values))[:flat]] = False
+    smallest = np.argsort(np.abs(values))[:flat]
+    keep[smallest] = np.abs(values[smallest]) > FLAT
     return keep
 
 
