@@ -32,6 +32,7 @@ def test_a_right_answer_or_an_error_of_ours(number: int) -> None:
     assert [f"{f.question}: {f.what}" for f in run(make(32, number))] == []
 
 
+ML_MATRIX = (("reml", "False"), ("contrasts", "a matrix"))
 FOUND = [
     # a chi-square that has no inverse, without a word; a factor that fails beside the optimum
     Case(71, 132, 5, "I(y*1e15)", ("f", "f*h"), ("(x | g)",)),
@@ -49,6 +50,8 @@ FOUND = [
     Case(603, 731, 12, "y", ("I(k %/% 2)",), ("(x | k/g)",), spoilt=(("x", "1e8 away"),)),
     # variances of zero that the data cannot tell either: no direction is flat in their roots
     Case(722, 95, 20, "k", ("ns(x, 3)", "I(k %/% 2)", "x:z:t"), ('(0 + dummy(f, "f1") | g)', "(0 + f | f)")),
+    # hypotheses so far off that the distance in standard errors is no number
+    Case(722, 2115, 12, "log(w)", ("f/x", "sqrt(t)", "f*h"), ("(f | g)",), table="polars", options=ML_MATRIX),
     # labels in an array without axes
     Case(1067, 169, 20, "scale(y)", ("C(f, contr.treatment(base = 2))", "f:h"), ("(0 + f || `g`)",)),
 ]

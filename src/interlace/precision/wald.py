@@ -94,14 +94,15 @@ def scores(L: Array, vcov: Array, distance: Array) -> tuple[Array, Array]:
     values, vectors = np.linalg.eigh(scaled)
     keep = values > RANK_TOLERANCE
     q = int(keep.sum())
-    z = vectors[:, keep].T @ (distance / size / length / own)
+    far = np.abs(distance).max(initial=0.0) or 1.0  # of any size: what overflows is the statistic alone
+    z = vectors[:, keep].T @ (distance / far / size / length / own)
     # 3) the directions are those of L Var(beta) L' itself, as in lmerTest
     size /= size.max(initial=0.0)
     length *= size
     length /= length.max(initial=0.0)
     P = np.linalg.eigh(V * np.outer(length, length))[1][:, ::-1][:, :q]
     with np.errstate(over="ignore"):  # a statistic of infinity where the hypothesis is that far off
-        return P.T @ (size[:, None] * L), z**2 / values[keep]
+        return P.T @ (size[:, None] * L), (far * z) ** 2 / values[keep]
 
 
 def standardized(V: Array) -> tuple[Array, Array]:
