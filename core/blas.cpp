@@ -13,7 +13,7 @@ using gemm_t = void(char*, char*, int*, int*, int*, double*, double*, int*, doub
 using trsm_t = void(char*, char*, char*, char*, int*, int*, double*, double*, int*, double*, int*);
 using symm_t = void(char*, char*, int*, int*, double*, double*, int*, double*, int*, double*, double*, int*);
 using potr_t = void(char*, int*, double*, int*, int*);
-using syev_t = void(char*, char*, int*, double*, int*, double*, double*, int*, int*);
+using syevd_t = void(char*, char*, int*, double*, int*, double*, double*, int*, int*, int*, int*);
 
 syrk_t* dsyrk;
 gemm_t* dgemm;
@@ -21,7 +21,7 @@ trsm_t* dtrsm;
 symm_t* dsymm;
 potr_t* dpotrf;
 potr_t* dpotri;
-syev_t* dsyev;
+syevd_t* dsyevd;
 
 int narrow(index n) {
     if (n > INT32_MAX) throw std::length_error("a dense block is larger than 32-bit BLAS can address");
@@ -31,7 +31,7 @@ double* mut(const double* a) { return const_cast<double*>(a); }
 
 }  // namespace
 
-const char* const names[] = {"dsyrk", "dgemm", "dtrsm", "dsymm", "dpotrf", "dpotri", "dsyev", nullptr};
+const char* const names[] = {"dsyrk", "dgemm", "dtrsm", "dsymm", "dpotrf", "dpotri", "dsyevd", nullptr};
 
 void set_pointer(const char* name, void* pointer) {
     const std::string s(name);
@@ -41,7 +41,7 @@ void set_pointer(const char* name, void* pointer) {
     else if (s == "dsymm") dsymm = reinterpret_cast<symm_t*>(pointer);
     else if (s == "dpotrf") dpotrf = reinterpret_cast<potr_t*>(pointer);
     else if (s == "dpotri") dpotri = reinterpret_cast<potr_t*>(pointer);
-    else if (s == "dsyev") dsyev = reinterpret_cast<syev_t*>(pointer);
+    else if (s == "dsyevd") dsyevd = reinterpret_cast<syevd_t*>(pointer);
     else throw std::invalid_argument("unknown BLAS name " + s);
 }
 
@@ -90,11 +90,13 @@ void potri_lower(index n, double* a, index lda) {
     dpotri(&uplo, &n_, a, &lda_, &info);
 }
 
-bool syev(index n, double* a, double* w) {
+bool syevd(index n, double* a, double* w) {
     char job = 'V', uplo = 'L';
-    int n_ = narrow(n), info = 0, lwork = narrow(34 * n + 64);
+    // the least that LAPACK asks for, and a block beyond it
+    int n_ = narrow(n), info = 0, lwork = narrow(1 + (6 + 2 * n) * n + 34 * n), liwork = narrow(3 + 5 * n);
     std::vector<double> work(static_cast<size_t>(lwork));
-    dsyev(&job, &uplo, &n_, a, &n_, w, work.data(), &lwork, &info);
+    std::vector<int> iwork(static_cast<size_t>(liwork));
+    dsyevd(&job, &uplo, &n_, a, &n_, w, work.data(), &lwork, iwork.data(), &liwork, &info);
     return info == 0;
 }
 

@@ -27,7 +27,7 @@ bool potrf_lower(index n, double* a, index lda);
 // Inverse of the symmetric matrix whose lower Cholesky factor is given, lower triangle in place
 void potri_lower(index n, double* a, index lda);
 // Eigenvalues (ascending) into w, eigenvectors into the columns of a; returns false if it did not converge
-bool syev(index n, double* a, double* w);
+bool syevd(index n, double* a, double* w);
 
 }  // namespace blas
 }  // namespace interlace

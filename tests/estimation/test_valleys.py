@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -189,7 +190,7 @@ def test_large_models_are_searched_again_for_means_and_very_few_levels_only() ->
     mean = (Term(False, 99.0, 151), Term(True, 1.0, 100))
     few, not_few = ((Term(False, 1.0, 500), Term(False, 99.0, levels)) for levels in (11, 12))
     neither = (Term(False, 1.0, 9), Term(False, 1.0, 9))
-    doubts = [valleys.Doubt.of(parameters, t) for t in (small, large, mean, few, not_few, neither)]
+    doubts = [valleys.Doubt.of(parameters, t, 99) for t in (small, large, mean, few, not_few, neither)]
     assert [len(d.effects) for d in doubts] == [3, 0, 1, 1, 0, 0]
     moments = np.full(len(doubts[0].one), 0.5)
     assert [len(list(d.starts(moments))) for d in doubts] == [8, 0, 1, 1, 0, 0]
@@ -217,7 +218,7 @@ def test_a_limit_to_the_number_of_searches(term: Term, most: int) -> None:
     rng = np.random.default_rng(1)
     data = {c: rng.normal(size=300) for c in "xyz"} | {c: rng.integers(0, 9, 300) for c in "abc"}
     parameters = fit(*Encoding.learn(model, data)).criterion.parameters
-    doubt = valleys.Doubt.of(parameters, [term] * 4)
+    doubt = valleys.Doubt.of(parameters, [term] * 4, 99)
     assert len(doubt.effects) == 12
     assert len(list(doubt.starts(doubt.one))) == most
     assert len(list(doubt.starts_about(doubt.one))) == most
@@ -249,8 +250,64 @@ def test_of_many_parameters_the_more_an_evaluation_costs_the_fewer_there_are(
     n_par: int, flops: float, levels: int, most: int
 ) -> None:
     layout = SimpleNamespace(k=[1, 1], levels=[levels, 0])
-    system = SimpleNamespace(A=SimpleNamespace(layout=layout), flops=flops)
+    system = SimpleNamespace(A=SimpleNamespace(layout=layout, n=50), flops=flops)
     assert optimize.elsewhere(SimpleNamespace(n_par=n_par, system=system)) == most  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("n_par", "n", "hopeless"), [(51, 50, True), (51, 51, False), (50, 20, False), (52, 51, True)]
+)
+def test_very_many_parameters_and_more_than_observations_are_searched_once(
+    n_par: int, n: int, hopeless: bool
+) -> None:
+    A = SimpleNamespace(n=n, layout=SimpleNamespace(k=[1], levels=[1]))
+    criterion: Any = SimpleNamespace(n_par=n_par, system=SimpleNamespace(A=A, flops=1.0))
+    assert optimize.hopeless(criterion) == hopeless
+    assert (optimize.elsewhere(criterion) == 0) == hopeless
+
+
+@pytest.mark.filterwarnings("ignore::interlace.errors.InterlaceWarning")
+def test_a_search_where_nothing_can_be_told_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(3)
+    f, g = rng.integers(0, 14, 100), rng.integers(0, 4, 100)
+    learnt = Encoding.learn(
+        "y ~ x + (factor(f) | g)",
+        {"y": f + 0.3 * rng.normal(size=100), "x": rng.normal(size=100), "f": f, "g": g},
+    )
+    soon = fit(*learnt).optimum
+    monkeypatch.setattr(optimize, "HOPELESS", 200)
+    late = fit(*learnt).optimum
+    assert optimize.HOPELESS_EVALUATIONS <= soon.evaluations < 1.5 * optimize.HOPELESS_EVALUATIONS
+    assert 2 * soon.evaluations < late.evaluations and late.value <= soon.value < late.value + 0.1
+    assert (soon.status, late.status) == ("too many evaluations", "converged")
+    assert soon.hessian_kind == "average information"
+
+
+@pytest.mark.parametrize(("rows", "searched"), [(13, True), (14, False)])
+def test_coefficients_and_effects_nearly_as_many_as_the_observations(rows: int, searched: bool) -> None:
+    """Seven groups and a mean leave five of 13 rows; six of 14."""
+    g = np.arange(rows) % 7
+    learnt = Encoding.learn("y ~ 1 + (1 | g)", {"y": np.sin(np.arange(rows) ** 2), "g": labels(g, "g")})
+    doubt = fit(*learnt, reml=True).criterion.doubt
+    even = replace(doubt.terms[0], spread=1.0)
+    parameters = fit(*learnt).criterion.parameters
+    assert bool(valleys.Doubt.of(parameters, [even], doubt.left).effects) == searched
+
+
+def test_effects_that_take_nearly_all_of_the_response() -> None:
+    """Twelve rows, six coefficients, four effects: lme4's devfun has 248.235716 at 0 and a second minimum."""
+    y = [-38.394, 19.899, -40.163, 19.199, 16.179, 17.86, -38.952, -38.391, 15.908, -38.034, 19.409, -38.342]
+    x = [-1.1428, 0.732, 0.0419, -0.1596, -1.5768, -0.5463, -1.2663, 1.1914, -2.0646, 0.8816, 1.7965, -0.2098]
+    data = {
+        "v": np.exp(y),
+        "x": x,
+        "f": list("CBCAABCACCBA"),
+        "k": list("ba" * 2 + "aabbabab"),
+        "g": list("dacbbbaacddc"),
+    }
+    optimum = fit(*Encoding.learn("v ~ f + k + x + I(x^2) + (1 | g)", data)).optimum
+    assert optimum.value == pytest.approx(248.21418121521, abs=1e-8)
+    assert optimum.other is not None and optimum.other.value == pytest.approx(248.235716437, abs=1e-8)
 
 
 # --- what a search says of its end ----------------------------------------------------------------------

@@ -59,21 +59,25 @@ class ProfiledDeviance:
             zx = np.asarray(A.products.zx_total(place.factor))[place.columns]
             white = parameters.orthonormal[i] * np.sqrt(system.scale(place.factor))
             terms.append(Term.of(zz, zx, np.asarray(A.products.xx), white))
-        return cls(system, reml, parameters, Doubt.of(parameters, terms))
+        effects = sum(term.levels * s.k for term, s in zip(terms, parameters.structures, strict=True))
+        left = A.n - A.products.p - effects
+        return cls(system, reml, parameters, Doubt.of(parameters, terms, left))
 
     def without(self, lost: tuple[Array, ...]) -> ProfiledDeviance:
         """The criterion where some combinations of the effects of each block, (k, c), are zero."""
         if not any(U.size for U in lost):
             return self
         parameters = self.parameters.without(lost)
-        return replace(self, parameters=parameters, doubt=Doubt.of(parameters, self.doubt.terms))
+        doubt = Doubt.of(parameters, self.doubt.terms, self.doubt.left)
+        return replace(self, parameters=parameters, doubt=doubt)
 
     def separated(self) -> ProfiledDeviance:
         """The criterion without covariances that no level can tell, whose minimum is the same."""
         parameters = self.parameters.separated(self.system.A)
         if parameters.structures is self.parameters.structures:
             return self.with_parameters(parameters)
-        return replace(self, parameters=parameters, doubt=Doubt.of(parameters, self.doubt.terms))
+        doubt = Doubt.of(parameters, self.doubt.terms, self.doubt.left)
+        return replace(self, parameters=parameters, doubt=doubt)
 
     @property
     def n_par(self) -> int:

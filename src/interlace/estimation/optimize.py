@@ -41,6 +41,9 @@ LOST = "lost in rounding error"
 UNBOUNDED = "a minimum beside which the criterion has no lower bound"
 # Evaluations between two changes of basis.
 PIVOT_EVERY = 8
+# More parameters than this, and than observations, are not told apart by the data. The search creeps along a
+# valley there, and ends after so many evaluations, unproved.
+HOPELESS, HOPELESS_EVALUATIONS = 50, 80
 # Diagonal entries below this are tried at exactly zero.
 NEARLY_ZERO = 1e-2
 # The exact Hessian costs two gradients, each about three factorisations, for each parameter: it is computed
@@ -75,7 +78,8 @@ class Optimum:
     gradient : ndarray, (m,)
     hessian : ndarray, (m, m)
     hessian_kind : str
-        "exact", or "average information" where an exact one would cost more than the fit.
+        "exact", or "average information" where an exact one would cost more than the fit, or where it is
+        `hopeless`.
     status : str
         "converged", or what ended the search.
     evaluations, gradients : int
@@ -165,10 +169,17 @@ def minimise_again(criterion: C) -> tuple[C, Optimum]:
 
 
 def elsewhere(criterion: Criterion) -> int:
-    """Evaluations that searches for another minimum may take together."""
+    """Evaluations that searches for another minimum may take together: none where it is `hopeless`."""
+    if hopeless(criterion):
+        return 0
     if criterion.n_par <= MANY:
         return ALL_ELSEWHERE
     return int(min(max(WORK_ELSEWHERE / _work(criterion), LEAST_ELSEWHERE), ALL_ELSEWHERE))
+
+
+def hopeless(criterion: Criterion) -> bool:
+    """Are there very many parameters, and more of them than observations?"""
+    return criterion.n_par > max(HOPELESS, criterion.system.A.n)
 
 
 def _work(criterion: Criterion) -> float:
@@ -187,7 +198,8 @@ class _Searches(Generic[C]):
         self.whole, self.criterion = criterion, criterion.separated()
         self.compiled = self.criterion.kernel()
         self.moments: Array = self.compiled.moment_start()
-        self.best = _Search(self.criterion, self.compiled, self.moments, MAX_EVALUATIONS)
+        most = HOPELESS_EVALUATIONS if hopeless(self.criterion) else MAX_EVALUATIONS
+        self.best = _Search(self.criterion, self.compiled, self.moments, most)
         self.others: list[_Search[C]] = []
         self.unbounded = False
         self.most = elsewhere(self.criterion)
@@ -439,7 +451,7 @@ class _Search(Generic[C]):
 
     def prove(self) -> None:
         """Replace the Hessian of the search by the exact one, if that is cheap enough."""
-        if 6 * _work(self.criterion) < CHEAP_FLOPS:
+        if 6 * _work(self.criterion) < CHEAP_FLOPS and not hopeless(self.criterion):
             self.hessian, self.hessian_kind = self.compiled.hessian(self.par), "exact"
             self.gradients += 2 * len(self.par)
         if self.status == "converged" and _decrement(self.gradient, self.hessian) > NO_MINIMUM:

@@ -1,10 +1,11 @@
 """Where a criterion may have more than one minimum, and where to begin to look for the others.
 
-Two things make a second valley. A random term whose columns, summed over the levels, are not in the span of
+Three things make a second valley. A random term whose columns, summed over the levels, are not in the span of
 X: then the term may take a mean for itself, and its variance is large, or leave it to another term or to the
-residuals. And levels that know their effects with very different precision (groups of unequal size, prior
-weights over decades): then the large groups may say one variance and the small ones another. A design without
-either is searched once.
+residuals. Levels that know their effects with very different precision (groups of unequal size, prior weights
+over decades): then the large groups may say one variance and the small ones another. And coefficients and
+effects that are nearly as many as the observations: then the effects may take nearly all of the response. A
+design without any of them is searched once.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ VERY_FEW, FEW = 12, 40
 LEAST = 1e-12
 # With so many random effects an evaluation costs little beside reading a formula: every effect is looked at.
 CHEAP = 400
+# Observations that coefficients and random effects must leave, or the effects may take nearly all the rest.
+LEFT = 6
 # Searches from the start and about one minimum, at most: where a term has a mean, and where none has.
 MOST, MOST_UNEQUAL = 32, 8
 # Standard deviations, in units of the residual one, of a term that is (nearly) left out.
@@ -113,6 +116,8 @@ class Doubt:
     ----------
     terms : tuple of Term
         What the design says of each covariance block.
+    left : int
+        Observations less coefficients and random effects.
     effects : tuple of Effect
         None where the criterion has one minimum. All of them, where a term is in doubt and an evaluation is
         cheap; else those of terms with a mean, or with very few and unequal levels.
@@ -125,18 +130,19 @@ class Doubt:
     """
 
     terms: tuple[Term, ...]
+    left: int
     effects: tuple[Effect, ...]
     one: Array
     sizes: NDArray[np.bool_]
     most: int
 
     @classmethod
-    def of(cls, parameters: Parameters, terms: Sequence[Term]) -> Doubt:
-        """Of the covariance blocks of a model."""
+    def of(cls, parameters: Parameters, terms: Sequence[Term], left: int) -> Doubt:
+        """Of the covariance blocks of a model, and the observations that all effects leave."""
         structures, one, sizes = parameters.structures, parameters.start, parameters.sizes
         unequal = [term.unequal(len(terms)) for term in terms]
-        if not any(unequal) and not any(term.mean for term in terms):
-            return cls(tuple(terms), (), one, sizes, 0)
+        if not any(unequal) and not any(term.mean for term in terms) and left >= LEFT:
+            return cls(tuple(terms), left, (), one, sizes, 0)
         cheap = sum(s.k * term.levels for s, term in zip(structures, terms, strict=True)) <= CHEAP
         out = []
         for s, effects, term, differs in zip(structures, parameters.effects, terms, unequal, strict=True):
@@ -145,7 +151,7 @@ class Doubt:
             if cheap or term.mean or (differs and term.levels < VERY_FEW):
                 out += [Effect(row, diagonal) for row, diagonal in effects]
         most = MOST if any(term.mean for term in terms) else MOST_UNEQUAL
-        return cls(tuple(terms), tuple(out), one, sizes, most if cheap and out else len(out))
+        return cls(tuple(terms), left, tuple(out), one, sizes, most if cheap and out else len(out))
 
     def all_times(self, par: Array, times: float) -> Array:
         """The parameters with every effect so many times larger."""

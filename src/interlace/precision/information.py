@@ -109,7 +109,7 @@ def moments(fit: Fit, marginal: Marginal) -> Moments:
     gram, columns = Gram(A, bases(fit)), _columns(fit, marginal)
     for batch in batches:
         size = batch.size(A.layout.k)
-        for part in chunks(batch, size * (size + m * p)):
+        for part in chunks(batch, size * (size + 2 * m * (p + 1))):
             with fit.criterion.system.threads(4.0 * len(part) * size**3):
                 _add(sums, fit, columns, found, part, gram.of(part))
     return _finished(fit, marginal.root, sums, np.array([parameter.gamma for parameter in found]))
@@ -162,40 +162,47 @@ def _add(
     k = fit.layout.k
     at = part.slices(k)
     S = _marginal_gram(fit, part, ZZ)
-    # 1) Z'V^-1[X, y - X beta], with D_j of it
-    E = [one[levels] for one, levels in zip(columns, part.levels, strict=True)]
-    DE = [parameter.D @ E[parameter.factor] for parameter in parameters]
-    # 2) traces, from sums over pairs of levels
-    blocks = {}
+    own = [[j for j, one in enumerate(parameters) if one.factor == f] for f in range(len(k))]
+    D = [np.reshape([parameters[j].D for j in own[f]], (-1, k[f], k[f])) for f in range(len(k))]
     for f in range(len(k)):
+        # 1) the trace of each, from the diagonal
+        sums.trace[own[f]] += np.tensordot(D[f], _diagonal_sum(S[:, at[f], at[f]], k[f]))
+        # 2) traces of pairs, from sums over pairs of levels
         for g in range(f, len(k)):
-            blocks[f, g] = _pair_sums(S[:, at[f], at[g]], k[f], k[g])
-    for j, one in enumerate(parameters):
-        f = one.factor
-        diagonal = _diagonal_sum(S[:, at[f], at[f]], k[f])
-        sums.trace[j] += np.sum(one.D * diagonal)
-        for i, other in enumerate(parameters[: j + 1]):
-            (a, A), (c, C) = sorted([(f, j), (other.factor, i)])
-            value = np.einsum("sr,tu,rtsu->", parameters[A].D, parameters[C].D, blocks[a, c])
-            sums.traces[i, j] += value
-            if i != j:
-                sums.traces[j, i] += value
-    # 3) quadratic forms
-    flat = [v.reshape(len(part), -1, v.shape[-1]) for v in DE]
-    for j, one in enumerate(parameters):
-        f = one.factor
-        direct = np.einsum("bap,baq->pq", E[f].reshape(flat[j].shape), flat[j], optimize=True)
-        sums.P[j] -= direct[:-1, :-1]
-        sums.mixed[j] += direct[:-1, -1]
-        sums.linear[j] += direct[-1, -1]
-        SDE = S[:, :, at[f]] @ flat[j]
-        for i, other in enumerate(parameters[: j + 1]):
-            both = np.einsum("bap,baq->pq", flat[i], SDE[:, at[other.factor]], optimize=True)
-            sums.Q[i, j] += both[:-1, :-1]
-            sums.quadratic[i, j] += both[-1, -1]
-            if i != j:
-                sums.Q[j, i] += both[:-1, :-1].T
-                sums.quadratic[j, i] += both[-1, -1]
+            blocks = _pair_sums(S[:, at[f], at[g]], k[f], k[g]).transpose(2, 0, 1, 3)
+            right = np.tensordot(blocks, D[g], ([2, 3], [1, 2]))
+            _add_both_ways(sums.traces, own[f], own[g], np.tensordot(D[f], right))
+    # 3) Z'V^-1[X, y - X beta], with D_j of it
+    E = [one[levels] for one, levels in zip(columns, part.levels, strict=True)]
+    DE = [np.einsum("jrs,blsp->blrjp", D[f], E[f], optimize=True) for f in range(len(k))]
+    # 4) quadratic forms
+    p = len(sums.P[0]) if len(sums.P) else 0
+    for f in range(len(k)):
+        if not own[f]:
+            continue
+        direct = np.tensordot(E[f], DE[f], ([0, 1, 2], [0, 1, 2])).transpose(1, 0, 2)
+        sums.P[own[f]] -= direct[:, :-1, :-1]
+        sums.mixed[own[f]] += direct[:, :-1, -1]
+        sums.linear[own[f]] += direct[:, -1, -1]
+        flat = DE[f].reshape(len(part), -1, len(own[f]) * (p + 1))
+        for g in range(f + 1):
+            if not own[g]:
+                continue
+            other = DE[g].reshape(len(part), -1, len(own[g]) * (p + 1))
+            both = np.tensordot(other, S[:, at[g], at[f]] @ flat, ([0, 1], [0, 1]))
+            both = both.reshape(len(own[g]), p + 1, len(own[f]), p + 1)
+            square = both[:, :-1, :, :-1].transpose(0, 2, 1, 3)
+            sums.Q[np.ix_(own[g], own[f])] += square
+            if f != g:
+                sums.Q[np.ix_(own[f], own[g])] += square.transpose(1, 0, 3, 2)
+            _add_both_ways(sums.quadratic, own[g], own[f], both[:, -1, :, -1])
+
+
+def _add_both_ways(total: Array, rows: list[int], cols: list[int], values: Array) -> None:
+    """Add to a block of a symmetric matrix and to its mirror image."""
+    total[np.ix_(rows, cols)] += values
+    if rows != cols:
+        total[np.ix_(cols, rows)] += values.T
 
 
 def _marginal_gram(fit: Fit, part: Pieces, ZZ: Array) -> Array:
