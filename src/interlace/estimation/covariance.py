@@ -290,11 +290,12 @@ class Unstructured:
     @property
     def tangents(self) -> Array:
         """A one for each variance, two for each covariance."""
-        out = self.derivative(np.zeros(0))
-        return np.maximum(out, out.transpose(0, 2, 1))
+        return _mirrored(self)
 
     def folded(self, of_entries: Array) -> Array:
         """Mirror images are one."""
+        if self.k == 1:
+            return of_entries
         rows, cols = self.triangle.places
         both = of_entries[rows * self.k + cols]
         off = rows != cols
@@ -311,6 +312,14 @@ class Unstructured:
         variances."""
         variance = {row: s for (row, col), s in zip(self.entries, squares, strict=True) if row == col}
         return np.array([(variance[row] * variance[col]) ** -0.25 for row, col in self.entries])
+
+
+@cache
+def _mirrored(structure: Unstructured) -> Array:
+    out = structure.derivative(np.zeros(0))
+    out = np.maximum(out, out.transpose(0, 2, 1))
+    out.flags.writeable = False
+    return out
 
 
 def lower_factor(F: Array) -> Array:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import accumulate, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +43,7 @@ class Gram:
         """The same of covariances without a structure in r directions of each block, one (k, r) each."""
         return replace(self, bases=bases, structures=tuple(Unstructured(B.shape[1]) for B in bases))
 
-    @property
+    @cached_property
     def sizes(self) -> tuple[int, ...]:
         """The number r of random effects per block."""
         return tuple(B.shape[1] for B in self.bases)
@@ -84,17 +85,19 @@ class Gram:
         out = []
         for f, M in enumerate(self._own):
             norms = np.linalg.norm(M, ord=2, axis=(1, 2)) if M.shape[1] > 1 else M[:, 0, 0]
-            per_block = [np.sum(M[:, at, at] ** 2, axis=0) for at in self._offsets(f)]
+            per_block = [np.sum(M[:, at, at] ** 2, axis=0) for at in self._offsets[f]]
             out += [float(norms.max() ** 2 / total.diagonal().min()) for total in per_block if total.size]
         return max(out, default=0.0)
 
     # ---- pieces ---
 
-    def _offsets(self, f: int) -> list[slice]:
-        out, at = [], 0
-        for i in self.A.layout.blocks[f]:
-            out.append(slice(at, at + self.sizes[i]))
-            at += self.sizes[i]
+    @cached_property
+    def _offsets(self) -> list[list[slice]]:
+        """Per grouping factor of the kernel, the directions of its blocks."""
+        out: list[list[slice]] = []
+        for blocks in self.A.layout.blocks:
+            ends = list(accumulate((self.sizes[i] for i in blocks), initial=0))
+            out.append([slice(start, end) for start, end in pairwise(ends)])
         return out
 
     @cached_property
@@ -103,7 +106,7 @@ class Gram:
         out: list[Array] = []
         for f, blocks in enumerate(self.A.layout.blocks):
             B = np.zeros((self.A.layout.k[f], sum(self.sizes[i] for i in blocks)))
-            for i, at in zip(blocks, self._offsets(f), strict=True):
+            for i, at in zip(blocks, self._offsets[f], strict=True):
                 B[self.A.layout.places[i].columns, at] = self.bases[i]
             out.append(B)
         return out
@@ -202,8 +205,8 @@ class Gram:
         for (f, g), tensor in tensors.items():
             r, t = self._bases[f].shape[1], self._bases[g].shape[1]
             S = tensor.reshape(r, t, r, t)
-            for i, a in zip(blocks[f], self._offsets(f), strict=True):
-                for j, b in zip(blocks[g], self._offsets(g), strict=True):
+            for i, a in zip(blocks[f], self._offsets[f], strict=True):
+                for j, b in zip(blocks[g], self._offsets[g], strict=True):
                     part = S[a, b, a, b].transpose(0, 2, 1, 3)
                     rows, cols = slice(start[i], start[i + 1]), slice(start[j], start[j + 1])
                     folded = self.structures[i].folded(part.reshape(self.sizes[i] ** 2, self.sizes[j] ** 2))
@@ -214,7 +217,7 @@ class Gram:
     def _by_block(self, of_factor: Sequence[Array]) -> list[Array]:
         out: dict[int, Array] = {}
         for f, blocks in enumerate(self.A.layout.blocks):
-            for i, at in zip(blocks, self._offsets(f), strict=True):
+            for i, at in zip(blocks, self._offsets[f], strict=True):
                 out[i] = of_factor[f][at, at]
         return [out[i] for i in range(len(out))]
 

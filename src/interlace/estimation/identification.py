@@ -282,7 +282,7 @@ def _absorbed(gram: Gram, null: Array, units: Array) -> tuple[int, ...]:
 def _takes_the_place(i: int, gone: list[int], matrices: list[Array]) -> bool:
     """Is what the others must add a covariance matrix, and is nothing asked of those that are gone?"""
     for j, D in enumerate(matrices):
-        smallest = np.linalg.eigvalsh(D)[0] if D.size else 0.0
+        smallest = np.linalg.eigvalsh(D)[0] if len(D) > 1 else D.min(initial=0.0)
         if (j in gone and np.abs(D).max(initial=0.0) > INVOLVED) or (j != i and smallest < -INVOLVED):
             return False
     return True
@@ -310,8 +310,13 @@ def _direction(gram: Gram, values: Array) -> Direction:
 
 def _matrices(gram: Gram, values: Array) -> list[Array]:
     """The symmetric matrices, (r, r), of parameters."""
-    parts = [values[gram.block == i] for i in range(len(gram.structures))]
-    return [np.tensordot(part, s.tangents, 1) for part, s in zip(parts, gram.structures, strict=True)]
+    out, at = list[Array](), 0
+    for s in gram.structures:
+        tangents = s.tangents
+        n, r, _ = tangents.shape
+        out.append((values[at : at + n] @ tangents.reshape(n, r * r)).reshape(r, r))
+        at += n
+    return out
 
 
 def _refusal(criterion: ProfiledDeviance, gram: Gram, null: Array) -> str:
