@@ -126,7 +126,7 @@ def _response(
     rng: Rng, codes: Codes, groupings: list[str], columns: Columns, n: int, weights: np.ndarray | None
 ) -> np.ndarray:
     y = np.zeros(n)
-    for name in set(columns) - set(codes):
+    for name in (name for name in columns if name not in codes):
         v = columns[name].numbers()
         y += rng.normal() * rng.choice([0.0, 0.3, 2.0]) * (v - v.mean()) / (v.std() or 1.0)
     x = columns["x"].numbers()
@@ -186,7 +186,7 @@ def _with_gaps(rng: Rng, model: Model) -> Model:
     if any(word in model.formula for word in LEARNT):
         return model
     columns = dict(model.columns)
-    for name in ("y", "x", "f", *(set("abcdg") & set(columns))):
+    for name in ("y", "x", "f", *(name for name in "abcdg" if name in columns)):
         column = columns[name]
         gone = rng.random(len(column.values)) < rng.choice([0.0, 0.01, 0.04])
         kept = [None if out else v for v, out in zip(column.values, gone, strict=True)]

@@ -34,7 +34,7 @@ def order_of_rows(model: Model, m: Any, rng: Rng) -> None:
 
 def names_of_levels(model: Model, m: Any, rng: Rng) -> None:
     frame = model.frame
-    for name in set(GROUPS) & set(model.columns):
+    for name in (name for name in GROUPS if name in model.columns):
         if not re.search(rf"\b{name}\b", model.fixed):
             values = pd.unique(frame[name].dropna())
             new = dict(zip(values, [f"q{j:03d}" for j in rng.permutation(len(values))], strict=True))
