@@ -1,8 +1,10 @@
-# One table of coefficients by lmerTest (Satterthwaite) or pbkrtest (Kenward-Roger), as JSON:
-#   Rscript inference.R FORMULA CSV FACTORS METHOD OUT SECONDS
+# One table of coefficients by lmerTest (Satterthwaite) or pbkrtest (Kenward-Roger), or one of marginal means by emmeans, which
+# calls these, as JSON:
+#   Rscript inference.R FORMULA CSV FACTORS METHOD OUT SECONDS MEANS
 # The model is fitted by lme4::lmer; what lmerTest adds to a fit (its Hessian) is part of the table, as it is in interlace.
 suppressPackageStartupMessages({ library(lme4); library(lmerTest); library(pbkrtest) })
 args <- commandArgs(TRUE)
+specs <- if (length(args) > 6) args[7] else ""
 formula <- as.formula(args[1]); method <- args[4]; out <- args[5]; seconds <- as.numeric(args[6])
 factors <- strsplit(args[3], ",")[[1]]
 data <- read.csv(args[2], colClasses = setNames(rep("factor", length(factors)), factors))
@@ -26,7 +28,12 @@ kenward_roger <- function() {  # as summary(ddf = "Kenward-Roger") of lmerTest h
   cbind(`Std. Error` = sqrt(diag(as.matrix(adjusted))),
         df = vapply(seq_len(p), function(i) Lb_ddf(as.numeric(seq_len(p) == i), plain, adjusted), 0))
 }
-table <- if (method == "satterthwaite") satterthwaite else kenward_roger
+means <- function() {  # without its bounds on rows, above which it has no degrees of freedom
+  found <- as.data.frame(emmeans::emmeans(model, as.formula(paste("~", specs)), lmer.df = method, lmerTest.limit = Inf,
+                                          pbkrtest.limit = Inf, rg.limit = Inf))
+  cbind(`Std. Error` = found$SE, df = found$df)
+}
+table <- if (nzchar(specs)) means else if (method == "satterthwaite") satterthwaite else kenward_roger
 
 invisible(gc())
 if (file.exists("/proc/self/clear_refs")) cat("5", file = "/proc/self/clear_refs")

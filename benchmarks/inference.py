@@ -3,10 +3,10 @@
     python benchmarks/inference.py [--problems a,b] [--methods m] [--engines x,y] [--quick] [--limit SECONDS]
                                    [--memory GB] [--resume] [--output FILE]
 
-A cell is one table of coefficients (standard errors and degrees of freedom) by one method and engine, in a
-process of its own with bounds of time and memory. Cells are printed and kept as they come; `--resume` goes on
-where a run was ended. A run over everything writes `docs/benchmarks-inference.md`; any other prints its
-tables.
+A cell is one table of coefficients or of marginal means (standard errors and degrees of freedom) by one
+method and engine, in a process of its own with bounds of time and memory. Cells are printed and kept as they
+come; `--resume` goes on where a run was ended. A run over everything writes `docs/benchmarks-inference.md`;
+any other prints its tables.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ OUT_OF_MEMORY = (
 def main(argv: Sequence[str] | None = None) -> int:
     options = _options(argv)
     (SCRATCH / "cells").mkdir(parents=True, exist_ok=True)
-    with_r = "R" not in options.engines or has_r_packages("lme4", "lmerTest", "pbkrtest")
+    with_r = "R" not in options.engines or has_r_packages("lme4", "lmerTest", "pbkrtest", "emmeans")
     cells: list[Cell] = []
     for problem in options.problems:
         if not _has_data(problem, options.resume):
@@ -135,7 +135,7 @@ def _command(problem: Problem, method: str, engine: str, out: Path, warm: float)
         csv = str(SCRATCH / f"{problem.name}.csv")
         script = str(HERE / "inference.R")
         factors = ",".join(problem.factors)
-        return ["Rscript", script, problem.formula, csv, factors, method, str(out), str(warm)]
+        return ["Rscript", script, problem.formula, csv, factors, method, str(out), str(warm), problem.means]
     script = str(HERE / "inference_worker.py")
     return [sys.executable, script, problem.name, method, str(SCRATCH), str(out), str(warm)]
 

@@ -23,6 +23,12 @@ def insteval(rng: Generator, shrink: int) -> Columns:
     return {name: column if name == "y" else column.astype(str) for name, column in data.items()}
 
 
+def oats(rng: Generator, shrink: int) -> Columns:
+    """Nitrogen as text: a factor for every engine."""
+    data = shipped("oats", "yield", "nitro", "Variety", "Block")(rng, shrink)
+    return {name: column if name == "yield" else column.astype(str) for name, column in data.items()}
+
+
 def split_plot(rng: Generator, shrink: int) -> Columns:
     """48 blocks of 3 whole plots with 5 subplots, twice over; a tenth of the plots is lost."""
     block, rest = np.divmod(np.arange(48 * 3 * 5 * 2), 30)
@@ -51,6 +57,17 @@ def reading(subjects: int, items: int):
         return {k: v[kept] for k, v in {"y": y, "c": c, "length": length, "S": s, "I": i}.items()}
 
     return make
+
+
+def ten_factors(rng: Generator, shrink: int) -> Columns:
+    """Ten factors of three levels: 59,049 combinations, of which 3,000 rows have a few."""
+    rows = 3000 // shrink
+    codes = {f"f{j}": rng.integers(3, size=rows) for j in range(10)}
+    group = rng.integers(60, size=rows)
+    y = 5 + 0.3 * codes["f0"] - 0.2 * codes["f1"] * codes["f2"]
+    y = y + rng.normal(scale=0.5, size=60)[group] + rng.normal(size=rows)
+    names = {name: np.array(["a", "b", "c"])[code] for name, code in codes.items()}
+    return {"y": y, "g": group} | names
 
 
 PROBLEMS = [
@@ -113,6 +130,34 @@ PROBLEMS = [
         (("1", "s"), ("1", "d")),
         insteval,
         factors=("service", "s", "d", "dept"),
+    ),
+    Problem(
+        "oats_means",
+        "oats, 12 means",
+        "yield ~ nitro * Variety",
+        (("1", "Block/Variety"),),
+        oats,
+        factors=("nitro", "Variety", "Block"),
+        quick=True,
+        means="nitro * Variety",
+    ),
+    Problem(
+        "insteval_means",
+        "InstEval, 28 means",
+        "y ~ service * dept",
+        (("1", "s"), ("1", "d")),
+        insteval,
+        factors=("service", "s", "d", "dept"),
+        means="service * dept",
+    ),
+    Problem(
+        "ten_factors",
+        "ten factors, 3 means",
+        f"y ~ ({' + '.join(f'f{j}' for j in range(10))})^2",
+        (("1", "g"),),
+        ten_factors,
+        factors=("g", *(f"f{j}" for j in range(10))),
+        means="f0",
     ),
 ]
 

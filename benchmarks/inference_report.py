@@ -117,7 +117,9 @@ only if all degrees of freedom agree within {df:g} and all standard errors withi
 derivatives are numerical and both engines search for theta on their own); "no other answer" says that
 there was nothing to compare with (the tests hold the same code against dense matrices and R at smaller
 sizes). lmerTest's Hessian, which it computes when it fits, counts as part of its table; pbkrtest is
-called without lmerTest. Problems and seeds are in `benchmarks/inference_problems.py`."""
+called without lmerTest. The last problems have a table of marginal means in place of coefficients, beside
+R's emmeans, which calls these packages and has its bounds on rows and on the size of the grid taken off.
+Problems and seeds are in `benchmarks/inference_problems.py`."""
 
 
 def _times(cells: Sequence[Cell], problems: Sequence[Problem], methods: Sequence[str]) -> str:

@@ -1,4 +1,4 @@
-"""One table of coefficients by interlace in this process: what it took, and its numbers, as JSON.
+"""One table of coefficients or means by interlace in this process: what it took, and its numbers, as JSON.
 
     python inference_worker.py PROBLEM METHOD FOLDER OUT SECONDS
 
@@ -26,13 +26,17 @@ def main(problem_name: str, method: str, folder: str, out: str, seconds: str) ->
     found: dict[str, Any] = {"version": version_of("interlace")}
     data = pd.read_parquet(f"{folder}/{problem_name}.parquet")
     start = time.perf_counter()
-    fit = interlace.lmer(BY_NAME[problem_name].formula, data).fit
+    problem = BY_NAME[problem_name]
+    fit = interlace.lmer(problem.formula, data).fit
     found["fit"] = time.perf_counter() - start
     _report(out, found)
 
     def table() -> pd.DataFrame:
         # A model of its own each time, as a model remembers what it has computed.
-        return interlace.LinearMixedModel(fit).coef_table(ddf=method)
+        model = interlace.LinearMixedModel(fit)
+        return (
+            model.emmeans(problem.means, ddf=method).frame if problem.means else model.coef_table(ddf=method)
+        )
 
     forget_peak()
     before = memory("VmRSS")

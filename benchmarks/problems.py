@@ -26,7 +26,7 @@ class Problem:
 
     `random` holds (columns, grouping factor) pairs; `make(rng, shrink)` returns the columns of the data.
     `plain_formula` says the same without products, whose columns are in the data: for engines that cannot
-    read them in a random term.
+    read them in a random term. `means` are factors whose marginal means take the place of the coefficients.
     """
 
     name: str
@@ -37,6 +37,7 @@ class Problem:
     factors: tuple[str, ...] = ()
     quick: bool = False
     products: tuple[str, str] | None = None
+    means: str = ""
 
     @property
     def formula(self) -> str:

@@ -307,10 +307,10 @@ def test_who_is_named(share: float, named: bool, slopes: Fit) -> None:
 @pytest.mark.parametrize(
     ("size", "available", "refused"),
     [
-        (2364, 0.0, False),  # below 2^28 bytes nobody asks
-        (2365, 0.0, True),
-        (10_000, 48e8 / 0.91, True),  # 90 % of what there is, for six matrices
-        (10_000, 48e8 / 0.89, False),
+        (2896, 0.0, False),  # below 2^28 bytes nobody asks
+        (2897, 0.0, True),
+        (10_000, 32e8 / 0.91, True),  # 90 % of what there is, for four matrices
+        (10_000, 32e8 / 0.89, False),
     ],
 )
 def test_memory(

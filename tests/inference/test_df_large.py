@@ -28,8 +28,8 @@ def test_insteval(formula: str) -> None:
     start = time.process_time()
     kenward_roger = KenwardRoger().bind(model.fit)
     adjusted = kenward_roger.f_test(L[1:])
-    assert time.process_time() - start < 60
-    assert tracemalloc.get_traced_memory()[1] < 4 * 2**30
+    assert time.process_time() - start < 10
+    assert tracemalloc.get_traced_memory()[1] < 2**30
     tracemalloc.stop()
     # In so large a sample the adjustment is small and the methods agree
     np.testing.assert_allclose(kenward_roger.df(L), satterthwaite.df(L), rtol=0.1)

@@ -149,15 +149,20 @@ def _by_terms(fit: Fit, factors: Sequence[str]) -> dict[str, tuple[str, ...]]:
 
 def _by_rows(cells: Cells, factors: Sequence[str]) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
+    codes = list(cells.codes.T)
+    levels = [len(np.unique(column)) for column in codes]
+    both = {(i, j): _distinct_pairs(codes[i], codes[j]) for i in range(len(factors)) for j in range(i)}
     for i, name in enumerate(factors):
         for j, other in enumerate(factors):
             if i == j or (other in found and name in found[other]):
                 continue
-            pairs = np.unique(cells.codes[:, [i, j]], axis=0)
-            inside = len(pairs) == len(np.unique(pairs[:, 0])) and len(np.unique(pairs[:, 1])) > 1
-            if inside:
+            if both[max(i, j), min(i, j)] == levels[i] and levels[j] > 1:
                 found[name] = (*found.get(name, ()), other)
     return found
+
+
+def _distinct_pairs(one: np.ndarray, other: np.ndarray) -> int:
+    return len(np.unique(one * (other.max(initial=0) + 1) + other))
 
 
 def _named(given: Any, variables: Mapping[str, Variable]) -> dict[str, tuple[str, ...]]:

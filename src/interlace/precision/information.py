@@ -16,11 +16,12 @@ from interlace.errors import ModelError
 from interlace.estimation.capacity import SHARE, available_bytes
 from interlace.estimation.fit import Fit
 from interlace.precision.components import Gram, Pieces, chunks, pieces
+from interlace.precision.elimination import marginal_gram
 from interlace.precision.marginal import Marginal
 
 NOISE = 1e-12  # share of the square of a derivative of V that is rounding error in the sums
 LOST = 1e-6  # below this share of the square of a derivative the sums have lost most of their digits
-COPIES = 6  # dense matrices of the size of the largest piece that are alive at once
+COPIES = 4  # dense matrices of the size of the largest piece that are alive at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +162,7 @@ def _add(
     """The sums over some pieces; b is the piece, a and c levels in it, r, s, t, u effects of a level."""
     k = fit.layout.k
     at = part.slices(k)
-    S = _marginal_gram(fit, part, ZZ)
+    S = marginal_gram(ZZ, at, [F @ F.T for F in orthonormal_factors(fit)])
     own = [[j for j, one in enumerate(parameters) if one.factor == f] for f in range(len(k))]
     D = [np.reshape([parameters[j].D for j in own[f]], (-1, k[f], k[f])) for f in range(len(k))]
     for f in range(len(k)):
@@ -203,24 +204,6 @@ def _add_both_ways(total: Array, rows: list[int], cols: list[int], values: Array
     total[np.ix_(rows, cols)] += values
     if rows != cols:
         total[np.ix_(cols, rows)] += values.T
-
-
-def _marginal_gram(fit: Fit, part: Pieces, ZZ: Array) -> Array:
-    """``Z'V^-1Z = (I + Z'Z G)^-1 Z'Z`` with ``G = Lambda Lambda'``; (pieces, size, size)."""
-    k = fit.layout.k
-    M = np.empty_like(ZZ)
-    F = orthonormal_factors(fit)
-    for f, place in enumerate(part.slices(k)):
-        columns = ZZ[:, :, place].reshape(len(ZZ), -1, k[f])
-        M[:, :, place] = (columns @ (F[f] @ F[f].T)).reshape(len(ZZ), ZZ.shape[1], -1)
-    M[:, np.arange(M.shape[1]), np.arange(M.shape[1])] += 1.0
-    if len(ZZ) == 1:  # in place: one piece may be large
-        from scipy import linalg  # slow to import
-
-        S = linalg.solve(M[0], ZZ[0], overwrite_a=True, overwrite_b=True, check_finite=False)[None]
-    else:
-        S = np.linalg.solve(M, ZZ)
-    return (S + S.transpose(0, 2, 1)) / 2
 
 
 def _pair_sums(S: Array, k: int, kk: int) -> Array:

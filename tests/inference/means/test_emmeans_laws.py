@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -273,3 +274,19 @@ def test_a_model_without_variables() -> None:
     close(m.emmeans("1").test().assign(lower=0, upper=0), m.coef_table().assign(lower=0, upper=0))
     with pytest.raises(interlace.DataError, match="no term to test"):
         m.joint_tests()
+
+
+def test_ten_factors_cost_what_their_terms_cost() -> None:
+    """Three means among 59,049 combinations: a grid of these over 201 columns would have 95 MB."""
+    rng = np.random.default_rng(4)
+    data = {f"f{j}": np.array(["a", "b", "c"])[rng.integers(3, size=600)] for j in range(10)}
+    data |= {"y": rng.normal(size=600), "g": np.arange(600) % 20}
+    formula = f"y ~ ({' + '.join(f'f{j}' for j in range(10))})**2 + (1 | g)"
+    model = interlace.lmer(formula, data)
+    tracemalloc.start()
+    means = model.emmeans("f0", ddf="asymptotic")
+    assert tracemalloc.get_traced_memory()[1] < 10 * 2**20
+    tracemalloc.stop()
+    # a mean is the mean of its means at the levels of another factor
+    at_a = model.emmeans(["f0", "f3"], ddf="asymptotic").frame.groupby("f0")["estimate"].mean()
+    np.testing.assert_allclose(at_a, means.frame["estimate"], rtol=1e-10)
