@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from interlace.api import lmer
     from interlace.comparison import aic_table, bootstrap_compare, compare
     from interlace.design.known import Precision
+    from interlace.inference.undoing import register_scale
     from interlace.model import LinearMixedModel
     from interlace.precision.df import Asymptotic, KenwardRoger, Satterthwaite
     from interlace.precision.robust import ClusterRobust
@@ -50,6 +51,7 @@ __all__ = [
     "datasets",
     "lmer",
     "parquet",
+    "register_scale",
 ]
 
 # Public name -> module that defines it.
@@ -65,6 +67,7 @@ _HOMES = {
     "compare": "interlace.comparison",
     "lmer": "interlace.api",
     "parquet": "interlace.design.parquet",
+    "register_scale": "interlace.inference.undoing",
 }
 
 

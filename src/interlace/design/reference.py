@@ -14,7 +14,7 @@ from interlace.design.learnt import Learnt
 from interlace.design.rows import Rows
 from interlace.design.values import Column, Factor
 from interlace.formula.names import used_names
-from interlace.formula.tree import Call, Name, Node
+from interlace.formula.tree import Call, Node
 
 #: Calls that make a factor of the values of a column as they are.
 _MAKE_FACTORS = (
@@ -53,14 +53,6 @@ def members_of(encoding: Learnt) -> dict[str, Member]:
     if not isinstance(encoding.fixed, TermBasis):
         return {n: Member(n, (n,), False) for members in encoding.fixed.members for n in members}
     return {name: _member(name, node, encoding) for name, node in encoding.fixed.nodes.items()}
-
-
-def response_function(encoding: Learnt) -> str:
-    """The function that the response is transformed by, if it is one of a column alone; "" if not."""
-    node = encoding.formula.response
-    if isinstance(node, Call) and len(node.arguments) == 1 and isinstance(node.arguments[0].value, Name):
-        return node.function
-    return ""
 
 
 def _member(name: str, node: Node, encoding: Learnt) -> Member:

@@ -332,7 +332,7 @@ def cross(p: Array, method: str, groups: int) -> Array:
     >>> cross(np.array([0.01, 0.04, 0.03, 0.5]), "bonferroni", 2)
     array([0.02, 0.08, 0.06, 1.  ])
     """
-    used = _canonical_cross(method)
+    used = cross_method(method)
     if used == "none" or groups < 2:
         return p
     if p.size % groups:
@@ -348,11 +348,18 @@ def cross(p: Array, method: str, groups: int) -> Array:
 
 def cross_note(method: str) -> str:
     """What the reader of a table adjusted by `cross` is told; "" if nothing."""
-    used = _canonical_cross(method)
+    used = cross_method(method)
     return "" if used == "none" else f"Cross-group P-value adjustment: {SHOWN.get(used, used)}"
 
 
-def _canonical_cross(method: str) -> str:
+def cross_method(method: str) -> str:
+    """The adjustment over groups that is meant.
+
+    Raises
+    ------
+    DataError
+        It is not known.
+    """
     known = word("cross_adjust", method, CROSS_METHODS)
     return "bh" if known == "fdr" else known
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from interlace.arrays import Array
-from interlace.errors import DataError, shown
+from interlace.errors import DataError
+from interlace.inference import adjust as adjusting
 from interlace.inference import families, means_tables
 from interlace.inference.contrast_plan import (
     PAIRWISE,
@@ -22,47 +19,30 @@ from interlace.inference.contrast_plan import (
     regrouped,
     simple_groups,
 )
-from interlace.inference.families import NONE
+from interlace.inference.families import NONE, TWO_SIDED
 from interlace.inference.given_source import GivenSource
 from interlace.inference.letter_display import letter_table
-from interlace.inference.means_labels import RowLabels, text
+from interlace.inference.letters import SYMBOLS
+from interlace.inference.means_labels import RowLabels
 from interlace.inference.means_list import MeansList
-from interlace.inference.means_source import Source
-from interlace.inference.response_scale import ResponseScale
-from interlace.options import number, switch
+from interlace.inference.means_rows import MeansRows
+from interlace.inference.means_view import CONTRASTS, MEANS, confidence
+from interlace.inference.regridding import regridded
+from interlace.options import number, switch, word
 from interlace.tables.table import Table
 
-MEANS, CONTRASTS, TRENDS = "means", "contrasts", "trends"
+SUM_OF_A_DIFFERENCE = 5e-4  # coefficients that sum to less make a difference, as in R's emmeans
+STILL = "contrasts are still on"
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class EMMeans:
+class EMMeans(MeansRows):
     """Estimated marginal means, or contrasts or trends of them, as `LinearMixedModel.emmeans` gives them.
 
     Every row is a linear function of the coefficients. Contrasts of the rows are an `EMMeans` again, so that
     contrasts of contrasts are no different. Nothing of it can be changed.
 
-    Attributes
-    ----------
-    source : MeansSource or GivenSource
-    labels : RowLabels
-        What stands beside the rows.
-    L : ndarray, (m, P)
-        Over all columns of X, those too that were dropped for depending on others.
-    shift : ndarray, (m,)
-        What the offset adds.
-    kind : {"means", "contrasts", "trends"}
-        Contrasts print with tests, the others with intervals.
-    level : float
-        Confidence level.
-    adjust : str
-        The adjustment for several tests by default.
-    family : str
-        "pairwise" if each group holds all differences of two means.
-    said : tuple of str
-        Notes that go with every table.
-    scale : ResponseScale or None
-        How the response was transformed.
+    The attributes are those of `MeansRows`.
 
     Examples
     --------
@@ -75,70 +55,29 @@ class EMMeans:
     [0.0217, 0.0003, 0.0592]
     """
 
-    source: Source
-    labels: RowLabels
-    L: Array
-    shift: Array
-    kind: str = MEANS
-    level: float = 0.95
-    adjust: str = NONE
-    family: str = ""
-    said: tuple[str, ...] = ()
-    scale: ResponseScale | None = None
-
-    # ---- numbers ----
-
-    @cached_property
-    def estimate(self) -> Array:
-        """The estimates, (m,); NaN where the data do not tell them."""
-        return self.source.estimate(self.L) + self.shift
-
-    @cached_property
-    def se(self) -> Array:
-        """Their standard errors, (m,)."""
-        return self.source.se(self.L)
-
-    @cached_property
-    def df(self) -> Array:
-        """Their degrees of freedom, (m,)."""
-        return self.source.df(self.L)
-
-    @property
-    def vcov(self) -> pd.DataFrame:
-        """The covariance of the estimates, (m, m)."""
-        return pd.DataFrame(self.source.vcov(self.L), index=self._names, columns=self._names)
-
-    @property
-    def linfct(self) -> Array:
-        """The rows as linear functions of all columns of X, (m, P); a copy."""
-        return self.L.copy()
-
-    @property
-    def by(self) -> tuple[str, ...]:
-        """The columns that make groups."""
-        return self.labels.by
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    @property
-    def _names(self) -> list[str]:
-        columns = self.labels.columns.values()
-        return [" ".join(text(values[i]) for values in columns) for i in range(len(self))]
-
     # ---- tables ----
 
     @property
     def frame(self) -> Table:
         """A row per mean: its factors, `estimate`, `se`, `df`, `lower`, `upper`, without adjustment."""
-        return means_tables.intervals(self, self.level, NONE)
+        return means_tables.intervals(self, means_tables.Limits(self.level, NONE), self.view)
 
     def to_frame(self) -> Table:
         """`frame`."""
         return self.frame
 
-    def confint(self, level: float | None = None, *, adjust: str | None = None) -> Table:
-        """Confidence intervals: the columns of `frame`.
+    def confint(
+        self,
+        level: float | None = None,
+        *,
+        adjust: str | None = None,
+        side: str = TWO_SIDED,
+        interval: str = means_tables.CONFIDENCE,
+        type: str | None = None,
+        bias_adjust: bool | None = None,
+        sigma: float | None = None,
+    ) -> Table:
+        """Confidence intervals, or prediction intervals: the columns of `frame`.
 
         Parameters
         ----------
@@ -147,25 +86,60 @@ class EMMeans:
         adjust : str, optional
             How the intervals of a group are adjusted for being several; see `test`. By default as the kind of
             contrast has it, and not at all for means.
+        side : {"two-sided", ">", "<"}
+            ">" gives lower limits alone, "<" upper limits alone.
+        interval : {"confidence", "prediction"}
+            "prediction": of a new observation, with the root of ``se^2 + sigma^2`` in place of `se`.
+        type : {"link", "response"}, optional
+            The scale of the model, or that of the response; see `LinearMixedModel.emmeans`.
+        bias_adjust : bool, optional
+            Means of the response in place of medians, where the response is transformed.
+        sigma : float, optional
+            The standard deviation of an observation on the scale of the model, for prediction intervals and
+            `bias_adjust`. Random effects of a new group belong to it; by default it is that of the residuals.
+
+        Raises
+        ------
+        DataError
+            An option is not understood; the way back to the response is not known; or prediction intervals
+            of contrasts are asked for.
+
+        Examples
+        --------
+        >>> import interlace
+        >>> m = interlace.lmer("log(score) ~ Machine + (1 | Worker)", interlace.datasets.load("machines"))
+        >>> m.emmeans("Machine").confint(type="response")["upper"].round(1).tolist()
+        [57.5, 65.8, 72.9]
+        >>> m.emmeans("Machine").confint(interval="prediction", sigma=0.1)["upper"].round(2).tolist()
+        [4.23, 4.36, 4.46]
         """
-        chosen = self.level if level is None else confidence(level)
-        return means_tables.intervals(self, chosen, families.method(adjust, self.adjust))
+        asked = means_tables.Limits(
+            self.level if level is None else confidence(level),
+            families.method(adjust, self.adjust),
+            families.side(side),
+            word("interval", interval, means_tables.INTERVALS),
+        )
+        return means_tables.intervals(self, asked, self.view.asked(type, bias_adjust, sigma))
 
     def test(
         self,
         null: float = 0.0,
         *,
-        side: str = "two-sided",
+        side: str = TWO_SIDED,
         delta: float = 0.0,
         adjust: str | None = None,
+        cross_adjust: str | None = None,
         joint: bool = False,
+        type: str | None = None,
+        bias_adjust: bool | None = None,
+        sigma: float | None = None,
     ) -> Table:
         """Tests of each row, or of all rows of a group at once.
 
         Parameters
         ----------
         null : float
-            The value under the hypothesis.
+            The value under the hypothesis, on the scale of the model.
         side : {"two-sided", ">", "<"}
             What the alternative is. "greater" and "less" are known too.
         delta : float
@@ -174,8 +148,13 @@ class EMMeans:
         adjust : str, optional
             How p-values of a group are adjusted for being several: "none", "tukey", "bonferroni", "holm", ...
             By default as the kind of contrast has it, and not at all for means.
+        cross_adjust : str, optional
+            How p-values are adjusted once more over the groups, each test with the same test of the others:
+            "none", "bonferroni", "sidak", "holm", ... Intervals know no such thing.
         joint : bool
             One F test of all rows of a group.
+        type, bias_adjust, sigma
+            As for `confint`. Tests are made on the scale of the model, whatever `type` says.
 
         Returns
         -------
@@ -188,8 +167,14 @@ class EMMeans:
         threshold = number("delta", delta)
         if threshold < 0:
             raise DataError(f"delta must not be below zero, and is {threshold:g}")
-        asked = means_tables.Hypotheses(null, families.side(side), threshold)
-        return means_tables.tests(self, asked, families.method(adjust, self.adjust))
+        asked = means_tables.Hypotheses(
+            null,
+            families.side(side),
+            threshold,
+            families.method(adjust, self.adjust),
+            adjusting.cross_method(self.cross_adjust if cross_adjust is None else cross_adjust),
+        )
+        return means_tables.tests(self, asked, self.view.asked(type, bias_adjust, sigma))
 
     # ---- contrasts ----
 
@@ -206,6 +191,7 @@ class EMMeans:
         exclude: Any = None,
         include: Any = None,
         wts: Any = None,
+        cross_adjust: str | None = None,
     ) -> Any:
         """Contrasts of the rows within each group.
 
@@ -231,6 +217,8 @@ class EMMeans:
             Means that take no part, or that alone do: levels, or places from 0.
         wts : array-like, optional
             Weights of the means, for "wtcon".
+        cross_adjust : str, optional
+            For tests, over the groups; see `test`.
 
         Returns
         -------
@@ -246,24 +234,35 @@ class EMMeans:
         """
         wanted = Wanted(ref, switch("reverse", reverse), exclude, include, wts)
         labels = self.labels if by is None else regrouped(self.labels, by)
+        within = (
+            self if cross_adjust is None else replace(self, cross_adjust=adjusting.cross_method(cross_adjust))
+        )
         if simple is not None:
-            return self._simple(labels, method, adjust, simple, wanted)
+            return within._simple(labels, method, adjust, simple, wanted)
         if interaction is None:
-            return self._planned(plan_contrasts(labels, method, wanted), adjust)
+            return within._planned(plan_contrasts(labels, method, wanted), adjust)
         methods = [interaction] if isinstance(interaction, str) else list(interaction)
-        return self._planned(plan_interaction(labels, methods, wanted), adjust)
+        return within._planned(plan_interaction(labels, methods, wanted), adjust)
 
     def pairs(
-        self, *, adjust: str | None = None, by: Any = None, reverse: bool = False, simple: Any = None
+        self,
+        *,
+        adjust: str | None = None,
+        by: Any = None,
+        reverse: bool = False,
+        simple: Any = None,
+        cross_adjust: str | None = None,
     ) -> Any:
         """All differences of two rows of a group, by Tukey's method unless `adjust` says another.
 
         Parameters
         ----------
-        adjust, by, reverse, simple
+        adjust, by, reverse, simple, cross_adjust
             As for `contrast`.
         """
-        return self.contrast(PAIRWISE, adjust=adjust, by=by, reverse=reverse, simple=simple)
+        return self.contrast(
+            PAIRWISE, adjust=adjust, by=by, reverse=reverse, simple=simple, cross_adjust=cross_adjust
+        )
 
     def _simple(self, labels: RowLabels, method: Any, adjust: str | None, simple: Any, wanted: Wanted) -> Any:
         found = {
@@ -278,6 +277,10 @@ class EMMeans:
         rows = C @ L
         unknown = (C != 0) @ ~np.isfinite(self.L).all(axis=1)
         rows[unknown] = np.nan
+        sums = np.abs(C.sum(axis=1)).max(initial=0.0)
+        scale = None if self.scale is None or sums > SUM_OF_A_DIFFERENCE else self.scale.differences()
+        still = "" if self.scale is None or scale is not None else f"{STILL} the {self.scale.name} scale"
+        said = [note for note in self.said if not note.startswith(means_tables.MISLEADING)]
         return replace(
             self,
             labels=plan.labels,
@@ -286,11 +289,11 @@ class EMMeans:
             kind=CONTRASTS,
             adjust=families.method(adjust, plan.adjust),
             family=plan.family,
-            scale=self.scale if np.abs(C.sum(axis=1)).max(initial=0.0) < 1e-9 else None,
-            said=tuple(note for note in self.said if not note.startswith(means_tables.MISLEADING)),
+            scale=scale,
+            said=(*said, *([still] if still else [])),
         )
 
-    def cld(self, *, alpha: float = 0.05, adjust: str | None = None) -> Table:
+    def cld(self, *, alpha: float = 0.05, adjust: str | None = None, letters: Any = SYMBOLS) -> Table:
         """Compact letters: means that share a letter are not told apart by the tests of their differences.
 
         Parameters
@@ -299,6 +302,8 @@ class EMMeans:
             Differences with a p-value below it are told apart.
         adjust : str, optional
             Of the differences, Tukey's method by default.
+        letters : str or sequence of str
+            The letters in their order.
 
         Returns
         -------
@@ -311,10 +316,14 @@ class EMMeans:
         >>> m = interlace.lmer("score ~ Machine + (1 | Worker)", interlace.datasets.load("machines"))
         >>> m.emmeans("Machine").cld()["group"].str.strip().tolist()
         ['a', 'b', 'c']
+        >>> m.emmeans("Machine").cld(letters="123")["group"].str.strip().tolist()
+        ['1', '2', '3']
         """
-        return letter_table(self, alpha, adjust)
+        return letter_table(self, alpha, adjust, letters)
 
-    def regrid(self, *, bias_adjust: bool = False, sigma: float = 0.0) -> EMMeans:
+    def regrid(
+        self, transform: str = "response", *, bias_adjust: bool | None = None, sigma: float | None = None
+    ) -> EMMeans:
         """The estimates on the scale of the response, where the formula transforms it, as `log(y)` does.
 
         Contrasts of the result are differences there. By the delta method, with the smallest degrees
@@ -322,15 +331,17 @@ class EMMeans:
 
         Parameters
         ----------
-        bias_adjust : bool
-            Add half the second derivative times ``sigma^2``: means of the response and not its medians.
-        sigma : float
-            The standard deviation on the scale of the model, the random effects included.
+        transform : str
+            "response", or the scale that the estimates are brought to from there: "log", "logit", "sqrt", ...
+            Differences of logarithms are ratios with ``type="response"``.
+        bias_adjust, sigma
+            As for `confint`.
 
         Raises
         ------
         DataError
-            The response is not transformed, or by a function that is not known.
+            The response is transformed by a function whose way back is not known, `transform` is no scale,
+            or an estimate has no place on it.
 
         Examples
         --------
@@ -338,60 +349,12 @@ class EMMeans:
         >>> m = interlace.lmer("log(score) ~ Machine + (1 | Worker)", interlace.datasets.load("machines"))
         >>> m.emmeans("Machine").regrid().frame["estimate"].round(2).tolist()
         [52.21, 59.72, 66.15]
+        >>> plain = interlace.lmer("score ~ Machine + (1 | Worker)", interlace.datasets.load("machines"))
+        >>> pairs = plain.emmeans("Machine").regrid("log").pairs()
+        >>> pairs.confint(type="response")["estimate"].round(3).tolist()
+        [0.868, 0.79, 0.91]
         """
-        scale, there = self._known_scale(), self.estimate
-        half = number("sigma", sigma) ** 2 / 2 if switch("bias_adjust", bias_adjust) else 0.0
-        values = scale.inverse(there) + half * scale.curvature(there)
-        slope = scale.slope(there)
-        if half:
-            step = 1e-6 * np.maximum(np.abs(there), 1.0)
-            bent = scale.curvature(there + step) - scale.curvature(there - step)
-            slope = slope + half * bent / (2 * step)
-        covariance = self.source.vcov(self.L) * np.outer(slope, slope)
-        return replace(
-            self,
-            source=GivenSource(values, covariance, self.df, self.source.ddf),
-            L=np.eye(len(self)),
-            shift=np.zeros(len(self)),
-            said=(*self.said, f"on the scale of the response, back from {scale.name}"),
-            scale=None,
-        )
-
-    def response(self, level: float | None = None, *, adjust: str | None = None) -> Table:
-        """Intervals on the scale of the response: those of the scale of the model, transformed.
-
-        Differences on a log scale become ratios. The columns are those of `frame`.
-
-        Parameters
-        ----------
-        level, adjust
-            As for `confint`.
-
-        Raises
-        ------
-        DataError
-            As for `regrid`; contrasts have no place on the scale of the response unless that is of
-            logarithms.
-        """
-        scale, table = self._known_scale(), self.confint(level, adjust=adjust)
-        if self.kind == CONTRASTS and not scale.ratios:
-            raise DataError(
-                f"differences on the scale of {scale.name} have no place on the scale of the response: "
-                "compare the means of .regrid()"
-            )
-        columns = {name: table[name] for name in table}
-        columns |= {name: scale.inverse(table[name].to_numpy()) for name in ("estimate", "lower", "upper")}
-        columns["se"] = np.abs(scale.slope(table["estimate"].to_numpy())) * table["se"].to_numpy()
-        what = "ratios" if self.kind == CONTRASTS else "means"
-        return Table.of(columns, note=[table.note, f"{what} back from the scale of {scale.name}"])
-
-    def _known_scale(self) -> ResponseScale:
-        if self.scale is None or self.kind == TRENDS:
-            raise DataError(
-                "these estimates are not on a transformed scale that is known: the response must be log(y), "
-                "log2(y), log10(y), log1p(y) or sqrt(y)"
-            )
-        return self.scale
+        return regridded(self, transform, self.view.asked(None, bias_adjust, sigma))
 
     def eff_size(self, sigma: float, edf: float, *, method: Any = PAIRWISE) -> EMMeans:
         """Standardised effect sizes (Cohen's d): contrasts over a standard deviation.
@@ -420,48 +383,9 @@ class EMMeans:
         source = GivenSource(d, variance, used, self.source.ddf)
         said = (*contrasts.said, f"in units of sigma = {sigma:.4g}")
         rows = np.eye(len(d))
-        return replace(contrasts, source=source, L=rows, shift=np.zeros(len(d)), kind=MEANS, said=said)
-
-    # ---- rows ----
-
-    def __getitem__(self, rows: Any) -> EMMeans:
-        """Some rows: a slice, a mask, places, or one place."""
-        try:
-            taken = np.arange(len(self))[rows]
-        except (IndexError, TypeError, ValueError) as error:
-            raise DataError(f"{shown(rows)} chooses no rows: there are {len(self)}, from 0") from error
-        at = np.atleast_1d(taken)
         return replace(
-            self, labels=self.labels.take(at), L=self.L[at], shift=self.shift[at], family=self._family_of(at)
+            contrasts, source=source, L=rows, shift=np.zeros(len(d)), kind=MEANS, said=said, scale=None
         )
-
-    def _family_of(self, rows: np.ndarray) -> str:
-        return self.family if len(rows) == len(self) else ""
-
-    def __add__(self, other: Any) -> EMMeans:
-        """The rows of both, in one group: of the same model, with the same columns."""
-        if not isinstance(other, EMMeans):
-            return NotImplemented
-        same = np.array_equal(other.source.beta, self.source.beta, equal_nan=True)
-        if not same:
-            raise DataError("rows of two different models cannot stand in one table")
-        mine, theirs = self.labels.columns, other.labels.columns
-        names = list(dict.fromkeys([*mine, *theirs]))
-        columns = {
-            name: (*mine.get(name, (".",) * len(self)), *theirs.get(name, (".",) * len(other)))
-            for name in names
-        }
-        return replace(
-            self,
-            labels=RowLabels(columns),
-            L=np.vstack([self.L, other.L]),
-            shift=np.concatenate([self.shift, other.shift]),
-            family="",
-            said=tuple(dict.fromkeys([*self.said, *other.said])),
-        )
-
-    def __iter__(self) -> Iterator[EMMeans]:
-        return (self[i] for i in range(len(self)))
 
     # ---- words ----
 
@@ -473,16 +397,3 @@ class EMMeans:
 
     def _repr_html_(self) -> str:
         return means_tables.html(self, self._shown())
-
-
-def confidence(level: Any) -> float:
-    """A confidence level.
-
-    Raises
-    ------
-    DataError
-        It does not lie between 0 and 1.
-    """
-    if not 0 < number("level", level) < 1:
-        raise DataError(f"level must lie between 0 and 1, not {shown(level)}")
-    return float(level)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from interlace.arrays import Array
+from interlace.errors import DataError
 from interlace.inference import adjust
 from interlace.inference.contrast_plan import PAIRWISE
 from interlace.inference.means_labels import RowLabels
@@ -74,13 +75,35 @@ class Families:
 
         return self._each(t, df, asked, ("test", alternative), found)
 
-    def critical(self, df: Array, asked: str, level: float) -> tuple[Array, list[str]]:
+    def across(self, p: Array, asked: str) -> tuple[Array, list[str]]:
+        """P-values adjusted over the groups, each with the same test of the others, and what is said of it.
+
+        Raises
+        ------
+        DataError
+            Groups do not have the same tests.
+        """
+        groups = [rows for _, rows in self.labels.groups()]
+        if asked == NONE or len(groups) < 2:
+            return p, []
+        tests = [self.labels.plain(rows) for rows in groups]
+        if any(one != tests[0] for one in tests):
+            raise DataError(
+                "cross_adjust compares the same tests in each group, and the groups have others: leave "
+                "cross_adjust out, or choose contrasts that all groups have"
+            )
+        order = np.concatenate(groups)
+        out = np.empty_like(p)
+        out[order] = adjust.cross(p[order], asked, len(groups))
+        return out, [adjust.cross_note(asked)]
+
+    def critical(self, df: Array, asked: str, level: float, side: str) -> tuple[Array, list[str]]:
         """What a standard error is multiplied by for an interval, (m,), and what was done to it."""
 
         def found(family: adjust.Family, used: str) -> Array:
-            return np.asarray(adjust.critical(used, family, level, TWO_SIDED))
+            return np.asarray(adjust.critical(used, family, level, side))
 
-        return self._each(np.where(np.isnan(df), np.nan, 0.0), df, asked, ("interval", TWO_SIDED), found)
+        return self._each(np.where(np.isnan(df), np.nan, 0.0), df, asked, ("interval", side), found)
 
     def _each(
         self,

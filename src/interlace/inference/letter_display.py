@@ -37,7 +37,7 @@ class Compared(Protocol):
         ...
 
 
-def letter_table(means: Compared, alpha: float, adjust: str | None) -> Table:
+def letter_table(means: Compared, alpha: float, adjust: str | None, symbols: Any) -> Table:
     """The means of each group from the smallest to the largest, with their letters in a column `group`.
 
     Raises
@@ -58,7 +58,7 @@ def letter_table(means: Compared, alpha: float, adjust: str | None) -> Table:
         at += len(pairs)
         ranks = np.argsort(means.estimate[rows], kind="stable")
         named = [str(row) for row in rows[ranks]]
-        texts += letters(named, different[np.ix_(ranks, ranks)])
+        texts += letters(named, different[np.ix_(ranks, ranks)], symbols)
         order += rows[ranks].tolist()
     sorted_table = table.iloc[order].reset_index(drop=True)
     columns = {**{name: sorted_table[name] for name in sorted_table}, "group": texts}

@@ -11,15 +11,20 @@ import numpy as np
 import pandas as pd
 
 from interlace.arrays import Array
+from interlace.errors import DataError
 from interlace.inference.families import GREATER, LESS, TWO_SIDED, Families
 from interlace.inference.means_labels import RowLabels, text
 from interlace.inference.means_source import Source
+from interlace.inference.means_view import MEANS, View, on_view
+from interlace.inference.response_scale import NoWayBack, ResponseScale
 from interlace.tables.cells import cells
 from interlace.tables.format import LINE_WIDTH, text_table
 from interlace.tables.markup import page, paragraphs, table_html
 from interlace.tables.table import Table
 
 MISLEADING = "results may be misleading"
+CONFIDENCE, PREDICTION = "confidence", "prediction"
+INTERVALS = (CONFIDENCE, PREDICTION)
 
 
 class Means(Protocol):
@@ -51,6 +56,16 @@ class Means(Protocol):
         ...
 
     @property
+    def kind(self) -> str:
+        """Means, contrasts or trends."""
+        ...
+
+    @property
+    def scale(self) -> ResponseScale | NoWayBack | None:
+        """How the response was transformed."""
+        ...
+
+    @property
     def estimate(self) -> Array:
         """(m,)."""
         ...
@@ -76,29 +91,65 @@ class Hypotheses:
     side : {"two-sided", ">", "<"}
     delta : float
         Above zero: the threshold of equivalence, non-inferiority or non-superiority.
+    adjust, cross_adjust : str
+        How p-values are adjusted within groups, and over them.
     """
 
     null: float
     side: str
     delta: float
+    adjust: str
+    cross_adjust: str
 
 
-def intervals(means: Means, level: float, adjust: str) -> Table:
-    """The factors, then `estimate`, `se`, `df`, `lower`, `upper`."""
-    critical, notes = _families(means).critical(means.df, adjust, level)
-    half = critical * means.se
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What intervals are wanted.
+
+    Attributes
+    ----------
+    level : float
+    adjust : str
+    side : {"two-sided", ">", "<"}
+    interval : {"confidence", "prediction"}
+    """
+
+    level: float
+    adjust: str
+    side: str = TWO_SIDED
+    interval: str = CONFIDENCE
+
+
+def intervals(means: Means, asked: Limits, view: View) -> Table:
+    """The factors, then `estimate`, `se`, `df`, `lower`, `upper`.
+
+    Raises
+    ------
+    DataError
+        Prediction intervals of contrasts or slopes are wanted; the way back to the response is not known.
+    """
+    se, said = means.se, []
+    if asked.interval == PREDICTION:
+        if means.kind != MEANS:
+            raise DataError(f"prediction intervals are those of means: there are none of {means.kind}")
+        se = np.hypot(se, view.spread)
+        said.append(f"prediction intervals by {view.words}")
+    critical, notes = _families(means).critical(means.df, asked.adjust, asked.level, asked.side)
+    half = critical * se
     columns = {
         **_columns(means.labels, len(means.df)),
         "estimate": means.estimate,
-        "se": means.se,
+        "se": se,
         "df": means.df,
-        "lower": means.estimate - half,
-        "upper": means.estimate + half,
+        "lower": means.estimate - (half if asked.side != LESS else np.inf),
+        "upper": means.estimate + (half if asked.side != GREATER else np.inf),
     }
-    return Table.of(columns, note=[*_notes(means), f"confidence level {level:g}", *notes])
+    columns, scale = on_view(means, view, columns)
+    level = f"confidence level {asked.level:g}"
+    return Table.of(columns, note=[*_notes(means), *scale, *said, level, *notes])
 
 
-def tests(means: Means, asked: Hypotheses, adjust: str) -> Table:
+def tests(means: Means, asked: Hypotheses, view: View) -> Table:
     """The factors, then `estimate`, `se`, `df`, `t`, `p`."""
     distance, side = means.estimate - asked.null, asked.side
     if asked.delta:
@@ -108,7 +159,9 @@ def tests(means: Means, asked: Hypotheses, adjust: str) -> Table:
             distance = distance + (asked.delta if side == GREATER else -asked.delta)
     with np.errstate(divide="ignore", invalid="ignore"):
         t = distance / means.se
-    p, notes = _families(means).p_values(t, means.df, adjust, side)
+    family = _families(means)
+    p, notes = family.p_values(t, means.df, asked.adjust, side)
+    p, across = family.across(p, asked.cross_adjust)
     columns = {
         **_columns(means.labels, len(t)),
         "estimate": means.estimate,
@@ -117,7 +170,8 @@ def tests(means: Means, asked: Hypotheses, adjust: str) -> Table:
         "t": t,
         "p": p,
     }
-    return Table.of(columns, note=[*_notes(means), *notes, *_said_of(asked)])
+    columns, scale = on_view(means, view, columns)
+    return Table.of(columns, note=[*_notes(means), *scale, *notes, *across, *_said_of(asked)])
 
 
 def joint_tests(means: Means, null: float) -> Table:

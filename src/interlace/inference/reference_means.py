@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from interlace.design.reference import members_of, response_function
+from interlace.design.reference import members_of
+from interlace.design.response import read_response
 from interlace.errors import DataError
 from interlace.estimation.fit import Fit
-from interlace.inference.emmeans import MEANS, EMMeans, confidence
+from interlace.inference.emmeans import EMMeans
 from interlace.inference.grid import ReferenceGrid
 from interlace.inference.means_labels import RowLabels
 from interlace.inference.means_list import MeansList
 from interlace.inference.means_source import MeansSource
 from interlace.inference.means_tables import MISLEADING
+from interlace.inference.means_view import RESPONSE, View, confidence, way_back
 from interlace.inference.nesting import Nesting, nesting_of
-from interlace.inference.response_scale import response_scale
+from interlace.inference.nuisance import Nuisance, nuisance_of
+from interlace.inference.response_scale import NoWayBack, ResponseScale, response_scale
 from interlace.inference.specs import OVERALL, Specs, read_specs
+from interlace.inference.undoing import known_names
 from interlace.inference.variables import Asked, Variable
 from interlace.inference.weighting import EQUAL, Weighting, weighting
 from interlace.precision.wald import Ddf
+
+NO_NUISANCE, LINK_VIEW = Nuisance(), View()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +46,9 @@ class MeansAsked:
     level : float
     nesting : mapping or None
         See `nesting_of`.
+    nuisance : None, str or sequence of str
+        See `nuisance_of`.
+    view : View
     """
 
     specs: Any
@@ -48,6 +57,8 @@ class MeansAsked:
     weights: Any = EQUAL
     level: float = 0.95
     nesting: Any = None
+    nuisance: Any = None
+    view: View = LINK_VIEW
 
 
 def marginal_means(fit: Fit, ddf: Ddf, asked: MeansAsked) -> EMMeans | MeansList:
@@ -63,15 +74,25 @@ def marginal_means(fit: Fit, ddf: Ddf, asked: MeansAsked) -> EMMeans | MeansList
     if not grid.variables and not fit.encoding.fixed_names:
         raise DataError("the model has no fixed effects, so that there are no means")
     specs = read_specs(asked.specs, asked.by, list(grid.variables))
-    nesting = nesting_of(fit, grid.variables, asked.nesting)
-    found, *_ = means_at(grid, nesting, MeansSource.of(fit, ddf), specs, asked.weights, level)
+    nuisance = nuisance_of(fit, grid.variables, asked.nuisance, specs)
+    nesting = nesting_of(fit, nuisance.rest(grid.variables), asked.nesting)
+    found, *_ = means_at(grid, nesting, MeansSource.of(fit, ddf), specs, asked.weights, level, nuisance)
+    found = replace(found, view=replace(asked.view, residual=fit.sigma))
+    if found.view.type == RESPONSE and found.scale is not None:
+        way_back(found.scale)
     if not specs.contrast:
         return found
     return MeansList({"emmeans": found, "contrasts": found.contrast(specs.contrast)})
 
 
 def means_at(
-    grid: ReferenceGrid, nesting: Nesting, source: MeansSource, specs: Specs, weights: Any, level: float
+    grid: ReferenceGrid,
+    nesting: Nesting,
+    source: MeansSource,
+    specs: Specs,
+    weights: Any,
+    level: float,
+    nuisance: Nuisance = NO_NUISANCE,
 ) -> tuple[EMMeans, Weighting, dict[str, np.ndarray]]:
     """The means at all combinations of some variables, averaged over all others.
 
@@ -81,21 +102,28 @@ def means_at(
     at = grid.combinations(specs.every)
     there = nesting.exist(at)
     at = {name: place[there] for name, place in at.items()}
-    averaged = [v for name, v in grid.variables.items() if name not in at]
-    weighed = _weighed(grid, nesting, weights, averaged, specs)
-    said = [nesting.words, _averaged(averaged), misleading(grid.fit, nesting, specs)]
+    averaged = [v for name, v in nuisance.rest(grid.variables).items() if name not in at]
+    weighed = nuisance.weighed(grid.fit, _weighed(grid, nesting, weights, averaged, specs), weights)
+    over = _averaged(averaged, nuisance)
+    said = [nesting.words, over, nuisance.note, misleading(grid.fit, nesting, specs)]
     L = grid.rows(at, weighed)
     found = EMMeans(
         source=source,
         labels=labels_at(grid, specs, at),
         L=L,
         shift=np.full(len(L), grid.offset),
-        kind=MEANS,
         level=level,
         said=tuple(note for note in said if note),
-        scale=response_scale(response_function(grid.fit.encoding)),
+        scale=scale_of(grid.fit),
+        view=View(residual=grid.fit.sigma),
     )
     return found, weighed, at
+
+
+def scale_of(fit: Fit) -> ResponseScale | NoWayBack | None:
+    """How the response was transformed; None where it was not."""
+    read = read_response(fit.encoding, fit.rows, known_names())
+    return response_scale(str(fit.encoding.formula.response), read)
 
 
 def _weighed(
@@ -116,8 +144,9 @@ def labels_at(grid: ReferenceGrid, specs: Specs, at: dict[str, np.ndarray]) -> R
     return RowLabels(columns, specs.by if specs.names else ())
 
 
-def _averaged(averaged: Sequence[Variable]) -> str:
-    names = [v.name for v in averaged if len(v.levels) > 1]
+def _averaged(averaged: Sequence[Variable], nuisance: Nuisance) -> str:
+    names = [nuisance.words] if nuisance.words else []
+    names += [v.name for v in averaged if len(v.levels) > 1]
     return f"averaged over the levels of {', '.join(names)}" if names else ""
 
 

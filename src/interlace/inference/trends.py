@@ -12,13 +12,15 @@ from interlace.arrays import Array
 from interlace.design.reference import member_values, members_of
 from interlace.errors import DataError, shown
 from interlace.estimation.fit import Fit
-from interlace.inference.emmeans import TRENDS, EMMeans, confidence
+from interlace.inference.emmeans import EMMeans
 from interlace.inference.grid import ReferenceGrid
 from interlace.inference.means_labels import RowLabels
 from interlace.inference.means_list import MeansList
 from interlace.inference.means_source import MeansSource
 from interlace.inference.means_tables import MISLEADING
+from interlace.inference.means_view import TRENDS, confidence
 from interlace.inference.nesting import Nesting, nesting_of
+from interlace.inference.nuisance import nuisance_of
 from interlace.inference.reference_means import MeansAsked, means_at, misleading
 from interlace.inference.specs import Specs, read_specs, unknown_variable
 from interlace.inference.variables import Asked
@@ -63,9 +65,10 @@ def trends(fit: Fit, ddf: Ddf, var: Any, max_degree: Any, asked: MeansAsked) -> 
         raise DataError(f"'{along.column}' is a factor, and slopes are those of a covariate: use emmeans")
     specs = read_specs(asked.specs, asked.by, list(grid.variables))
     grid = _with_mean(fit, grid, along.column, specs, asked)
-    nesting = nesting_of(fit, grid.variables, asked.nesting)
+    nuisance = nuisance_of(fit, grid.variables, asked.nuisance, specs)
+    nesting = nesting_of(fit, nuisance.rest(grid.variables), asked.nesting)
     source, level = MeansSource.of(fit, ddf), confidence(asked.level)
-    means, weighed, at = means_at(grid, nesting, source, specs, asked.weights, level)
+    means, weighed, at = means_at(grid, nesting, source, specs, asked.weights, level, nuisance)
     steps = [_derivative(grid, along, at, weighed, d) for d in range(1, degree + 1)]
     labels = means.labels if degree == 1 else _with_degrees(means.labels, degree)
     L = np.vstack(steps)

@@ -71,6 +71,11 @@ class Asked:
     keep: int = TWO
 
 
+def values_asked(at: Any, cov_reduce: Any) -> Asked:
+    """The values that a user asks for; none where `at` is None."""
+    return Asked({} if at is None else at, cov_reduce)
+
+
 def variables_of(fit: Fit, asked: Asked) -> dict[str, Variable]:
     """The variables of the fixed part in the order of the formula.
 

@@ -7,9 +7,10 @@ from typing import Any
 from interlace.inference.emmeans import EMMeans
 from interlace.inference.joint_terms import joint_tests
 from interlace.inference.means_list import MeansList
+from interlace.inference.means_view import View
 from interlace.inference.reference_means import MeansAsked, marginal_means
 from interlace.inference.trends import trends
-from interlace.inference.variables import Asked
+from interlace.inference.variables import values_asked
 from interlace.model.fitted import Fitted
 from interlace.precision.df import DdfLike, VcovLike
 from interlace.precision.robust import MODEL
@@ -29,7 +30,11 @@ class Means(Fitted):
         ddf: DdfLike = "satterthwaite",
         vcov: VcovLike = MODEL,
         level: float = 0.95,
+        type: str = "link",
+        bias_adjust: bool = False,
+        sigma: float | None = None,
         nesting: Any = None,
+        nuisance: Any = None,
         cov_reduce: Any = None,
     ) -> EMMeans | MeansList:
         """Estimated marginal means: the fixed part at levels of some factors, averaged over all others.
@@ -53,9 +58,24 @@ class Means(Fitted):
             As for `coef_table`.
         level : float
             Confidence level.
+        type : {"link", "response"}
+            The scale of tables, where the formula transforms the response: that of the model, or that of the
+            response. Means and their limits are transformed back, standard errors by the delta method;
+            differences of logarithms become ratios, of logits odds ratios. Transforms made of log, sqrt,
+            logit, arc sine, powers and arithmetic are known, others by `interlace.register_scale`.
+        bias_adjust : bool
+            Add half the second derivative of the way back times ``sigma^2``: means of the response and not
+            its medians.
+        sigma : float, optional
+            The standard deviation of an observation on the scale of the model, for `bias_adjust` and
+            prediction intervals. By default that of the residuals, as in R's emmeans; means over groups
+            need the root of the sum of all variances.
         nesting : mapping, optional
             Which factors are nested in which: ``{"C": "A"}``, or ``{}`` for none. By default those are whose
             levels are in rows of one level of another alone, or that have no term of their own (``A + A:B``).
+        nuisance : str or sequence of str, optional
+            Factors that are averaged over one by one, whatever the weights of the others: all levels the same
+            with ``weights="equal"``, by their rows with any other. Those in interactions are no such factors.
         cov_reduce : callable, bool or mapping, optional
             What a covariate is reduced to: by default its mean, or both values where it has two only; False
             keeps all values; a function of the values; or one of these for each covariate by name.
@@ -88,7 +108,10 @@ class Means(Fitted):
         degrees of freedom: Satterthwaite
         confidence level 0.95
         """
-        asked = MeansAsked(specs, by, Asked({} if at is None else at, cov_reduce), weights, level, nesting)
+        asked = MeansAsked(
+            specs, by, values_asked(at, cov_reduce), weights, level, nesting, nuisance,
+            View().asked(type, bias_adjust, sigma),
+        )  # fmt: skip
         return marginal_means(self._fit, self._memory.ddf(ddf, vcov), asked)
 
     def emtrends(
@@ -104,6 +127,7 @@ class Means(Fitted):
         vcov: VcovLike = MODEL,
         level: float = 0.95,
         nesting: Any = None,
+        nuisance: Any = None,
         cov_reduce: Any = None,
     ) -> EMMeans | MeansList:
         """Slopes of a covariate at levels of factors, averaged over all others.
@@ -115,7 +139,7 @@ class Means(Fitted):
             are.
         specs : str or sequence of str
             As for `emmeans`; by default one slope over everything.
-        by, at, weights, ddf, vcov, level, nesting, cov_reduce
+        by, at, weights, ddf, vcov, level, nesting, nuisance, cov_reduce
             As for `emmeans`. The slope is that at the mean of `var` unless `at` has values of it.
         max_degree : int
             Above 1: coefficients of higher powers as well, the derivatives over their factorials.
@@ -143,7 +167,7 @@ class Means(Fitted):
         >>> m.emtrends("age", "Sex").frame["estimate"].round(3).tolist()
         [0.784, 0.48]
         """
-        asked = MeansAsked(specs, by, Asked({} if at is None else at, cov_reduce), weights, level, nesting)
+        asked = MeansAsked(specs, by, values_asked(at, cov_reduce), weights, level, nesting, nuisance)
         return trends(self._fit, self._memory.ddf(ddf, vcov), var, max_degree, asked)
 
     def joint_tests(
