@@ -109,9 +109,9 @@ class EMMeans(MeansRows):
         >>> import interlace
         >>> m = interlace.lmer("log(score) ~ Machine + (1 | Worker)", interlace.datasets.load("machines"))
         >>> m.emmeans("Machine").confint(type="response")["upper"].round(1).tolist()
-        [57.5, 65.8, 72.9]
+        [57.6, 65.8, 72.9]
         >>> m.emmeans("Machine").confint(interval="prediction", sigma=0.1)["upper"].round(2).tolist()
-        [4.23, 4.36, 4.46]
+        [4.22, 4.35, 4.46]
         """
         asked = means_tables.Limits(
             self.level if level is None else confidence(level),
@@ -303,7 +303,7 @@ class EMMeans(MeansRows):
         adjust : str, optional
             Of the differences, Tukey's method by default.
         letters : str or sequence of str
-            The letters in their order.
+            The letters in their order; where they run out, the last one comes before the others.
 
         Returns
         -------
@@ -316,7 +316,7 @@ class EMMeans(MeansRows):
         >>> m = interlace.lmer("score ~ Machine + (1 | Worker)", interlace.datasets.load("machines"))
         >>> m.emmeans("Machine").cld()["group"].str.strip().tolist()
         ['a', 'b', 'c']
-        >>> m.emmeans("Machine").cld(letters="123")["group"].str.strip().tolist()
+        >>> m.emmeans("Machine").cld(letters="123456789")["group"].str.strip().tolist()
         ['1', '2', '3']
         """
         return letter_table(self, alpha, adjust, letters)

@@ -50,6 +50,10 @@ def fourth(y: Any) -> Any:
     return np.sqrt(np.sqrt(y))
 
 
+def unheard_of(y: Any) -> Any:
+    return np.sqrt(np.sqrt(y))
+
+
 def logit(y: Any) -> Any:  # not what the name says
     return np.log(y)
 
@@ -129,18 +133,18 @@ def test_a_name_is_not_believed(data: pd.DataFrame) -> None:
 
 
 def test_functions_that_are_not_known(data: pd.DataFrame) -> None:
-    m = interlace.lmer("fourth(y) ~ A + (1 | g)", data)
+    m = interlace.lmer("unheard_of(y) ~ A + (1 | g)", data)
     means = m.emmeans("A")
-    assert "on the fourth(y) scale, not that of the response" in means.frame.note
+    assert "on the unheard_of(y) scale, not that of the response" in means.frame.note
     for call in (
         lambda: m.emmeans("A", type="response"),
         lambda: means.confint(type="response"),
         lambda: means.test(type="response"),
         lambda: means.regrid(),
     ):
-        with pytest.raises(interlace.DataError, match=r"'fourth' is undone is not known.*register_scale"):
+        with pytest.raises(interlace.DataError, match=r"'unheard_of' is undone is not known.*register_scale"):
             call()
-    assert "contrasts are still on the fourth(y) scale" in means.pairs().test(type="response").note
+    assert "contrasts are still on the unheard_of(y) scale" in means.pairs().test(type="response").note
     two = interlace.lmer("y + either ~ A + (1 | g)", data)
     with pytest.raises(interlace.DataError, match="no chain of functions of one column"):
         two.emmeans("A", type="response")
