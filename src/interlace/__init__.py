@@ -20,7 +20,7 @@ from interlace.errors import (
 
 if TYPE_CHECKING:
     from interlace import datasets
-    from interlace.api import lmer
+    from interlace.api import lmer, qdrg
     from interlace.comparison import aic_table, bootstrap_compare, compare
     from interlace.design.known import Precision
     from interlace.inference.undoing import register_scale
@@ -51,6 +51,7 @@ __all__ = [
     "datasets",
     "lmer",
     "parquet",
+    "qdrg",
     "register_scale",
 ]
 
@@ -67,6 +68,7 @@ _HOMES = {
     "compare": "interlace.comparison",
     "lmer": "interlace.api",
     "parquet": "interlace.design.parquet",
+    "qdrg": "interlace.api",
     "register_scale": "interlace.inference.undoing",
 }
 

@@ -1,4 +1,4 @@
-"""`lmer`: options are checked, then the rooms are called in order."""
+"""`lmer` and `qdrg`: options are checked, then the rooms are called in order."""
 
 from __future__ import annotations
 
@@ -15,15 +15,18 @@ from interlace.design.rows import learn
 from interlace.errors import DataError, shown
 from interlace.estimation.capacity import check_room
 from interlace.estimation.fit import Fit, fit
-from interlace.formula.parser import parse
+from interlace.formula.parser import parse, parse_fixed
 from interlace.hints import refuse_unknown
+from interlace.inference.given_fit import given_fit
 from interlace.kernel import blas_threads, thread_count
 from interlace.model import LinearMixedModel
+from interlace.model.given import GivenModel
 from interlace.options import word
 from interlace.precision.unidentified import warn_if_unidentified
 
 NA_ACTIONS = ("drop", "error")
 OPTIONS = ("formula", "data", "reml", "weights", "offset", "contrasts", "na_action", "n_jobs", "known")
+GIVEN_OPTIONS = ("formula", "data", "coef", "vcov", "df", "sigma", "weights", "contrasts", "na_action")
 
 
 def lmer(
@@ -100,6 +103,82 @@ def lmer(
     learnt = {"weights": weights, "offset": offset, "contrasts": contrasts, "na_action": na_action}
     fitted = fit_formula(formula, data, reml=reml, n_jobs=n_jobs, context=scope, known=known, **learnt)
     return LinearMixedModel(fitted, data_name=_name_of(data, scope))
+
+
+def qdrg(
+    formula: str,
+    data: Any,
+    coef: Any,
+    vcov: Any,
+    df: float | None = None,
+    *,
+    sigma: float | None = None,
+    weights: Any = None,
+    contrasts: Mapping[str, Any] | None = None,
+    na_action: str = "drop",
+    **unknown: NoReturn,
+) -> GivenModel:
+    """Marginal means, contrasts and slopes of coefficients that were fitted elsewhere.
+
+    The name is that of R's emmeans: a "quick and dirty reference grid". Nothing is fitted here.
+
+    Parameters
+    ----------
+    formula : str
+        Of the fixed part, ``"y ~ A * x"``; a response is not needed, ``"~ A * x"``.
+    data : table
+        The rows of that fit, as for `lmer`: from them come the levels of factors, the means of covariates,
+        and what transforms have learnt.
+    coef : array-like, or with names
+        A coefficient for each column of X. With names (a pandas Series, a mapping) the order is free, and
+        names may be those of statsmodels and patsy or of R, "A[T.b]" or "Ab". Without names they are in the
+        order of the columns here: terms by the number of their variables, in the order of the formula. NaN or
+        left out: a column that depends on others.
+    vcov : array-like, (p, p), or with names
+        Their covariance, in the order of `coef`, or by its own names.
+    df : float, optional
+        Degrees of freedom of all tests; normal ones without it.
+    sigma : float, optional
+        Residual standard deviation, for bias adjustments.
+    weights : str or array-like, optional
+        Prior weights: they count in weighted means.
+    contrasts : mapping, optional
+        Coding of factors in that fit, as for `lmer`.
+    na_action : {"drop", "error"}
+        What becomes of rows with missing values.
+
+    Returns
+    -------
+    GivenModel
+        With `emmeans`, `emtrends` and `joint_tests` as a fitted model; as an `EMMeans` it is that of all
+        combinations of levels.
+
+    Raises
+    ------
+    FormulaError, DataError
+        Lengths or names do not fit the columns that the formula makes, or `vcov` is no covariance matrix.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import interlace
+    >>> machines = interlace.datasets.load("machines")
+    >>> fit = {"Intercept": 52.356, "Machine[T.B]": 7.967, "Machine[T.C]": 13.917}
+    >>> V = 1.5 * (np.eye(3) + 1)
+    >>> model = interlace.qdrg("score ~ Machine", machines, fit, V, df=10)
+    >>> model.emmeans("Machine").frame["estimate"].round(3).tolist()
+    [52.356, 60.323, 66.273]
+    """
+    refuse_unknown("qdrg", unknown, GIVEN_OPTIONS)
+    if not isinstance(formula, str):
+        raise DataError(f"the formula must be text such as 'y ~ A * x', not {type(formula).__name__}")
+    learnt = {
+        "weights": weights,
+        "contrasts": contrasts,
+        "na_action": word("na_action", na_action, NA_ACTIONS),
+    }
+    _, rows = learn(parse_fixed(formula), data, context=_caller_scope(), room=check_room, **learnt)
+    return GivenModel(*given_fit(rows, coef, vcov, df, sigma))
 
 
 def fit_formula(

@@ -26,7 +26,7 @@ from interlace.design.learnt import (
 from interlace.design.structure_columns import check_structure, structure_of
 from interlace.design.values import Column
 from interlace.formula.algebra import separate
-from interlace.formula.formula import Formula, RandomTerm, Sum
+from interlace.formula.formula import NO_RESPONSE, Formula, RandomTerm, Sum
 from interlace.formula.names import used_names
 from interlace.formula.tree import label
 
@@ -120,6 +120,8 @@ class Learner:
                 checks.check_varying(block.group, block.columns, row.z)
 
     def _response(self) -> np.ndarray:
+        if self.formula.response == NO_RESPONSE:
+            return np.zeros(self.frame.nrows)
         name = label(self.formula.response)
         values = Evaluator(self.frame.columns, self.frame.nrows, self.memory).column(self.formula.response)
         y = checks.numeric_response(name, values, self.frame.nrows)

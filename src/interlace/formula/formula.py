@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from interlace.formula.structured import written
-from interlace.formula.tree import ADD, Name, Node, label, spell
+from interlace.formula.tree import ADD, Name, Node, Number, label, spell
+
+NO_RESPONSE = Number("0")  # of a formula with nothing left of '~'
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from interlace.errors import FormulaError
 from interlace.formula.algebra import terms_of
-from interlace.formula.formula import Formula, RandomTerm
+from interlace.formula.formula import NO_RESPONSE, Formula, RandomTerm
 from interlace.formula.grammar import read_expression, read_terms
 from interlace.formula.groups import check_random, random_terms
 from interlace.formula.sums import Side
@@ -54,6 +54,33 @@ def parse(text: str) -> Formula:
     return Formula(response, side.sum, tuple(term for term, _ in random), tuple(side.offsets), text)
 
 
+@lru_cache(maxsize=512)
+def parse_fixed(text: str) -> Formula:
+    """Parse a formula without random terms; where there is nothing left of '~', the response is the number 0.
+
+    Raises
+    ------
+    FormulaError
+        As for `parse`; or there is a random term.
+
+    Examples
+    --------
+    >>> print(parse_fixed("~ a * x"))
+    0 ~ 1 + a * x
+    """
+    tokens = tokenize(text)
+    alone = bool(tokens) and tokens[0].is_op("~")
+    left, right = _sides(tokens, text, alone=alone)
+    response = NO_RESPONSE if alone else _response(left, text)
+    side = Side(text).read(read_terms(right, text))
+    if side.bars:
+        raise FormulaError(
+            "random terms have no coefficients here; leave them out", text, side.bars[0].position
+        )
+    _check_fixed(response, side, text)
+    return Formula(response, side.sum, (), tuple(side.offsets), text)
+
+
 def parse_random(text: str) -> tuple[RandomTerm, ...]:
     """The random terms of a right-hand side that has nothing else.
 
@@ -71,8 +98,8 @@ def parse_random(text: str) -> tuple[RandomTerm, ...]:
     return tuple(term for bar in side.bars for term, _ in random_terms(bar, text))
 
 
-def _sides(tokens: Tokens, text: str) -> tuple[Tokens, Tokens]:
-    """The tokens left and right of the only '~'."""
+def _sides(tokens: Tokens, text: str, *, alone: bool = False) -> tuple[Tokens, Tokens]:
+    """The tokens left and right of the only '~'; `alone`: there need be none on its left."""
     if not tokens:
         raise FormulaError(f"the formula is empty; write a response, '~' and terms, {_EXAMPLE}")
     tildes = [i for i, token in enumerate(tokens) if token.is_op("~")]
@@ -86,7 +113,7 @@ def _sides(tokens: Tokens, text: str) -> tuple[Tokens, Tokens]:
     position = tokens[tildes[0]].position
     if _depth_at(tokens, tildes[0]):
         raise FormulaError("this '~' stands inside brackets", text, position)
-    if not left:
+    if not left and not alone:
         raise FormulaError(f"the response is missing on the left of '~', {_EXAMPLE}", text, position)
     if not right:
         raise FormulaError(f"there is nothing on the right of '~', {_EXAMPLE}", text, position + 1)

@@ -32,6 +32,23 @@ def resolve(name: str, known: Iterable[str]) -> str | None:
     return meant[0] if len(meant) == 1 else None
 
 
+def known_as(name: str, known: Iterable[str]) -> str | None:
+    """The known name that is meant, in R's spelling of coefficients too; None if there is none, or several.
+
+    Examples
+    --------
+    >>> known_as("recipeB:(Intercept)", ["Intercept", "recipe[T.B]"]), known_as("recipeB", ["recipe[T.B]"])
+    (None, 'recipe[T.B]')
+    """
+    known = list(known)
+    found = resolve(name, known)
+    if found is None:
+        key = _key(_as_in_r(name))
+        same = [one for one in known if _key(_as_in_r(one)) == key]
+        found = same[0] if len(same) == 1 else None
+    return found
+
+
 def hint(name: str, known: Iterable[str]) -> str:
     """A question with the names most like one that is not known; "" if there are none.
 

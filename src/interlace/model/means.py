@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from interlace.estimation.fit import Fit
 from interlace.inference.emmeans import EMMeans
 from interlace.inference.joint_terms import joint_tests
 from interlace.inference.means_list import MeansList
@@ -11,14 +12,17 @@ from interlace.inference.means_view import View
 from interlace.inference.reference_means import MeansAsked, marginal_means
 from interlace.inference.trends import trends
 from interlace.inference.variables import values_asked
-from interlace.model.fitted import Fitted
 from interlace.precision.df import DdfLike, VcovLike
+from interlace.precision.memory import Memory
 from interlace.precision.robust import MODEL
 from interlace.tables.table import Table
 
 
-class Means(Fitted):
+class Means:
     """Marginal means of the fixed part, and what is made of them."""
+
+    _fit: Fit
+    _memory: Memory
 
     def emmeans(
         self,
