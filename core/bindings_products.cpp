@@ -139,6 +139,10 @@ void bind_products(nb::module_& m) {
           },
           "a"_a, "first"_a, "numbers"_a, "ptr"_a, "col"_a, "val"_a, "intercept"_a.none(), "origin"_a);
     m.def("explained", [](const CrossProducts& a) { return released([&] { return explained(a); }); });
+    m.def("with_fixed", [](const CrossProducts& a, const In2& h, const Flat& v) {
+        if (h.shape(0) != sz(a.fixed->p) || v.size() != sz(a.fixed->p)) throw std::invalid_argument("one row and one number per column of X");
+        return with_fixed(a, h.data(), static_cast<index>(h.shape(1)), v.data());
+    });
     m.def("select_fixed", [](const CrossProducts& a, std::vector<index> keep) { return select_fixed(a, keep); });
 }
 

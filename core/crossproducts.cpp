@@ -397,4 +397,35 @@ CrossProducts select_fixed(const CrossProducts& a, const std::vector<index>& kee
     return {a.n, a.sum_log_w, a.random, std::move(fixed), std::move(response)};
 }
 
+CrossProducts with_fixed(const CrossProducts& a, const double* h, index m, const double* v) {
+    auto fixed = std::make_shared<FixedPart>();
+    auto response = std::make_shared<ResponsePart>(*a.response);
+    const index p = a.fixed->p;
+    fixed->p = m;
+    // 1) X'(y - X v), and y'y with it
+    std::vector<double> xy(a.response->xy), xh(p * m, 0.0);
+    for (index i = 0; i < p; ++i) {
+        const double xv = small::dot(p, &a.fixed->xx[i * p], v);
+        response->yy += v[i] * (xv - 2.0 * xy[i]);
+        xy[i] -= xv;
+    }
+    // 2) in the new columns
+    small::add_ab(p, m, p, 1.0, a.fixed->xx.data(), h, xh.data());
+    fixed->xx.assign(m * m, 0.0);
+    small::add_atb(m, m, p, 1.0, h, xh.data(), fixed->xx.data());
+    response->xy.assign(m, 0.0);
+    small::add_atb(m, 1, p, 1.0, h, xy.data(), response->xy.data());
+    for (size_t f = 0; f < a.fixed->zx.size(); ++f) {
+        const std::vector<double>& zx = a.fixed->zx[f];
+        const index rows = static_cast<index>(response->zy[f].size());
+        std::vector<double> out(rows * m, 0.0);
+        for (index r = 0; r < rows; ++r) {
+            response->zy[f][r] -= small::dot(p, &zx[r * p], v);
+            small::add_ab(1, m, p, 1.0, &zx[r * p], h, &out[r * m]);
+        }
+        fixed->zx.push_back(std::move(out));
+    }
+    return {a.n, a.sum_log_w, a.random, std::move(fixed), std::move(response)};
+}
+
 }  // namespace interlace

@@ -86,5 +86,7 @@ double explained(const CrossProducts& a);
 std::vector<double> zx_total(const CrossProducts& a, index f);
 // The same products for some of the columns of X.
 CrossProducts select_fixed(const CrossProducts& a, const std::vector<index>& keep);
+// The products for X H and y - X v; H is p x m, row-major.
+CrossProducts with_fixed(const CrossProducts& a, const double* h, index m, const double* v);
 
 }  // namespace interlace

@@ -34,8 +34,11 @@ class ProfiledDeviance : public Objective {
     // Hessian: average information plus the exact curvature of F F' in the parameters.
     void derivatives(std::vector<double>& gradient, std::vector<double>& hessian) override;
 
-    // At the point of the last value(): slopes in F, and the average information along any directions dF.
-    Derivatives along(const std::vector<Direction>& directions) const { return interlace::derivatives(factor_, kind_, directions); }
+    // At the point of the last value(): slopes in F, and the average information along any directions dF; at a given sigma^2 or
+    // with it profiled out.
+    Derivatives along(const std::vector<Direction>& directions, std::optional<double> scale) const {
+        return interlace::derivatives(factor_, kind_, directions, scale);
+    }
     std::vector<double> gradient(const std::vector<double>& par);
     // Exact Hessian: central differences of the exact gradient.
     std::vector<double> hessian(const std::vector<double>& par);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "inverse.hpp"
 #include "small.hpp"
@@ -88,7 +89,8 @@ Projected project(const Cholesky& l) {
     return out;
 }
 
-std::vector<double> average_information(const Cholesky& l, const Projected& pr, double df, const std::vector<Direction>& dirs) {
+// `profiled`: df of the sigma^2 that was profiled out, infinite where it is a given number.
+std::vector<double> average_information(const Cholesky& l, const Projected& pr, double s2, double profiled, const std::vector<Direction>& dirs) {
     const RandomPart& random = *l.products().random;
     const index m = static_cast<index>(dirs.size()), p = l.p();
     Blocks t;
@@ -125,10 +127,9 @@ std::vector<double> average_information(const Cholesky& l, const Projected& pr, 
     blas::gemm('N', 'T', m, m, ql, -1.0, c.lead.data(), m, c.lead.data(), m, 1.0, h.data(), m);
     if (qr > 0) blas::gemm('T', 'N', m, m, qr, -1.0, c.rest.data(), qr, c.rest.data(), qr, 1.0, h.data(), m);
     if (p > 0) blas::gemm('T', 'N', m, m, p, -1.0, et.data(), p, et.data(), p, 1.0, h.data(), m);
-    // 3) over sigma^2, profiled
-    const double s2 = l.pwrss() / df;
+    // 3) over sigma^2
     for (index i = 0; i < m; ++i)
-        for (index j = 0; j < m; ++j) h[i + j * m] = h[i + j * m] / s2 - st[i] * st[j] / (df * s2 * s2);
+        for (index j = 0; j < m; ++j) h[i + j * m] = h[i + j * m] / s2 - st[i] * st[j] / (profiled * s2 * s2);
     return h;
 }
 
@@ -144,26 +145,33 @@ double criterion_value(const Cholesky& l, Criterion kind) {
     return l.ld_l2() + (kind == Criterion::reml ? l.ld_rx2() : 0.0) + df * (1.0 + std::log(two_pi * l.pwrss() / df));
 }
 
-Derivatives derivatives(const Cholesky& l, Criterion kind, const std::vector<Direction>& directions) {
+Derivatives derivatives(const Cholesky& l, Criterion kind, const std::vector<Direction>& directions, std::optional<double> scale) {
     const RandomPart& random = *l.products().random;
-    const double df = degrees(l, kind), s2 = l.pwrss() / df;
+    const double df = degrees(l, kind), s2 = scale.value_or(l.pwrss() / df);
     const Projected pr = project(l);
-    Derivatives out{TraceTerms(l).take(), {}};
+    Derivatives out{TraceTerms(l).take(), {}, {}};
     const index p = l.p();
     for (index f = 0; f < random.factors(); ++f) {
         const index k = random.k()[f];
         double* g = out.gradient[f].data();
+        out.misfit.emplace_back(k * k, 0.0);
+        double* misfit = out.misfit.back().data();
         for (index level = 0; level < random.levels()[f]; ++level)
             for (index a = 0; a < k; ++a)
                 for (index b = 0; b < k; ++b) {
                     const index ra = level * k + a, rb = level * k + b;
-                    double v = pr.s[f][ra] * pr.u[f][rb] / s2;
+                    const double su = pr.s[f][ra] * pr.u[f][rb];
+                    misfit[a * k + b] += su;
+                    double v = su / s2;
                     if (kind == Criterion::reml) v += small::dot(p, pr.e_x[f].data() + ra * p, pr.u_x[f].data() + rb * p);
                     g[a * k + b] -= v;
                 }
         for (index c = 0; c < k * k; ++c) g[c] *= 2.0;
     }
-    if (!directions.empty()) out.average = average_information(l, pr, df, directions);
+    if (!directions.empty()) {
+        const double profiled = scale ? std::numeric_limits<double>::infinity() : df;
+        out.average = average_information(l, pr, s2, profiled, directions);
+    }
     return out;
 }
 

@@ -1,5 +1,6 @@
 // Derivatives of the profiled criterion with respect to the relative covariance factors, on the cross-products alone.
 #pragma once
+#include <optional>
 #include <vector>
 
 #include "cholesky.hpp"
@@ -17,6 +18,7 @@ struct Direction {
 struct Derivatives {
     Blocks gradient;              // per grouping factor: d criterion / d F, k x k row-major
     std::vector<double> average;  // m x m: average-information part of the Hessian along the directions
+    Blocks misfit;                // per grouping factor: sum_g s_g u_g', minus half of d pwrss / d F, k x k row-major
 };
 
 // The criterion at the state of the factor, without -sum log w.
@@ -27,6 +29,7 @@ double criterion_value(const Cholesky& l, Criterion kind);
 // (W F)_gg = sum_h A_gh F_h (M^-1)_hg needs M^-1 on the pattern of A = Z'Z only.
 // The average-information part is t_i'(W - E K E')t_j / sigma^2 - (s't_i)(s't_j) / (df sigma^4), t_i = dF_i u + F dF_i's:
 // Gilmour, Thompson & Cullis (1995), profiled over sigma.
-Derivatives derivatives(const Cholesky& l, Criterion kind, const std::vector<Direction>& directions);
+// With `scale` sigma^2 is that number and not profiled out: derivatives of ldL2 (+ ldRX2) + pwrss / scale.
+Derivatives derivatives(const Cholesky& l, Criterion kind, const std::vector<Direction>& directions, std::optional<double> scale = {});
 
 }  // namespace interlace

@@ -168,16 +168,21 @@ void bind_criterion(nb::module_& m) {
         // where value() was asked last:
         .def_prop_ro("pwrss", [](const ProfiledDeviance& d) { return d.factor().pwrss(); })
         .def_prop_ro("rounding", &ProfiledDeviance::rounding)
-        .def("along", [](const ProfiledDeviance& d, const std::vector<std::pair<index, In2>>& directions) {
+        .def_prop_ro("ld_l2", [](const ProfiledDeviance& d) { return d.factor().ld_l2(); })
+        .def_prop_ro("ld_rx2", [](const ProfiledDeviance& d) { return d.factor().ld_rx2(); })
+        .def("along", [](const ProfiledDeviance& d, const std::vector<std::pair<index, In2>>& directions, std::optional<double> scale) {
             const std::vector<Direction> along = to_directions(directions, d.factor().products().random->k());
-            const Derivatives found = released([&] { return d.along(along); });
-            nb::list slopes;
-            for (size_t f = 0; f < found.gradient.size(); ++f) {
-                const size_t k = sz(d.factor().products().random->k()[f]);
-                slopes.append(to_numpy(found.gradient[f], {k, k}));
-            }
-            return nb::make_tuple(slopes, to_numpy(found.average, {along.size(), along.size()}));
-        })
+            const Derivatives found = released([&] { return d.along(along, scale); });
+            const auto squares = [&](const Blocks& blocks) {
+                nb::list out;
+                for (size_t f = 0; f < blocks.size(); ++f) {
+                    const size_t k = sz(d.factor().products().random->k()[f]);
+                    out.append(to_numpy(blocks[f], {k, k}));
+                }
+                return out;
+            };
+            return nb::make_tuple(squares(found.gradient), to_numpy(found.average, {along.size(), along.size()}), squares(found.misfit));
+        }, nb::arg("directions"), nb::arg("scale") = nb::none())
         .def("set_response", &ProfiledDeviance::set_response)
         .def("derivatives", [](ProfiledDeviance& d, const Flat& par) {
             const auto x = to_vector(par);

@@ -27,7 +27,7 @@ class Quadratic {
     double largest() const { return std::max(std::abs(lambda_[0]), std::abs(lambda_[n_ - 1])); }
     // g'H^-1 g / 2 where H is positive, infinite when it is clearly not
     double newton_decrement() const {
-        const double floor = 1e-10 * largest();
+        const double floor = 1e-10 * largest() + 1e-300;  // all zero where nothing matters
         if (lambda_[0] < -floor) return std::numeric_limits<double>::infinity();
         double d = 0;
         for (index i = 0; i < n_; ++i) d += 0.5 * g_[i] * g_[i] / std::max(lambda_[i], floor);

@@ -10,9 +10,6 @@ from typing import Any, NoReturn, TypeVar
 
 from interlace.text import fold, nearest
 
-_NO_INTERVALS = (
-    "there are no profiles yet: write m.contrast_test({'x': 1}) for a Wald interval, or m.varcorr(se=True)"
-)
 _NO_DELETION = "there are no deletion diagnostics yet"
 _NO_PLOTS = "there are no plots yet: m.fitted and m.residuals('standardized') are what one plots"
 
@@ -40,7 +37,7 @@ ATTRIBUTES = {
     **dict.fromkeys(("summary2", "summ", "print"), "write m.summary()"),
     **dict.fromkeys(("ttest", "ftest", "waldtest", "waldtestterms", "contest"), "write m.contrast_test(...)"),
     **dict.fromkeys(("contrast", "contrasts", "lstests", "linfct"), "write m.contrast_test(...)"),
-    **dict.fromkeys(("confint", "conflimits", "profile", "profilere"), _NO_INTERVALS),
+    **dict.fromkeys(("confintervals", "conflimits", "profilere"), "write m.confint(method='profile')"),
     **dict.fromkeys(("lsmeans", "margins", "marginaleffects"), "write m.emmeans(...)"),
     **dict.fromkeys(("update", "fitagain"), "write the formula anew for interlace.lmer, or m.refit(y)"),
     **dict.fromkeys(("refitml",), "write m.refit(reml=False)"),

@@ -13,8 +13,8 @@ The core's objects:
     Blocks of ``[Z X y]'W[Z X y]`` about an origin: numbers on a pattern. `accumulate` makes one from rows,
     `accumulate_on` on a pattern that is there already, `combine` takes linear combinations,
     `with_response` swaps y (`with_responses` for many in one pass), `select_fixed` takes some columns of X,
-    `fold` makes columns of X of grouping factors, `explained` is what X alone explains of y'y. Immutable;
-    pickles.
+    `with_fixed` combinations of them, `fold` makes columns of X of grouping factors, `explained` is what X
+    alone explains of y'y. Immutable; pickles.
 `Prior`, `Precision`
     What stands in place of I in ``Lambda'Z'Z Lambda + I`` for a grouping factor: the identity, nothing, or
     the sparse inverse Q of a known covariance K of its levels (`precision`), which knows its factor.
@@ -75,6 +75,7 @@ from interlace._core import (
     pivoted,
     precision,
     select_fixed,
+    with_fixed,
     with_response,
     with_responses,
 )
@@ -105,6 +106,7 @@ __all__ = [
     "precision",
     "select_fixed",
     "thread_count",
+    "with_fixed",
     "with_response",
     "with_responses",
 ]

@@ -128,9 +128,11 @@ class ProfiledDeviance:
 
     def kernel(self) -> Compiled:
         """The compiled criterion with a workspace of its own: one for each thread."""
+        return self._compiled(self.parameters.places) if self.parameters.plain else self.mapped()
+
+    def mapped(self) -> MappedDeviance:
+        """The same by the derivatives of the factors, whatever their structures."""
         places = self.parameters.places
-        if self.parameters.plain:
-            return self._compiled(places)
         diagonal = [
             at for at, mapped in zip(places, self._mapped(), strict=True) if not mapped or at[1] == at[2]
         ]

@@ -57,7 +57,7 @@ class MappedDeviance:
         """Its exact gradient, (n_par,)."""
         par = np.asarray(par, dtype=np.float64)
         self.value(par)
-        slopes, _ = self._compiled.along([])
+        slopes, _, _ = self._compiled.along([])
         return self._pulled_back(par, slopes)
 
     def hessian(self, par: Array) -> Array:
@@ -74,8 +74,26 @@ class MappedDeviance:
         """The gradient, and as Hessian the average information plus the curvature of the covariances."""
         par = np.asarray(par, dtype=np.float64)
         self.value(par)
-        slopes, average = self._compiled.along(self._directions(par))
+        slopes, average, _ = self._compiled.along(self._directions(par))
         return self._pulled_back(par, slopes), average + self._curvature(par, slopes)
+
+    def at_scale(self, par: Array, scale: float) -> tuple[Array, Array, Array]:
+        """At a given sigma^2, of ``ldL2 (+ ldRX2) + pwrss / sigma^2``: gradient and Hessian as `derivatives`
+        has them, and minus half of the gradient of pwrss. `value` was asked last at the same parameters.
+        """
+        slopes, average, misfit = self._compiled.along(self._directions(par), scale)
+        hessian = average + self._curvature(par, slopes)
+        return self._pulled_back(par, slopes), hessian, self._pulled_back(par, misfit)
+
+    @property
+    def log_determinants(self) -> tuple[float, float]:
+        """ldL2 and ldRX2, where `value` was asked last."""
+        return float(self._compiled.ld_l2), float(self._compiled.ld_rx2)
+
+    @property
+    def rounding(self) -> float:
+        """Rounding error of the last value."""
+        return float(self._compiled.rounding)
 
     def moment_start(self) -> Array:
         """Parameters from moments of the data: of the sizes of effects, correlations left out."""
@@ -97,9 +115,7 @@ class MappedDeviance:
             except kernel.NotPositiveDefiniteError:
                 return np.inf
 
-        return kernel.minimise(
-            value, self.derivatives, start, tolerance, most, lambda: self._compiled.rounding
-        )
+        return kernel.minimise(value, self.derivatives, start, tolerance, most, lambda: self.rounding)
 
     # ---- chain rule ---
 

@@ -104,12 +104,12 @@ class Scaled:
         return float(par[-1]) if self.correlation.n_par else 0.0
 
     @property
-    def _power(self) -> int:
+    def power(self) -> int:
         """Of a parameter that is a standard deviation."""
         return 2 if self.variances > 1 and self.correlation.n_par else 1
 
     def _sd(self, par: Array) -> Array:
-        return np.broadcast_to(par[: self.variances] ** self._power, (self.k,))
+        return np.broadcast_to(par[: self.variances] ** self.power, (self.k,))
 
     def factor(self, par: Array) -> Array:
         """``diag(s) C``, (k, k)."""
@@ -129,7 +129,7 @@ class Scaled:
 
     def _ds(self, par: Array) -> Array:
         """Derivatives of s in their parameters."""
-        return 2 * par[: self.variances] if self._power == 2 else np.ones(self.variances)
+        return 2 * par[: self.variances] if self.power == 2 else np.ones(self.variances)
 
     def curvature(self, par: Array, weights: Array) -> Array:
         """Nothing between different standard deviations."""
@@ -138,7 +138,7 @@ class Scaled:
             C, slope, bend = self.correlation.at(self._angle(par), self.k)
             mixed = (weights * slope).sum(axis=1)
             out[-1, :-1] = out[:-1, -1] = mixed.sum() if self.variances == 1 else mixed * self._ds(par)
-            if self._power == 2:
+            if self.power == 2:
                 out[np.arange(self.k), np.arange(self.k)] = 2 * (weights * C).sum(axis=1)
             out[-1, -1] = np.sum(weights * (self._sd(par)[:, None] * bend))
         return out
@@ -149,7 +149,7 @@ class Scaled:
         if self.variances == 1:
             sd = np.array([np.sqrt(np.mean(sd**2))])
         angle = [self.correlation.angle(self._rho(factor), self.k)] * self.correlation.n_par
-        return np.append(sd if self._power == 1 else np.sqrt(sd), angle)
+        return np.append(sd if self.power == 1 else np.sqrt(sd), angle)
 
     def _rho(self, factor: Array) -> float:
         length = np.linalg.norm(factor, axis=1)
@@ -178,7 +178,7 @@ class Scaled:
         """Standard deviations larger than one are in units of their own."""
         sizes = par[: self.variances]
         units = np.where(np.abs(sizes) > 1.0, np.abs(sizes), 1.0)
-        sd = np.broadcast_to(units**self._power, (self.k,))
+        sd = np.broadcast_to(units**self.power, (self.k,))
         return basis * sd, np.append(sizes / units, par[self.variances :])
 
     def at_limit(self, par: Array, near: float) -> Array:

@@ -9,6 +9,7 @@ import numpy as np
 from interlace.estimation import likelihood
 from interlace.hints import answers_by_name
 from interlace.model.coefficients import Coefficients
+from interlace.model.intervals import Intervals
 from interlace.model.levels import Levels
 from interlace.model.means import Means
 from interlace.model.rows import Rows
@@ -21,7 +22,7 @@ from interlace.variances.effect_size import icc, r2
 
 
 @answers_by_name
-class LinearMixedModel(Coefficients, Tests, Means, Components, Levels, Rows, Words):
+class LinearMixedModel(Coefficients, Tests, Intervals, Means, Components, Levels, Rows, Words):
     """A fitted linear mixed-effects model, as returned by `interlace.lmer`.
 
     Tables of results are pandas; what has a row per observation comes back in the caller's own frame library.

@@ -8,6 +8,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from interlace.design.encoding import Encoding
 from interlace.estimation.fit import Fit
 from interlace.estimation.layout import Layout
 from interlace.precision.singular import singular_line
@@ -65,17 +66,33 @@ class Component:
 
 def components(fit: Fit) -> tuple[Component, ...]:
     """One `Component` per random-effects term, in lme4's order of terms."""
-    seen: dict[str, int] = {}
     unknown = unknown_entries(fit)
     found = []
-    for i in Layout.of(fit.encoding).theta_order:
+    for i, label in labels_of_blocks(fit.encoding):
         block, T = fit.encoding.random[i], fit.solution.factors[i]
-        repeat = seen.get(block.group, 0)
-        seen[block.group] = repeat + 1
-        label = f"{block.group}.{repeat}" if repeat else block.group
         covariance = np.where(unknown[i], np.nan, fit.scale * (T @ T.T))
         found.append(Component(label, tuple(block.columns), covariance, block.covariance))
     return tuple(found)
+
+
+def labels_of_blocks(encoding: Encoding) -> list[tuple[int, str]]:
+    """The covariance blocks in lme4's order of terms: the number and the label of each (see `Component`)."""
+    seen: dict[str, int] = {}
+    out = []
+    for i in Layout.of(encoding).theta_order:
+        group = encoding.random[i].group
+        repeat = seen.get(group, 0)
+        seen[group] = repeat + 1
+        out.append((i, f"{group}.{repeat}" if repeat else group))
+    return out
+
+
+def groups_of_blocks(encoding: Encoding) -> list[tuple[int, str]]:
+    """The same with the grouping factor alone, as lme4 names parameters, where that leaves no two effects with
+    one name."""
+    blocks = labels_of_blocks(encoding)
+    effects = [(encoding.random[i].group, name) for i, _ in blocks for name in encoding.random[i].columns]
+    return [(i, encoding.random[i].group) for i, _ in blocks] if len(set(effects)) == len(effects) else blocks
 
 
 def varcorr_table(fit: Fit) -> Table:

@@ -1,0 +1,131 @@
+"""Confidence intervals of every parameter of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from interlace.estimation.fit import Fit
+from interlace.inference.estimates import fixed_effects
+from interlace.model.fitted import Fitted
+from interlace.options import word
+from interlace.precision.df import DdfLike
+from interlace.refitting import profile as profiles
+from interlace.refitting.profile import Profile
+from interlace.refitting.refit import refit
+from interlace.tables.table import Table
+from interlace.variances.intervals import wald_intervals
+
+METHODS = ("wald", "profile")
+
+
+class Intervals(Fitted):
+    """Confidence intervals of every parameter of a model."""
+
+    def profile(
+        self,
+        which: str | Iterable[str] | None = None,
+        *,
+        criterion: str = "ml",
+        progress: bool | None = None,
+    ) -> Profile:
+        """Likelihood profiles: how fast the deviance rises where one parameter is held off its estimate.
+
+        Standard deviations, correlations and sigma come in the order of lme4's theta, with the names that
+        lme4's `profile(m, signames = FALSE)` gives them ("sd_Days|Subject", "cor_Days.Intercept|Subject",
+        "sigma"), then the coefficients.
+
+        Parameters
+        ----------
+        which : str, or several, optional
+            Names of parameters, "random", "fixed" or "all".
+        criterion : {"ml", "reml"}
+            The deviance (of maximum likelihood, whatever the model was fitted by, as in lme4), or the REML
+            criterion. The latter has no profile of fixed effects: it is the likelihood of what they leave,
+            and its values with different fixed parts cannot be compared.
+        progress : bool, optional
+            Show a bar; by default only where a person watches.
+
+        Raises
+        ------
+        ModelError
+            The data cannot tell the variances, or a profile found a lower deviance than the fit.
+
+        Examples
+        --------
+        >>> import interlace
+        >>> m = interlace.lmer("Yield ~ 1 + (1 | Batch)", interlace.datasets.load("dyestuff"))
+        >>> m.profile().confint()
+                                lower    upper
+        sd_Intercept|Batch     12.198   84.063
+        sigma                  38.230   67.658
+        Intercept            1486.451 1568.548
+        0.95 profile-likelihood intervals, by the deviance (maximum likelihood)
+        """
+        return profiles.profile(self._fit, self._by, which, criterion=criterion, progress=progress)
+
+    def confint(
+        self,
+        parm: str | Iterable[str] | None = None,
+        *,
+        method: str = "wald",
+        level: float = 0.95,
+        criterion: str = "ml",
+        ddf: DdfLike = "satterthwaite",
+    ) -> Table:
+        """Confidence intervals: columns `estimate, lower, upper`, one row per parameter.
+
+        Parameters
+        ----------
+        parm : str, or several, optional
+            As `which` of `profile`.
+        method : {"wald", "profile"}
+            "wald": coefficients by t, standard deviations by their logarithms, correlations by Fisher's z,
+            each with the standard error from the Hessian of the criterion that was minimised. NaN at a
+            standard deviation of zero. "profile": by the likelihood, see `profile`; these need no standard
+            error, and end at zero where a standard deviation may be zero.
+        level : float
+            Between 0 and 1.
+        criterion : {"ml", "reml"}
+            Of the profile.
+        ddf : {"satterthwaite", "kenward-roger", "asymptotic"} or an object such as KenwardRoger()
+            Of the Wald intervals of coefficients; "asymptotic" gives those of lme4.
+
+        Examples
+        --------
+        >>> import interlace
+        >>> m = interlace.lmer("Reaction ~ Days + (1 | Subject)", interlace.datasets.load("sleepstudy"))
+        >>> m.confint("fixed", method="profile")
+                   estimate   lower   upper
+        Intercept   251.405 231.992 270.818
+        Days         10.467   8.887  12.048
+        0.95 profile-likelihood intervals, by the deviance (maximum likelihood)
+        """
+        if word("method", method, METHODS) == "wald":
+            return self._wald(parm, profiles.check_level(level), ddf)
+        level = profiles.check_level(level)
+        return profiles.intervals(self._fit, self._by, parm, level=level, criterion=criterion)
+
+    def _by(self, reml: bool) -> Fit:
+        return refit(self._fit, reml=reml)
+
+    def _wald(self, parm: str | Iterable[str] | None, level: float, ddf: DdfLike) -> Table:
+        random = wald_intervals(self._fit, self._memory.variance_parameters(), level)
+        fixed = fixed_effects(self._fit, self._memory.ddf(ddf, "model"))
+        lower, upper = fixed.interval(level)
+        rows = {name: ends for name, *ends in random}
+        rows |= {
+            name: list(ends) for name, *ends in zip(fixed.labels, fixed.estimate, lower, upper, strict=True)
+        }
+        names = [name for name, *_ in random]
+        chosen = profiles.chosen(parm, names, list(fixed.labels))
+        kept = [name for name in rows if name in chosen]
+        empty = any(not np.isfinite(rows[name]).all() for name in kept)
+        note = [
+            f"{level:.12g} Wald intervals: standard deviations by their logarithms, correlations by Fisher's "
+            "z",
+            fixed.ddf.note,
+            "NaN: at the edge of what is possible there is no standard error; take method='profile'" * empty,
+        ]
+        return Table.of_rows([rows[name] for name in kept], ["estimate", "lower", "upper"], kept, note=note)
