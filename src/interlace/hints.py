@@ -37,7 +37,7 @@ ATTRIBUTES = {
     **dict.fromkeys(("summary2", "summ", "print"), "write m.summary()"),
     **dict.fromkeys(("ttest", "ftest", "waldtest", "waldtestterms", "contest"), "write m.contrast_test(...)"),
     **dict.fromkeys(("contrast", "contrasts", "lstests", "linfct"), "write m.contrast_test(...)"),
-    **dict.fromkeys(("confintervals", "conflimits", "profilere"), "write m.confint(method='profile')"),
+    **dict.fromkeys(("confintervals", "conflimits", "profilere"), "write m.confint(...)"),
     **dict.fromkeys(("lsmeans", "margins", "marginaleffects"), "write m.emmeans(...)"),
     **dict.fromkeys(("update", "fitagain"), "write the formula anew for interlace.lmer, or m.refit(y)"),
     **dict.fromkeys(("refitml",), "write m.refit(reml=False)"),

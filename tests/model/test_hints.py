@@ -44,7 +44,7 @@ def m() -> interlace.LinearMixedModel:
         ("random_effects", "m.ranef()"),
         ("cov_params", "m.vcov()"),
         ("cov_re", "m.varcorr()"),
-        ("conf_int", "m.contrast_test("),
+        ("conf_int", "m.confint("),
         ("summary2", "m.summary()"),
         ("df.residual", "m.df_resid"),
         ("fixeff", "m.fixef"),  # a slip of the finger

@@ -57,10 +57,10 @@ class Intervals(Fitted):
         >>> import interlace
         >>> m = interlace.lmer("Yield ~ 1 + (1 | Batch)", interlace.datasets.load("dyestuff"))
         >>> m.profile().confint()
-                                lower    upper
-        sd_Intercept|Batch     12.198   84.063
-        sigma                  38.230   67.658
-        Intercept            1486.451 1568.548
+                              lower   upper
+        sd_Intercept|Batch    12.20   84.06
+        sigma                 38.23   67.66
+        Intercept           1486.45 1568.55
         0.95 profile-likelihood intervals, by the deviance (maximum likelihood)
         """
         return profiles.profile(self._fit, self._by, which, criterion=criterion, progress=progress)

@@ -88,8 +88,8 @@ def labels_of_blocks(encoding: Encoding) -> list[tuple[int, str]]:
 
 
 def groups_of_blocks(encoding: Encoding) -> list[tuple[int, str]]:
-    """The same with the grouping factor alone, as lme4 names parameters, where that leaves no two effects with
-    one name."""
+    """The same with the grouping factor alone, as lme4 names parameters, where no two effects have one name
+    then."""
     blocks = labels_of_blocks(encoding)
     effects = [(encoding.random[i].group, name) for i, _ in blocks for name in encoding.random[i].columns]
     return [(i, encoding.random[i].group) for i, _ in blocks] if len(set(effects)) == len(effects) else blocks
