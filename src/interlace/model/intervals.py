@@ -15,7 +15,7 @@ from interlace.refitting import profile as profiles
 from interlace.refitting.profile import Profile
 from interlace.refitting.refit import refit
 from interlace.tables.table import Table
-from interlace.variances.intervals import wald_intervals
+from interlace.variances.wald_ends import wald_intervals
 
 METHODS = ("wald", "profile")
 
