@@ -9,7 +9,7 @@ import numpy as np
 from interlace.estimation import likelihood
 from interlace.hints import answers_by_name
 from interlace.model.coefficients import Coefficients
-from interlace.model.intervals import Intervals
+from interlace.model.confidence import Intervals
 from interlace.model.levels import Levels
 from interlace.model.means import Means
 from interlace.model.rows import Rows
