@@ -111,6 +111,40 @@ def crossed(n: int, first: int, second: int) -> Callable[[Generator, int], Colum
     return make
 
 
+def ratings(n: int, users: int, movies: int) -> Callable[[Generator, int], Columns]:
+    """Heavy tails on both sides, as MovieLens 1M has them: a few users rate much, a few movies are rated by
+    nearly everybody, nobody rates a movie twice."""
+
+    def make(rng: Generator, shrink: int) -> Columns:
+        levels = max(users // shrink, 5), max(movies // shrink, 5)
+        rows = min(n // shrink, levels[0] * levels[1] // 2)
+        popularity = -0.9 * np.log(np.arange(1, levels[1] + 1))
+        counts = _activity(rng, rows, *levels)
+        # The largest of popularity + Gumbel noise: draws without replacement, in proportion to popularity.
+        chosen = [
+            np.argpartition(popularity + rng.gumbel(size=levels[1]), -count)[-count:] for count in counts
+        ]
+        user, movie = np.repeat(np.arange(levels[0]), counts), rng.permutation(levels[1])[np.concatenate(chosen)]
+        order = rng.permutation(rows)
+        user, movie = user[order], movie[order]
+        effect = rng.normal(scale=0.4, size=levels[0])[user] + rng.normal(scale=0.6, size=levels[1])[movie]
+        return {"y": 3.5 + effect + rng.normal(scale=0.9, size=rows), "user": user, "movie": movie}
+
+    return make
+
+
+def _activity(rng: Generator, rows: int, users: int, movies: int) -> np.ndarray:
+    """How many movies each user rates, at least 20: lognormal with mean 165 and standard deviation 190."""
+    variance = np.log1p((190 / 165) ** 2)
+    drawn = rng.lognormal(np.log(165) - variance / 2, np.sqrt(variance), size=users)
+    least, most = min(20, movies // 2), int(0.8 * movies)
+    counts = np.clip(np.rint(drawn * rows / drawn.sum()), least, most).astype(int)
+    while (missing := rows - int(counts.sum())) != 0:
+        room = np.flatnonzero(counts < most if missing > 0 else counts > least)
+        counts[rng.permutation(room)[: abs(missing)]] += np.sign(missing)
+    return counts
+
+
 def maximal(rng: Generator, shrink: int) -> Columns:
     """Every subject sees every item once, in one of eight conditions turned like a Latin square."""
     subjects, items = 56, 32
@@ -198,6 +232,13 @@ PROBLEMS = [
         "y ~ x",
         (("1", "a"), ("1", "b")),
         crossed(1_000_000, 50_000, 5_000),
+    ),
+    Problem(
+        "ratings_1m",
+        "heavy tails, 6,040 users x 3,706 movies",
+        "y ~ 1",
+        (("1", "user"), ("1", "movie")),
+        ratings(1_000_209, 6_040, 3_706),
     ),
     Problem(
         "maximal",
