@@ -10,57 +10,7 @@
 namespace interlace {
 namespace {
 
-// Columns of a front treated at once. One call of BLAS must not keep an interrupt waiting for long: 5e10 flops at most.
-index block_columns(index n) {
-    const double fits = 2.5e10 / (static_cast<double>(n) * static_cast<double>(n) + 1.0);
-    return std::max<index>(32, std::min<index>(256, static_cast<index>(fits)));
-}
-
 [[noreturn]] void not_positive() { throw NotPositiveDefinite(); }
-
-// A front while it is assembled: pivot columns in the panel, the rest in the update matrix. Lower triangle only.
-struct FrontMatrix {
-    double *panel, *update;
-    index size, pivots;
-    double& at(index row, index col) const {
-        return col < pivots ? panel[row + col * size] : update[(row - pivots) + (col - pivots) * (size - pivots)];
-    }
-    double& lower(index a, index b) const { return a >= b ? at(a, b) : at(b, a); }
-};
-
-// Panel and update of a front -= B B', B = size x m.
-void subtract_outer(const FrontMatrix& f, const double* b, index m) {
-    const index below = f.size - f.pivots;
-    blas::syrk_lower('N', f.pivots, m, -1.0, b, f.size, 1.0, f.panel, f.size);
-    if (below == 0) return;
-    blas::gemm('N', 'T', below, f.pivots, m, -1.0, b + f.pivots, f.size, b, f.size, 1.0, f.panel + f.pivots, f.size);
-    blas::syrk_lower('N', below, m, -1.0, b + f.pivots, f.size, 1.0, f.update, below);
-}
-
-// Partial Cholesky of a front, left-looking over blocks of pivot columns.
-void factor_front(const FrontMatrix& f) {
-    const index n = f.size, below = n - f.pivots;
-    double* a = f.panel;
-    if (f.pivots == 1) {
-        if (!(a[0] > 0)) not_positive();
-        a[0] = std::sqrt(a[0]);
-        const double inv = 1.0 / a[0];
-        for (index r = 1; r < n; ++r) a[r] *= inv;
-        for (index c = 0; c < below; ++c)
-            for (index r = c; r < below; ++r) f.update[r + c * below] -= a[1 + r] * a[1 + c];
-        return;
-    }
-    const index step = block_columns(n);
-    for (index j0 = 0; j0 < f.pivots; j0 += step) {
-        const index nb = std::min(step, f.pivots - j0), rows = n - j0 - nb;
-        double* d = a + j0 + j0 * n;
-        if (j0 > 0) blas::gemm('N', 'T', n - j0, nb, j0, -1.0, a + j0, n, a + j0, n, 1.0, d, n);
-        if (!blas::potrf_lower(nb, d, n)) not_positive();
-        blas::trsm_lower('R', 'T', rows, nb, d, n, d + nb, n);
-        check_interrupt();
-    }
-    if (below > 0) blas::syrk_lower('N', below, f.pivots, -1.0, a + f.pivots, n, 1.0, f.update, below);
-}
 
 }  // namespace
 
@@ -294,8 +244,7 @@ void Cholesky::factor_fixed() {
     blas::trsm_lower('L', 'T', m - 1, 1, sx_.data(), m, beta_.data(), std::max<index>(1, m - 1));
 }
 
-// The block of M^-1 on a front, from that of its parent: for pivots J and what lies below them R,
-//   Z_RJ = -Z_RR W,  Z_JJ = (L_JJ L_JJ')^-1 - W'Z_RJ,  W = L_RJ L_JJ^-1   (Takahashi's equations by blocks).
+// The block of M^-1 on a front, from that of its parent.
 void Cholesky::front_inverse(index index_of_front, const Front* parent, const double* parent_z, double* z) const {
     const Front& front = s_->fronts[index_of_front];
     const index n = front.size();
@@ -307,27 +256,7 @@ void Cholesky::front_inverse(index index_of_front, const Front* parent, const do
             for (index r = c; r < front.rows; ++r)
                 z[front.pivots + r + (front.pivots + c) * n] = parent_z[pos[r] + pos[c] * up];
     }
-    if (n == 1) {
-        z[0] = 1.0 / (l[0] * l[0]);
-        return;
-    }
-    std::vector<double> w;
-    const index step = block_columns(n);
-    for (index j0 = (front.pivots - 1) / step * step; j0 >= 0; j0 -= step) {
-        const index nb = std::min(step, front.pivots - j0), j1 = j0 + nb, rows = n - j1;
-        const double* ljj = l + j0 + j0 * n;
-        double* zjj = z + j0 + j0 * n;
-        for (index c = 0; c < nb; ++c) std::copy_n(ljj + c + c * n, nb - c, zjj + c + c * n);
-        blas::potri_lower(nb, zjj, n);
-        if (rows > 0) {
-            w.resize(rows * nb);
-            for (index c = 0; c < nb; ++c) std::copy_n(ljj + nb + c * n, rows, &w[c * rows]);
-            blas::trsm_lower('R', 'N', rows, nb, ljj, n, w.data(), rows);
-            blas::symm_lower('L', rows, nb, -1.0, z + j1 + j1 * n, n, w.data(), rows, 0.0, z + j1 + j0 * n, n);
-            blas::gemm('T', 'N', nb, nb, rows, -1.0, w.data(), rows, z + j1 + j0 * n, n, 1.0, zjj, n);
-        }
-        check_interrupt();
-    }
+    invert_front(n, front.pivots, l, z);
 }
 
 }  // namespace interlace

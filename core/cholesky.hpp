@@ -2,19 +2,15 @@
 // square matrix with F F' = the relative covariance; lower triangular or not makes no difference here).
 #pragma once
 #include <memory>
-#include <stdexcept>
 #include <vector>
 
 #include "crossproducts.hpp"
+#include "front.hpp"
 #include "symbolic.hpp"
 
 namespace interlace {
 
 using Blocks = std::vector<std::vector<double>>;  // one array per grouping factor
-
-struct NotPositiveDefinite : std::domain_error {
-    NotPositiveDefinite() : std::domain_error("a pivot of the Cholesky factorisation is not positive") {}
-};
 
 // Right-hand sides in the order of the factor: `lead` q_lead x m row-major, `rest` q_rest x m column-major.
 struct Rhs {

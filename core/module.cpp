@@ -5,6 +5,7 @@
 #include "clusters.hpp"
 #include "deviance.hpp"
 #include "moments.hpp"
+#include "pool.hpp"
 #include "triangle.hpp"
 
 namespace interlace {
@@ -215,6 +216,8 @@ void bind_criterion(nb::module_& m) {
 NB_MODULE(_core, m) {
     m.doc() = "Compiled core of interlace. Use it through interlace.kernel only.";
     m.def("load_blas", &interlace::load_blas, "blas"_a, "lapack"_a);
+    m.def("set_threads", &interlace::pool::set_threads, "n"_a);
+    m.def("threads", &interlace::pool::threads);
     nb::exception<interlace::NotPositiveDefinite>(m, "NotPositiveDefiniteError", PyExc_ArithmeticError);
     interlace::bind_products(m);
     interlace::bind_factor(m);

@@ -75,6 +75,7 @@ from interlace._core import (
     pivoted,
     precision,
     select_fixed,
+    set_threads,
     with_fixed,
     with_response,
     with_responses,
@@ -97,6 +98,7 @@ __all__ = [
     "analyze",
     "blas_threads",
     "combine",
+    "core_threads",
     "explained",
     "fold",
     "lower_factor",
@@ -135,27 +137,28 @@ _TINY, _WORTH_SHARING = 1e5, 3e8
 
 
 class _ThreadLimit:
-    """The fewest BLAS threads that anybody inside asks for: their number is the process's.
+    """The fewest threads that anybody inside asks for: their number is the process's.
 
-    A process that is forked has one thread, whatever its parent had: what the others asked for does not hold
-    in it, and no fork happens while one of them is changing the limit.
+    BLAS has threads, and so has the core, which calls BLAS with one thread in each of its own. A process that
+    is forked has one thread, whatever its parent had: what the others asked for does not hold in it, and no
+    fork happens while one of them is changing the limit.
     """
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._asked: list[tuple[int, int]] = []  # thread that asks, how many
+        self._asked: list[tuple[int, int, int]] = []  # thread that asks, how many for BLAS and for the core
         self._before: list[tuple[LibController, int]] = []
 
-    def enter(self, threads: int) -> None:
+    def enter(self, blas: int, core: int) -> None:
         with self._lock:
             if not self._asked:
                 self._before = [(lib, lib.num_threads) for lib in _blas().lib_controllers]
-            self._asked.append((get_ident(), threads))
+            self._asked.append((get_ident(), blas, core))
             self._apply()
 
-    def leave(self, threads: int) -> None:
+    def leave(self, blas: int, core: int) -> None:
         with self._lock:
-            self._asked.remove((get_ident(), threads))
+            self._asked.remove((get_ident(), blas, core))
             self._apply()
 
     def before_fork(self) -> None:
@@ -166,15 +169,17 @@ class _ThreadLimit:
 
     def after_fork_in_child(self) -> None:
         """Only what the thread that forked has asked for is left."""
-        mine = [(thread, threads) for thread, threads in self._asked if thread == get_ident()]
+        mine = [asked for asked in self._asked if asked[0] == get_ident()]
         if len(mine) < len(self._asked):
             self._asked = mine
             self._apply()
         self._lock.release()
 
     def _apply(self) -> None:
+        given = [threads for _, threads in self._before] or [MOST_THREADS]
+        set_threads(min(*given, *(core for _, _, core in self._asked)) if self._asked else 1)
         for lib, threads in self._before:
-            _set_threads(lib, min([threads, *(asked for _, asked in self._asked)]))
+            _set_threads(lib, min([threads, *(blas for _, blas, _ in self._asked)]))
 
 
 def _set_threads(lib: LibController, threads: int) -> None:
@@ -217,28 +222,39 @@ def thread_count(n_jobs: int | None) -> int | None:
 
 
 def blas_threads(flops: float, at_most: int | None = None) -> AbstractContextManager[None]:
-    """Inside, BLAS uses one thread unless a factorisation of this many flops is worth sharing.
+    """Inside, BLAS uses one thread unless work of this many flops is worth sharing.
 
     Never more threads than `at_most`, nor than the process was given (OMP_NUM_THREADS, OPENBLAS_NUM_THREADS,
-    threadpoolctl).
+    threadpoolctl); the core has no more either.
     """
     if flops <= _TINY or (flops >= _WORTH_SHARING and at_most is None):
         return _AS_IT_IS
-    return _limited(1 if flops < _WORTH_SHARING or at_most is None else at_most)
+    threads = 1 if flops < _WORTH_SHARING or at_most is None else at_most
+    return _limited(threads, threads)
+
+
+def core_threads(flops: float, at_most: int | None = None) -> AbstractContextManager[None]:
+    """Inside, the core has threads of its own for factorisations of this many flops, and BLAS one in each.
+
+    They are as many as BLAS was given (OMP_NUM_THREADS, OPENBLAS_NUM_THREADS, threadpoolctl), but never more
+    than `at_most`. They sleep while they wait, so that other processes on the same cores do no harm. The core
+    uses them for large dense blocks only.
+    """
+    return _AS_IT_IS if flops <= _TINY else _limited(1, MOST_THREADS if at_most is None else at_most)
 
 
 def one_thread() -> AbstractContextManager[None]:
     """Inside, BLAS uses one thread: for many small products."""
-    return _limited(1)
+    return _limited(1, 1)
 
 
 _AS_IT_IS = nullcontext()
 
 
 @contextmanager
-def _limited(threads: int) -> Iterator[None]:
-    _limit.enter(threads)
+def _limited(blas: int, core: int) -> Iterator[None]:
+    _limit.enter(blas, core)
     try:
         yield
     finally:
-        _limit.leave(threads)
+        _limit.leave(blas, core)

@@ -104,9 +104,13 @@ class System:
         q = sum(levels * k for levels, k in zip(layout.levels, layout.k, strict=True))
         return self.symbolic.flops + q * columns * (columns + max(layout.k))
 
-    def threads(self, flops: float | None = None) -> AbstractContextManager[None]:
-        """Inside, BLAS has the threads that so many flops (one factorisation) are worth, `n_jobs` at most."""
-        return kernel.blas_threads(self.flops if flops is None else flops, self.n_jobs)
+    def threads(self) -> AbstractContextManager[None]:
+        """Inside, the core has the threads that a factorisation is worth, `n_jobs` at most, and BLAS one."""
+        return kernel.core_threads(self.flops, self.n_jobs)
+
+    def blas_threads(self, flops: float) -> AbstractContextManager[None]:
+        """Inside, BLAS has the threads that so many flops are worth, `n_jobs` at most."""
+        return kernel.blas_threads(flops, self.n_jobs)
 
     def internal_factors(self, factors: tuple[Array, ...]) -> list[Array]:
         """Factors per covariance block to factors per grouping factor of the kernel, about the origin."""

@@ -111,7 +111,7 @@ def moments(fit: Fit, marginal: Marginal) -> Moments:
     for batch in batches:
         size = batch.size(A.layout.k)
         for part in chunks(batch, size * (size + 2 * m * (p + 1))):
-            with fit.criterion.system.threads(4.0 * len(part) * size**3):
+            with fit.criterion.system.blas_threads(4.0 * len(part) * size**3):
                 _add(sums, fit, columns, found, part, gram.of(part))
     return _finished(fit, marginal.root, sums, np.array([parameter.gamma for parameter in found]))
 

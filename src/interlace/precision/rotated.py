@@ -38,7 +38,7 @@ def moments_of(fit: Fit) -> Moments:
         found = sums.moments(fit, Marginal.of(fit))
         if not found.lost_digits or work > POSSIBLE:
             return found
-    with fit.criterion.system.threads(work):
+    with fit.criterion.system.blas_threads(work):
         return moments(fit)
 
 
