@@ -124,7 +124,10 @@ def ratings(n: int, users: int, movies: int) -> Callable[[Generator, int], Colum
         chosen = [
             np.argpartition(popularity + rng.gumbel(size=levels[1]), -count)[-count:] for count in counts
         ]
-        user, movie = np.repeat(np.arange(levels[0]), counts), rng.permutation(levels[1])[np.concatenate(chosen)]
+        user, movie = (
+            np.repeat(np.arange(levels[0]), counts),
+            rng.permutation(levels[1])[np.concatenate(chosen)],
+        )
         order = rng.permutation(rows)
         user, movie = user[order], movie[order]
         effect = rng.normal(scale=0.4, size=levels[0])[user] + rng.normal(scale=0.6, size=levels[1])[movie]

@@ -28,12 +28,6 @@ Cholesky::Cholesky(CrossProducts products, std::shared_ptr<const Symbolic> symbo
         if (s_->fronts[f].parent != -1) children_[s_->fronts[f].parent].push_back(static_cast<index>(f));
 }
 
-void Cholesky::set_response(CrossProducts products) {
-    if (products.random != a_.random || products.fixed != a_.fixed)
-        throw std::invalid_argument("these cross-products belong to other rows");
-    a_ = std::move(products);
-}
-
 void Cholesky::factorize(const Blocks& factors) {
     f_ = factors;
     ld_l2_ = -ld_prior_;

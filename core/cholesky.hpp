@@ -32,7 +32,6 @@ class Cholesky {
 
     // L, RX, beta, u and the penalized residual sum of squares. Throws NotPositiveDefinite if a pivot is not positive.
     void factorize(const Blocks& factors);
-    void set_response(CrossProducts products);  // same random and fixed part
 
     double ld_l2() const { return ld_l2_; }  // log det M less that of P: log det V, where no prior is `none`
     double ld_m() const { return ld_l2_ + ld_prior_; }

@@ -44,7 +44,6 @@ class ProfiledDeviance : public Objective {
     std::vector<double> hessian(const std::vector<double>& par);
     const Cholesky& factor() const { return factor_; }
     const Parametrization& map() const { return map_; }
-    void set_response(CrossProducts products) { factor_.set_response(std::move(products)); }
 
     static constexpr double diagonal_floor = 1e-6;
 

@@ -184,7 +184,6 @@ void bind_criterion(nb::module_& m) {
             };
             return nb::make_tuple(squares(found.gradient), to_numpy(found.average, {along.size(), along.size()}), squares(found.misfit));
         }, nb::arg("directions"), nb::arg("scale") = nb::none())
-        .def("set_response", &ProfiledDeviance::set_response)
         .def("derivatives", [](ProfiledDeviance& d, const Flat& par) {
             const auto x = to_vector(par);
             std::vector<double> g, h;

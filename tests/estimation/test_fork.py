@@ -108,6 +108,30 @@ thread.join()
     assert run(code) == "[17.0, 17.0]"
 
 
+def test_a_child_makes_threads_of_its_own() -> None:
+    """The core's threads stay with the parent: one is forked that has them, and one while they are at work."""
+    code = """
+rng = numpy.random.default_rng(1)
+n, a, b = 15000, 900, 600
+rows = {"y": rng.normal(size=n), "a": rng.integers(0, a, n), "b": rng.integers(0, b, n)}
+def work():
+    return interlace.lmer("y ~ 1 + (1 | a) + (1 | b)", rows).loglik
+first = work()
+stop = threading.Event()
+def busy():
+    while not stop.is_set():
+        work()
+same = [in_child(work) == first]
+thread = threading.Thread(target=busy, daemon=True)
+thread.start()
+same += [in_child(work) == first for i in range(3)]
+stop.set()
+thread.join()
+print(same, work() == first)
+"""
+    assert run(code) == "[True, True, True, True] True"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", ["multiprocessing", "loky"])
 def test_pools_of_processes(workers: str) -> None:

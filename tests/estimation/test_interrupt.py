@@ -56,11 +56,11 @@ print(fit(*small).optimum.status)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals are sent the POSIX way")
-@pytest.mark.parametrize("delay", [0.2, 1.0])
-def test_ctrl_c_ends_a_fit_within_a_second(delay: float) -> None:
+@pytest.mark.parametrize(("delay", "threads"), [(0.2, 1), (1.0, 1), (1.0, 2)])
+def test_ctrl_c_ends_a_fit_within_a_second(delay: float, threads: int) -> None:
     """Early and late, in the analysis of the pattern and in the factorisations; then all is as before."""
     command = [sys.executable, "-c", LONG, str(delay)]
-    environment = os.environ | {"OPENBLAS_NUM_THREADS": "1"}
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": str(threads)}
     run = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert run.returncode == 0, run.stderr
     first, second = run.stdout.splitlines()
