@@ -109,7 +109,7 @@ thread.join()
 
 
 def test_a_child_makes_threads_of_its_own() -> None:
-    """The core's threads stay with the parent: one is forked that has them, and one while they are at work."""
+    """The threads of the core stay with the parent, at rest or at work when it forks."""
     code = """
 rng = numpy.random.default_rng(1)
 n, a, b = 15000, 900, 600
