@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 import interlace
 from interlace.errors import IdentificationWarning
+from interlace.estimation import separate
 from interlace.estimation.optimize import minimise
 from interlace.estimation.parameters import Parameters
 from interlace.estimation.separate import Separate, parts
@@ -49,6 +50,22 @@ def test_a_level_that_sees_everything_and_a_covariate_are_one_part() -> None:
     slopes = np.column_stack([np.ones(9), rng.normal(size=9)])
     assert len(parts(_whitened(slopes, list(range(9))))) == 1
     assert len(parts(_whitened(np.identity(3), [0, 0, 0]))) == 1
+
+
+@pytest.mark.parametrize(("share", "seen"), [(2e-11, True), (5e-12, False)])
+def test_what_a_level_hardly_sees_is_seen_until_it_is_rounding_error(share: float, seen: bool) -> None:
+    assert separate._seen(np.array([np.diag([1.0, share])]))[1].tolist() == [[seen, True]]
+
+
+@pytest.mark.parametrize(("apart", "found"), [(2e-5, 1), (0.0, 2)])
+def test_parts_between_which_a_level_sees_something_are_one(
+    apart: float, found: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The products between parts are looked at last, whatever was thought to be absent."""
+    monkeypatch.setattr(separate, "ABSENT", 0.3)
+    rows = np.array([[1, 0], [0, 1], [1, 20 * apart], [apart, 1]])
+    zz = rows[:, :, None] * rows[:, None, :]
+    assert len(parts(zz / zz.mean(axis=0).diagonal().mean())) == found
 
 
 def _table() -> pd.DataFrame:

@@ -264,6 +264,31 @@ def test_very_many_parameters_and_more_than_observations_are_searched_once(
     criterion: Any = SimpleNamespace(n_par=n_par, system=SimpleNamespace(A=A, flops=1.0))
     assert optimize.hopeless(criterion) == hopeless
     assert (optimize.elsewhere(criterion) == 0) == hopeless
+    assert (optimize.evaluations(criterion) < optimize.MAX_EVALUATIONS) == hopeless
+
+
+@pytest.mark.parametrize(("n_par", "most"), [(200, 80), (400, 10), (2000, 0)])
+def test_the_more_parameters_nothing_tells_apart_the_sooner_the_end(n_par: int, most: int) -> None:
+    criterion: Any = SimpleNamespace(n_par=n_par, system=SimpleNamespace(A=SimpleNamespace(n=60)))
+    assert optimize.evaluations(criterion) == most
+
+
+def test_the_hessian_at_the_end_is_exact_where_that_is_cheap(monkeypatch: pytest.MonkeyPatch) -> None:
+    learnt = Encoding.learn("y ~ x + (x | a) + (1 | b)", crossed(np.random.default_rng(1)))
+    exact = fit(*learnt).optimum
+    monkeypatch.setattr(optimize, "CHEAP_FLOPS", 0.0)
+    other = fit(*learnt).optimum
+    assert (exact.hessian_kind, other.hessian_kind) == ("exact", "average information")
+    assert not np.allclose(exact.hessian, other.hessian, rtol=1e-3)
+
+
+def test_of_starts_with_other_correlations_the_lowest_are_taken() -> None:
+    criterion = fit(*Encoding.learn("y ~ x + cs(0 + f | a)", crossed(np.random.default_rng(1)))).criterion
+    searches = optimize._Searches(criterion)
+    starts = [start for each in criterion.parameters.elsewhere(searches.best.natural_par) for start in each]
+    values = sorted(searches.compiled.value(start) for start in starts)
+    found = [searches.compiled.value(start) for start in searches.lowest(starts)]
+    assert found == values[: optimize.LOWEST] and 1 < len(found) < len(starts)
 
 
 @pytest.mark.filterwarnings("ignore::interlace.errors.InterlaceWarning")

@@ -41,9 +41,9 @@ LOST = "lost in rounding error"
 UNBOUNDED = "a minimum beside which the criterion has no lower bound"
 # Evaluations between two changes of basis.
 PIVOT_EVERY = 8
-# More parameters than this, and than observations, are not told apart by the data. The search creeps along a
-# valley there, and ends after so many evaluations, unproved.
-HOPELESS, HOPELESS_EVALUATIONS = 50, 80
+# More parameters than this, and than observations, are not told apart by the data: the search creeps along a
+# valley there, and ends, unproved, after so many evaluations; fewer with more parameters than the last of these.
+HOPELESS, HOPELESS_EVALUATIONS, HOPELESS_MANY = 50, 80, 200
 # Diagonal entries below this are tried at exactly zero.
 NEARLY_ZERO = 1e-2
 # The exact Hessian costs two gradients, each about three factorisations, for each parameter: it is computed
@@ -182,6 +182,13 @@ def hopeless(criterion: Criterion) -> bool:
     return criterion.n_par > max(HOPELESS, criterion.system.A.n)
 
 
+def evaluations(criterion: Criterion) -> int:
+    """Evaluations that the first search may take; its steps cost the cube of the parameters."""
+    if not hopeless(criterion):
+        return MAX_EVALUATIONS
+    return int(HOPELESS_EVALUATIONS / max(1.0, criterion.n_par / HOPELESS_MANY) ** 3)
+
+
 def _work(criterion: Criterion) -> float:
     """What an evaluation with derivatives costs: about a factorisation for each parameter."""
     if criterion.n_par <= MANY:
@@ -198,8 +205,7 @@ class _Searches(Generic[C]):
         self.whole, self.criterion = criterion, criterion.separated()
         self.compiled = self.criterion.kernel()
         self.moments: Array = self.compiled.moment_start()
-        most = HOPELESS_EVALUATIONS if hopeless(self.criterion) else MAX_EVALUATIONS
-        self.best = _Search(self.criterion, self.compiled, self.moments, most)
+        self.best = _Search(self.criterion, self.compiled, self.moments, evaluations(self.criterion))
         self.others: list[_Search[C]] = []
         self.unbounded = False
         self.most = elsewhere(self.criterion)

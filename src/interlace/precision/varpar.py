@@ -13,6 +13,7 @@ from interlace.errors import ModelError
 from interlace.estimation.covariance import Covariance
 from interlace.estimation.deviance import ProfiledDeviance
 from interlace.estimation.fit import Fit, NotPositiveDefiniteError
+from interlace.estimation.optimize import hopeless
 from interlace.precision.marginal import Marginal
 
 STEP = 1e-3
@@ -150,8 +151,12 @@ def _hessian(criterion: ProfiledDeviance, par: Array, fit: Fit, marginal: Margin
 
 
 def _profiled_hessian(criterion: ProfiledDeviance, par: Array) -> Array:
-    """Central differences of fourth order of the exact gradient: good to about 1e-10."""
+    """Central differences of fourth order of the exact gradient: good to about 1e-10. Where the data cannot
+    tell the parameters apart and they are very many, the average information."""
     compiled = criterion.kernel()
+    if hopeless(criterion):
+        with criterion.system.threads():
+            return np.asarray(compiled.derivatives(par)[1])
     H = np.empty((len(par), len(par)))
     with criterion.system.threads(), np.errstate(invalid="ignore"):  # the caller looks at infinite ones
         for i, x in enumerate(par):
