@@ -113,3 +113,14 @@ def test_unsigned_integers_of_64_bits(dtype: Any, data: pd.DataFrame) -> None:
     table = data.assign(Subject=pd.Series([int(v) + 2**63 for v in data["Subject"]]).astype(dtype))
     for m in (interlace.lmer(FORMULA, table), interlace.lmer(FORMULA, pl.from_pandas(table))):
         assert m.ranef()["Subject"].index[0] == 2**63 + 308
+
+
+def test_half_precision_numbers_are_levels(data: pd.DataFrame) -> None:
+    """They cannot be compared with large numbers as they are."""
+    columns = {name: data[name].to_numpy() for name in ("Reaction", "Days")}
+    m = interlace.lmer(FORMULA, columns | {"Subject": data["Subject"].to_numpy(np.float16)})
+    same = interlace.lmer(FORMULA, data)
+    assert m.loglik == same.loglik
+    new = {name: values[:9] for name, values in columns.items()}
+    found = m.predict(new | {"Subject": data["Subject"].to_numpy(np.float16)[:9]})
+    np.testing.assert_allclose(found, np.asarray(same.fitted)[:9])

@@ -140,6 +140,7 @@ LARGEST_WHOLE = 2.0**53
 
 def _whole(name: str, values: np.ndarray) -> np.ndarray:
     """Floats that are whole numbers, as int64."""
+    values = values.astype(np.float64)  # a narrow one cannot be compared with a large number
     wrong = np.flatnonzero(~np.isfinite(values) | (np.trunc(values) != values))
     if len(wrong):
         raise DataError(
@@ -160,7 +161,8 @@ def _whole_levels(factor: Factor) -> Factor:
     levels = factor.levels
     if levels.dtype.kind != "f" or not len(levels):
         return factor
-    if not (np.abs(levels) < LARGEST_WHOLE).all() or (np.trunc(levels) != levels).any():
+    wide = levels.astype(np.float64)
+    if not (np.abs(wide) < LARGEST_WHOLE).all() or (np.trunc(wide) != wide).any():
         return factor
     return Factor(factor.codes, levels.astype(np.int64), factor.ordered)
 

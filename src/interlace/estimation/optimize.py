@@ -42,7 +42,7 @@ UNBOUNDED = "a minimum beside which the criterion has no lower bound"
 # Evaluations between two changes of basis.
 PIVOT_EVERY = 8
 # More parameters than this, and than observations, are not told apart by the data: the search creeps along a
-# valley there, and ends, unproved, after so many evaluations; fewer with more parameters than the last of these.
+# valley there, and ends, unproved, after so many evaluations; fewer with more parameters than the last one.
 HOPELESS, HOPELESS_EVALUATIONS, HOPELESS_MANY = 50, 80, 200
 # Diagonal entries below this are tried at exactly zero.
 NEARLY_ZERO = 1e-2
