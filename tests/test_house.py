@@ -31,6 +31,7 @@ FLOORS = {
     "version": 1,
     "datasets": 2,
     "tables": 2,
+    "pictures": 2,
     "formula": 2,
     "design": 3,
     "estimation": 4,
@@ -53,7 +54,7 @@ COMPILED = "interlace._core"
 # from files, at cli); pandas elsewhere is for tables handed out.
 DOORS = {
     COMPILED: ("kernel",),
-    "matplotlib": ("report.plots",),
+    "matplotlib": ("pictures",),
     "narwhals": ("design",),
     "polars": ("design", "cli"),
     "pyarrow": ("design", "cli"),

@@ -14,6 +14,7 @@ from interlace.errors import (
     IdentificationWarning,
     InterlaceError,
     InterlaceWarning,
+    MissingPackageError,
     ModelError,
     RankDeficiencyWarning,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "InterlaceWarning",
     "KenwardRoger",
     "LinearMixedModel",
+    "MissingPackageError",
     "ModelError",
     "Precision",
     "RankDeficiencyWarning",

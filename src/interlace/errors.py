@@ -73,6 +73,10 @@ class ConvergenceError(InterlaceError, RuntimeError):
     """The optimiser could not find an optimum."""
 
 
+class MissingPackageError(InterlaceError, ImportError):
+    """A package that is not needed for models, and for this alone, is not installed."""
+
+
 class InterlaceWarning(UserWarning):
     """Base class of every warning that this library gives on purpose."""
 

@@ -23,9 +23,9 @@ from interlace.inference.families import NONE, TWO_SIDED
 from interlace.inference.given_source import GivenSource
 from interlace.inference.letter_display import letter_table
 from interlace.inference.letters import SYMBOLS
+from interlace.inference.means_drawn import Pictures
 from interlace.inference.means_labels import RowLabels
 from interlace.inference.means_list import MeansList
-from interlace.inference.means_rows import MeansRows
 from interlace.inference.means_view import CONTRASTS, MEANS, confidence
 from interlace.inference.regridding import regridded
 from interlace.options import number, switch, word
@@ -36,7 +36,7 @@ STILL = "contrasts are still on"
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class EMMeans(MeansRows):
+class EMMeans(Pictures):
     """Estimated marginal means, or contrasts or trends of them, as `LinearMixedModel.emmeans` gives them.
 
     Every row is a linear function of the coefficients. Contrasts of the rows are an `EMMeans` again, so that

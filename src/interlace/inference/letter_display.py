@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import combinations
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,6 +10,7 @@ from interlace.arrays import Array
 from interlace.errors import DataError
 from interlace.inference.letters import letters
 from interlace.inference.means_labels import RowLabels
+from interlace.inference.pairwise import pair_matrices
 from interlace.options import number
 from interlace.tables.table import Table
 
@@ -48,14 +48,9 @@ def letter_table(means: Compared, alpha: float, adjust: str | None, symbols: Any
     if not 0 < number("alpha", alpha) < 1:
         raise DataError(f"alpha must lie between 0 and 1, not {alpha:g}")
     table, tests = means.confint(), means.pairs(adjust=adjust).test()
-    p, at, order, texts = tests["p"].to_numpy(), 0, [], []
-    for _, rows in means.labels.groups():
-        k = len(rows)
-        pairs = list(combinations(range(k), 2))  # the order of pairs()
-        different = np.zeros((k, k), dtype=bool)
-        for (i, j), told in zip(pairs, p[at : at + len(pairs)] < alpha, strict=True):
-            different[i, j] = different[j, i] = told
-        at += len(pairs)
+    order, texts = [], []
+    for _, rows, p in pair_matrices(means.labels, tests["p"].to_numpy()):
+        different = p < alpha
         ranks = np.argsort(means.estimate[rows], kind="stable")
         named = [str(row) for row in rows[ranks]]
         texts += letters(named, different[np.ix_(ranks, ranks)], symbols)

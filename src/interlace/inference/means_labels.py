@@ -52,6 +52,10 @@ class RowLabels:
             found.setdefault(tuple(self.columns[name][i] for name in self.by), []).append(i)
         return [(values, np.array(rows)) for values, rows in found.items()]
 
+    def title(self, values: Sequence[Any]) -> str:
+        """What a group with these values of `by` is called."""
+        return ", ".join(f"{name} = {short(v)}" for name, v in zip(self.by, values, strict=True))
+
     def levels(self, name: str) -> tuple[Any, ...]:
         """The distinct values of a column in order of appearance."""
         return tuple(dict.fromkeys(self.columns[name]))
@@ -80,6 +84,11 @@ def text(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.15g}"
     return str(value)
+
+
+def short(value: Any) -> str:
+    """A value with no more than seven digits."""
+    return f"{value:.7g}" if isinstance(value, float) else text(value)
 
 
 def _are_numbers(values: Sequence[Any]) -> bool:

@@ -13,7 +13,7 @@ import pandas as pd
 from interlace.arrays import Array
 from interlace.errors import DataError
 from interlace.inference.families import GREATER, LESS, TWO_SIDED, Families
-from interlace.inference.means_labels import RowLabels, text
+from interlace.inference.means_labels import RowLabels, short
 from interlace.inference.means_source import Source
 from interlace.inference.means_view import MEANS, View, on_view
 from interlace.inference.response_scale import NoWayBack, ResponseScale
@@ -250,14 +250,10 @@ def _sections(labels: RowLabels, table: Table) -> tuple[list[str], list[tuple[st
     align = "".join("l" if name in own else "r" for name in header)
     sections = []
     for values, rows in labels.groups():
-        title = ", ".join(f"{name} = {text(v)}" for name, v in zip(labels.by, values, strict=True))
+        title = labels.title(values)
         sections.append((title, [[texts[name][i] for name in header] for i in rows]))
     return header, sections, align
 
 
 def _as_text(name: str, column: Any, labels: RowLabels) -> Any:
-    return [_short(value) for value in column] if name in labels.columns else column.to_numpy()
-
-
-def _short(value: Any) -> str:
-    return f"{value:.7g}" if isinstance(value, float) else text(value)
+    return [short(value) for value in column] if name in labels.columns else column.to_numpy()

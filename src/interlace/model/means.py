@@ -8,10 +8,12 @@ from interlace.estimation.fit import Fit
 from interlace.inference.emmeans import EMMeans
 from interlace.inference.joint_terms import joint_tests
 from interlace.inference.means_list import MeansList
+from interlace.inference.means_pictures import interaction_plot, read_roles
 from interlace.inference.means_view import View
 from interlace.inference.reference_means import MeansAsked, marginal_means
 from interlace.inference.trends import trends
-from interlace.inference.variables import values_asked
+from interlace.inference.variables import values_asked, variables_of
+from interlace.options import switch
 from interlace.precision.df import DdfLike, VcovLike
 from interlace.precision.memory import Memory
 from interlace.precision.robust import MODEL
@@ -173,6 +175,60 @@ class Means:
         """
         asked = MeansAsked(specs, by, values_asked(at, cov_reduce), weights, level, nesting, nuisance)
         return trends(self._fit, self._memory.ddf(ddf, vcov), var, max_degree, asked)
+
+    def emmip(
+        self,
+        formula: str,
+        *,
+        at: Any = None,
+        weights: Any = "equal",
+        ddf: DdfLike = "satterthwaite",
+        vcov: VcovLike = MODEL,
+        level: float = 0.95,
+        type: str = "link",
+        nesting: Any = None,
+        cov_reduce: Any = None,
+        intervals: bool = True,
+        ax: Any = None,
+    ) -> Any:
+        """An interaction plot of marginal means, with matplotlib.
+
+        Parameters
+        ----------
+        formula : str
+            ``"A ~ x | B"``: lines for A along x, a panel for each B; ``"~ x"`` is one line.
+        at, weights, ddf, vcov, level, type, nesting, cov_reduce
+            As for `emmeans`; a covariate needs several values to go along it, ``at={"x": [0, 5, 10]}``.
+        intervals, ax
+            As for `EMMeans.emmip`.
+
+        Returns
+        -------
+        matplotlib.axes.Axes
+            An array of them where there are several panels.
+
+        Raises
+        ------
+        MissingPackageError
+            matplotlib is not installed.
+        DataError
+            A variable or an option is not known.
+
+        Examples
+        --------
+        >>> import interlace
+        >>> m = interlace.lmer("distance ~ age * Sex + (1 | Subject)", interlace.datasets.load("orthodont"))
+        >>> ax = m.emmip("Sex ~ age", at={"age": [8, 10, 12, 14]})
+        >>> [len(line.get_xdata()) for line in ax.get_lines()]
+        [4, 4]
+        """
+        roles = read_roles(formula, list(variables_of(self._fit, values_asked(at, cov_reduce))))
+        found = self.emmeans(
+            list(roles.every), at=at, weights=weights, ddf=ddf, vcov=vcov, level=level, type=type,
+            nesting=nesting, cov_reduce=cov_reduce,
+        )  # fmt: skip
+        assert isinstance(found, EMMeans)
+        return interaction_plot(found, roles, switch("intervals", intervals), ax)
 
     def joint_tests(
         self,

@@ -1,0 +1,1 @@
+"""How results are drawn: values come in, axes of matplotlib go out."""
