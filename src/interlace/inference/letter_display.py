@@ -11,7 +11,7 @@ from interlace.errors import DataError
 from interlace.inference.letters import letters
 from interlace.inference.means_labels import RowLabels
 from interlace.inference.pairwise import pair_matrices
-from interlace.options import number
+from interlace.options import labels, number
 from interlace.tables.table import Table
 
 
@@ -43,10 +43,11 @@ def letter_table(means: Compared, alpha: float, adjust: str | None, symbols: Any
     Raises
     ------
     DataError
-        alpha does not lie between 0 and 1.
+        alpha does not lie between 0 and 1; the letters are no texts, or not different.
     """
     if not 0 < number("alpha", alpha) < 1:
         raise DataError(f"alpha must lie between 0 and 1, not {alpha:g}")
+    symbols = symbols if isinstance(symbols, str) else labels("letters", symbols)
     table, tests = means.confint(), means.pairs(adjust=adjust).test()
     order, texts = [], []
     for _, rows, p in pair_matrices(means.labels, tests["p"].to_numpy()):

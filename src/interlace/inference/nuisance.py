@@ -42,10 +42,10 @@ class Nuisance:
         return {name: v for name, v in variables.items() if name not in self.names}
 
     def weighed(self, fit: Fit, weighting: Weighting, weights: Any) -> Weighting:
-        """With weights of their levels: all the same if those of the others are; by the rows if not."""
+        """With weights of their levels: by the rows where the word for the others is not "equal"."""
         if not self.variables:
             return weighting
-        equal = isinstance(weights, str) and weights.casefold() == EQUAL
+        equal = not isinstance(weights, str) or weights.casefold() == EQUAL
         own = {}
         for v in self.variables:
             size = len(v.levels)

@@ -81,7 +81,8 @@ class Means:
             levels are in rows of one level of another alone, or that have no term of their own (``A + A:B``).
         nuisance : str or sequence of str, optional
             Factors that are averaged over one by one, whatever the weights of the others: all levels the same
-            with ``weights="equal"``, by their rows with any other. Those in interactions are no such factors.
+            with ``weights="equal"`` or an array, by their rows with other words. Those in interactions are no
+            such factors.
         cov_reduce : callable, bool or mapping, optional
             What a covariate is reduced to: by default its mean, or both values where it has two only; False
             keeps all values; a function of the values; or one of these for each covariate by name.

@@ -17,4 +17,4 @@ ask <- function(model, table, ...) { found <- try(rect(table), silent = TRUE)
   else asked[[length(asked) + 1]] <<- list(model = model, chain = list(...), table = lapply(found, I)) }
 quietly <- function(x) suppressWarnings(suppressMessages(x))
 write_asked <- function() write_json(list(versions = list(R = as.character(getRversion()), emmeans = as.character(packageVersion("emmeans")), lme4 = as.character(packageVersion("lme4"))),
-  data = frames, models = models, asked = asked), commandArgs(trailingOnly = TRUE)[1], digits = 15, auto_unbox = TRUE, na = "string", null = "null")
+  data = frames, models = models, asked = asked), commandArgs(trailingOnly = TRUE)[1], digits = I(11), auto_unbox = TRUE, na = "string", null = "null")
