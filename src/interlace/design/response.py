@@ -159,6 +159,8 @@ class _Reader:
         """The two steps of a function that is a straight line."""
         x, y = self.values(inside), self.values(node)
         low, high = int(np.argmin(x)), int(np.argmax(x))
+        if not x[low] < x[high]:
+            raise _NotAChainError
         slope = float((y[high] - y[low]) / (x[high] - x[low]))
         return [Made(PLUS, float(y[low] - slope * x[low])), Made(TIMES, slope)]
 

@@ -15,7 +15,7 @@ from interlace.errors import DataError, shown
 from interlace.inference.families import NONE
 from interlace.inference.means_labels import RowLabels, text
 from interlace.inference.means_source import Source
-from interlace.inference.means_view import MEANS, View
+from interlace.inference.means_view import CONTRASTS, MEANS, View
 from interlace.inference.response_scale import NoWayBack, ResponseScale
 
 
@@ -124,9 +124,11 @@ class MeansRows:
         """The rows of both, in one group: of the same model, with the same columns."""
         if not isinstance(other, MeansRows):
             return NotImplemented
-        same = np.array_equal(other.source.beta, self.source.beta, equal_nan=True)
-        if not same:
-            raise DataError("rows of two different models cannot stand in one table")
+        _refuse_others(self.source, other.source)
+        same = other.scale == self.scale and other.kind == self.kind
+        said = list(dict.fromkeys([*self.said, *other.said]))
+        if other.scale != self.scale:
+            said.append("on the scale of the model: rows of several scales have no common way back")
         mine, theirs = self.labels.columns, other.labels.columns
         names = list(dict.fromkeys([*mine, *theirs]))
         columns = {
@@ -138,9 +140,21 @@ class MeansRows:
             labels=RowLabels(columns),
             L=np.vstack([self.L, other.L]),
             shift=np.concatenate([self.shift, other.shift]),
+            kind=self.kind if same else CONTRASTS,
+            scale=self.scale if same else None,
             family="",
-            said=tuple(dict.fromkeys([*self.said, *other.said])),
+            said=tuple(said),
         )
 
     def __iter__(self) -> Iterator[Self]:
         return (self[i] for i in range(len(self)))
+
+
+def _refuse_others(mine: Source, theirs: Source) -> None:
+    if not np.array_equal(theirs.beta, mine.beta, equal_nan=True):
+        raise DataError("rows of two different models cannot stand in one table")
+    if theirs.ddf.name != mine.ddf.name or not np.array_equal(theirs.ddf.vcov, mine.ddf.vcov):
+        raise DataError(
+            f"rows with degrees of freedom by {mine.ddf.name} and by {theirs.ddf.name}, or with two "
+            "covariances of the coefficients, cannot stand in one table"
+        )

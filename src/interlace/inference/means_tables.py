@@ -15,7 +15,7 @@ from interlace.errors import DataError
 from interlace.inference.families import GREATER, LESS, TWO_SIDED, Families
 from interlace.inference.means_labels import RowLabels, short
 from interlace.inference.means_source import Source
-from interlace.inference.means_view import MEANS, View, on_view
+from interlace.inference.means_view import MEANS, RESPONSE, View, on_view
 from interlace.inference.response_scale import NoWayBack, ResponseScale
 from interlace.tables.cells import cells
 from interlace.tables.format import LINE_WIDTH, text_table
@@ -171,6 +171,8 @@ def tests(means: Means, asked: Hypotheses, view: View) -> Table:
         "p": p,
     }
     columns, scale = on_view(means, view, columns)
+    if view.type == RESPONSE and scale and means.scale is not None:
+        scale.append(f"tests are made on the {means.scale.name} scale")
     return Table.of(columns, note=[*_notes(means), *scale, *notes, *across, *_said_of(asked)])
 
 

@@ -243,6 +243,41 @@ def test_contrasts_without_a_place_on_the_scale_of_the_response(data: pd.DataFra
     assert again.frame["estimate"].tolist() == np.exp(again.confint(type="link")["estimate"]).tolist()
 
 
+def test_rows_of_two_scales_are_those_of_the_model(data: pd.DataFrame) -> None:
+    means = fitted("qlogis(share)", data).emmeans("A", type="response")
+    both = means + means.pairs()
+    expected = [*means.confint(type="link")["estimate"], *means.pairs().confint(type="link")["estimate"]]
+    np.testing.assert_allclose(both.frame["estimate"], expected)
+    assert "rows of several scales have no common way back" in both.frame.note
+    same(pd.DataFrame((means + means).frame[:3]), pd.DataFrame(means.frame))
+    with pytest.raises(interlace.DataError, match="prediction intervals are those of means"):
+        both.confint(interval="prediction")
+
+
+def test_rows_with_other_degrees_of_freedom_stay_apart(data: pd.DataFrame) -> None:
+    m = fitted("y", data)
+    with pytest.raises(interlace.DataError, match="by Satterthwaite and by Kenward-Roger"):
+        m.emmeans("A") + m.emmeans("A", ddf="kenward-roger")
+    with pytest.raises(interlace.DataError, match="two covariances"):
+        m.emmeans("A") + m.emmeans("A", vcov="CR0")
+    assert len(m.emmeans("A") + m.emmeans("1")) == 4
+
+
+def test_tests_say_on_which_scale_they_are(data: pd.DataFrame) -> None:
+    note = fitted("log(y)", data).emmeans("A", type="response").test(null=1.0).note
+    assert "tests are made on the log scale" in note and "null value 1" in note
+
+
+def test_a_standardised_response_in_chunks(data: pd.DataFrame, tmp_path: Any) -> None:
+    pytest.importorskip("pyarrow")
+    data.to_parquet(tmp_path / "rows.parquet", row_group_size=11)
+    whole = fitted("scale(log(y))", data).emmeans("A", type="response")
+    chunks = interlace.lmer("scale(log(y)) ~ A + (1 | g)", interlace.parquet(tmp_path / "rows.parquet"))
+    found = chunks.emmeans("A", type="response")
+    for name in ("estimate", "se", "lower", "upper"):
+        np.testing.assert_allclose(found.frame[name], whole.frame[name], rtol=1e-5)
+
+
 def test_a_response_as_it_is_needs_no_way_back(data: pd.DataFrame) -> None:
     means = fitted("y", data).emmeans("A")
     same(means.confint(type="response"), means.confint())
