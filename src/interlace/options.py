@@ -82,8 +82,9 @@ def number(option: str, given: object) -> float:
 
 
 def _is_finite(number: Any) -> bool:
-    """As a float: whole numbers may be too large for one."""
-    return bool(abs(number) <= sys.float_info.max)
+    """As a float: whole numbers may be too large for one, and short floats do not know the largest."""
+    value = number.item() if isinstance(number, np.generic) else number
+    return bool(abs(value) <= sys.float_info.max)
 
 
 def labels(option: str, given: object) -> tuple[str, ...]:

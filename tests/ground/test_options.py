@@ -117,3 +117,12 @@ def test_values_are_shown_on_one_short_line(value: Any, model: LinearMixedModel)
         with pytest.raises(DataError) as caught:
             call()
         assert len(str(caught.value)) < 400 and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64, np.longdouble, np.int8, np.uint64])
+def test_numbers_of_every_width(model: LinearMixedModel, kind: Any) -> None:
+    table = model.emmeans("Days").confint(interval="prediction", sigma=kind(2))
+    assert table["se"].item() == model.emmeans("Days").confint(interval="prediction", sigma=2.0)["se"].item()
+    if kind in (np.float16, np.float32, np.longdouble):
+        with pytest.raises(DataError, match="sigma must be a finite number"):
+            model.emmeans("Days").confint(interval="prediction", sigma=kind("inf"))

@@ -9,7 +9,7 @@ import numpy as np
 
 from interlace.arrays import Array
 from interlace.errors import DataError, shown
-from interlace.inference.means_labels import CONTRAST
+from interlace.inference.means_labels import CONTRAST, RowLabels
 from interlace.inference.response_scale import NoWayBack, ResponseScale
 from interlace.options import number, switch, word
 
@@ -167,6 +167,14 @@ def on_view(means: Viewed, view: View, columns: dict[str, Any]) -> tuple[dict[st
     if means.kind == CONTRASTS and CONTRAST in columns:
         found[CONTRAST] = [as_ratio(label) for label in columns[CONTRAST]]
     return found, said
+
+
+def labels_there(kind: str, labels: RowLabels) -> RowLabels:
+    """What stands beside estimates that are back: differences are ratios then."""
+    if kind != CONTRASTS or CONTRAST not in labels.columns:
+        return labels
+    ratios = tuple(as_ratio(label) for label in labels.columns[CONTRAST])
+    return replace(labels, columns=labels.columns | {CONTRAST: ratios})
 
 
 def as_ratio(label: str) -> str:

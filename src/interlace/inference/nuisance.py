@@ -70,7 +70,7 @@ def nuisance_of(fit: Fit, variables: Mapping[str, Variable], given: Any, specs: 
     if given is None:
         return Nuisance()
     named = (given,) if isinstance(given, str) else labels("nuisance", given)
-    for name in named:
+    for name in dict.fromkeys(named):
         if name not in variables:
             raise unknown_variable(name, list(variables))
         if not variables[name].categorical:
@@ -86,6 +86,6 @@ def nuisance_of(fit: Fit, variables: Mapping[str, Variable], given: Any, specs: 
         {column for member in term.members for column in members[member].columns}
         for term in fit.encoding.term_columns
     ]
-    tied = [name for name in named if any(name in used and len(used) > 1 for used in uses)]
+    tied = [name for name in dict.fromkeys(named) if any(name in used and len(used) > 1 for used in uses)]
     note = f"in interactions, and no nuisance factors for that: {listed(tied)}" if tied else ""
-    return Nuisance(tuple(variables[name] for name in named if name not in tied), note)
+    return Nuisance(tuple(variables[name] for name in dict.fromkeys(named) if name not in tied), note)

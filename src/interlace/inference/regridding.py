@@ -11,7 +11,7 @@ from interlace.arrays import Array
 from interlace.errors import DataError
 from interlace.inference.given_source import GivenSource
 from interlace.inference.means_rows import MeansRows
-from interlace.inference.means_view import LINK, RESPONSE, View, back, bias_of, way_back
+from interlace.inference.means_view import LINK, MEANS, RESPONSE, View, back, bias_of, labels_there, way_back
 from interlace.inference.response_scale import ResponseScale, named_scale
 
 Means = TypeVar("Means", bound=MeansRows)
@@ -24,26 +24,33 @@ def regridded(means: Means, transform: str, view: View) -> Means:
     ------
     DataError
         The way back from the scale of the model is not known; `transform` is no scale, or an estimate has no
-        place on it.
+        place on it; contrasts are to be brought to a scale of their own.
     """
     target = None if transform == RESPONSE else named_scale(transform)
+    if target is not None and means.kind != MEANS:
+        raise DataError(
+            f"{means.kind} have no {target.name} scale of their own: regrid the means, and take them "
+            "from what comes out"
+        )
     values: Array = means.estimate
     slope: Array = np.ones(len(means))
-    said: list[str] = []
+    labels, said = means.labels, ""
     if means.scale is not None:
         scale = way_back(means.scale)
         values, slope = back(scale, values, bias_of(means, view))
-        said.append(f"on the scale of the response, back from {scale.name}")
+        labels = labels_there(means.kind, labels)
+        said = f"on the scale of the response, back from {scale.name}"
     if target is not None:
         values, slope = _moved(target, values, slope)
-        said.append(f"brought to the {target.name} scale")
+        said = f"brought to the {target.name} scale by way of the response"
     covariance = means.source.vcov(means.L) * np.outer(slope, slope)
     return replace(
         means,
         source=GivenSource(values, covariance, means.df, means.source.ddf),
         L=np.eye(len(means)),
         shift=np.zeros(len(means)),
-        said=(*means.said, *said),
+        labels=labels,
+        said=(*means.said, *([said] if said else [])),
         scale=target,
         view=replace(view, type=view.type if target is not None else LINK, bias_adjust=False),
     )

@@ -38,6 +38,7 @@ def test_nuisance_factors_change_no_equal_means(m: LinearMixedModel) -> None:
     same(averaged.frame, plain.frame)
     assert "averaged over the levels of 2 nuisance factors" in averaged.frame.note
     assert "1 nuisance factor, B, M" in m.emmeans("A", nuisance="N").frame.note
+    assert "1 nuisance factor, B, M" in m.emmeans("A", nuisance=["N", "N"]).frame.note
     same(m.emtrends("x", "A", nuisance=["N"]).frame, m.emtrends("x", "A").frame)
 
 
@@ -106,6 +107,15 @@ def test_the_same_tests_of_groups_are_a_family(m: LinearMixedModel, method: str)
     kept = m.emmeans("A | B").pairs(adjust="none", cross_adjust=method)
     np.testing.assert_allclose(kept.test()["p"], found["p"])
     assert found["p"].equals(kept.test(cross_adjust=None)["p"])
+
+
+def test_groups_may_stand_in_any_order(m: LinearMixedModel) -> None:
+    means, order = m.emmeans("A | B"), [0, 3, 6, 1, 4, 7, 2, 5, 8]
+    plain, mixed = (
+        rows.test(null=0.3, cross_adjust="holm")["p"].to_numpy() for rows in (means, means[order])
+    )
+    np.testing.assert_allclose(mixed, plain[order])
+    assert not np.allclose(mixed, plain)
 
 
 def test_without_groups_there_is_nothing_to_cross(m: LinearMixedModel) -> None:

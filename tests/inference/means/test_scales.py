@@ -289,7 +289,11 @@ def test_regrid_to_another_scale(data: pd.DataFrame) -> None:
     means = fitted("y", data).emmeans("A")
     logs = means.regrid("log")
     np.testing.assert_allclose(logs.confint(type="response")["estimate"], means.frame["estimate"])
-    assert "brought to the log scale" in logs.frame.note
+    assert "brought to the log scale by way of the response" in logs.frame.note
+    ratios = fitted("log(y)", data).emmeans("A").pairs()
+    with pytest.raises(interlace.DataError, match="contrasts have no log scale of their own"):
+        ratios.regrid("log")
+    assert ratios.regrid().frame["contrast"].tolist() == ["a / b", "a / c", "b / c"]
     with pytest.raises(interlace.DataError, match="did you mean 'logit'"):
         means.regrid("logitt")
     with pytest.raises(interlace.DataError, match="has no place on the logit scale"):
