@@ -1,4 +1,4 @@
-"""The type of numbers."""
+"""The types of numbers, and of places in arrays."""
 
 from __future__ import annotations
 
@@ -6,3 +6,4 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.floating]
+Index = NDArray[np.integer]

@@ -10,7 +10,6 @@ from typing import Any, NoReturn, TypeVar
 
 from interlace.text import fold, nearest
 
-_NO_DELETION = "there are no deletion diagnostics yet"
 _NO_PLOTS = "there are no plots yet: m.fitted and m.residuals('standardized') are what one plots"
 
 #: Attribute of a fitted model elsewhere, in small letters without dots and underscores -> what to write.
@@ -44,7 +43,8 @@ ATTRIBUTES = {
     **dict.fromkeys(("rand",), "write m.ranova()"),
     **dict.fromkeys(("rsquared", "rsq", "rsquaredadj", "rsquaredgllm"), "write m.r2()"),
     **dict.fromkeys(("lrtest", "comparelrtest", "compare"), "write interlace.compare(m1, m2)"),
-    **dict.fromkeys(("bootmer", "bootstrap", "pbmodcomp"), "write interlace.bootstrap_compare(large, small)"),
+    "bootmer": "write m.bootstrap(...)",
+    "pbmodcomp": "write interlace.bootstrap_compare(large, small)",
     **dict.fromkeys(("getprediction", "predictions", "predictrandom"), "write m.predict(...)"),
     **dict.fromkeys(("ngrps", "kre", "nlevels"), "write m.ngroups"),
     **dict.fromkeys(("n", "nrow"), "write m.nobs"),
@@ -54,7 +54,8 @@ ATTRIBUTES = {
     **dict.fromkeys(("isreml", "method"), "write m.reml"),
     **dict.fromkeys(("call", "model"), "write m.formula"),
     **dict.fromkeys(("plot", "qqnorm", "plotting"), _NO_PLOTS),
-    **dict.fromkeys(("influence", "cooksd", "hatvalues", "cooksdistance"), _NO_DELETION),
+    **dict.fromkeys(("cooksd", "cooksdistance", "mdffits", "casedelete"), "write m.influence(...)"),
+    "hatvalues": "write m.leverage()",
 }  # fmt: skip
 
 #: Function or class of other packages -> what to write.
@@ -62,7 +63,8 @@ FUNCTIONS = {
     "anova": "write interlace.compare(m1, m2) for models, or m.anova() for the terms of one",
     **dict.fromkeys(("mixedlm", "lme", "mixed", "fit", "lmm"), "write interlace.lmer"),
     **dict.fromkeys(("glmer", "glmmtmb", "nlmer", "lm", "ols"), "only linear mixed models are fitted: lmer"),
-    **dict.fromkeys(("pbmodcomp", "bootmer"), "write interlace.bootstrap_compare(large, small)"),
+    "pbmodcomp": "write interlace.bootstrap_compare(large, small)",
+    "bootmer": "write m.bootstrap(...), or interlace.bootstrap_compare(large, small)",
     **dict.fromkeys(("aic", "bic"), "write interlace.aic_table(m1, m2), or m.aic and m.bic"),
     **dict.fromkeys(("loaddataset", "load", "data"), "write interlace.datasets.load('sleepstudy')"),
 }

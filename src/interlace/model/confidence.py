@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -11,13 +13,17 @@ from interlace.inference.estimates import fixed_effects
 from interlace.model.fitted import Fitted
 from interlace.options import word
 from interlace.precision.df import DdfLike
+from interlace.refitting import bootstrap as bootstrapping
 from interlace.refitting import profile as profiles
+from interlace.refitting.bootstrap import Bootstrap
 from interlace.refitting.profile import Profile
 from interlace.refitting.refit import refit
 from interlace.tables.table import Table
+from interlace.variances.natural import parameter_names
 from interlace.variances.wald_ends import wald_intervals
 
-METHODS = ("wald", "profile")
+METHODS = ("wald", "profile", "bootstrap")
+SAMPLES = 1000  # of a bootstrap whose number is not said
 
 
 class Intervals(Fitted):
@@ -73,6 +79,8 @@ class Intervals(Fitted):
         level: float = 0.95,
         criterion: str = "ml",
         ddf: DdfLike = "satterthwaite",
+        n: int = SAMPLES,
+        seed: int | None = None,
     ) -> Table:
         """Confidence intervals: columns `estimate, lower, upper`, one row per parameter.
 
@@ -80,17 +88,20 @@ class Intervals(Fitted):
         ----------
         parm : str, or several, optional
             As `which` of `profile`.
-        method : {"wald", "profile"}
+        method : {"wald", "profile", "bootstrap"}
             "wald": coefficients by t, standard deviations by their logarithms, correlations by Fisher's z,
             each with the standard error from the Hessian of the criterion that was minimised. NaN at a
             standard deviation of zero. "profile": by the likelihood, see `profile`; these need no standard
-            error, and end at zero where a standard deviation may be zero.
+            error, and end at zero where a standard deviation may be zero. "bootstrap": percentiles of a
+            parametric bootstrap, see `bootstrap`.
         level : float
             Between 0 and 1.
         criterion : {"ml", "reml"}
             Of the profile.
         ddf : {"satterthwaite", "kenward-roger", "asymptotic"} or an object such as KenwardRoger()
             Of the Wald intervals of coefficients; "asymptotic" gives those of lme4.
+        n, seed : int
+            Samples of the bootstrap, and what they are drawn by.
 
         Examples
         --------
@@ -102,10 +113,65 @@ class Intervals(Fitted):
         Days         10.467   8.887  12.048
         0.95 profile-likelihood intervals, by the deviance (maximum likelihood)
         """
-        if word("method", method, METHODS) == "wald":
-            return self._wald(parm, profiles.check_level(level), ddf)
-        level = profiles.check_level(level)
+        method, level = word("method", method, METHODS), profiles.check_level(level)
+        if method == "wald":
+            return self._wald(parm, level, ddf)
+        if method == "bootstrap":
+            return self._percentiles(parm, level, n, seed)
         return profiles.intervals(self._fit, self._by, parm, level=level, criterion=criterion)
+
+    def bootstrap(
+        self,
+        n: int = SAMPLES,
+        *,
+        kind: str = "parametric",
+        statistic: Callable[[Any], Any] | None = None,
+        seed: int | None = None,
+        n_jobs: int = 1,
+        progress: bool | None = None,
+    ) -> Bootstrap:
+        """Estimates of the model refitted to `n` responses drawn anew.
+
+        Parameters
+        ----------
+        n : int
+            Samples.
+        kind : {"parametric", "residual"}
+            "parametric": responses of `simulate`, with new random effects and errors (lme4's `bootMer`).
+            "residual": random effects of levels and residuals of rows are drawn with replacement from those
+            of the fit, centred and with the estimated variances (Carpenter, Goldstein and Rasbash 2003), so
+            that neither needs to be normal.
+        statistic : callable, optional
+            A function of a refitted model that gives a number or several: an array, a Series or a dict, whose
+            keys become names. By default every parameter, as in `confint`.
+        seed : int, optional
+            The same seed gives the same draws for any `n_jobs`.
+        n_jobs : int
+            Number of threads; -1 for one per processor.
+        progress : bool, optional
+            Show a bar; by default only where a person watches.
+
+        Examples
+        --------
+        >>> import interlace
+        >>> m = interlace.lmer("Yield ~ 1 + (1 | Batch)", interlace.datasets.load("dyestuff"))
+        >>> b = m.bootstrap(200, statistic=lambda r: {"ratio": r.fixef["Intercept"] / r.sigma}, seed=1)
+        >>> b.draws.shape
+        (200, 1)
+        """
+        function = None if statistic is None else partial(_of_model, statistic, type(self))
+        return bootstrapping.bootstrap(
+            self._fit, n, kind=kind, statistic=function, seed=seed, n_jobs=n_jobs, progress=progress
+        )
+
+    def _percentiles(self, parm: str | Iterable[str] | None, level: float, n: int, seed: int | None) -> Table:
+        fixed = list(self._fit.names)
+        random = [name for name in parameter_names(self._fit) if name not in fixed]
+        names = profiles.chosen(parm, random, fixed)
+        table = self.bootstrap(n, seed=seed).confint(level=level)
+        kept = [name for name in table.index if name in names]
+        rows = table.loc[kept]
+        return Table.of({name: rows[name].to_numpy() for name in rows.columns}, kept, note=table.note)
 
     def _by(self, reml: bool) -> Fit:
         return refit(self._fit, reml=reml)
@@ -129,3 +195,7 @@ class Intervals(Fitted):
             "NaN: at the edge of what is possible there is no standard error; take method='profile'" * empty,
         ]
         return Table.of_rows([rows[name] for name in kept], ["estimate", "lower", "upper"], kept, note=note)
+
+
+def _of_model(statistic: Callable[[Any], Any], kind: type, fit: Fit) -> Any:
+    return statistic(kind(fit))

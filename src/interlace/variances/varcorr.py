@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -66,12 +66,19 @@ class Component:
 
 def components(fit: Fit) -> tuple[Component, ...]:
     """One `Component` per random-effects term, in lme4's order of terms."""
-    unknown = unknown_entries(fit)
+    blocks, unknown = labels_of_blocks(fit.encoding), unknown_entries(fit)
+    return tuple(
+        replace(component, covariance=np.where(unknown[i], np.nan, component.covariance))
+        for component, (i, _) in zip(plain_components(fit), blocks, strict=True)
+    )
+
+
+def plain_components(fit: Fit) -> tuple[Component, ...]:
+    """The same, whatever the data tell."""
     found = []
     for i, label in labels_of_blocks(fit.encoding):
         block, T = fit.encoding.random[i], fit.solution.factors[i]
-        covariance = np.where(unknown[i], np.nan, fit.scale * (T @ T.T))
-        found.append(Component(label, tuple(block.columns), covariance, block.covariance))
+        found.append(Component(label, tuple(block.columns), fit.scale * (T @ T.T), block.covariance))
     return tuple(found)
 
 

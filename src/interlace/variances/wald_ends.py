@@ -6,7 +6,8 @@ import numpy as np
 
 from interlace.estimation.fit import Fit
 from interlace.precision.varpar import VarianceParameters
-from interlace.variances.varcorr import Component, components, groups_of_blocks
+from interlace.variances.natural import in_order, parameter_names, parameter_values
+from interlace.variances.varcorr import components
 from interlace.variances.varcorr_se import varcorr_se_table
 
 Interval = tuple[str, float, float, float]
@@ -23,34 +24,17 @@ def wald_intervals(fit: Fit, parameters: VarianceParameters, level: float) -> li
 
     z = special.ndtri((1 + level) / 2)
     table = varcorr_se_table(fit, parameters)
-    sd = [_by_log(row.sd, row.sd_se, z) for row in table.itertuples()]
-    corr = [_by_fisher(row.corr, row.corr_se, z) for row in table.itertuples()]
-    out: list[Interval] = []
-    at = 0
-    for component, (_, label) in zip(components(fit), groups_of_blocks(fit.encoding), strict=True):
-        own = slice(at, at + len(component.names) + len(component.pairs))
-        out += _of_component(component, label, sd[own], corr[own])
-        at = own.stop
-    out.append(("sigma", *sd[at]))
-    return out
-
-
-def _of_component(component: Component, label: str, sd: list[_Ends], corr: list[_Ends]) -> list[Interval]:
-    names, k = component.names, len(component.names)
-    of_pair = {pair: corr[k + p] for p, pair in enumerate(component.pairs)}
-    if component.shared:
-        out: list[Interval] = [(f"sd|{label}", *sd[0])]
-    elif component.rho is not None:
-        out = [(f"sd_{name}|{label}", *sd[j]) for j, name in enumerate(names)]
-    else:
-        out = []
-        for col in range(k):
-            out.append((f"sd_{names[col]}|{label}", *sd[col]))
-            below = [row for row in range(col + 1, k) if (col, row) in of_pair]
-            out += [(f"cor_{names[row]}.{names[col]}|{label}", *of_pair[col, row]) for row in below]
-    if component.rho is not None:
-        out.append((f"rho|{label}", *of_pair[0, 1]))
-    return out
+    errors, at = list[float](), 0
+    for component in components(fit):
+        k, pairs = len(component.names), len(component.pairs)
+        sd, corr = table["sd_se"][at : at + k], table["corr_se"][at + k : at + k + pairs]
+        errors += in_order(component, sd.to_numpy(), corr.to_numpy())
+        at += k + pairs
+    names, values = parameter_names(fit), parameter_values(fit)
+    errors.append(float(table["sd_se"].iloc[-1]))
+    rows = zip(names[: len(errors)], values, errors, strict=False)
+    ends = {True: _by_fisher, False: _by_log}
+    return [(name, *ends[name.startswith(("cor_", "rho|"))](value, se, z)) for name, value, se in rows]
 
 
 def _by_log(sd: float, se: float, z: float) -> _Ends:
