@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 CONTRAST = "contrast"
+_OF_DIFFERENCES = ("pairwise", "revpairwise", "consec", "mean_chg", "dunnett")
 _OPERATORS = re.compile(r"[-+/|*]")  # labels with one of these are put in parentheses in labels made of them
 
 
@@ -70,6 +71,11 @@ class RowLabels:
     def plain(self, rows: np.ndarray) -> list[str]:
         """The values themselves, beside each other."""
         return [" ".join(text(self.columns[name][i]) for name in self.own) for i in rows]
+
+
+def holds_contrasts(name: str) -> bool:
+    """Whether a column holds labels of differences: of contrasts, or of those of one factor of several."""
+    return name == CONTRAST or ".vs.ctrl" in name or name.endswith(tuple(f"_{m}" for m in _OF_DIFFERENCES))
 
 
 def in_parentheses(label: str) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 
 from interlace.arrays import Array
 from interlace.errors import DataError, shown
-from interlace.inference.means_labels import CONTRAST, RowLabels
+from interlace.inference.means_labels import RowLabels, holds_contrasts
 from interlace.inference.response_scale import NoWayBack, ResponseScale
 from interlace.options import number, switch, word
 
@@ -164,17 +164,21 @@ def on_view(means: Viewed, view: View, columns: dict[str, Any]) -> tuple[dict[st
         said.append(f"bias adjustment by {view.words}")
     elif view.bias_adjust and means.kind == CONTRASTS:
         said.append(f"bias adjustment leaves {scale.ratios} as they are")
-    if means.kind == CONTRASTS and CONTRAST in columns:
-        found[CONTRAST] = [as_ratio(label) for label in columns[CONTRAST]]
+    for name in columns if means.kind == CONTRASTS else ():
+        if holds_contrasts(name):
+            found[name] = [as_ratio(label) for label in columns[name]]
     return found, said
 
 
 def labels_there(kind: str, labels: RowLabels) -> RowLabels:
     """What stands beside estimates that are back: differences are ratios then."""
-    if kind != CONTRASTS or CONTRAST not in labels.columns:
+    if kind != CONTRASTS:
         return labels
-    ratios = tuple(as_ratio(label) for label in labels.columns[CONTRAST])
-    return replace(labels, columns=labels.columns | {CONTRAST: ratios})
+    columns = {
+        name: tuple(map(as_ratio, values)) if holds_contrasts(name) else values
+        for name, values in labels.columns.items()
+    }
+    return replace(labels, columns=columns)
 
 
 def as_ratio(label: str) -> str:

@@ -300,6 +300,15 @@ def test_regrid_to_another_scale(data: pd.DataFrame) -> None:
         means.regrid("logit")
 
 
+def test_labels_of_ratios_of_several_factors(data: pd.DataFrame) -> None:
+    some = data.assign(B=np.where(np.arange(72) % 2, "p - 1", "q"))
+    means = interlace.lmer("log(y) ~ A * B + (1 | g)", some).emmeans("A * B", type="response")
+    table = means.contrast(interaction=["consec", "trt.vs.ctrl"]).frame
+    assert table["A_consec"].tolist() == ["b / a", "c / b"]
+    assert table["B_trt.vs.ctrl"].tolist() == ["q / (p - 1)"] * 2
+    assert means.pairs(by="B").frame["B"].unique().tolist() == ["p - 1", "q"]
+
+
 def test_labels_of_ratios() -> None:
     assert as_ratio("a - b") == "a / b"
     assert as_ratio("(a - 2) - (b - 1)") == "(a - 2) / (b - 1)"
