@@ -36,4 +36,6 @@ def test_beside_r(one: dict[str, Any]) -> None:
     else:
         compare(table, theirs, **errors_of(one["chain"]))
     if ".group" in theirs:
-        assert table["group"].tolist() == [letters[1:] for letters in theirs[".group"]]  # R starts with a blank
+        assert table["group"].tolist() == [
+            letters[1:] for letters in theirs[".group"]
+        ]  # R starts with a blank
