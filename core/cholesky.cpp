@@ -4,8 +4,10 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "elements.hpp"
 #include "interrupt.hpp"
 #include "small.hpp"
+#include "tiles.hpp"
 
 namespace interlace {
 namespace {
@@ -99,6 +101,10 @@ void Cholesky::factor_lead() {
 void Cholesky::assemble_elements(const Front& front, double* panel, double* update) const {
     const index k = k_[0], n = front.size();
     const FrontMatrix fm{panel, update, n, front.pivots};
+    if (worth_tiles(n)) {
+        subtract_elements(*this, front, fm);
+        return;
+    }
     const index batch = std::max<index>(k, 96 / k * k);
     std::vector<double> buffer;
     index filled = 0;
@@ -111,7 +117,7 @@ void Cholesky::assemble_elements(const Front& front, double* panel, double* upda
         const index g = s_->elem_order[o], columns = s_->column_ptr[g + 1] - s_->column_ptr[g];
         const std::int32_t* pos = &s_->column_pos[s_->column_ptr[g]];
         const double* c = element(g);
-        if (n >= 32 && 5 * columns >= n) {  // nearly a full row: collect and let BLAS do the products
+        if (is_wide(columns, n)) {  // nearly a full row: collect and let BLAS do the products
             if (buffer.empty()) buffer.assign(n * batch, 0.0);
             if (filled + k > batch) flush();
             for (index i = 0; i < k; ++i, ++filled)

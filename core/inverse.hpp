@@ -11,8 +11,10 @@
 #include <vector>
 
 #include "cholesky.hpp"
+#include "elements.hpp"
 #include "interrupt.hpp"
 #include "small.hpp"
+#include "tiles.hpp"
 
 namespace interlace {
 namespace detail {
@@ -41,6 +43,10 @@ struct LeadInverse {
 template <class F> void for_elements(const Cholesky& l, const Front& front, const double* z, F f) {
     const Symbolic& s = l.symbolic();
     const index k = l.products().random->k()[0], n = front.size();
+    if (worth_tiles(n)) {
+        multiply_elements(l, front, z, f);
+        return;
+    }
     const index batch = std::max<index>(k, 96 / k * k);
     std::vector<double> p, in, out;
     std::vector<index> waiting;
@@ -64,7 +70,7 @@ template <class F> void for_elements(const Cholesky& l, const Front& front, cons
         const index g = s.elem_order[o], columns = s.column_ptr[g + 1] - s.column_ptr[g];
         const std::int32_t* pos = &s.column_pos[s.column_ptr[g]];
         const double* c = l.element(g);
-        if (n >= 32 && 5 * columns >= n) {
+        if (is_wide(columns, n)) {
             if (in.empty()) {
                 in.assign(n * batch, 0.0);
                 out.resize(n * batch);

@@ -25,6 +25,7 @@ struct Front {
     index panel = 0;    // into the factor's panel storage, (pivots + rows) x pivots, column-major
     index node_begin = 0, node_end = 0;    // into Symbolic::order
     index elem_begin = 0, elem_end = 0;    // into Symbolic::elem_order
+    index head = 0;  // positions from here on are met by so many elements that these are written out there (see elements.hpp)
     index entry_begin = 0, entry_end = 0;  // into Symbolic::entries
     index size() const { return pivots + rows; }
 };
@@ -66,6 +67,9 @@ struct Symbolic {
     bool complete() const { return q_rest == 0 || !fronts.empty(); }  // else the factor was refused
     double bytes(index p) const;  // everything one factor needs with p fixed effects
 };
+
+// Does an element meet so much of a front with n rows that it is written out as a whole?
+inline bool is_wide(index columns, index n) { return n >= 32 && 5 * columns >= n; }
 
 // max_bytes: analysis stops (and the result has no fronts, only costs) when the factor would need more.
 std::shared_ptr<const Symbolic> analyze(SharedPattern pattern, Priors priors, double max_bytes);
