@@ -56,6 +56,21 @@ def many_fronts() -> dict[str, Any]:
     return design(a, b)
 
 
+@cache
+def heavy_tails() -> dict[str, Any]:
+    """A few levels of b that most levels of a meet, two levels of a that meet most of b; slopes by a."""
+    rng = np.random.default_rng(4)
+    la, lb = 900, 640
+    popularity = 1.0 / np.arange(1, lb + 1)
+    counts = np.concatenate([[400, 300], rng.integers(10, 60, la - 2)])
+    chosen = [rng.choice(lb, c, replace=False, p=popularity / popularity.sum()) for c in counts]
+    a = np.concatenate([np.repeat(np.arange(la), counts), rng.integers(0, la, lb)])
+    rows = design(a, np.concatenate([*chosen, np.arange(lb)]))
+    rows["z"][0] = np.column_stack([np.ones(len(a)), rng.normal(size=len(a))])
+    rows["z_origin"][0] = np.zeros(2)
+    return rows
+
+
 CASES = pytest.mark.parametrize("made", [one_front, many_fronts])
 
 
@@ -121,6 +136,37 @@ def test_tiles_are_the_dense_factor(made: Any) -> None:
     expected = np.log(lead).sum() + 2 * np.log(np.diag(L)).sum()
     np.testing.assert_allclose(found.ld_l2, expected, rtol=1e-12)
     np.testing.assert_allclose(diagonal, np.diag(inverse), rtol=1e-9)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_elements_that_are_written_out_and_those_that_are_scattered(threads: int) -> None:
+    """The whole inverse, by LAPACK, on the pattern of the data."""
+    rows = heavy_tails()
+    A = kernel.accumulate(**rows)
+    F = np.array([[0.7, 0.0], [0.2, 0.5]])
+    with kernel.core_threads(LARGE, threads):
+        found = kernel.Cholesky(A, analysis(A))
+        found.factorize([F, np.array([[0.4]])])
+        joint = found.joint_inverse()
+        own, cross = np.asarray(joint.diagonal(0)), np.asarray(joint.cross(0, 1))
+    (a, b), (la, lb), z = rows["codes"], rows["levels"], rows["z"][0] @ F
+    n, at = len(a), np.arange(len(a))
+    Za = [sp.csr_matrix((z[:, j], (at, 2 * a + j)), shape=(n, 2 * la)) for j in range(2)]
+    Z = sp.hstack([Za[0] + Za[1], sp.csr_matrix((np.full(n, 0.4), (at, b)), shape=(n, lb))])
+    with kernel.one_thread():
+        L, _ = lapack.dpotrf((Z.T @ Z).toarray() + np.identity(2 * la + lb), lower=1)
+        inverse, _ = lapack.dpotri(L, lower=1)
+    inverse = np.tril(inverse) + np.tril(inverse, -1).T
+    np.testing.assert_allclose(found.ld_l2, 2 * np.log(np.diag(L)).sum(), rtol=1e-12)
+    first = 2 * np.arange(la)[:, None, None] + np.arange(2)[:, None]
+    expected = F @ inverse[first, first.transpose(0, 2, 1)] @ F.T
+    np.testing.assert_allclose(own, expected, rtol=1e-9, atol=1e-12)
+    ptr, col, _ = A.zz_pair(0, 1)
+    row = np.repeat(np.arange(la), np.diff(ptr))
+    expected = 0.4 * np.einsum(
+        "ij,bj->bi", F, inverse[2 * row[:, None] + np.arange(2), 2 * la + col[:, None]]
+    )
+    np.testing.assert_allclose(cross[:, :, 0], expected, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("threads", [1, 2])
