@@ -209,3 +209,14 @@ def test_the_joint_test_is_of_the_rows_as_they_are_given() -> None:
     expected = method.bind(m.fit).f_test(L, np.array([250.0, 400.0]))
     assert (joint.F, joint.den_df) == pytest.approx((expected.F, expected.den_df), rel=1e-10)
     assert m.contrast_test(L / np.abs(L).max(axis=1, keepdims=True)).den_df != pytest.approx(joint.den_df)
+
+
+def test_a_hypothesis_that_is_far_beyond_the_estimate_has_an_infinite_statistic() -> None:
+    """The distance over the standard error is beyond the largest number."""
+    rows = np.arange(30)
+    data = {"y": 1e-8 * np.sin(1.0 * rows), "f": np.array(list("ab"))[rows % 2], "g": rows % 5}
+    m = interlace.lmer("y ~ f + (1 | g)", data)
+    test = m.contrast_test([1, 0], rhs=1e308)
+    assert test.rows["t"].iloc[0] == -np.inf and test.rows["p"].iloc[0] == 0
+    table = m.emmeans("f").test(null=1e308)
+    assert (table["t"] == -np.inf).all()

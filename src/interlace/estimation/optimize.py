@@ -46,6 +46,8 @@ PIVOT_EVERY = 8
 HOPELESS, HOPELESS_EVALUATIONS, HOPELESS_MANY = 50, 80, 200
 # Diagonal entries below this are tried at exactly zero.
 NEARLY_ZERO = 1e-2
+# An end is polished where the criterion could fall by more than this, and its Hessian tells how.
+FINISHED, ILL_CONDITIONED = 1e-14, 1e-6
 # The exact Hessian costs two gradients, each about three factorisations, for each parameter: it is computed
 # when that is below this many flops.
 CHEAP_FLOPS = 2e9
@@ -152,6 +154,7 @@ def minimise(criterion: C) -> tuple[C, Optimum]:
         found.run()
         found.best.widen(found.whole)
         found.best.prove()
+        found.best.polish()
         return found.best.criterion, found.optimum()
 
 
@@ -165,6 +168,7 @@ def minimise_again(criterion: C) -> tuple[C, Optimum]:
         found = _Searches(criterion)
         found.run()
         found.best.widen(found.whole)
+        found.best.polish()
         return found.best.criterion, found.optimum()
 
 
@@ -454,6 +458,22 @@ class _Search(Generic[C]):
         self.gradient, self.hessian = self.compiled.derivatives(self.par)
         self.evaluations += 1
         self.gradients += 1
+
+    def polish(self) -> None:
+        """One Newton step more, where the search ended as soon as it might: parameters are known to the root
+        of what the criterion is known to."""
+        if self.status != "converged" or not self.par.size or not self.par.all():
+            return
+        curvature = np.linalg.eigvalsh(self.hessian)
+        left = _decrement(self.gradient, self.hessian)
+        if curvature[0] <= ILL_CONDITIONED * curvature[-1] or not FINISHED < left < NO_MINIMUM:
+            return
+        trial = self.par - np.linalg.solve(self.hessian, self.gradient)
+        value, gradient = self.compiled.value(trial), self.compiled.gradient(trial)
+        self.evaluations += 1
+        self.gradients += 1
+        if _decrement(gradient, self.hessian) < left and value < self.value + TOLERANCE:
+            self.par, self.value, self.gradient = trial, value, gradient
 
     def prove(self) -> None:
         """Replace the Hessian of the search by the exact one, if that is cheap enough."""

@@ -154,7 +154,7 @@ def _beside(values: Array, size: Array) -> Array:
 def _table(estimates: LinearEstimates, rhs: Array, size: Array, level: float) -> Table:
     """Of the rows times `size`."""
     df, se = estimates.df, estimates.se
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         t = (estimates.estimate - rhs) / se
     lower, upper = estimates.interval(level)
     with np.errstate(over="ignore", invalid="ignore"):

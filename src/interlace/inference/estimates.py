@@ -56,7 +56,7 @@ class LinearEstimates:
     @property
     def statistic(self) -> np.ndarray:
         """Estimate over standard error (NaN where both are zero)."""
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
             return self.estimate / self.se
 
     def contrast(self, C: np.ndarray, labels: Sequence[str]) -> LinearEstimates:

@@ -157,7 +157,7 @@ def tests(means: Means, asked: Hypotheses, view: View) -> Table:
             distance, side = np.abs(distance) - asked.delta, LESS
         else:
             distance = distance + (asked.delta if side == GREATER else -asked.delta)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         t = distance / means.se
     family = _families(means)
     p, notes = family.p_values(t, means.df, asked.adjust, side)
