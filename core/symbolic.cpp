@@ -378,7 +378,7 @@ std::shared_ptr<const Symbolic> analyze(SharedPattern pattern, Priors priors, do
     Supernodes super;
     if (nearly_dense(rest)) {
         super = single_supernode(rest.nodes());
-        rest.rare_first(super.order);
+        if (worth_tiles(s->q_rest)) rest.rare_first(super.order);
     } else {
         graph = build_graph(rest);
         super = order_and_count(graph, rest.weight);
