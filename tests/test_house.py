@@ -42,6 +42,7 @@ FLOORS = {
     "refitting": 7,
     "report": 7,
     "model": 8,
+    "adapters": 9,
     "api": 9,
     "comparison": 9,
     "cli": 10,
@@ -56,7 +57,7 @@ DOORS = {
     COMPILED: ("kernel",),
     "matplotlib": ("pictures",),
     "narwhals": ("design",),
-    "polars": ("design", "cli"),
+    "polars": ("design", "cli", "adapters"),
     "pyarrow": ("design", "cli"),
     "pandas": (
         "datasets",

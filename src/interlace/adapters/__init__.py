@@ -1,0 +1,1 @@
+"""Models as other packages want to have them."""
