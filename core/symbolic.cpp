@@ -261,7 +261,7 @@ void place_elements(Symbolic& s, const Rest& rest, const Places& places) {
 
 // Nanoseconds that the elements of a front take where its head begins at position h, for one factorisation.
 double cost_of_head(const Symbolic& s, const Front& front, index h) {
-    constexpr double blas = 0.05, dense = 0.3, scattered = 1.5;  // per product, as measured
+    constexpr double blas = 0.05, dense = 0.3, scattered = 1.5;  // per product: rough figures, which choose where to cut and never a number
     const auto wide = static_cast<double>(front.size() - h);
     double cost = 0;
     for (index o = front.elem_begin; o < front.elem_end; ++o) {
