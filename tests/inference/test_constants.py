@@ -216,7 +216,8 @@ def test_gradients_that_overflow_are_no_warning() -> None:
     """NumPy's warnings are errors here; who asks for the Hessian sees that it is not finite."""
 
     class Steep:
-        system = SimpleNamespace(threads=nullcontext)
+        n_par = 2
+        system = SimpleNamespace(threads=nullcontext, A=SimpleNamespace(n=10))
 
         def kernel(self) -> Any:
             return SimpleNamespace(gradient=lambda par: np.full(par.size, np.inf))
