@@ -35,7 +35,8 @@ class Largest:
     probability that the largest one is above c is that of F above ``c^2 / (r h^2)``, ``h = max_i a_i'd``.
     What is left is a mean over directions, which serves all c and all degrees of freedom; R may be singular.
 
-    The error is about 1e-4 at most up to rank 12, of a small probability a small share of it. Above rank 24, where `Box` is no help, it is up to 1e-3 for probabilities above 0.1.
+    The error is about 1e-4 at most up to rank 12, of a small probability a small share of it. Above rank 24,
+    where `Box` is no help, it is up to 1e-3 for probabilities above 0.1.
 
     Attributes
     ----------
