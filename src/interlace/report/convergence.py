@@ -9,6 +9,8 @@ from interlace.estimation.fit import Fit
 from interlace.precision.singular import singular_terms
 from interlace.precision.unidentified import unidentified_parts
 
+ROUNDING = 1e-8  # a scaled gradient below this is rounding error
+
 
 @dataclass(frozen=True, slots=True)
 class Convergence:
@@ -45,7 +47,8 @@ class Convergence:
     other_theta: tuple[float, ...] = ()
 
     def __str__(self) -> str:
-        facts = [f"scaled gradient {self.scaled_gradient:.1e}"]
+        small = self.scaled_gradient < ROUNDING
+        facts = [f"scaled gradient {f'below {ROUNDING:.0e}' if small else f'{self.scaled_gradient:.1e}'}"]
         if self.smallest_eigenvalue is not None:
             facts.append(f"smallest Hessian eigenvalue {self.smallest_eigenvalue:.3g}")
         facts.append(f"{self.evaluations} evaluation{'s' * (self.evaluations != 1)}")
