@@ -98,10 +98,9 @@ def test_refits_are_those_of_the_rows_that_are_left(formula: str, options: dict[
             abs(np.trace(np.linalg.solve(C, D)) - len(C)),
             np.linalg.det(D) / np.linalg.det(C),
         ]
-        # both searches end where the criterion could fall by 1e-9 at most, and covariances are known to 1e-5
         found = table.loc[label].astype(float)
-        np.testing.assert_allclose(found[list(MEASURES)], expected, rtol=1e-5, atol=1e-5)
-        np.testing.assert_allclose(found["rvc[sigma2]"], other.sigma**2 / m.sigma**2 - 1, atol=1e-5)
+        np.testing.assert_allclose(found[list(MEASURES)], expected, rtol=1e-6, atol=1e-6)
+        np.testing.assert_allclose(found["rvc[sigma2]"], other.sigma**2 / m.sigma**2 - 1, atol=1e-6)
 
 
 @pytest.mark.filterwarnings("ignore::interlace.errors.InterlaceWarning")

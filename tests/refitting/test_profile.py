@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from scipy import optimize, stats
 
-import interlace
 from interlace import lmer
 from interlace.datasets import load
 from interlace.errors import DataError, ModelError
@@ -267,7 +266,3 @@ def test_reml_profiles_of_variances() -> None:
     P = lmer("Yield ~ 1 + (1 | Batch)", d).profile(criterion="reml")
     assert P.parameters == ("sd_Intercept|Batch", "sigma")
     np.testing.assert_allclose(P.confint().loc["sigma"], ends, rtol=1e-7)
-
-
-def test_results_pickle_and_the_door_is_open() -> None:
-    assert interlace.LinearMixedModel.profile.__doc__ and interlace.LinearMixedModel.confint.__doc__
