@@ -38,6 +38,8 @@ KINDS = [
     "large_xz",
     "large_x_z",
     "large_x",
+    "decades",
+    "few_rows",
 ]
 # How many random models the slow proof takes, and the number of the first.
 MODELS = int(os.environ.get("INTERLACE_RANDOM_MODELS", "400"))
@@ -57,6 +59,7 @@ def _fit(c: dict[str, Any]) -> Fit:
     return fit(*Encoding.learn(c["formula"], data, **options), reml=c["REML"])
 
 
+@pytest.mark.filterwarnings("ignore::interlace.errors.RankDeficiencyWarning")
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_start_of_lme4_ends_lower(kind: str) -> None:
     """Twenty sets of each kind, where lme4's deviance function was minimised from many starts."""
@@ -68,7 +71,7 @@ def test_no_start_of_lme4_ends_lower(kind: str) -> None:
 
 
 def test_every_case_has_a_kind() -> None:
-    assert sum(len(_of_kind(kind)) for kind in KINDS) == len(LME4) == 90
+    assert sum(len(_of_kind(kind)) for kind in KINDS) == len(LME4) == 92
 
 
 def test_a_mean_that_only_the_random_intercepts_can_take() -> None:
@@ -147,31 +150,51 @@ def _known(sizes: list[float]) -> Term:
 
 
 @pytest.mark.parametrize(
-    ("sizes", "terms", "unequal"),
+    ("sizes", "terms", "left", "unequal"),
     [
-        ([1.0, 1.2, 1.49], 1, False),
-        ([1.0, 1.2, 1.51], 1, True),
-        ([1.0] + 9 * [1.6], 1, True),
-        ([1.0] + 10 * [1.6], 1, False),  # one of eleven is the tenth that does not count
-        (2 * [1.0] + 9 * [1.6], 1, True),
-        (2 * [1.0] + 10 * [1.6], 1, False),
-        (2 * [1.0] + 10 * [3.1], 1, False),
-        (2 * [1.0] + 10 * [2.9], 2, False),
-        (2 * [1.0] + 10 * [3.1], 2, True),
-        (2 * [1.0] + 10 * [29.0], 1, False),
-        (2 * [1.0] + 10 * [31.0], 1, True),
-        (4 * [1.0] + 35 * [3.1], 2, True),
-        (4 * [1.0] + 36 * [3.1], 2, False),
-        (4 * [1.0] + 36 * [29.0], 2, False),
-        (4 * [1.0] + 36 * [31.0], 2, True),
-        ([0.0, 1.0, 2.0], 1, True),
+        ([1.0, 1.2, 1.49], 1, 99, False),
+        ([1.0, 1.2, 1.51], 1, 99, True),
+        ([1.0] + 9 * [1.6], 1, 99, True),
+        ([1.0] + 10 * [1.6], 1, 99, False),  # one of eleven is the tenth that does not count
+        (2 * [1.0] + 9 * [1.6], 1, 99, True),
+        (2 * [1.0] + 10 * [1.6], 1, 99, False),
+        (2 * [1.0] + 10 * [3.1], 1, 99, False),
+        (2 * [1.0] + 10 * [2.9], 2, 99, False),
+        (2 * [1.0] + 10 * [3.1], 2, 99, True),
+        (2 * [1.0] + 10 * [29.0], 1, 99, False),
+        (2 * [1.0] + 10 * [31.0], 1, 99, True),
+        (4 * [1.0] + 35 * [3.1], 2, 99, True),
+        (4 * [1.0] + 36 * [3.1], 2, 99, False),
+        (4 * [1.0] + 36 * [29.0], 2, 99, False),
+        (4 * [1.0] + 36 * [31.0], 2, 99, True),
+        ([0.0, 1.0, 2.0], 1, 99, True),
+        (3 * [1.0] + 17 * [1.6], 1, 19, True),
+        (3 * [1.0] + 17 * [1.6], 1, 20, False),
+        (20 * [1.0], 1, 0, False),
     ],
 )
 def test_levels_that_do_not_know_their_effects_equally_well(
-    sizes: list[float], terms: int, unequal: bool
+    sizes: list[float], terms: int, left: int, unequal: bool
 ) -> None:
     term = _known(sizes)
-    assert term.unequal(terms) == unequal and not term.mean
+    assert term.unequal(terms, left) == unequal and not term.mean
+
+
+@pytest.mark.parametrize(
+    ("spread", "decades"), [(1.0, 0), (1e2, 0), (9e3, 1), (1.1e4, 2), (4e7, 3), (1e12, 5)]
+)
+def test_one_more_search_for_each_decade_of_standard_deviations(spread: float, decades: int) -> None:
+    """Up to ten times the effects of the levels that know least, which are spread ** .5 of the others'."""
+    term = Term(False, spread, 9)
+    assert term.decades == decades
+    parameters = fit(
+        *Encoding.learn("y ~ x + (1 | a)", crossed(np.random.default_rng(1)))
+    ).criterion.parameters
+    doubt = valleys.Doubt.of(parameters, [term], 99)
+    if not doubt.effects:
+        return
+    last = [float(start[0]) for start in doubt.starts(doubt.one)][-decades - 1 :]
+    assert last[1:] == [100.0 * 10.0**k for k in range(1, decades + 1)]
 
 
 @pytest.mark.parametrize(("left", "mean"), [(0.5e-6, False), (2e-6, True)])

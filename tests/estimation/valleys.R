@@ -1,5 +1,6 @@
 # Models whose criterion has more than one minimum: the lowest value that lme4's deviance function takes over several
-# optimizers and many starts. Data are made here and kept beside the values:
+# optimizers and many starts. Data are made here and kept beside the values; those of the last kinds were found by
+# drawing models at random:
 #   Rscript valleys.R ../reference valleys.json
 suppressPackageStartupMessages({library(lme4); library(jsonlite); library(minqa)})
 args <- commandArgs(trailingOnly=TRUE)
@@ -41,4 +42,6 @@ for (i in 1:10) { set.seed(500 + i); g <- rep(1:20, sample(1:4, 20, TRUE)); n <-
 large <- function(name, formula, ratio, seed) { set.seed(seed); g <- rep(1:12, each=25); n <- 300; x <- round(rnorm(n), 3); z <- round(rnorm(n), 3)
   add(name, formula, data.frame(y=round(ratio*rnorm(12)[g] + rnorm(n), 4), x, z, g=sprintf("g%02d", g)), few=TRUE) }
 for (i in 1:3) { large(paste0("large_xz_", i), "y ~ 1 + (x * z | g)", 100, 600 + i); large(paste0("large_x_z_", i), "y ~ 1 + (x + z | g)", 1000, 620 + i); large(paste0("large_x_", i), "y ~ 1 + (x | g)", 1000, 640 + i) }
+# 4) weights over eleven decades; as many levels as the rows that are left
+found <- fromJSON("valleys_found.json"); for (name in names(found)) { c <- found[[name]]; d <- as.data.frame(c$data[names(c$data) != "w"], stringsAsFactors=TRUE); add(name, c$formula, d, c$REML, c$data$w) }
 writeLines(toJSON(out, digits=NA, auto_unbox=TRUE, null="null"), args[2])

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
+from math import ceil, log10
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,9 @@ NOT_SPANNED = 1e-6
 # order, may not agree on the scale of their effects: where they are very few, few, and many.
 UNEQUAL_VERY_FEW, UNEQUAL_FEW, UNEQUAL_MANY = 1.5, 3.0, 30.0
 # Fewer levels than the first are very few, and a term with so few is looked at in large models too. Fewer
-# than the second are few where the model has other terms, which may take the effects of some of them.
+# than the second are few where the model has other terms, which may take the effects of some of them. Levels
+# that leave fewer observations than they are have the first limit as well: the residual variance is known
+# worse than theirs.
 VERY_FEW, FEW = 12, 40
 # What a level knows at least, as a share of the average level, and of those near the top.
 LEAST = 1e-12
@@ -35,8 +38,11 @@ LEAST = 1e-12
 CHEAP = 400
 # Observations that coefficients and random effects must leave, or the effects may take nearly all the rest.
 LEFT = 6
-# Searches from the start and about one minimum, at most: where a term has a mean, and where none has.
+# Searches from the start and about one minimum, at most: where a term has a mean, and where none has. Levels
+# that know their effects over decades have more searches from the start, one for each decade of standard
+# deviations above the first value that is LARGEST times that of the average level.
 MOST, MOST_UNEQUAL = 32, 8
+LARGEST = 100.0
 # Standard deviations, in units of the residual one, of a term that is (nearly) left out.
 SMALL = 1e-2
 
@@ -75,13 +81,20 @@ class Term:
             levels=len(zz),
         )
 
-    def unequal(self, terms: int) -> bool:
+    def unequal(self, terms: int, left: int) -> bool:
         """Do the levels know their effects with precision so different that they may not agree on a variance,
-        in a model with so many terms?
+        in a model with so many terms, whose coefficients and effects leave so many observations?
         """
-        if self.levels < VERY_FEW:
+        if self.levels < VERY_FEW or left < self.levels:
             return self.spread > UNEQUAL_VERY_FEW
         return self.spread > (UNEQUAL_FEW if terms > 1 and self.levels < FEW else UNEQUAL_MANY)
+
+    @property
+    def decades(self) -> int:
+        """Decades of standard deviations between `LARGEST` times the one of levels near the top and ten times
+        the one of those near the bottom.
+        """
+        return max(0, ceil(log10(self.spread) / 2 + 1 - log10(LARGEST)))
 
 
 def _exceeds(left: Array, share: float) -> bool:
@@ -94,10 +107,13 @@ def _exceeds(left: Array, share: float) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """One random effect: the parameters that say how large it is, and which of them does it alone."""
+    """One random effect: the parameters that say how large it is, which of them does it alone, and for how
+    many decades of standard deviations above `LARGEST` the levels that know least have something to say.
+    """
 
     row: NDArray[np.intp]
     diagonal: int
+    decades: int
 
     def scaled(self, par: Array, times: float) -> Array:
         """The parameters with this effect so many times larger."""
@@ -140,7 +156,7 @@ class Doubt:
     def of(cls, parameters: Parameters, terms: Sequence[Term], left: int) -> Doubt:
         """Of the covariance blocks of a model, and the observations that all effects leave."""
         structures, one, sizes = parameters.structures, parameters.start, parameters.sizes
-        unequal = [term.unequal(len(terms)) for term in terms]
+        unequal = [term.unequal(len(terms), left) for term in terms]
         if not any(unequal) and not any(term.mean for term in terms) and left >= LEFT:
             return cls(tuple(terms), left, (), one, sizes, 0)
         cheap = sum(s.k * term.levels for s, term in zip(structures, terms, strict=True)) <= CHEAP
@@ -149,7 +165,7 @@ class Doubt:
             if s.scouted:
                 continue
             if cheap or term.mean or (differs and term.levels < VERY_FEW):
-                out += [Effect(row, diagonal) for row, diagonal in effects]
+                out += [Effect(row, diagonal, term.decades) for row, diagonal in effects]
         most = MOST if any(term.mean for term in terms) else MOST_UNEQUAL
         return cls(tuple(terms), left, tuple(out), one, sizes, most if cheap and out else len(out))
 
@@ -166,6 +182,8 @@ class Doubt:
         each = [effect.scaled(par, times) for par, times in kinds for effect in self.effects]
         first = len(self.effects)
         yield from islice(chain(each[:first], (one, self.all_times(one, 100.0)), each[first:]), self.most)
+        for effect in self.effects:
+            yield from (effect.scaled(one, LARGEST * 10.0**k) for k in range(1, effect.decades + 1))
 
     def starts_about(self, optimum: Array) -> Iterator[Array]:
         """The same about the lowest minimum that was found."""
