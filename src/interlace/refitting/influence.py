@@ -9,18 +9,16 @@ from typing import Any
 import numpy as np
 
 from interlace.arrays import Array, Index
-from interlace.design.design import Design
 from interlace.errors import DataError
-from interlace.estimation.crossproducts import CrossProducts
 from interlace.estimation.fit import Fit
 from interlace.estimation.optimize import minimise_again
 from interlace.estimation.penalized import Solution
-from interlace.estimation.rank import independent
 from interlace.options import word
 from interlace.precision.marginal import Marginal
 from interlace.prediction.leverage import level_means, leverage
 from interlace.prediction.residuals import residuals
 from interlace.progress import watched
+from interlace.refitting.deletion import products_without
 from interlace.tables.table import Table
 
 METHODS = ("fixed", "refit")
@@ -166,33 +164,11 @@ def _variances(solution: Solution, scale: float) -> Array:
     return np.array(out)
 
 
-def _some(design: Design, rows: Index) -> Design:
-    """Some rows, with all columns and levels."""
-    return replace(
-        design,
-        y=None if design.y is None else design.y[rows],
-        fixed=design.fixed.take(rows),
-        random=tuple(replace(r, codes=r.codes[rows], z=r.z[rows]) for r in design.random),
-        weights=None if design.weights is None else design.weights[rows],
-        offset=None if design.offset is None else design.offset[rows],
-    )
-
-
-def _without(fit: Fit, design: Design, rows: Index) -> tuple[CrossProducts, tuple[int, ...]]:
-    """The cross-products of the other rows, and the coefficients that they tell."""
-    A = fit.A - fit.A.of_rows(_some(design, rows))
-    xx = A.products.xx
-    length = np.sqrt(np.maximum(np.diagonal(xx), np.finfo(float).tiny))
-    values, vectors = np.linalg.eigh(xx / np.outer(length, length))
-    kept = independent((vectors * np.sqrt(np.maximum(values, 0.0))).T)
-    return (A if len(kept) == len(xx) else A.select_fixed(kept)), kept
-
-
 def _held(fit: Fit) -> Callable[[Index], Deleted]:
     design = fit.design.selected(fit.kept)
 
     def without(rows: Index) -> Deleted:
-        A, kept = _without(fit, design, rows)
+        A, kept = products_without(fit.A, design, rows)
         solution = Solution.at(fit.criterion.system.with_products(A), fit.solution.factors)
         return Deleted(kept, solution.beta, fit.scale * solution.unscaled_vcov, None, True)
 
@@ -203,7 +179,7 @@ def _refitted(fit: Fit) -> Callable[[Index], Deleted]:
     design = fit.design.selected(fit.kept)
 
     def without(rows: Index) -> Deleted:
-        A, kept = _without(fit, design, rows)
+        A, kept = products_without(fit.A, design, rows)
         criterion = replace(fit.criterion, system=fit.criterion.system.with_products(A))
         criterion, optimum = minimise_again(criterion)
         solution = criterion.solution(optimum.par)
