@@ -41,8 +41,7 @@ def precisions(encoding: Encoding, layout: Layout) -> tuple[kernel.Precision | N
 
 def _precision(group: str, known: Known) -> kernel.Precision:
     try:
-        Q = known.matrix if known.kind == "precision" else _inverse(known.matrix)
-        return _factored(_rows(Q))
+        return _factored(_rows(precision_matrix(known)))
     except (np.linalg.LinAlgError, kernel.NotPositiveDefiniteError) as error:
         raise DataError(_INDEFINITE.format(group=group, kind=known.kind)) from error
     except ValueError as error:  # of the kernel: the factor does not fit
@@ -50,6 +49,11 @@ def _precision(group: str, known: Known) -> kernel.Precision:
             f"known[{group!r}]: the factor of the {known.kind} of {len(known.labels):,} levels does not fit "
             "in memory; leave out levels that have no data and link none that have"
         ) from error
+
+
+def precision_matrix(known: Known) -> Any:
+    """The sparse inverse of the covariance of the levels."""
+    return known.matrix if known.kind == "precision" else _inverse(known.matrix)
 
 
 _INDEFINITE = (

@@ -10,6 +10,7 @@ from interlace.estimation import likelihood
 from interlace.hints import answers_by_name
 from interlace.model.coefficients import Coefficients
 from interlace.model.confidence import Intervals
+from interlace.model.hierarchy import Hierarchy
 from interlace.model.levels import Levels
 from interlace.model.means import Means
 from interlace.model.rows import Rows
@@ -22,7 +23,7 @@ from interlace.variances.effect_size import icc, r2
 
 
 @answers_by_name
-class LinearMixedModel(Coefficients, Tests, Intervals, Means, Components, Levels, Rows, Words):
+class LinearMixedModel(Coefficients, Tests, Intervals, Means, Components, Levels, Rows, Hierarchy, Words):
     """A fitted linear mixed-effects model, as returned by `interlace.lmer`.
 
     Tables of results are pandas; what has a row per observation comes back in the caller's own frame library.

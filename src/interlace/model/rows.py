@@ -26,9 +26,24 @@ class Rows(Fitted):
 
         Parameters
         ----------
-        kind : {"response", "pearson", "standardized"}
-            "response": `y - fitted`. "pearson": times the root of the prior weight. "standardized": the
-            Pearson residual over sigma; lme4's `resid(m, type = "pearson", scaled = TRUE)`.
+        kind : str
+            Conditional residuals `e`: "response", `y - fitted`; "pearson", times the root of the prior
+            weight; "standardized", the Pearson residual over sigma (lme4's
+            `resid(m, type = "pearson", scaled = TRUE)`); "studentized", over its standard deviation,
+            `sigma sqrt((1 - h) / w)` for the leverage `h`; "externally-studentized", the same with the sigma
+            that the other rows give at the same theta.
+
+            Marginal residuals `r = y - offset - X beta`, with V the covariance of y and C that of beta:
+            "marginal", r; "marginal-pearson", `r / sqrt(diag V)`; "marginal-studentized",
+            `r / sqrt(diag(V - X C X'))`; "marginal-cholesky", `L^-1 r` for `V = L L'` with rows in their own
+            order, which leaves no correlation.
+
+        Examples
+        --------
+        >>> import interlace
+        >>> m = interlace.lmer("Reaction ~ Days + (Days | Subject)", interlace.datasets.load("sleepstudy"))
+        >>> float(m.residuals("externally studentized").abs().max().round(2))
+        6.06
         """
         return rows.row_series(self._fit.rows.frame, "residuals", residuals.residuals(self._fit, kind=kind))
 

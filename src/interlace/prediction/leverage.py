@@ -34,6 +34,32 @@ def level_means(fit: Fit, level: str) -> pd.DataFrame:
     DataError
         The model has no such grouping factor.
     """
+    i = block_of(fit, level)
+    block, codes = fit.encoding.random[i], fit.design.random[i].codes
+    return means_by(codes, block.levels, level, leverage(fit))
+
+
+def means_by(
+    codes: np.ndarray, labels: np.ndarray, name: str, columns: dict[str, np.ndarray]
+) -> pd.DataFrame:
+    """Means over the rows of each level that has rows."""
+    rows = np.bincount(codes, minlength=len(labels))
+    there = rows > 0  # a level with a known covariance may have no data
+    means = {
+        column: np.bincount(codes, weights=values, minlength=len(rows))[there] / rows[there]
+        for column, values in columns.items()
+    }
+    return pd.DataFrame(means, index=pd.Index(labels[there], name=name))
+
+
+def block_of(fit: Fit, level: str) -> int:
+    """The first random term on a grouping factor.
+
+    Raises
+    ------
+    DataError
+        The model has no such grouping factor.
+    """
     names = [block.group for block in fit.encoding.random]
     if not isinstance(level, str) or level not in names:
         groups = ", ".join(dict.fromkeys(names))
@@ -41,12 +67,12 @@ def level_means(fit: Fit, level: str) -> pd.DataFrame:
             f"level={level!r} is not a grouping factor of the model ({groups}); leave level out for a row "
             "per observation"
         )
-    i = names.index(level)
-    block, codes = fit.encoding.random[i], fit.design.random[i].codes
-    rows = np.bincount(codes, minlength=len(block.levels))
-    there = rows > 0  # a level with a known covariance may have no data
-    means = {
-        name: np.bincount(codes, weights=values, minlength=len(rows))[there] / rows[there]
-        for name, values in leverage(fit).items()
-    }
-    return pd.DataFrame(means, index=pd.Index(block.levels[there], name=level))
+    return names.index(level)
+
+
+def fixed_leverage(fit: Fit) -> np.ndarray:
+    """``w x'C x / sigma^2`` of each row, for the covariance C of beta, (n,)."""
+    rows = fit.kernel_rows()
+    x = (rows["x"] - rows["x_origin"]) @ np.linalg.inv(np.triu(fit.solution.factor.rx[:-1, :-1]))
+    found = np.einsum("np,np->n", x, x)
+    return found if rows["w"] is None else rows["w"] * found

@@ -10,10 +10,17 @@ from interlace.design.design import Design
 from interlace.design.rows import per_row
 from interlace.estimation.fit import Fit
 from interlace.options import word
-from interlace.prediction.predict import linear_predictor
+from interlace.prediction.innovations import innovations
+from interlace.prediction.leverage import fixed_leverage, leverage
+from interlace.prediction.predict import fixed_part, linear_predictor
 from interlace.prediction.selection import Part, select
+from interlace.prediction.spherical import Spherical
 
-RESIDUAL_KINDS = ("response", "pearson", "standardized")
+PLAIN = ("response", "pearson", "standardized")
+STUDENTIZED = ("studentized", "externally-studentized")
+MARGINAL = ("marginal", "marginal-pearson", "marginal-studentized", "marginal-cholesky")
+RESIDUAL_KINDS = (*PLAIN, *STUDENTIZED, *MARGINAL)
+SMALLEST = 1e-12  # of what a fit leaves of a row: below it the row is fitted whatever its response
 
 
 def fitted(fit: Fit) -> np.ndarray:
@@ -22,17 +29,26 @@ def fitted(fit: Fit) -> np.ndarray:
     return per_row(fit.rows, lambda design: linear_predictor(fit, design, parts))
 
 
+def marginal_fitted(fit: Fit) -> np.ndarray:
+    """`X beta + offset` for the rows of the fit, shape (n,)."""
+    return per_row(fit.rows, lambda design: fixed_part(fit, design))
+
+
 def residuals(fit: Fit, *, kind: str = "response") -> np.ndarray:
     """Residuals of the rows of the fit, shape (n,).
 
     Parameters
     ----------
-    kind : {"response", "pearson", "standardized"}
+    kind : str
         "response": `y - fitted`. "pearson": `sqrt(w) (y - fitted)`, the same without prior weights.
         "standardized": the Pearson residual divided by sigma, so that it has no unit; lme4's
-        `type = "pearson", scaled = TRUE`.
+        `type = "pearson", scaled = TRUE`. The others are those of `studentized` and `marginal`.
     """
     kind = word("kind of residuals", kind, RESIDUAL_KINDS)
+    if kind in MARGINAL:
+        return marginal(fit, kind)
+    if kind in STUDENTIZED:
+        return studentized(fit, kind)
     parts = select(fit.encoding, "all")
     return per_row(fit.rows, lambda design: _residuals(fit, design, parts, kind))
 
@@ -44,3 +60,52 @@ def _residuals(fit: Fit, design: Design, parts: Sequence[Part], kind: str) -> np
         return response
     pearson = response if design.weights is None else np.sqrt(design.weights) * response
     return pearson if kind == "pearson" else pearson / fit.sigma
+
+
+def studentized(fit: Fit, kind: str) -> np.ndarray:
+    """Conditional residuals over their standard deviation, ``e / sqrt(diag(R P R))``, shape (n,).
+
+    ``R = sigma^2 W^-1`` and ``diag(R P R) = sigma^2 (1 - h) / w`` for the leverage h.
+    "externally-studentized" has the sigma that the other rows give at the same theta:
+    ``sigma_(i)^2 = (pwrss - w e^2 / (1 - h)) / (df - 1)``. NaN where ``h = 1``.
+    """
+    left = 1 - leverage(fit)["overall"]
+    inner = _over(residuals(fit, kind="standardized"), left)
+    if kind == "studentized":
+        return inner
+    df = fit.A.n - (len(fit.kept) if fit.reml else 0)
+    share = df - inner**2
+    out = np.full(len(inner), np.nan)
+    there = share > SMALLEST * df
+    out[there] = inner[there] * np.sqrt((df - 1) / share[there])
+    return out
+
+
+def marginal(fit: Fit, kind: str) -> np.ndarray:
+    """``r = y - offset - X beta`` and what is made of it, shape (n,).
+
+    With V the covariance of y and C that of beta: "marginal-pearson" is ``r / sqrt(diag V)``,
+    "marginal-studentized" is ``r / sqrt(diag(V - X C X'))``, and "marginal-cholesky" is ``L^-1 r`` for
+    ``V = L L'`` with rows in their own order.
+    """
+    design = fit.design
+    assert design.y is not None
+    r = design.y - marginal_fitted(fit)
+    if kind == "marginal":
+        return r
+    scaled = (r if design.weights is None else np.sqrt(design.weights) * r) / fit.sigma
+    if kind == "marginal-cholesky":
+        return innovations(Spherical.of(fit), scaled)
+    prior = leverage(fit)["ranef_uc"]
+    variance = 1 + (prior if design.weights is None else design.weights * prior)
+    if kind == "marginal-studentized":
+        variance = variance - fixed_leverage(fit)
+    return _over(scaled, variance)
+
+
+def _over(values: np.ndarray, variance: np.ndarray) -> np.ndarray:
+    """Over the root of a variance; NaN where it is zero."""
+    out = np.full(len(values), np.nan)
+    there = variance > SMALLEST
+    out[there] = values[there] / np.sqrt(variance[there])
+    return out
