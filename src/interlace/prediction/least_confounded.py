@@ -61,14 +61,16 @@ def rotated(fit: Fit, level: str, effect: str | None, s: int | None) -> tuple[Ar
 
 def _effect(fit: Fit, level: str, effect: str | None) -> tuple[int, int]:
     block_of(fit, level)
-    places = {}
+    places: dict[str | None, tuple[int, int]] = {}
     for i in blocks_by_group(fit)[level]:
         for j, name in enumerate(fit.encoding.random[i].columns):
             places.setdefault(name, (i, j))
     if effect is None and len(places) == 1:
         return next(iter(places.values()))
     if effect not in places:
-        raise DataError(f"effect={shown(effect)}: choose a random effect of '{level}': {', '.join(places)}")
+        raise DataError(
+            f"effect={shown(effect)}: choose a random effect of '{level}': {', '.join(map(str, places))}"
+        )
     return places[effect]
 
 

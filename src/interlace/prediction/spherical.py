@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from interlace.arrays import Array
+from interlace.arrays import Array, Index
 from interlace.estimation.fit import Fit
 from interlace.estimation.priors import precision_matrix
 
@@ -53,7 +53,7 @@ class Spherical:
         plain = all(block.known is None for block in fit.encoding.random)
         return cls(sp.hstack(parts, format="csr"), sp.block_diag(priors, format="csr"), tuple(begins), plain)
 
-    def components(self) -> Array:
+    def components(self) -> Index:
         """Per row, the number of its component: rows of different ones share no random effects, (n,)."""
         import scipy.sparse as sp
         from scipy.sparse.csgraph import connected_components
