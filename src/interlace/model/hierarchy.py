@@ -69,7 +69,7 @@ class Hierarchy(Fitted):
         308                     0.19            3.99             -0.25         1.72
         309                    -3.35           -3.74             -1.60        -1.25
         """
-        options = {"standardize": standardize, "include_ls": include_ls}
+        options: dict[str, Any] = {"standardize": standardize, "include_ls": include_ls}
         if level is not None:
             return hierarchical.of_levels(self._fit, level, **options)
         return rows.row_table(self._fit.design.frame, hierarchical.of_rows(self._fit, **options))

@@ -97,16 +97,14 @@ def of_levels(fit: Fit, level: str, *, standardize: object, include_ls: bool) ->
     names, mode, sd = list(table["mode"].columns), table["mode"].to_numpy(), table["sd"].to_numpy()
     effects = np.divide(mode, sd, out=np.full(mode.shape, np.nan), where=sd > 0) if mark else mode
     columns = dict(zip(_labels(f"{mark}ranef_", names), effects.T, strict=True))
-    note = (
-        "NaN: a random effect without variance has no standardized value" if np.isnan(effects).any() else ""
-    )
+    note = ["NaN: a random effect without variance has no standardized value"] * bool(np.isnan(effects).any())
     if switch("include_ls", include_ls):
         found, names = _centred(fit, level, names)
         if mark:
             found = found / _spread(fit, level, found)
         columns |= dict(zip(_labels(f"{mark}ls_", names), found.T, strict=True))
         if np.isnan(found).any():
-            note = [note, "NaN: the rows of a level alone do not tell its coefficient"]
+            note.append("NaN: the rows of a level alone do not tell its coefficient")
     return Table.of(columns, list(table.index), name=level, note=note)
 
 

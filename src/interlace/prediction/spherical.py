@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from interlace.arrays import Array, Index
+from interlace.arrays import Index
 from interlace.estimation.fit import Fit
 from interlace.estimation.priors import precision_matrix
 
