@@ -15,7 +15,7 @@ from interlace.options import word
 from interlace.precision.df import DdfLike
 from interlace.refitting import bootstrap as bootstrapping
 from interlace.refitting import profile as profiles
-from interlace.refitting.bootstrap import Bootstrap
+from interlace.refitting.bootstrapped import Bootstrap
 from interlace.refitting.profile import Profile
 from interlace.refitting.refit import refit
 from interlace.tables.table import Table
@@ -126,30 +126,66 @@ class Intervals(Fitted):
         *,
         kind: str = "parametric",
         statistic: Callable[[Any], Any] | None = None,
+        se: Callable[[Any], Any] | None = None,
+        resample: Any = None,
+        hccme: str = "hc2",
+        aux: str = "mammen",
         seed: int | None = None,
-        n_jobs: int = 1,
+        n_jobs: int | None = 1,
         progress: bool | None = None,
     ) -> Bootstrap:
-        """Estimates of the model refitted to `n` responses drawn anew.
+        """Estimates of the model refitted to `n` samples drawn anew.
 
         Parameters
         ----------
         n : int
             Samples.
-        kind : {"parametric", "residual"}
+        kind : {"parametric", "residual", "case", "reb0", "reb1", "reb2", "wild"}
             "parametric": responses of `simulate`, with new random effects and errors (lme4's `bootMer`).
             "residual": random effects of levels and residuals of rows are drawn with replacement from those
             of the fit, centred and with the estimated variances (Carpenter, Goldstein and Rasbash 2003), so
-            that neither needs to be normal.
+            that neither needs to be normal. "case": whole groups of rows, or rows within groups, are drawn
+            with replacement; a group that is drawn twice is two groups (Van der Leeden, Meijer and Busing
+            2008). "reb0": for one grouping factor, effects by least squares within each level, and the
+            errors of one level together, are drawn with replacement; "reb1" centres both and gives them the
+            estimated variances beforehand; "reb2" mends the draws of "reb0" afterwards (Chambers and Chandra
+            2013). "wild": the residuals of a group are multiplied by one random number, so that their
+            variances may differ (Modugno and Giannerini 2015).
         statistic : callable, optional
             A function of a refitted model that gives a number or several: an array, a Series or a dict, whose
             keys become names. By default every parameter, as in `confint`.
+        se : callable, optional
+            A function of a refitted model that gives their standard errors, for studentized intervals; those
+            of coefficients are known without it.
+        resample : str, or several, optional
+            For "case", what is drawn: names of grouping factors, whose levels are drawn within those they are
+            nested in, and "rows"; or a True or False for each grouping factor from the outermost to the
+            innermost and one for the rows, as in R's lmeresampler. By default the outermost grouping factor.
+            For "wild", the grouping factor whose levels are given a number each, the outermost by default.
+        hccme : {"hc2", "hc3"}
+            For "wild": residuals are divided by ``(1 - h)^0.5`` or by ``1 - h``, h their leverage.
+        aux : {"mammen", "rademacher", "norm", "webb", "gamma"}
+            For "wild": the distribution of the random numbers.
         seed : int, optional
-            The same seed gives the same draws for any `n_jobs`.
-        n_jobs : int
-            Number of threads; -1 for one per processor.
+            The same seed gives the same draws for any `n_jobs` and any back end.
+        n_jobs : int, optional
+            Number of workers; -1 for one per processor, None for what joblib's `parallel_config` says. They
+            are threads unless a back end of joblib is set ("loky", "dask").
         progress : bool, optional
             Show a bar; by default only where a person watches.
+
+        Returns
+        -------
+        Bootstrap
+            If it is stopped by Ctrl-C, with the samples that are done.
+
+        Raises
+        ------
+        DataError
+            An option that is not known, a seed that is none, a statistic of changing length.
+        ModelError
+            A model that the kind of bootstrap is not for: crossed groups for "case" without `resample`, two
+            grouping factors for "reb0", a known covariance of levels for all but "parametric".
 
         Examples
         --------
@@ -159,10 +195,11 @@ class Intervals(Fitted):
         >>> b.draws.shape
         (200, 1)
         """
-        function = None if statistic is None else partial(_of_model, statistic, type(self))
+        wrapped = [None if f is None else partial(_of_model, f, type(self)) for f in (statistic, se)]
         return bootstrapping.bootstrap(
-            self._fit, n, kind=kind, statistic=function, seed=seed, n_jobs=n_jobs, progress=progress
-        )
+            self._fit, n, kind=kind, statistic=wrapped[0], se=wrapped[1], resample=resample, hccme=hccme,
+            aux=aux, seed=seed, n_jobs=n_jobs, progress=progress,
+        )  # fmt: skip
 
     def _percentiles(self, parm: str | Iterable[str] | None, level: float, n: int, seed: int | None) -> Table:
         fixed = list(self._fit.names)

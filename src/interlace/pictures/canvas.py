@@ -54,8 +54,8 @@ def axes(ax: Any, width: float, height: float) -> Any:
     return ax
 
 
-def panels(ax: Any, n: int, width: float, height: float) -> list[Any]:
-    """The n axes that were given, or new ones side by side that share their vertical scale.
+def panels(ax: Any, n: int, width: float, height: float, *, sharey: bool = True) -> list[Any]:
+    """The n axes that were given, or new ones side by side, which share their vertical scale if they may.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def panels(ax: Any, n: int, width: float, height: float) -> list[Any]:
         rows = -(-n // columns)
         size = (width * columns, height * rows)
         figure, found = pyplot().subplots(
-            rows, columns, figsize=size, layout="constrained", sharey=True, squeeze=False
+            rows, columns, figsize=size, layout="constrained", sharey=sharey, squeeze=False
         )
         every = list(found.ravel())
         for spare in every[n:]:

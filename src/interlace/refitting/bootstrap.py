@@ -2,210 +2,207 @@
 
 from __future__ import annotations
 
+import pickle
 import warnings
-from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from interlace.arrays import Array
-from interlace.errors import DataError, InterlaceError, InterlaceWarning, ModelError
+from interlace.errors import ConvergenceError, DataError, InterlaceError, InterlaceWarning, ModelError
 from interlace.estimation.fit import Fit
 from interlace.options import word
 from interlace.precision.singular import is_singular
-from interlace.prediction.predict import contribution, fixed_part
-from interlace.prediction.selection import Part
-from interlace.prediction.simulate import simulate
-from interlace.refitting.parallel import check_draws, replicate
-from interlace.refitting.profile import check_level
-from interlace.tables.table import Table
+from interlace.refitting.bootstrapped import Bootstrap, Draw
+from interlace.refitting.cases import Cases, Factors, fit_rows
+from interlace.refitting.parallel import Generators, check_draws, in_blocks, root_of
+from interlace.refitting.resampling import AUX, HCCME, Blocks, Parametric, Residuals, Sampler, Wild
 from interlace.variances.natural import parameter_names, parameter_values
 
-KINDS = ("parametric", "residual")
-INTERVALS = ("percentile", "basic", "normal")
+KINDS = ("parametric", "residual", "case", "reb0", "reb1", "reb2", "wild")
 Statistic = Callable[[Fit], Any]
-Draw = tuple[Array | None, bool, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Residuals:
-    """Random effects and residuals of a fit, centred and with the variances that were estimated.
+@dataclass(frozen=True)
+class Plan:
+    """What is drawn, and what is read off each refit.
 
-    Estimated effects vary less than the effects do (they are shrunk), and residuals less than errors. Both
-    are multiplied so that their empirical covariance is the estimated one: ``U A`` with ``A'U'U A / L = S``
-    for the effects U of L levels and their estimated covariance S.
-
-    References
+    Attributes
     ----------
-    Carpenter, J. R., Goldstein, H., and Rasbash, J. (2003). A novel bootstrap procedure for assessing the
-    relationship between class size and achievement. Applied Statistics, 52, 431-443.
+    fit : Fit
+    kind : str
+    source : Sampler or Cases
+        Of responses, or of rows.
+    statistic, spread : callable or None
+        Functions of a fit that give numbers, and their standard errors.
+    names : tuple of str
+    estimate, se : ndarray, (m,)
+        Of the model; NaN where the standard error is not known.
+    root : int
+        Seed.
+    n_jobs : int or None
+    progress : bool or None
     """
 
-    effects: tuple[Array, ...]
-    errors: Array
-    fixed: Array
+    fit: Fit = field(repr=False)
+    kind: str
+    source: Sampler | Cases = field(repr=False)
+    statistic: Statistic | None
+    spread: Statistic | None
+    names: tuple[str, ...]
+    estimate: Array
+    se: Array
+    root: int
+    n_jobs: int | None
+    progress: bool | None
 
-    @classmethod
-    def of(cls, fit: Fit) -> Residuals:
-        """All of them.
+    def run(self, first: int, last: int) -> list[Draw]:
+        """Replicates `first` to `last`; fewer if somebody stops it."""
+        self._refuse_lost()
+        return in_blocks(
+            self._draws,
+            first,
+            last,
+            root=self.root,
+            n_jobs=self.n_jobs,
+            progress=self.progress,
+            label="bootstrap",
+            size=self.fit.rows.n,
+        )
+
+    def jackknife(self) -> list[Array]:
+        """The statistics without each level of a grouping factor, (L, m): one array for each factor that lies
+        in no other.
 
         Raises
         ------
         ModelError
-            The covariance of the levels is known: they cannot be exchanged.
+            Without some level the model cannot be fitted.
         """
-        known = [block.group for block in fit.encoding.random if block.known is not None]
-        if known:
-            raise ModelError(
-                f"levels of '{known[0]}' have a known covariance and cannot be exchanged: take "
-                "kind='parametric'"
-            )
-        design, solution = fit.design, fit.solution
-        fixed = fixed_part(fit, design)
-        errors = design.y - fixed
-        for i, b in enumerate(solution.b):
-            errors -= contribution(design.random[i], b, _whole(i, b))
-        if design.weights is not None:
-            errors *= np.sqrt(design.weights)
-        errors -= errors.mean()
-        errors *= fit.sigma / np.sqrt(np.mean(errors**2))
-        effects = [
-            _spread(b, fit.scale * (T @ T.T)) for b, T in zip(solution.b, solution.factors, strict=True)
-        ]
-        return cls(tuple(effects), errors, fixed)
-
-    def draw(self, fit: Fit, rng: np.random.Generator) -> Array:
-        """A response: effects of levels and errors of rows, each with replacement."""
-        design = fit.design
-        y = rng.choice(self.errors, size=len(self.errors))
-        if design.weights is not None:
-            y /= np.sqrt(design.weights)
-        for i, u in enumerate(self.effects):
-            y += contribution(design.random[i], u[rng.integers(0, len(u), len(u))], _whole(i, u))
-        return y + self.fixed
-
-
-def _whole(i: int, effects: Array) -> Part:
-    return Part(i, tuple(range(effects.shape[1])))
-
-
-def _spread(b: Array, S: Array) -> Array:
-    """Rows, centred, times A with ``A' cov A = S``: by symmetric roots, which a singular S has too."""
-    centred = b - b.mean(axis=0)
-    return centred @ _root(centred.T @ centred / len(b), -0.5) @ _root(S, 0.5)
-
-
-def _root(M: Array, power: float) -> Array:
-    values, vectors = np.linalg.eigh(M)
-    kept = values > 1e-12 * max(values[-1], 0.0)
-    scale = np.where(kept, np.where(kept, values, 1.0) ** power, 0.0)
-    return np.asarray((vectors * scale) @ vectors.T)
-
-
-@dataclass(frozen=True)
-class Bootstrap:
-    """Estimates over samples drawn anew; made by `LinearMixedModel.bootstrap`.
-
-    Attributes
-    ----------
-    kind : str
-    names : tuple of str
-        Of the statistics.
-    estimate : ndarray, (m,)
-        Those of the model.
-    values : ndarray, (n, m)
-        Those of the refits; the ones that failed are not among them.
-    n : int
-        Samples drawn.
-    n_singular : int
-        Refits with a singular covariance of the random effects.
-    failures : dict
-        How many refits failed, by reason.
-    """
-
-    kind: str
-    names: tuple[str, ...]
-    estimate: Array
-    values: Array
-    n: int
-    n_singular: int
-    failures: dict[str, int]
-    more: Callable[[int], Bootstrap] = field(repr=False, compare=False)
-
-    @property
-    def draws(self) -> pd.DataFrame:
-        """One row per refit, one column per statistic."""
-        return pd.DataFrame(self.values, columns=list(self.names))
-
-    @property
-    def _note(self) -> list[str]:
-        singular = f"{self.n_singular} of {self.n} refits are singular" if self.n_singular else ""
-        return [singular, *(f"{count} refits failed: {reason}" for reason, count in self.failures.items())]
-
-    def summary(self) -> Table:
-        """`estimate`, `bias` (mean of the draws less the estimate) and `se` (their standard deviation)."""
+        self._refuse_lost()
+        factors = Factors.of(self.fit)
+        out = []
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # of a statistic that no refit has
-            mean, se = np.nanmean(self.values, axis=0), np.nanstd(self.values, axis=0, ddof=1)
-        columns = {"estimate": self.estimate, "bias": mean - self.estimate, "se": se}
-        heading = f"{self.kind} bootstrap: {self.n} samples"
-        return Table.of(columns, self.names, heading=heading.capitalize(), note=self._note)
+            warnings.simplefilter("ignore", InterlaceWarning)
+            for i in factors.outermost:
+                codes = factors.codes[i]
+                found = [self._without(codes != level, factors.names[i]) for level in range(codes.max() + 1)]
+                out.append(np.array(found))
+        return out
 
-    def confint(self, kind: str = "percentile", *, level: float = 0.95) -> Table:
-        """Columns `estimate, lower, upper`.
+    def _without(self, rows: np.ndarray, name: str) -> Array:
+        try:
+            return self.read(fit_rows(self.fit, np.flatnonzero(rows)))
+        except InterlaceError as error:
+            raise ModelError(
+                f"BCa intervals need the model without each level of '{name}' in turn, and without one of them "
+                f"{error}: take kind='percentile'"
+            ) from error
 
-        Parameters
-        ----------
-        kind : {"percentile", "basic", "normal"}
-            "percentile": quantiles of the draws. "basic": twice the estimate less the opposite quantiles.
-            "normal": estimate less bias, and quantiles of the normal distribution times `se`.
-        level : float
-            Between 0 and 1.
+    def _draws(self, generators: Generators) -> list[Draw]:
+        if isinstance(self.source, Cases):
+            return [self._of_case(rng, self.source) for rng in generators]
+        Y = np.array([self.source.draw(self.fit, rng) for rng in generators])
+        try:
+            fits = self.fit.refit_many(Y)
+        except InterlaceError:  # of one of them: which?
+            return [self._of_response(y) for y in Y]
+        return [self._of_fit(fit) for fit in fits]
 
-        References
-        ----------
-        Davison, A. C., and Hinkley, D. V. (1997). Bootstrap Methods and their Application, chapter 5.
+    def _of_response(self, y: Array) -> Draw:
+        try:
+            (again,) = self.fit.refit_many(y[None])
+        except InterlaceError as error:
+            return Draw.failed(error)
+        return self._of_fit(again)
+
+    def _of_case(self, rng: np.random.Generator, cases: Cases) -> Draw:
+        try:
+            again = fit_rows(self.fit, *cases.sample(rng))
+        except InterlaceError as error:
+            return Draw.failed(error)
+        return self._of_fit(again)
+
+    def _of_fit(self, again: Fit) -> Draw:
+        if not again.optimum.converged:
+            return Draw(None, None, False, f"the search did not converge ({again.optimum.status})")
+        try:
+            return Draw(self.read(again), self.errors(again), is_singular(again), "")
+        except (ModelError, ConvergenceError) as error:  # of a statistic that some fits do not have
+            return Draw.failed(error)
+
+    def read(self, fit: Fit) -> Array:
+        """The statistics of a fit.
+
+        Raises
+        ------
+        DataError
+            They are not as many as those of the model.
         """
-        kind, level = word("kind", kind, INTERVALS), check_level(level)
-        half = (1 - level) / 2
-        if kind == "normal":
-            from scipy import special  # slow to import
+        if self.statistic is None:
+            return parameter_values(fit)
+        return self._as_many(self.statistic(fit), "statistic", "numbers")
 
-            s = self.summary()
-            middle = (s["estimate"] - s["bias"]).to_numpy()
-            reach = special.ndtri(1 - half) * s["se"].to_numpy()
-            lower, upper = middle - reach, middle + reach
-        else:
-            lower, upper = (_quantiles(self.values, p) for p in (half, 1 - half))
-            if kind == "basic":
-                lower, upper = 2 * self.estimate - upper, 2 * self.estimate - lower
-        columns = {"estimate": self.estimate, "lower": lower, "upper": upper}
-        note = [f"{level:.12g} {kind} intervals of a {self.kind} bootstrap of {self.n} samples", *self._note]
-        return Table.of(columns, self.names, note=note)
+    def errors(self, fit: Fit) -> Array | None:
+        """Their standard errors: those of coefficients, or what the caller's function says."""
+        if self.spread is not None:
+            return self._as_many(self.spread(fit), "se", "standard errors")
+        return None if self.statistic is not None else standard_errors(fit, len(self.names))
 
-    def append(self, n: int) -> Bootstrap:
-        """The same with `n` more samples: those that a longer run with the same seed would have drawn."""
-        return self.more(self.n + check_draws(n))
+    def _as_many(self, found: Any, what: str, words: str) -> Array:
+        values = numbers(pd.Series(found) if isinstance(found, dict) else found)
+        if len(values) != len(self.names):
+            raise DataError(
+                f"the {what} gave {len(self.names)} {words} for the model and {len(values)} for a refit; it "
+                "must always give as many"
+            )
+        return values
 
-    def __repr__(self) -> str:
-        return str(self.summary())
+    def _refuse_lost(self) -> None:
+        for function in (self.statistic, self.spread):
+            if isinstance(function, Lost):
+                raise ModelError(function.words)
 
-    def _repr_html_(self) -> str:
-        return self.summary()._repr_html_()
+    def pickled(self) -> Plan:
+        """The plan without functions that do not pickle; what was drawn does not need them."""
+        return replace(
+            self, statistic=_pickled(self.statistic, "statistic"), spread=_pickled(self.spread, "se")
+        )
 
 
-def _quantiles(values: Array, p: float) -> Array:
-    """By column, of the draws that have the statistic; linear between order statistics, R's type 7."""
-    out = np.full(values.shape[1], np.nan)
-    for j, column in enumerate(values.T):
-        there = column[~np.isnan(column)]
-        if there.size:
-            out[j] = np.quantile(there, p)
-    return out
+def _pickled(function: Statistic | None, name: str) -> Statistic | None:
+    try:
+        pickle.dumps(function)
+    except (pickle.PicklingError, AttributeError, TypeError):
+        return Lost(name)
+    return function
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Stands where a function was that did not pickle."""
+
+    name: str
+
+    def __call__(self, fit: Fit) -> Any:
+        raise ModelError(self.words)
+
+    @property
+    def words(self) -> str:
+        """What to do."""
+        return (
+            f"the function given as {self.name}= was not pickled with the bootstrap, as it is defined inside "
+            "another or a lambda: nothing can be added to it; define the function in a module"
+        )
+
+
+def standard_errors(fit: Fit, size: int) -> Array:
+    """Of the coefficients, which come last; NaN for the variances before them."""
+    se = fit.sigma * np.sqrt(np.diagonal(fit.solution.unscaled_vcov))
+    return np.concatenate([np.full(size - len(se), np.nan), se])
 
 
 def bootstrap(
@@ -214,51 +211,57 @@ def bootstrap(
     *,
     kind: str = "parametric",
     statistic: Statistic | None = None,
+    se: Statistic | None = None,
+    resample: Any = None,
+    hccme: str = "hc2",
+    aux: str = "mammen",
     seed: int | None = None,
-    n_jobs: int = 1,
+    n_jobs: int | None = 1,
     progress: bool | None = None,
 ) -> Bootstrap:
-    """See `LinearMixedModel.bootstrap`; `statistic` is a function of a fit."""
+    """See `LinearMixedModel.bootstrap`; `statistic` and `se` are functions of a fit."""
     kind, n = word("kind", kind, KINDS), check_draws(n)
-    seed = int(np.random.default_rng().integers(2**63)) if seed is None else seed
+    if kind == "reb2" and statistic is not None:
+        raise DataError(
+            "kind='reb2' adjusts the draws of all parameters together, and has no statistic= of its own: take "
+            "kind='reb0' or 'reb1'"
+        )
+    source = _source(fit, kind, resample, word("hccme", hccme, HCCME), word("aux", aux, AUX))
     names, estimate = _statistics(fit, statistic)
-    sample = _sampler(fit, kind)
-
-    def draw(rng: np.random.Generator) -> Draw:
-        return _refitted(fit, sample(rng), statistic, names)
-
-    with warnings.catch_warnings():  # counted instead
-        warnings.simplefilter("ignore", InterlaceWarning)
-        found = replicate(draw, n, seed=seed, n_jobs=n_jobs, progress=progress, label="bootstrap")
-    values = [value for value, _, _ in found if value is not None]
-    return Bootstrap(
-        kind=kind,
-        names=names,
-        estimate=estimate,
-        values=np.array(values, dtype=np.float64).reshape(-1, len(names)),
-        n=n,
-        n_singular=sum(singular for _, singular, _ in found),
-        failures=dict(Counter(reason for _, _, reason in found if reason)),
-        more=partial(
-            bootstrap, fit, kind=kind, statistic=statistic, seed=seed, n_jobs=n_jobs, progress=progress
-        ),
-    )
+    plan = Plan(fit, kind, source, statistic, se, names, estimate, estimate, root_of(seed), n_jobs, progress)
+    errors = plan.errors(fit)
+    plan = replace(plan, se=np.full(len(names), np.nan) if errors is None else errors)
+    return Bootstrap.of(plan, plan.run(0, n), n)
 
 
-def _sampler(fit: Fit, kind: str) -> Callable[[np.random.Generator], Array]:
-    if kind == "residual":
-        return partial(Residuals.of(fit).draw, fit)
-    return lambda rng: simulate(fit, 1, seed=rng)[:, 0]
+def _source(fit: Fit, kind: str, resample: Any, hccme: str, aux: str) -> Sampler | Cases:
+    if resample is not None and kind not in ("case", "wild"):
+        raise DataError(f"resample= is for kind='case' and 'wild', not for kind='{kind}'")
+    if kind == "case":
+        return Cases.of(fit, resample)
+    if kind == "wild":
+        return Wild.of(fit, _clusters(fit, resample), hccme, aux)
+    makers: dict[str, Callable[[Fit], Sampler]] = {
+        "parametric": lambda fit: Parametric(),
+        "residual": Residuals.of,
+        "reb0": Blocks.of,
+        "reb1": Blocks.scaled,
+        "reb2": Blocks.of,
+    }
+    return makers[kind](fit)
 
 
-def _refitted(fit: Fit, y: Array, statistic: Statistic | None, names: Sequence[str]) -> Draw:
-    try:
-        again = fit.refit(y)
-    except InterlaceError as error:
-        return None, False, str(error).partition(";")[0].partition(":")[0]
-    if not again.optimum.converged:
-        return None, False, f"the search did not converge ({again.optimum.status})"
-    return _values(again, statistic, len(names)), is_singular(again), ""
+def _clusters(fit: Fit, resample: Any) -> np.ndarray:
+    factors = Factors.of(fit)
+    if resample is None:
+        return factors.codes[factors.independent("wild")]
+    name = resample[0] if isinstance(resample, Sequence) and len(resample) == 1 else resample
+    if name not in factors.names:
+        raise DataError(
+            "for kind='wild' resample names the one grouping factor whose levels are given a random number "
+            f"each: {' or '.join(factors.names)}"
+        )
+    return factors.codes[factors.names.index(name)]
 
 
 def _statistics(fit: Fit, statistic: Statistic | None) -> tuple[tuple[str, ...], Array]:
@@ -267,26 +270,20 @@ def _statistics(fit: Fit, statistic: Statistic | None) -> tuple[tuple[str, ...],
     found = statistic(fit)
     if isinstance(found, dict):
         found = pd.Series(found)
-    values = _numbers(found)
+    values = numbers(found)
     if isinstance(found, pd.Series):
         return tuple(map(str, found.index)), values
     return tuple(f"statistic_{j + 1}" for j in range(len(values))), values
 
 
-def _values(fit: Fit, statistic: Statistic | None, size: int) -> Array:
-    if statistic is None:
-        return parameter_values(fit)
-    found = statistic(fit)
-    values = _numbers(pd.Series(found) if isinstance(found, dict) else found)
-    if len(values) != size:
-        raise DataError(
-            f"the statistic gave {size} numbers for the model and {len(values)} for a refit; it must always "
-            "give as many"
-        )
-    return values
+def numbers(found: Any) -> Array:
+    """What a statistic gave, (m,).
 
-
-def _numbers(found: Any) -> Array:
+    Raises
+    ------
+    DataError
+        It is no number, nor several.
+    """
     try:
         values = np.atleast_1d(np.asarray(found, dtype=np.float64))
     except (TypeError, ValueError) as error:

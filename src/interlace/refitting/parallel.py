@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+import warnings
+from collections.abc import Callable, Sequence
 from math import inf
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
+from interlace.errors import InterlaceWarning
 from interlace.estimation.capacity import available_bytes
 from interlace.kernel import blas_threads, thread_count
 from interlace.options import count, generator, switch
 from interlace.progress import watched
 
 T = TypeVar("T")
+Generators = Sequence[np.random.Generator]
 RESULT_BYTES = 100  # of one replicate: a small tuple of Python's numbers
+# Replicates that a worker takes at once, and numbers that their responses may be together.
+BLOCK, BLOCK_NUMBERS = 50, 2_000_000
 
 
 def replicate(
@@ -22,7 +28,7 @@ def replicate(
     n: int,
     *,
     seed: int | None,
-    n_jobs: int = 1,
+    n_jobs: int | None = 1,
     progress: bool | None = None,
     label: str = "",
 ) -> list[T]:
@@ -34,21 +40,100 @@ def replicate(
         Gets a fresh Generator; it should spend its time outside the interpreter lock.
     seed : int, optional
         Root of all generators; without it, another each time.
-    n_jobs : int
-        Number of threads; -1 for one per processor.
+    n_jobs : int, optional
+        Number of workers; -1 for one per processor, None for what joblib's `parallel_config` says.
     progress : bool, optional
         Show a bar; by default only where a person watches (standard error is a terminal).
     label : str
         Words before the bar.
     """
+    check_draws(n)
+    blocks = _Each(work)
+    return in_blocks(blocks, 0, n, root=root_of(seed), n_jobs=n_jobs, progress=progress, label=label)
+
+
+def in_blocks(
+    work: Callable[[Generators], list[T]],
+    first: int,
+    last: int,
+    *,
+    root: int,
+    n_jobs: int | None,
+    progress: bool | None,
+    label: str,
+    size: int = 1,
+) -> list[T]:
+    """Replicates `first` to `last`, a few at a time: in threads, or by the back end of joblib that is set.
+
+    When somebody stops it (Ctrl-C), those that are done come back, if there are any.
+
+    Parameters
+    ----------
+    work : callable
+        Gets the generators of some replicates, and gives a result for each. It pickles where workers are
+        processes.
+    root : int
+        Seed of all generators.
+    size : int
+        Numbers that a replicate holds.
+    """
     from joblib import Parallel, delayed  # a tenth of a second that `import interlace` need not spend
 
-    root = generator(seed)
     shown = None if progress is None else switch("progress", progress)
-    tasks = (delayed(work)(root.spawn(1)[0]) for _ in range(check_draws(n)))
-    with blas_threads(inf, 1):  # the workers are the threads
-        results = Parallel(n_jobs=thread_count(n_jobs), prefer="threads", return_as="generator")(tasks)
-        return list(watched(results, n, shown, label))
+    jobs = None if n_jobs is None else thread_count(n_jobs)
+    block = max(1, min(BLOCK, BLOCK_NUMBERS // max(size, 1)))
+    starts = range(first - first % block, last, block)
+    spans = [range(max(first, start), min(last, start + block)) for start in starts]
+    tasks = (delayed(_alone)(work, root, span) for span in spans)
+    found: list[T] = []
+    with blas_threads(inf, 1), warnings.catch_warnings():  # the workers are the threads
+        warnings.simplefilter("ignore", InterlaceWarning)  # each replicate says what became of it
+        results = Parallel(n_jobs=jobs, prefer="threads", return_as="generator")(tasks)
+        try:
+            each = (one for several in results for one in several)
+            found.extend(watched(each, last - first, shown, label))
+        except KeyboardInterrupt:
+            if not found:
+                raise
+    return found
+
+
+def _alone(work: Callable[[Generators], list[T]], root: int, span: range) -> list[T]:
+    """Work of one thread, also where a worker is a process with filters and libraries of its own."""
+    generators = [generator_of(root, i) for i in span]
+    if threading.current_thread() is not threading.main_thread():
+        return work(generators)
+    with blas_threads(inf, 1), warnings.catch_warnings():
+        warnings.simplefilter("ignore", InterlaceWarning)
+        return work(generators)
+
+
+class _Each:
+    """A function of one generator, for several."""
+
+    def __init__(self, work: Callable[[np.random.Generator], Any]) -> None:
+        self.work = work
+
+    def __call__(self, generators: Generators) -> list[Any]:
+        return [self.work(rng) for rng in generators]
+
+
+def generator_of(root: int, i: int) -> np.random.Generator:
+    """The generator of replicate i: that of the i-th child of the seed."""
+    return np.random.default_rng(np.random.SeedSequence(root, spawn_key=(i,)))
+
+
+def root_of(seed: object) -> int:
+    """A seed as a number: itself, one drawn from a Generator, or another each time.
+
+    Raises
+    ------
+    DataError
+        It is no seed.
+    """
+    if isinstance(seed, int | np.integer) and not isinstance(seed, bool) and seed >= 0:
+        return int(seed)
+    return int(generator(seed).integers(2**63))
 
 
 def check_draws(n: object) -> int:
