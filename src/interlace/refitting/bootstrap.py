@@ -98,8 +98,8 @@ class Plan:
             return self.read(fit_rows(self.fit, np.flatnonzero(rows)))
         except InterlaceError as error:
             raise ModelError(
-                f"BCa intervals need the model without each level of '{name}' in turn, and without one of them "
-                f"{error}: take kind='percentile'"
+                f"BCa intervals need the model without each level of '{name}' in turn, and without one "
+                f"of them {error}: take kind='percentile'"
             ) from error
 
     def _draws(self, generators: Generators) -> list[Draw]:
@@ -223,8 +223,8 @@ def bootstrap(
     kind, n = word("kind", kind, KINDS), check_draws(n)
     if kind == "reb2" and statistic is not None:
         raise DataError(
-            "kind='reb2' adjusts the draws of all parameters together, and has no statistic= of its own: take "
-            "kind='reb0' or 'reb1'"
+            "kind='reb2' adjusts the draws of all parameters together, and has no statistic= of its own: "
+            "take kind='reb0' or 'reb1'"
         )
     source = _source(fit, kind, resample, word("hccme", hccme, HCCME), word("aux", aux, AUX))
     names, estimate = _statistics(fit, statistic)

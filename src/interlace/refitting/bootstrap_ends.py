@@ -75,8 +75,8 @@ def _studentized(draws: Draws, half: float) -> Ends:
     known = np.isfinite(draws.se) & (draws.se > 0)
     if not known.any():
         raise ModelError(
-            "studentized intervals need a standard error of each draw: give bootstrap(se=...) a function of a "
-            "refitted model that has as many standard errors as the statistic has numbers"
+            "studentized intervals need a standard error of each draw: give bootstrap(se=...) a function of "
+            "a refitted model that has as many standard errors as the statistic has numbers"
         )
     with np.errstate(divide="ignore", invalid="ignore"):
         t = np.where(draws.errors > 0, (draws.values - draws.estimate) / draws.errors, np.nan)

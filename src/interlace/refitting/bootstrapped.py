@@ -45,11 +45,25 @@ class Draw:
 class Drawing(Protocol):
     """Where draws come from."""
 
-    fit: Fit
-    kind: str
-    names: tuple[str, ...]
-    estimate: Array
-    se: Array
+    @property
+    def fit(self) -> Fit:
+        """The model."""
+
+    @property
+    def kind(self) -> str:
+        """Of the bootstrap."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the statistics."""
+
+    @property
+    def estimate(self) -> Array:
+        """Those of the model, (m,)."""
+
+    @property
+    def se(self) -> Array:
+        """Their standard errors, (m,); NaN for none."""
 
     def run(self, first: int, last: int) -> list[Draw]:
         """Replicates `first` to `last`."""
@@ -104,8 +118,8 @@ class Bootstrap:
         failures = Counter(one.reason for one in found if one.reason)
         kept = [one for one in found if one.values is not None]
         m, none = len(plan.names), np.full(len(plan.names), np.nan)
-        values = np.array([one.values for one in kept], dtype=np.float64).reshape(-1, m)
-        errors = np.array([none if one.se is None else one.se for one in kept]).reshape(-1, m)
+        values: Array = np.array([one.values for one in kept], dtype=np.float64).reshape(-1, m)
+        errors: Array = np.array([none if one.se is None else one.se for one in kept]).reshape(-1, m)
         names, estimate = plan.names, plan.estimate
         if plan.kind == "reb2":
             names, estimate, values, lost = adjusted(plan.fit, names, estimate, values)
@@ -221,9 +235,9 @@ class Bootstrap:
             rows = list(range(len(self.names))) if own else np.flatnonzero(known).tolist()
         out = []
         for j in rows:
-            draws, unit, units = self.values[:, j], 1.0, np.ones(len(self.values))
-            if not own:
-                unit, units = float(self.plan.se[j]), self.errors[:, j]
+            draws = self.values[:, j]
+            unit = 1.0 if own else float(self.plan.se[j])
+            units = np.ones(len(draws)) if own else self.errors[:, j]
             there = np.isfinite(draws) & (units > 0)
             t = (self.estimate[j] - null) / unit
             extreme = np.abs((draws[there] - self.estimate[j]) / units[there]) >= abs(t)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from interlace.design.rows import FrameRows
 from interlace.errors import DataError, ModelError, shown
 from interlace.estimation.fit import Fit
 from interlace.estimation.fit import fit as fit_model
+from interlace.refitting.deletion import some_rows
 from interlace.text import did_you_mean
 
 ROWS = "rows"
@@ -115,7 +117,7 @@ class Cases:
         chain = [i for i in range(inner + 1) if i in asked or i == inner or factors.within(inner, i)]
         if rows:
             chain = [i for i in range(len(factors.names)) if i in chain or factors.within(i, inner)]
-        for outer, one in zip(chain, chain[1:], strict=False):
+        for outer, one in pairwise(chain):
             if not factors.within(one, outer):
                 raise ModelError(
                     f"the levels of '{factors.names[one]}' are not nested in those of "
@@ -132,8 +134,9 @@ class Cases:
 
     def sample(self, rng: np.random.Generator) -> tuple[Index, dict[str, Index]]:
         """Rows, and the code of each in every grouping factor."""
-        rows = np.arange(len(self.factors.codes[0]))
-        unit, units = np.zeros(len(rows), dtype=np.intp), dict[int, Index]()
+        rows: Index = np.arange(len(self.factors.codes[0]))
+        unit: Index = np.zeros(len(rows), dtype=np.intp)
+        units: dict[int, Index] = {}
         for i, drawn in zip(self.chain, self.drawn, strict=True):
             places, unit = _levels(unit, self.factors.codes[i][rows], rng if drawn else None)
             rows, units = rows[places], {j: codes[places] for j, codes in units.items()} | {i: unit}
@@ -232,12 +235,7 @@ def _taken(design: Design, rows: Index) -> Design:
     columns = {name: c.take(rows) for name, c in frame.columns.items()}
     index = None if frame.index is None else frame.index[rows]
     return replace(
-        design,
-        y=None if design.y is None else design.y[rows],
-        fixed=design.fixed.take(rows),
-        random=tuple(replace(r, codes=r.codes[rows], z=r.z[rows]) for r in design.random),
-        weights=None if design.weights is None else design.weights[rows],
-        offset=None if design.offset is None else design.offset[rows],
+        some_rows(design, rows),
         n_rows_read=len(rows),
         kept=None,
         frame=replace(frame, columns=columns, missing={}, nrows=len(rows), index=index),

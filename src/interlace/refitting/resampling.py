@@ -164,9 +164,9 @@ class Blocks:
         b = self.effects[rng.integers(0, levels, levels)]
         donor = np.repeat(rng.integers(0, levels, levels), self.size)
         picked = self.first[donor] + np.floor(rng.random(len(donor)) * self.size[donor]).astype(np.intp)
-        y = np.empty(len(donor))
-        y[self.order] = self.errors[picked]
-        y = _unweighted(fit, y)
+        drawn = np.empty(len(donor))
+        drawn[self.order] = self.errors[picked]
+        y = _unweighted(fit, drawn)
         return y + np.einsum("nk,nk->n", _joint(fit), b[fit.design.random[0].codes]) + self.fixed
 
 
@@ -211,13 +211,16 @@ def _mammen(rng: np.random.Generator, n: int) -> Array:
     return np.where(rng.random(n) < (root + 1) / (2 * root), -(root - 1) / 2, (root + 1) / 2)
 
 
-_WEBB = np.sqrt([1.5, 1.0, 0.5])
+def _webb(rng: np.random.Generator, n: int) -> Array:
+    roots = np.sqrt(np.array([1.5, 1.0, 0.5]))
+    return np.concatenate([roots, -roots])[rng.integers(0, 6, size=n)]
+
 
 _AUXILIARY: dict[str, Callable[[np.random.Generator, int], Array]] = {
     "mammen": _mammen,
-    "rademacher": lambda rng, n: rng.choice([-1.0, 1.0], size=n),
+    "rademacher": lambda rng, n: 2.0 * rng.integers(0, 2, size=n) - 1.0,
     "norm": lambda rng, n: rng.standard_normal(n),
-    "webb": lambda rng, n: rng.choice(np.r_[_WEBB, -_WEBB], size=n),
+    "webb": _webb,
     "gamma": lambda rng, n: rng.gamma(4.0, 0.5, size=n) - 2.0,
 }
 
