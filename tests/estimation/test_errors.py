@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from interlace.errors import DataError, InterlaceError, ModelError, RankDeficien
 from interlace.estimation import capacity as memory
 from interlace.estimation.covariance import Unstructured
 from interlace.estimation.crossproducts import CrossProducts
-from interlace.estimation.fit import at_theta, deviance_at, fit
+from interlace.estimation.fit import _check_parameters, at_theta, deviance_at, fit
 from interlace.estimation.gram import Gram
 from interlace.estimation.penalized import System
 from made_data import crossed, grid, one
@@ -232,6 +233,25 @@ def test_more_covariances_than_can_be_estimated_are_refused(
         ModelError, match=r"has 10 variances and covariances, and 6 are the most .* 4 columns"
     ):
         fit(encoding, design)
+
+
+@pytest.mark.parametrize(("rows", "refused"), [(9, True), (10, False)])
+def test_more_covariances_than_rows_have_a_lower_limit(
+    rows: int, refused: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("interlace.estimation.fit.MOST_BEYOND_ROWS", 9)
+    criterion: Any = SimpleNamespace(
+        n_par=10,
+        system=SimpleNamespace(
+            A=SimpleNamespace(n=rows),
+            encoding=SimpleNamespace(random=[SimpleNamespace(columns=("a", "b"), group="g")]),
+        ),
+    )
+    if not refused:
+        _check_parameters(criterion)
+        return
+    with pytest.raises(ModelError, match=r"9 are the most that can be estimated from fewer rows \(9\)"):
+        _check_parameters(criterion)
 
 
 def test_more_random_effects_of_a_level_than_memory_has_room_for(monkeypatch: pytest.MonkeyPatch) -> None:

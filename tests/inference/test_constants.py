@@ -24,6 +24,7 @@ from interlace.precision import kenward_roger, rotated, satterthwaite, varpar
 from interlace.precision.df import Asymptotic
 from interlace.precision.marginal import Marginal
 from interlace.precision.memory import Memory
+from interlace.precision.paired import Projected
 from interlace.precision.singular import is_singular, scale_free_factor
 from interlace.precision.wald import Ddf, scores
 from interlace.refitting.compare import check_offsets
@@ -268,13 +269,15 @@ def test_singular_matrices_have_no_observed_information(share: float, singular: 
 def test_directions_without_information(left: float, out: int, slopes: Fit) -> None:
     twice = np.eye(4)
     twice[:2, :2] = correlated(left)
-    found = made(slopes, twice, P=np.zeros((4, 2, 2)), Q=np.zeros((4, 4, 2, 2)))
+    found = made(slopes, twice, P=np.zeros((4, 2, 2)), Q=Projected(np.zeros((4, 2, 1))))
     assert kenward_roger._variance(slopes, found, "expected", NONE_KNOWN)[1] == out
 
 
 @pytest.mark.parametrize(("share", "out"), [(1.1, 0), (0.9, 1)])
 def test_information_that_is_rounding_error(share: float, out: int, slopes: Fit) -> None:
-    found = made(slopes, np.diag([1e-9 * share, 1, 1, 1]), P=np.zeros((4, 2, 2)), Q=np.zeros((4, 4, 2, 2)))
+    found = made(
+        slopes, np.diag([1e-9 * share, 1, 1, 1]), P=np.zeros((4, 2, 2)), Q=Projected(np.zeros((4, 2, 1)))
+    )
     found = replace(found, noise=1e-9)
     assert kenward_roger._variance(slopes, found, "expected", NONE_KNOWN)[1] == out
 
@@ -287,7 +290,7 @@ def test_directions_along_which_the_covariance_changes(change: float, refused: b
     P = np.zeros((4, 2, 2))
     P[:, 0, 0] = 1.0
     P[1, 0, 0] -= np.sqrt(2 * change)
-    found = made(slopes, twice, P=P, Q=np.zeros((4, 4, 2, 2)))
+    found = made(slopes, twice, P=P, Q=Projected(np.zeros((4, 2, 1))))
     if refused:
         with pytest.raises(ModelError, match=r"of \(Days \| Subject\) apart"):
             kenward_roger._variance(slopes, found, "expected", NONE_KNOWN)
@@ -306,23 +309,25 @@ def test_who_is_named(share: float, named: bool, slopes: Fit) -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "available", "refused"),
+    ("size", "products", "available", "refused"),
     [
-        (2896, 0.0, False),  # below 2^28 bytes nobody asks
-        (2897, 0.0, True),
-        (10_000, 32e8 / 0.91, True),  # 90 % of what there is, for four matrices
-        (10_000, 32e8 / 0.89, False),
+        (2896, 0.0, 0.0, False),  # below 2^28 bytes nobody asks
+        (2897, 0.0, 0.0, True),
+        (2896, 2.0**20, 0.0, True),
+        (10_000, 0.0, 32e8 / 0.91, True),  # 90 % of what there is, for four matrices
+        (10_000, 0.0, 32e8 / 0.89, False),
+        (10_000, 1e8, 32e8 / 0.89, True),
     ],
 )
 def test_memory(
-    size: int, available: float, refused: bool, slopes: Fit, monkeypatch: pytest.MonkeyPatch
+    size: int, products: float, available: float, refused: bool, slopes: Fit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(moments, "available_bytes", lambda: available)
     if refused:
         with pytest.raises(ModelError, match=f"over the {size:,} random effects that Subject connect"):
-            moments._check_memory(slopes, size)
+            moments._check_memory(slopes, size, products)
     else:
-        moments._check_memory(slopes, size)
+        moments._check_memory(slopes, size, products)
 
 
 # ---- who waits for whom, and who shares ---

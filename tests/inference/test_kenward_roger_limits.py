@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 
 import interlace
-from interlace.precision.kenward_roger import NO_F, Approximation, KenwardRogerDdf, approximation
+from interlace.errors import ModelError
+from interlace.precision.kenward_roger import NO_F, Approximation, KenwardRogerDdf, _adjusted, approximation
 from reference_data import frame
 
 R = json.loads((Path(__file__).parent / "r" / "kenward_roger_limits.json").read_text())
@@ -139,3 +140,10 @@ def test_moments_without_an_f_distribution_are_said(monkeypatch: pytest.MonkeyPa
     joint = m.contrast_test(np.eye(3)[1:], ddf="kenward-roger")
     assert pytest.approx(table.loc["f", "F"]) == joint.F and joint.note.endswith(NO_F)
     assert NO_F not in m.contrast_test(np.eye(3)[1], ddf="kenward-roger").note
+
+
+def test_an_adjustment_larger_than_the_covariance_is_refused() -> None:
+    np.testing.assert_allclose(_adjusted(np.diag([-0.499, 0.2])), np.diag([0.002, 1.4]))
+    for products in (np.diag([-0.501, 0.2]), np.array([[np.nan]])):
+        with pytest.raises(ModelError, match="is not positive definite: the data hardly tell"):
+            _adjusted(products)

@@ -11,12 +11,14 @@ import pandas as pd
 import pytest
 
 import interlace
+from interlace.arrays import Array
 from interlace.design.encoding import Encoding
 from interlace.estimation.fit import Fit, at_theta
 from interlace.precision import information as sums
 from interlace.precision import rotated
 from interlace.precision.kenward_roger import bind
 from interlace.precision.marginal import Marginal
+from interlace.precision.paired import Kept, Multiplied, Products, WithResidual, products
 from made_data import crossed, one
 
 CASES = json.loads((Path(__file__).parent / "exact" / "kenward_roger.json").read_text())
@@ -63,8 +65,10 @@ def test_both_ways_give_the_same_moments() -> None:
             np.testing.assert_allclose(getattr(a, name), getattr(b, name), rtol=1e-8, atol=1e-10)
         A, B = (m.root @ m.root.T for m in (a, b))
         np.testing.assert_allclose(A, B, rtol=1e-10)
-        for name in ("P", "Q"):  # in coordinates that differ by a rotation
-            A, B = (m.root @ getattr(m, name) @ m.root.T for m in (a, b))
+        np.testing.assert_allclose(a.Q.trace, b.Q.trace, rtol=1e-8, atol=1e-10)
+        for values in ([m.P for m in (a, b)], [np.array(_products(m.Q, len(m.P))) for m in (a, b)]):
+            # in coordinates that differ by a rotation
+            A, B = (m.root @ value @ m.root.T for m, value in zip((a, b), values, strict=True))
             np.testing.assert_allclose(A, B, rtol=1e-8, atol=1e-10 * np.abs(B).max())
 
 
@@ -85,6 +89,44 @@ def test_which_way_is_taken(levels: int, rows: int, monkeypatch: pytest.MonkeyPa
             rotated.moments_of(fit)
     small = ["rows", "sums", "rows", "sums", "rows"]
     assert taken == (small if levels == 61 else ["sums", "sums", "sums", "rows", "sums"])
+
+
+def _products(Q: Products, m: int) -> list[Array]:
+    """The symmetric part of each pair."""
+    out = []
+    for j in range(m):
+        for k in range(j + 1):
+            W = np.zeros((m, m))
+            W[j, k] += 0.5
+            W[k, j] += 0.5
+            out.append(Q.weighted(W))
+    return out
+
+
+@pytest.mark.parametrize(
+    "formula", ["y ~ x + (x | a) + (1 | b)", "y ~ x + f + (0 + f | a)", "y ~ x + (x | a/b)"]
+)
+def test_products_are_the_same_whether_their_parts_are_kept(
+    formula: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Parts are kept where they are fewer numbers than the products of them."""
+    fit = interlace.lmer(formula, crossed(np.random.default_rng(3))).fit
+    found = {}
+    for kind, numbers in ((Kept, 0.0), (Multiplied, np.inf)):
+        monkeypatch.setattr(sums, "products", lambda counts, p, kept, n=numbers: products(counts, p, n))
+        moments = sums.moments(fit, Marginal.of(fit))
+        assert isinstance(moments.Q, WithResidual) and isinstance(moments.Q.terms, kind)
+        found[kind] = moments
+    a, b = found[Kept], found[Multiplied]
+    np.testing.assert_allclose(a.expected, b.expected, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(a.Q.trace, b.Q.trace, rtol=1e-9, atol=1e-9)
+    A, B = (_products(m.Q, len(m.P)) for m in (a, b))
+    np.testing.assert_allclose(A, B, rtol=1e-9, atol=1e-9 * np.abs(B).max())
+
+
+def test_the_smaller_of_the_products_and_their_parts_is_kept() -> None:
+    assert isinstance(products([2, 1], 4, 143.0), Kept)
+    assert isinstance(products([2, 1], 4, 144.0), Multiplied)
 
 
 def _moments(share: float) -> sums.Moments:

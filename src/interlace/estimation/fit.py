@@ -29,6 +29,7 @@ Array = NDArray[np.floating]
 # Matrices of the size of X'X, and of Z'X, that a fit holds at once.
 SQUARES, COPIES = 8, 4
 MOST_PARAMETERS = 2_000  # to see what the data tell of so many is a matter of seconds
+MOST_BEYOND_ROWS = 500  # and what fewer rows than parameters tell is not worth that time
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,15 +269,18 @@ def _check_room(encoding: Encoding) -> None:
 
 
 def _check_parameters(criterion: ProfiledDeviance) -> None:
-    if criterion.n_par <= MOST_PARAMETERS:
+    n = criterion.system.A.n
+    most = MOST_PARAMETERS if criterion.n_par <= n else MOST_BEYOND_ROWS
+    if criterion.n_par <= most:
         return
     columns, group = max(
         ((b.columns, b.group) for b in criterion.system.encoding.random), key=lambda b: len(b[0])
     )
+    rows = "" if criterion.n_par <= n else f" from fewer rows ({n:,})"
     raise ModelError(
-        f"the random part has {criterion.n_par:,} variances and covariances, and {MOST_PARAMETERS:,} are the "
-        f"most that can be estimated: the term on '{group}' alone has {len(columns):,} columns that may all "
-        "be correlated; use fewer, or write (1 | g) + (1 | g:f) in place of (f | g) where f has many levels"
+        f"the random part has {criterion.n_par:,} variances and covariances, and {most:,} are the most that "
+        f"can be estimated{rows}: the term on '{group}' alone has {len(columns):,} columns that may all be "
+        "correlated; use fewer, or write (1 | g) + (1 | g:f) in place of (f | g) where f has many levels"
     )
 
 

@@ -18,6 +18,15 @@ from interlace.estimation.fit import Fit
 from interlace.precision.components import Gram, Pieces, chunks, pieces
 from interlace.precision.elimination import marginal_gram
 from interlace.precision.marginal import Marginal
+from interlace.precision.paired import (
+    Kept,
+    Multiplied,
+    Part,
+    Products,
+    WithResidual,
+    products,
+    trace_of_products,
+)
 
 NOISE = 1e-12  # share of the square of a derivative of V that is rounding error in the sums
 LOST = 1e-6  # below this share of the square of a derivative the sums have lost most of their digits
@@ -37,7 +46,7 @@ class Moments:
         K with ``Var(beta) = sigma^2 K K'``: X stands for X K.
     P : ndarray, (m, p, p)
         ``-X'V^-1 V_j V^-1X``.
-    Q : ndarray, (m, m, p, p)
+    Q : Products, (m, m) of (p, p)
         ``X'V^-1 V_j R V_k V^-1X``.
     expected : ndarray, (m, m)
         ``tr(R V_j R V_k)``, twice the expected information of the REML criterion.
@@ -51,7 +60,7 @@ class Moments:
 
     root: Array
     P: Array
-    Q: Array
+    Q: Products
     expected: Array
     quadratic: Array
     size: Array
@@ -74,10 +83,10 @@ class Parameter:
 
 @dataclass(slots=True)
 class _Sums:
-    """Sums over the pieces; i, j, k are parameters, the last ones in P, Q are columns of X."""
+    """Sums over the pieces, per parameter; in Q these are in the order of the kernel."""
 
     P: Array
-    Q: Array
+    Q: Multiplied | Kept
     trace: Array  # tr(V^-1 V_j)
     traces: Array  # tr(V^-1 V_j V^-1 V_k)
     linear: Array  # y'R V_j R y
@@ -93,14 +102,16 @@ def moments(fit: Fit, marginal: Marginal) -> Moments:
     ModelError
         The largest connected piece of Z'Z, made dense, would not fit in memory.
     """
-    A = fit.A
+    A, k = fit.A, fit.A.layout.k
     batches = pieces(A)
-    _check_memory(fit, max(batch.size(A.layout.k) for batch in batches))
     found = parameters(fit)
     m, p = len(found), len(marginal.root)
+    of_group = np.bincount([one.factor for one in found], minlength=len(k))
+    kept = sum(len(batch) * batch.size(k) * (batch.size(k) + p * of_group.max()) for batch in batches)
+    _check_memory(fit, max(batch.size(k) for batch in batches), min(kept, float(m * p) ** 2))
     sums = _Sums(
         P=np.zeros((m, p, p)),
-        Q=np.zeros((m, m, p, p)),
+        Q=products(of_group.tolist(), p, kept),
         trace=np.zeros(m),
         traces=np.zeros((m, m)),
         linear=np.zeros(m),
@@ -109,11 +120,11 @@ def moments(fit: Fit, marginal: Marginal) -> Moments:
     )
     gram, columns = Gram(A, bases(fit)), _columns(fit, marginal)
     for batch in batches:
-        size = batch.size(A.layout.k)
+        size = batch.size(k)
         for part in chunks(batch, size * (size + 2 * m * (p + 1))):
             with fit.criterion.system.blas_threads(4.0 * len(part) * size**3):
                 _add(sums, fit, columns, found, part, gram.of(part))
-    return _finished(fit, marginal.root, sums, np.array([parameter.gamma for parameter in found]))
+    return _finished(fit, marginal.root, sums, found)
 
 
 def bases(fit: Fit) -> list[Array]:
@@ -176,27 +187,19 @@ def _add(
     # 3) Z'V^-1[X, y - X beta], with D_j of it
     E = [one[levels] for one, levels in zip(columns, part.levels, strict=True)]
     DE = [np.einsum("jrs,blsp->blrjp", D[f], E[f], optimize=True) for f in range(len(k))]
-    # 4) quadratic forms
-    p = len(sums.P[0]) if len(sums.P) else 0
+    flat = [one.reshape(len(part), one.shape[1] * one.shape[2], *one.shape[3:]) for one in DE]
+    # 4) quadratic forms in the columns of X
+    pieces = Part(S, at, [np.ascontiguousarray(one[..., :-1]) for one in flat])
+    sums.Q.add(pieces)
     for f in range(len(k)):
-        if not own[f]:
-            continue
         direct = np.tensordot(E[f], DE[f], ([0, 1, 2], [0, 1, 2])).transpose(1, 0, 2)
         sums.P[own[f]] -= direct[:, :-1, :-1]
         sums.mixed[own[f]] += direct[:, :-1, -1]
         sums.linear[own[f]] += direct[:, -1, -1]
-        flat = DE[f].reshape(len(part), -1, len(own[f]) * (p + 1))
-        for g in range(f + 1):
-            if not own[g]:
-                continue
-            other = DE[g].reshape(len(part), -1, len(own[g]) * (p + 1))
-            both = np.tensordot(other, S[:, at[g], at[f]] @ flat, ([0, 1], [0, 1]))
-            both = both.reshape(len(own[g]), p + 1, len(own[f]), p + 1)
-            square = both[:, :-1, :, :-1].transpose(0, 2, 1, 3)
-            sums.Q[np.ix_(own[g], own[f])] += square
-            if f != g:
-                sums.Q[np.ix_(own[f], own[g])] += square.transpose(1, 0, 3, 2)
-            _add_both_ways(sums.quadratic, own[g], own[f], both[:, -1, :, -1])
+    # 5) and in the residuals
+    for g, f in pieces.between:
+        both = np.tensordot(flat[g][..., -1], pieces.times(g, f, flat[f][..., -1]), ([0, 1], [0, 1]))
+        _add_both_ways(sums.quadratic, own[g], own[f], both)
 
 
 def _add_both_ways(total: Array, rows: list[int], cols: list[int], values: Array) -> None:
@@ -219,31 +222,32 @@ def _diagonal_sum(S: Array, k: int) -> Array:
     return np.einsum("baras->rs", S.reshape(b, size // k, k, size // k, k))
 
 
-def _finished(fit: Fit, root: Array, sums: _Sums, gamma: Array) -> Moments:
+def _finished(fit: Fit, root: Array, sums: _Sums, found: list[Parameter]) -> Moments:
     """sigma^2 added as the last parameter, and V^-1 made R."""
-    m, p = len(gamma), sums.P.shape[1]
+    m, p = sums.P.shape[:2]
     n, solution = fit.A.n, fit.solution
-    P, Q = np.empty((m + 1, p, p)), np.empty((m + 1, m + 1, p, p))
+    gamma = np.array([parameter.gamma for parameter in found])
+    P = np.empty((m + 1, p, p))
     traces, quadratic = np.empty((m + 1, m + 1)), np.empty((m + 1, m + 1))
-    # 1) of P, X'V^-1 V_j V^-1 V_k V^-1X and tr(V^-1 V_j V^-1 V_k)
-    P[:m], Q[:m, :m], traces[:m, :m] = sums.P, sums.Q, sums.traces
+    # 1) of P and tr(V^-1 V_j V^-1 V_k)
+    P[:m], traces[:m, :m] = sums.P, sums.traces
     P[m] = -np.eye(p) - np.tensordot(gamma, sums.P, 1)
-    Q[m, :m] = -sums.P - np.tensordot(gamma, sums.Q, 1)
-    Q[:m, m] = Q[m, :m].transpose(0, 2, 1)
-    Q[m, m] = -P[m] - np.tensordot(gamma, Q[:m, m], 1)
     traces[m, :m] = traces[:m, m] = sums.trace - gamma @ sums.traces
     traces[m, m] = n - gamma @ sums.trace - gamma @ traces[m, :m]
     # 2) of y'R V_j R V_k R y, where R V R = R
     quadratic[:m, :m] = sums.quadratic - sums.mixed @ sums.mixed.T
     quadratic[m, :m] = quadratic[:m, m] = sums.linear - gamma @ quadratic[:m, :m]
     quadratic[m, m] = solution.wrss / fit.sigma / fit.sigma - gamma @ quadratic[m, :m]
-    expected = traces - 2 * np.trace(Q, axis1=2, axis2=3) + np.einsum("iab,jba->ij", P, P)
-    Q -= np.einsum("jab,kbc->jkac", P, P)
+    # 3) of X'V^-1 V_j R V_k V^-1X
+    order = np.argsort(np.argsort([parameter.factor for parameter in found], kind="stable"), kind="stable")
+    Q = WithResidual(sums.Q, order, P, gamma)
+    expected = traces - 2 * Q.whole_trace + trace_of_products(P)
     return Moments(root, P, Q, expected, quadratic, np.diagonal(traces).copy(), NOISE)
 
 
-def _check_memory(fit: Fit, size: int) -> None:
-    need = COPIES * 8.0 * size**2
+def _check_memory(fit: Fit, size: int, products: float) -> None:
+    """Of the largest piece, and of products of derivatives."""
+    need = 8.0 * (COPIES * float(size) ** 2 + products)
     if need < 2.0**28:
         return
     limit = SHARE * available_bytes()

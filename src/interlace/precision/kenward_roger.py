@@ -23,6 +23,7 @@ from interlace.arrays import Array
 from interlace.errors import ModelError
 from interlace.estimation.fit import Fit
 from interlace.precision.information import Moments
+from interlace.precision.paired import trace_of_products
 from interlace.precision.rotated import moments_of
 from interlace.precision.singular import is_singular, scale_free_factor
 from interlace.precision.varpar import OVERFLOW
@@ -174,11 +175,22 @@ def bind(fit: Fit, information: str) -> KenwardRogerDdf:
     found = moments_of(fit)
     known = _known_to_be_zero(fit) if information == "observed" else np.zeros(len(found.P), dtype=np.bool_)
     W, left_out = _variance(fit, found, information, known)
-    adjustment = 2 * np.einsum("jk,jkab->ab", W, found.Q)
     K = fit.sigma * found.root
-    vcov = K @ (np.eye(len(K)) + (adjustment + adjustment.T) / 2) @ K.T
+    vcov = K @ _adjusted(found.Q.weighted(W)) @ K.T
     note = _note(fit, left_out, known)
     return KenwardRogerDdf(fit.solution.beta, vcov, K, found.P, W, information, note)
+
+
+def _adjusted(products: Array) -> Array:
+    """The adjusted covariance in units where ``Var(beta)`` is the identity."""
+    adjusted: Array = np.eye(len(products)) + products + products.T
+    if np.isfinite(adjusted).all() and (np.linalg.eigvalsh(adjusted) > 0).all():
+        return adjusted
+    raise ModelError(
+        "the adjusted covariance of Kenward and Roger is not positive definite: the data hardly tell some of "
+        "the variance parameters, and the adjustment, which is meant to be small, is larger than the "
+        "covariance itself. Take ddf='satterthwaite', or a simpler random part"
+    )
 
 
 def _known_to_be_zero(fit: Fit) -> NDArray[np.bool_]:
@@ -246,7 +258,7 @@ def _refuse_confounded(fit: Fit, found: Moments, directions: Array) -> None:
     """
     if fit.identification.confounded:  # hypotheses that rest on them have no answer
         return
-    both = np.trace(found.Q, axis1=2, axis2=3) + np.einsum("iab,jba->ij", found.P, found.P)
+    both = found.Q.trace + trace_of_products(found.P)
     lengths = np.diagonal(both)
     change = np.einsum("id,ij,jd->d", directions, both, directions)
     confounded = directions[:, change > CONSTANT * (np.abs(directions).T ** 2 @ lengths)]

@@ -17,6 +17,7 @@ from interlace.estimation.rank import triangle
 from interlace.precision import information as sums
 from interlace.precision.information import Moments, Parameter, bases, orthonormal_factors, parameters
 from interlace.precision.marginal import Marginal, from_origin
+from interlace.precision.paired import Projected
 
 #: Rows times the square of the columns: up to here the rows are factored in milliseconds, or in seconds.
 SMALL, POSSIBLE = 2.0**22, 2.0**30
@@ -93,7 +94,7 @@ def moments(fit: Fit) -> Moments:
     return Moments(
         root=rows.root,
         P=P.reshape(m, p, p),
-        Q=np.einsum("jar,kbr->jkab", mixed, mixed),
+        Q=Projected(mixed),
         expected=expected,
         quadratic=response @ response.T,
         size=size,
