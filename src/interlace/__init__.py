@@ -22,7 +22,7 @@ from interlace.errors import (
 if TYPE_CHECKING:
     from interlace import datasets
     from interlace.api import lmer, qdrg
-    from interlace.comparison import aic_table, bootstrap_compare, compare
+    from interlace.comparison import aic_table, bootstrap_compare, compare, compare_cv
     from interlace.design.known import Precision
     from interlace.inference.undoing import register_scale
     from interlace.model import LinearMixedModel
@@ -50,6 +50,7 @@ __all__ = [
     "aic_table",
     "bootstrap_compare",
     "compare",
+    "compare_cv",
     "datasets",
     "lmer",
     "parquet",
@@ -68,6 +69,7 @@ _HOMES = {
     "aic_table": "interlace.comparison",
     "bootstrap_compare": "interlace.comparison",
     "compare": "interlace.comparison",
+    "compare_cv": "interlace.comparison",
     "lmer": "interlace.api",
     "parquet": "interlace.design.parquet",
     "qdrg": "interlace.api",

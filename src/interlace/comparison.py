@@ -1,8 +1,9 @@
-"""`compare`, `aic_table` and `bootstrap_compare`: several models at once."""
+"""`compare`, `aic_table`, `compare_cv` and `bootstrap_compare`: several models at once."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from interlace.errors import DataError
 from interlace.estimation.fit import Fit
@@ -11,7 +12,9 @@ from interlace.model import LinearMixedModel
 from interlace.options import labels
 from interlace.refitting import bootstrap_compare as bootstrap
 from interlace.refitting import compare as tables
+from interlace.refitting import compare_cv as cross_validated
 from interlace.refitting.bootstrap_compare import BootstrapComparison
+from interlace.refitting.scores import DEFAULT
 from interlace.tables.table import Table
 
 
@@ -118,6 +121,77 @@ def bootstrap_compare(
     """
     a, b = _fit(large), _fit(small)
     return bootstrap.bootstrap_compare(a, b, n=n, seed=seed, n_jobs=n_jobs, progress=progress)
+
+
+@answers_options
+def compare_cv(
+    models: Sequence[LinearMixedModel] | Mapping[str, LinearMixedModel],
+    by: Any = None,
+    *,
+    k: Any = None,
+    repeats: int = 1,
+    scores: Any = DEFAULT,
+    seed: Any = None,
+    n_jobs: int = 1,
+    transforms: str = "fold",
+    progress: bool | None = None,
+    names: Sequence[str] | None = None,
+) -> Table:
+    """Models of the same rows by their predictions of the same folds; they need not be nested.
+
+    Parameters
+    ----------
+    models : sequence of LinearMixedModel
+        Or a mapping from names to models.
+    by, k, repeats, scores, seed, n_jobs, transforms, progress
+        As for `LinearMixedModel.cross_validate`; groups are looked up in the first model.
+    names : sequence of str, optional
+        Names of the models; "m1", "m2", ... otherwise.
+
+    Returns
+    -------
+    DataFrame
+        A row for each score and model with columns `model, estimate, se, difference, se_difference`: the
+        difference from the first model, and its standard error, from the differences of the groups (or rows)
+        that were predicted.
+
+    Raises
+    ------
+    DataError
+        Fewer than two models, or models of different rows or responses.
+
+    Examples
+    --------
+    >>> import interlace
+    >>> sleepstudy = interlace.datasets.load("sleepstudy")
+    >>> small = interlace.lmer("Reaction ~ 1 + (Days | Subject)", sleepstudy)
+    >>> large = interlace.lmer("Reaction ~ Days + (Days | Subject)", sleepstudy)
+    >>> interlace.compare_cv([small, large], by="Subject", scores=["rmse", "elpd"])
+    Cross-validation: each of the 18 groups of 'Subject' held out
+         model estimate       se difference se_difference
+    rmse m1      70.391    6.823
+    rmse m2      49.604    6.219    -20.787        7.0880
+    elpd m1    -901.621   30.124
+    elpd m2    -891.335   29.758     10.286        3.1588
+    differences from m1; standard errors from 18 groups of 'Subject'
+    """
+    if isinstance(models, Mapping):
+        if names is not None:
+            raise DataError("the mapping names the models already: leave names out")
+        names, models = list(map(str, models)), list(models.values())
+    if isinstance(models, LinearMixedModel) or not isinstance(models, Sequence):
+        raise DataError("compare_cv takes a list of models: interlace.compare_cv([m1, m2], by=...)")
+    return cross_validated.compare_cv(
+        _named(models, names),
+        by=by,
+        k=k,
+        repeats=repeats,
+        seed=seed,
+        scores=scores,
+        n_jobs=n_jobs,
+        transforms=transforms,
+        progress=progress,
+    )
 
 
 def _named(models: Sequence[LinearMixedModel], names: Sequence[str] | None) -> dict[str, Fit]:

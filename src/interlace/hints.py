@@ -56,6 +56,9 @@ ATTRIBUTES = {
     **dict.fromkeys(("plot", "qqnorm", "plotting"), _NO_PLOTS),
     **dict.fromkeys(("cooksd", "cooksdistance", "mdffits", "casedelete"), "write m.influence(...)"),
     "hatvalues": "write m.leverage()",
+    **dict.fromkeys(
+        ("crossval", "crossvalscore", "cv", "loo", "kfold", "logo"), "write m.cross_validate(by=..., k=...)"
+    ),
 }  # fmt: skip
 
 #: Function or class of other packages -> what to write.
@@ -65,6 +68,7 @@ FUNCTIONS = {
     **dict.fromkeys(("glmer", "glmmtmb", "nlmer", "lm", "ols"), "only linear mixed models are fitted: lmer"),
     "pbmodcomp": "write interlace.bootstrap_compare(large, small)",
     "bootmer": "write m.bootstrap(...), or interlace.bootstrap_compare(large, small)",
+    **dict.fromkeys(("loocompare", "comparecv"), "write interlace.compare_cv([m1, m2], by=...)"),
     **dict.fromkeys(("aic", "bic"), "write interlace.aic_table(m1, m2), or m.aic and m.bic"),
     **dict.fromkeys(("loaddataset", "load", "data"), "write interlace.datasets.load('sleepstudy')"),
 }
@@ -114,6 +118,13 @@ OPTIONS: dict[str, dict[str, str]] = {
         **dict.fromkeys(("random_state", "rng"), "write seed="),
         **dict.fromkeys(("re_form", "use_u", "use_re"), "leave it out: random effects are always drawn anew"),
         **dict.fromkeys(("newdata",), "leave it out: responses are drawn for the rows of the fit"),
+    },
+    "cross_validate": {
+        **dict.fromkeys(("cv", "folds", "n_splits", "splitter", "fold"), "write k="),
+        **dict.fromkeys(("groups", "group", "level", "cluster"), "write by="),
+        **dict.fromkeys(("scoring", "metric", "metrics", "score"), "write scores="),
+        **dict.fromkeys(("random_state", "rng"), "write seed="),
+        **dict.fromkeys(("n_repeats", "times"), "write repeats="),
     },
     "bootstrap_compare": {
         **dict.fromkeys(("nsim", "n_sim", "nsims", "reps", "n_boot"), "write n="),

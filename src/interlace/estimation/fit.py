@@ -308,6 +308,18 @@ def _factors(criterion: ProfiledDeviance, theta: Array) -> tuple[Array, ...]:
     return criterion.parameters.of_theta(theta)
 
 
+def search_again(criterion: ProfiledDeviance) -> tuple[Optimum, Solution]:
+    """The minimum of a criterion like one that was searched before, and what follows there.
+
+    Raises
+    ------
+    ModelError
+        The response is fitted exactly.
+    """
+    criterion, optimum = _search(lambda: minimise_again(criterion))
+    return optimum, _solved(criterion, optimum)
+
+
 def _search(search: Callable[[], tuple[ProfiledDeviance, Optimum]]) -> tuple[ProfiledDeviance, Optimum]:
     try:
         return search()
@@ -328,11 +340,7 @@ def _checked(
     optimum: Optimum,
     model: Model,
 ) -> Fit:
-    solution = criterion.solution(optimum.par)
-    if _residuals_gone(criterion, solution):
-        raise ModelError(_GONE)
-    if solution.pwrss <= EXACT_FIT * criterion.system.A.products.yy:
-        raise ModelError(_EXACT)
+    solution = _solved(criterion, optimum)
     if optimum.status == UNBOUNDED:
         warn(_UNBOUNDED, ConvergenceWarning)
     elif not optimum.converged:
@@ -343,6 +351,15 @@ def _checked(
             ConvergenceWarning,
         )
     return _fit(criterion, rows, optimum, solution, model)
+
+
+def _solved(criterion: ProfiledDeviance, optimum: Optimum) -> Solution:
+    solution = criterion.solution(optimum.par)
+    if _residuals_gone(criterion, solution):
+        raise ModelError(_GONE)
+    if solution.pwrss <= EXACT_FIT * criterion.system.A.products.yy:
+        raise ModelError(_EXACT)
+    return solution
 
 
 def _residuals_gone(criterion: ProfiledDeviance, solution: Solution) -> bool:

@@ -15,6 +15,7 @@ from interlace.model.levels import Levels
 from interlace.model.means import Means
 from interlace.model.rows import Rows
 from interlace.model.tests import Tests
+from interlace.model.validation import Validation
 from interlace.model.variances import Components
 from interlace.model.words import Words
 from interlace.precision.singular import TOLERANCE
@@ -23,7 +24,9 @@ from interlace.variances.effect_size import icc, r2
 
 
 @answers_by_name
-class LinearMixedModel(Coefficients, Tests, Intervals, Means, Components, Levels, Rows, Hierarchy, Words):
+class LinearMixedModel(
+    Coefficients, Tests, Intervals, Means, Components, Levels, Rows, Hierarchy, Validation, Words
+):
     """A fitted linear mixed-effects model, as returned by `interlace.lmer`.
 
     Tables of results are pandas; what has a row per observation comes back in the caller's own frame library.

@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from interlace.design.extras import check_index
-from interlace.design.frame import Frame, read_array
-from interlace.design.source import further_column
-from interlace.design.values import Column, Factor, factorize
+from interlace.design.frame import Frame
+from interlace.design.row_labels import row_labels, used_labels
+from interlace.design.values import Column, Factor
 from interlace.errors import DataError, ModelError
 from interlace.estimation.fit import Fit
 
@@ -171,43 +170,16 @@ def _outermost(fit: Fit) -> Clusters:
 
 def _given(fit: Fit, given: Any) -> Clusters:
     if isinstance(given, _Named):
-        return _of_column(given.name, _of_rows_used(fit, given.values, None))
+        return _of_factor(given.name, used_labels(fit.design, "cluster", given.values, None))
     if not isinstance(given, str):
-        return _from_array(fit, given)
+        return _of_factor("the given clusters", row_labels(fit.design, "cluster", given))
     for block, rows in zip(fit.encoding.random, fit.design.random, strict=True):
         if block.group == given:
             return Clusters(given, np.asarray(rows.codes), len(block.levels))
-    columns = fit.design.frame.columns
-    if given in columns:
-        return _of_column(given, columns[given])
-    column, missing = further_column(fit.design, "cluster", given)
-    return _of_column(given, _of_rows_used(fit, column, missing))
+    return _of_factor(given, row_labels(fit.design, "cluster", given))
 
 
-def _from_array(fit: Fit, values: Any) -> Clusters:
-    check_index("cluster", values, fit.design.frame.index, fit.design.kept)
-    column, missing = read_array("cluster", values)
-    return _of_column("the given clusters", _of_rows_used(fit, column, missing))
-
-
-def _of_rows_used(fit: Fit, column: Column, missing: np.ndarray | None) -> Column:
-    design = fit.design
-    n, n_read = design.nrows, design.n_rows_read
-    if len(column) not in (n, n_read):
-        wanted = f"{n}" if n == n_read else f"{n} (rows used) or {n_read} (rows of the data)"
-        raise DataError(f"cluster has {len(column)} values, not {wanted}")
-    if len(column) != n and design.kept is not None:
-        column = column.take(design.kept) if isinstance(column, Factor) else column[design.kept]
-        missing = None if missing is None else missing[design.kept]
-    if missing is not None and missing.any():
-        raise DataError(f"cluster is missing in {int(missing.sum())} of the rows used")
-    return column
-
-
-def _of_column(name: str, column: Column) -> Clusters:
-    factor = (column if isinstance(column, Factor) else factorize(column)).drop_unused()
-    if len(factor) and factor.codes.min() < 0:
-        raise DataError(f"cluster is missing in {int((factor.codes < 0).sum())} of the rows used")
+def _of_factor(name: str, factor: Factor) -> Clusters:
     return Clusters(name, np.ascontiguousarray(factor.codes, dtype=np.int32), len(factor.levels))
 
 

@@ -14,6 +14,7 @@ from interlace.design.rows import per_row
 from interlace.design.values import Column, Factor
 from interlace.errors import DataError
 from interlace.estimation.fit import Fit
+from interlace.estimation.penalized import Solution
 from interlace.options import word
 from interlace.prediction.per_row import all_rows, row_series
 from interlace.prediction.selection import Part, select
@@ -49,16 +50,22 @@ def predict(
 
 def linear_predictor(fit: Fit, design: Design, parts: Sequence[Part]) -> np.ndarray:
     """`X beta + offset` and the contributions of `parts`; an unseen level contributes nothing."""
-    total = fixed_part(fit, design)
+    return fixed_and_random(fit.solution, design.selected(fit.kept), parts)
+
+
+def fixed_and_random(solution: Solution, design: Design, parts: Sequence[Part]) -> np.ndarray:
+    """The same of a design that has the columns of the solution alone."""
+    total = design.fixed.times(solution.beta)
+    if design.offset is not None:
+        total = total + design.offset
     for part in parts:
-        total += contribution(design.random[part.block], fit.solution.b[part.block], part)
+        total += contribution(design.random[part.block], solution.b[part.block], part)
     return total
 
 
 def fixed_part(fit: Fit, design: Design) -> np.ndarray:
     """`X beta + offset`, shape (n,); a new array."""
-    total = design.selected(fit.kept).fixed.times(fit.solution.beta)
-    return total if design.offset is None else total + design.offset
+    return linear_predictor(fit, design, ())
 
 
 def contribution(rows: RandomRows, b: np.ndarray, part: Part) -> np.ndarray:

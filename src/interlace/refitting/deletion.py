@@ -6,14 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from interlace.arrays import Index
+from interlace.arrays import Array, Index
 from interlace.design.design import Design
 from interlace.design.encoding import Encoding
+from interlace.design.rows import FrameRows
 from interlace.estimation.crossproducts import CrossProducts, Origin
 from interlace.estimation.rank import independent
 
-# Of a sum of squares: below this share of the whole, the difference has lost too many digits, and the rows
-# that are left are added up instead.
+# Of the sums of squares per row: below this share of those of all rows, the difference may have lost digits,
+# and the rows that are left are added up instead.
 LEFT = 1e-3
 
 
@@ -37,31 +38,36 @@ def products_without(A: CrossProducts, design: Design, rows: Index) -> tuple[Cro
     return told(A - A.of_rows(some_rows(design, rows)))
 
 
-def products_of(
-    encoding: Encoding, A: CrossProducts, design: Design, rows: Index
+def products_left(
+    encoding: Encoding, A: CrossProducts, design: Design, gone: Index
 ) -> tuple[CrossProducts, tuple[int, ...]]:
-    """The cross-products of these rows of A, and the coefficients that they tell.
-
-    Those of the others are taken away, unless they are the most of the rows or of a sum of squares.
-    """
-    gone = np.ones(design.nrows, dtype=bool)
-    gone[rows] = False
-    others = np.flatnonzero(gone)
-    if len(others) <= len(rows):
-        left = A - A.of_rows(some_rows(design, others))
+    """`products_without`; where most of the rows go, or of a sum of squares, the others are added up."""
+    if 2 * len(gone) <= design.nrows:
+        left = A - A.of_rows(some_rows(design, gone))
         if _well_known(A, left):
             return told(left)
-    here = some_rows(design, rows)
-    moved = Origin.of(encoding, here)
-    origin = replace(A.origin, y=moved.y) if not A.origin.beta.any() else A.origin
-    return told(replace(A, origin=origin).of_rows(here))
+    stay = np.ones(design.nrows, dtype=bool)
+    stay[gone] = False
+    here = some_rows(design, np.flatnonzero(stay))
+    origin = replace(Origin.of(encoding, here), z=A.origin.z)  # parameters are about that of Z
+    A, kept = told(replace(A, origin=origin).of_rows(here))
+    return A.with_small_response(FrameRows(encoding, here.selected(kept))), kept
 
 
 def _well_known(A: CrossProducts, left: CrossProducts) -> bool:
-    before = np.append(np.diagonal(A.products.xx), A.products.yy)
-    after = np.append(np.diagonal(left.products.xx), left.products.yy)
-    share = min(left.n / A.n, 1.0)
-    return bool((after >= LEFT * share * before).all())
+    """Is as much left of each column of [X y] beside those before it as there are rows left, roughly?"""
+    before, after = _pivots(A), _pivots(left)
+    return after is not None and before is not None and bool((after >= LEFT * left.n / A.n * before).all())
+
+
+def _pivots(A: CrossProducts) -> Array | None:
+    """What is left of the square of each column of [X y]; None where nothing is left of one."""
+    xx, xy = A.products.xx, A.products.xy[:, None]
+    M = np.block([[xx, xy], [xy.T, np.array([[A.products.yy]])]])
+    try:
+        return np.asarray(np.diagonal(np.linalg.cholesky(M)) ** 2)
+    except np.linalg.LinAlgError:
+        return None
 
 
 def told(A: CrossProducts) -> tuple[CrossProducts, tuple[int, ...]]:

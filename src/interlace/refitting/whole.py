@@ -1,0 +1,111 @@
+"""The model of all rows that the models of folds are made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from interlace.arrays import Index
+from interlace.design.checks import check_levels
+from interlace.design.design import Design
+from interlace.design.encoding import Encoding
+from interlace.design.relearning import learnt_words, relearnt, without_extras
+from interlace.errors import ModelError
+from interlace.estimation.crossproducts import CrossProducts
+from interlace.estimation.deviance import ProfiledDeviance
+from interlace.estimation.fit import Fit
+from interlace.estimation.penalized import System
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """All rows, encoded, with their cross-products and the criterion.
+
+    Attributes
+    ----------
+    encoding : Encoding
+    design : Design
+        With the columns of X that are in the model.
+    criterion : ProfiledDeviance
+    names : tuple of str
+        Of these columns.
+    rows_of_levels : tuple of ndarray
+        Per covariance block the number of rows of each level.
+    middle : float
+        The mean response.
+    """
+
+    encoding: Encoding
+    design: Design
+    criterion: ProfiledDeviance
+    names: tuple[str, ...]
+    rows_of_levels: tuple[Index, ...]
+    middle: float
+
+    @classmethod
+    def of(cls, fit: Fit) -> Whole:
+        """Those of a fit."""
+        return cls._from(fit, fit.encoding, fit.design.selected(fit.kept), fit.criterion)
+
+    @classmethod
+    def _from(cls, fit: Fit, encoding: Encoding, design: Design, criterion: ProfiledDeviance) -> Whole:
+        rows = tuple(
+            np.bincount(part.codes, minlength=len(block.levels))
+            for part, block in zip(design.random, encoding.random, strict=True)
+        )
+        assert design.y is not None
+        return cls(encoding, design, criterion, fit.names, rows, float(design.y.mean()))
+
+    def check_levels(self, gone: Index) -> None:
+        """Grouping factors need two levels among the rows that are left, unless their covariance is known."""
+        for rows, part, block in zip(
+            self.rows_of_levels, self.design.random, self.encoding.random, strict=True
+        ):
+            if block.known is None and len(rows) <= len(gone) + 1:
+                left = rows - np.bincount(part.codes[gone], minlength=len(rows))
+                check_levels(block.group, int((left > 0).sum()))
+
+    def mean_without(self, gone: Index) -> float:
+        """The mean response of the other rows."""
+        y = self.design.y
+        assert y is not None
+        return float(self.middle - (y[gone] - self.middle).sum() / (len(y) - len(gone)))
+
+
+def leak(fit: Fit) -> str:
+    """The functions of the formula that learn numbers from rows, as a text; "" if there are none."""
+    return learnt_words(fit.encoding)
+
+
+def of_fold(fit: Fit, gone: Index) -> Whole:
+    """All rows where functions of the formula have learnt from those that are left alone.
+
+    Raises
+    ------
+    ModelError
+        Groups are made by such a function, and their levels change with the rows.
+    """
+    before = fit.design
+    stay = np.ones(before.nrows, dtype=bool)
+    stay[gone] = False
+    encoding = relearnt(fit.encoding, before.frame.take(np.flatnonzero(stay)))
+    design = without_extras(encoding).design(before.frame)
+    for block, part in zip(encoding.random, design.random, strict=True):
+        if part.codes.min() < 0:
+            raise ModelError(
+                f"the groups of '{block.group}' change with the rows that they are learnt from: take "
+                "transforms='data', or make the groups in the data"
+            )
+    if design.kept is not None:
+        raise ModelError(
+            f"{learnt_words(encoding)}, learnt from the other rows, has no value for some of these: take "
+            "transforms='data'"
+        )
+    design = replace(
+        design.selected(fit.kept), y=before.y, weights=before.weights, offset=before.offset, source=None
+    )
+    A = CrossProducts.of(encoding, design)
+    criterion = ProfiledDeviance.of(System.of(encoding, A, fit.n_jobs), reml=fit.reml)
+    criterion = criterion.without(fit.identification.superfluous(reml=fit.reml))
+    return Whole._from(fit, encoding, design, criterion)
