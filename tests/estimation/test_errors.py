@@ -11,6 +11,8 @@ import pytest
 
 import interlace
 from interlace.design.encoding import Encoding
+from interlace.design.members import learn_part
+from interlace.design.values import Factor
 from interlace.errors import DataError, InterlaceError, ModelError, RankDeficiencyWarning
 from interlace.estimation import capacity as memory
 from interlace.estimation.covariance import Unstructured
@@ -18,6 +20,7 @@ from interlace.estimation.crossproducts import CrossProducts
 from interlace.estimation.fit import _check_parameters, at_theta, deviance_at, fit
 from interlace.estimation.gram import Gram
 from interlace.estimation.penalized import System
+from interlace.formula.tree import Name
 from made_data import crossed, grid, one
 
 
@@ -288,3 +291,25 @@ def test_a_long_chain_of_300_000_levels_is_not_refused() -> None:
     assert f.optimum.converged
     assert f.criterion.system.symbolic.bytes(1) < 2.0**31
     np.testing.assert_allclose(f.solution.theta[0], 1.0, atol=0.02)
+
+
+@pytest.mark.parametrize(("n_par", "refused"), [(2000, False), (2001, True)])
+def test_two_thousand_covariances_can_be_estimated(n_par: int, refused: bool) -> None:
+    block = SimpleNamespace(columns=("a", "b"), group="g")
+    system = SimpleNamespace(A=SimpleNamespace(n=10_000), encoding=SimpleNamespace(random=[block]))
+    criterion: Any = SimpleNamespace(n_par=n_par, system=system)
+    if refused:
+        with pytest.raises(ModelError, match="2,000 are the most that can be estimated: the term on 'g'"):
+            _check_parameters(criterion)
+    else:
+        _check_parameters(criterion)
+
+
+@pytest.mark.parametrize(("levels", "refused"), [(10_000, False), (10_001, True)])
+def test_ten_thousand_levels_of_a_fixed_factor(levels: int, refused: bool) -> None:
+    factor = Factor(np.arange(levels), np.array([f"v{i:05d}" for i in range(levels)], dtype=object))
+    if refused:
+        with pytest.raises(ModelError, match=r"the factor 'f' has 10,001 levels, .* 10,000 at most"):
+            learn_part("f", Name("f"), factor, levels, {})
+    else:
+        learn_part("f", Name("f"), factor, levels, {})
