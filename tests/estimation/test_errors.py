@@ -305,7 +305,9 @@ def test_two_thousand_covariances_can_be_estimated(n_par: int, refused: bool) ->
         _check_parameters(criterion)
 
 
-@pytest.mark.parametrize(("levels", "refused"), [(10_000, False), (10_001, True)])
+@pytest.mark.parametrize(
+    ("levels", "refused"), [pytest.param(10_000, False, marks=pytest.mark.slow), (10_001, True)]
+)
 def test_ten_thousand_levels_of_a_fixed_factor(levels: int, refused: bool) -> None:
     factor = Factor(np.arange(levels), np.array([f"v{i:05d}" for i in range(levels)], dtype=object))
     if refused:
