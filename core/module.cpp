@@ -4,6 +4,7 @@
 #include "bindings.hpp"
 #include "clusters.hpp"
 #include "deviance.hpp"
+#include "many.hpp"
 #include "moments.hpp"
 #include "pool.hpp"
 #include "triangle.hpp"
@@ -16,6 +17,43 @@ Parametrization parametrization(const std::vector<std::tuple<index, index, index
     for (const auto& [factor, row, col] : entries) map.entries.push_back({factor, row, col});
     for (const auto& b : basis) map.basis.emplace_back(b.data(), b.data() + b.size());
     return map;
+}
+
+Criterion kind_of(const std::string& kind) {
+    if (kind != "ml" && kind != "reml") throw std::invalid_argument("kind is 'ml' or 'reml'");
+    return kind == "reml" ? Criterion::reml : Criterion::ml;
+}
+
+nb::dict search_many_responses(const std::vector<CrossProducts>& responses, const std::shared_ptr<const Symbolic>& symbolic,
+                               const Parametrization& map, Criterion kind, const std::vector<std::vector<index>>& without,
+                               const nb::dict& given) {
+    const auto number = [&](const char* name) { return nb::cast<double>(given[name]); };
+    const Limits limits{number("tolerance"), static_cast<index>(number("evaluations")), number("large"), number("near_zero"),
+                        number("no_minimum"), number("finished"), number("ill_conditioned"), static_cast<index>(number("steps")),
+                        number("exact"), number("nearly_all")};
+    const std::vector<End> ends = released([&] { return search_many(responses, symbolic, map, kind, without, limits); });
+    const size_t r = ends.size(), m = map.entries.size(), p = r ? sz(responses[0].fixed->p) : 0;
+    std::vector<double> par(r * m), value(r), pwrss(r), beta(r * p), covariance(r * p * p);
+    std::vector<std::int64_t> easy(r), evaluations(r);
+    for (size_t i = 0; i < r; ++i) {
+        easy[i] = ends[i].easy;
+        if (!ends[i].easy) continue;
+        evaluations[i] = ends[i].evaluations;
+        value[i] = ends[i].value;
+        pwrss[i] = ends[i].pwrss;
+        std::copy(ends[i].par.begin(), ends[i].par.end(), par.begin() + static_cast<std::ptrdiff_t>(i * m));
+        std::copy(ends[i].beta.begin(), ends[i].beta.end(), beta.begin() + static_cast<std::ptrdiff_t>(i * p));
+        std::copy(ends[i].covariance.begin(), ends[i].covariance.end(), covariance.begin() + static_cast<std::ptrdiff_t>(i * p * p));
+    }
+    nb::dict out;
+    out["easy"] = to_numpy(std::move(easy), {r});
+    out["evaluations"] = to_numpy(std::move(evaluations), {r});
+    out["par"] = to_numpy(std::move(par), {r, m});
+    out["value"] = to_numpy(std::move(value), {r});
+    out["pwrss"] = to_numpy(std::move(pwrss), {r});
+    out["beta"] = to_numpy(std::move(beta), {r, p});
+    out["covariance"] = to_numpy(std::move(covariance), {r, p, p});
+    return out;
 }
 
 std::vector<Direction> to_directions(const std::vector<std::pair<index, In2>>& given, const std::vector<index>& k) {
@@ -148,9 +186,7 @@ void bind_criterion(nb::module_& m) {
         .def("__init__",
              [](ProfiledDeviance* self, const CrossProducts& a, std::shared_ptr<Symbolic> s,
                 const std::vector<std::tuple<index, index, index>>& entries, const std::vector<In2>& basis, const std::string& kind) {
-                 if (kind != "ml" && kind != "reml") throw std::invalid_argument("kind is 'ml' or 'reml'");
-                 new (self) ProfiledDeviance(Cholesky(a, s), parametrization(entries, basis),
-                                             kind == "reml" ? Criterion::reml : Criterion::ml);
+                 new (self) ProfiledDeviance(Cholesky(a, s), parametrization(entries, basis), kind_of(kind));
              })
         .def("value", [](ProfiledDeviance& d, const Flat& par) {
             const auto x = to_vector(par);
@@ -201,6 +237,11 @@ void bind_criterion(nb::module_& m) {
             const auto x = to_vector(start);
             return to_dict(released([&] { return minimise(d, x, tolerance, max_evaluations); }));
         });
+    m.def("search_many", [](const std::vector<CrossProducts>& responses, std::shared_ptr<Symbolic> symbolic,
+                            const std::vector<std::tuple<index, index, index>>& entries, const std::vector<In2>& basis,
+                            const std::string& kind, const std::vector<std::vector<index>>& without, const nb::dict& limits) {
+        return search_many_responses(responses, symbolic, parametrization(entries, basis), kind_of(kind), without, limits);
+    });
     m.def("minimise", [](nb::callable value, nb::callable derivatives, const Flat& start, double tolerance, index max_evaluations,
                          nb::object rounding) {
         PythonObjective objective(std::move(value), std::move(derivatives), std::move(rounding), static_cast<index>(start.size()));

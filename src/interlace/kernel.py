@@ -32,6 +32,8 @@ The core's objects:
     The criterion as a function of parameters, with gradient, Hessian and a trust-region `minimise`.
 `lower_factor`, `pivoted`
     A lower triangular factor of the covariance of a few random effects, and the basis that suits it.
+`search_many`
+    The search for many responses of the same rows, which says which of them it was enough for.
 `minimise`
     The same minimiser for a criterion written in Python.
 """
@@ -74,6 +76,7 @@ from interlace._core import (
     minimise,
     pivoted,
     precision,
+    search_many,
     select_fixed,
     set_threads,
     with_fixed,
@@ -106,6 +109,7 @@ __all__ = [
     "one_thread",
     "pivoted",
     "precision",
+    "search_many",
     "select_fixed",
     "thread_count",
     "with_fixed",

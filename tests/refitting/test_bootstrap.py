@@ -146,10 +146,21 @@ def test_failures_are_counted_with_their_reason(sleep: Any, monkeypatch: pytest.
     small = int((sleep.bootstrap(9, statistic=first_response, seed=1).values < 250).sum())
     assert 0 < small < 9
     monkeypatch.setattr(type(sleep.fit), "refit_many", sometimes)
-    found = sleep.bootstrap(9, seed=1)
+    found = sleep.bootstrap(9, statistic=first_response, seed=1)
     assert found.failures == {"the response is fitted exactly": small} and len(found.draws) == 9 - small
     assert f"{small} refits failed: the response is fitted exactly" in found.confint().note
     assert (found.summary()["failed"] == small / 9).all()
+
+
+def test_a_statistic_that_some_refits_do_not_have(sleep: Any) -> None:
+    def picky(model: Any) -> float:
+        if model.sigma > 26:
+            raise ModelError("the data are too noisy: no more is known")
+        return float(model.sigma)
+
+    noisy = int((sleep.bootstrap(30, seed=1).draws["sigma"] > 26).sum())
+    found = sleep.bootstrap(30, statistic=picky, seed=1)
+    assert found.failures == {"the data are too noisy": noisy} and 0 < noisy < 30
 
 
 def test_what_is_refused(sleep: Any) -> None:

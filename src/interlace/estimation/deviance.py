@@ -143,11 +143,23 @@ class ProfiledDeviance:
         return [not s.plain for s in self.parameters.structures for _ in s.entries]
 
     def _compiled(self, places: list[tuple[int, int, int]]) -> core.ProfiledDeviance:
-        basis = [np.zeros((k, k)) for k in self.system.A.layout.k]
+        return core.ProfiledDeviance(self.system.A.products, self.system.symbolic, places, *self._map())
+
+    def _map(self) -> tuple[list[Array], str]:
+        """What stands before the factors, per grouping factor of the kernel, and the kind of criterion."""
+        basis: list[Array] = [np.zeros((k, k)) for k in self.system.A.layout.k]
         for place, B in zip(self.system.A.layout.places, self.parameters.basis, strict=True):
             basis[place.factor][place.columns, place.columns] = B
-        kind = "reml" if self.reml else "ml"
-        return core.ProfiledDeviance(self.system.A.products, self.system.symbolic, places, basis, kind)
+        return basis, "reml" if self.reml else "ml"
+
+    def search_many(
+        self, responses: list[core.CrossProducts], without: list[NDArray[np.intp]], limits: dict[str, float]
+    ) -> dict[str, Array]:
+        """One search for each of many responses of the same rows; see `many.fit_many`."""
+        places = self.parameters.places
+        tried = [[int(i) for i in effects] for effects in without]
+        with self.system.threads():
+            return core.search_many(responses, self.system.symbolic, places, *self._map(), tried, limits)
 
 
 def _pooled(system: System, place: Place) -> Array:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from interlace.arrays import Array
 from interlace.design.learnt import RandomEncoding
@@ -104,6 +106,19 @@ def scale_free_factor(fit: Fit, i: int) -> tuple[Array, Array, Array]:
 def is_singular(fit: Fit) -> bool:
     """Whether a linear combination of random effects has (nearly) no variance, whatever the units."""
     return bool(singular_terms(fit))
+
+
+def are_singular(fit: Fit, factors: Sequence[Array]) -> NDArray[np.bool_]:
+    """The same for factors of the model of a fit, (r, k, k) for each of its terms; (r,)."""
+    out = np.zeros(len(factors[0]), dtype=np.bool_)
+    for i, F in enumerate(factors):
+        if any(direction[i].any() for direction in fit.identification.directions):
+            continue
+        S, _, known = scale_free_factor(fit, i)
+        there = np.isfinite(F).all(axis=(1, 2))
+        values = np.linalg.svd(known.T @ S @ F[there], compute_uv=False)
+        out[there] |= (values <= TOLERANCE).any(axis=1)
+    return out
 
 
 def singular_line(fit: Fit) -> str:

@@ -21,10 +21,10 @@ def simulate(fit: Fit, n: int, *, seed: Seed = None) -> np.ndarray:
     """
     n = count("n", n, at_most=available_bytes() / (8 * fit.rows.n))
     rng = generator(seed)
-    return np.column_stack([_drawn(fit, rng) for _ in range(n)])
+    return np.column_stack([drawn(fit, rng) for _ in range(n)])
 
 
-def _drawn(fit: Fit, rng: np.random.Generator) -> np.ndarray:
+def drawn(fit: Fit, rng: np.random.Generator) -> np.ndarray:
     """One response: its errors are drawn first, then the random effects, block by block."""
     system = fit.criterion.system
     y = rng.normal(scale=fit.sigma, size=fit.rows.n)

@@ -14,15 +14,17 @@ import pandas as pd
 from interlace.arrays import Array
 from interlace.errors import ConvergenceError, DataError, InterlaceError, InterlaceWarning, ModelError
 from interlace.estimation.fit import Fit
+from interlace.estimation.many import Many, fit_many
 from interlace.options import word
-from interlace.precision.singular import is_singular
+from interlace.precision.singular import are_singular, is_singular
 from interlace.refitting.bootstrapped import Bootstrap, Draw
 from interlace.refitting.cases import Cases, Factors, fit_rows
 from interlace.refitting.parallel import Generators, check_draws, in_blocks, root_of
 from interlace.refitting.resampling import AUX, HCCME, Blocks, Parametric, Residuals, Sampler, Wild
-from interlace.variances.natural import parameter_names, parameter_values
+from interlace.variances.natural import parameter_names, parameter_values, parameters_of_many
 
 KINDS = ("parametric", "residual", "case", "reb0", "reb1", "reb2", "wild")
+UNPROVED = "the search did not converge ({})"
 Statistic = Callable[[Fit], Any]
 
 
@@ -106,11 +108,28 @@ class Plan:
         if isinstance(self.source, Cases):
             return [self._of_case(rng, self.source) for rng in generators]
         Y = np.array([self.source.draw(self.fit, rng) for rng in generators])
+        if self.statistic is None and self.spread is None:
+            return self._of_many(fit_many(self.fit, Y))
         try:
             fits = self.fit.refit_many(Y)
         except InterlaceError:  # of one of them: which?
             return [self._of_response(y) for y in Y]
         return [self._of_fit(fit) for fit in fits]
+
+    def _of_many(self, many: Many) -> list[Draw]:
+        """The parameters of all refits together."""
+        values, singular = parameters_of_many(self.fit, many), are_singular(self.fit, many.factors)
+        se = np.full(values.shape, np.nan)
+        se[:, -many.se.shape[1] :] = many.se
+        out = []
+        for j, (error, status) in enumerate(zip(many.errors, many.status, strict=True)):
+            if error is not None:
+                out.append(Draw.failed(error))
+            elif status != "converged":
+                out.append(Draw(None, None, False, UNPROVED.format(status)))
+            else:
+                out.append(Draw(values[j], se[j], bool(singular[j]), ""))
+        return out
 
     def _of_response(self, y: Array) -> Draw:
         try:
@@ -128,7 +147,7 @@ class Plan:
 
     def _of_fit(self, again: Fit) -> Draw:
         if not again.optimum.converged:
-            return Draw(None, None, False, f"the search did not converge ({again.optimum.status})")
+            return Draw(None, None, False, UNPROVED.format(again.optimum.status))
         try:
             return Draw(self.read(again), self.errors(again), is_singular(again), "")
         except (ModelError, ConvergenceError) as error:  # of a statistic that some fits do not have

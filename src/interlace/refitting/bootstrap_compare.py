@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
 
-from interlace.errors import ConvergenceWarning, ModelError
+from interlace.errors import ModelError
 from interlace.estimation.fit import Fit
 from interlace.estimation.likelihood import likelihood_ratio, n_parameters
+from interlace.estimation.many import fit_many
 from interlace.inference.estimates import chi2_p_value, f_p_value, gamma_p_value
-from interlace.prediction.simulate import simulate
+from interlace.prediction.simulate import drawn
 from interlace.refitting.compare import check_known, check_offsets, check_same_data
-from interlace.refitting.parallel import check_draws, replicate
+from interlace.refitting.parallel import Generators, check_draws, in_blocks, root_of
 from interlace.refitting.refit import by_ml
 from interlace.tables.table import Table
 
@@ -141,14 +141,25 @@ def bootstrap_compare(
             f"{n_parameters(small)}: give the larger one first"
         )
 
-    def draw(rng: np.random.Generator) -> tuple[float, bool]:
-        y = simulate(small, 1, seed=rng)[:, 0]
-        a, b = large.refit(y), small.refit(y)
-        return 2 * (a.loglik - b.loglik), a.optimum.converged and b.optimum.converged
+    def draw(generators: Generators) -> list[tuple[float, bool]]:
+        Y = np.array([drawn(small, rng) for rng in generators])
+        a, b = fit_many(large, Y), fit_many(small, Y)
+        for error in (*a.errors, *b.errors):
+            if error is not None:
+                raise error
+        ended = [one == other == "converged" for one, other in zip(a.status, b.status, strict=True)]
+        return list(zip((b.value - a.value).tolist(), ended, strict=True))
 
-    with warnings.catch_warnings():  # counted instead
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        draws = replicate(draw, n, seed=seed, n_jobs=n_jobs, progress=progress, label="bootstrap")
+    draws = in_blocks(
+        draw,
+        0,
+        n,
+        root=root_of(seed),
+        n_jobs=n_jobs,
+        progress=progress,
+        label="bootstrap",
+        size=small.rows.n,
+    )
     reference = np.array([value for value, _ in draws])
     failed = sum(not converged for _, converged in draws)
     statistic = float(likelihood_ratio(large.loglik, small.loglik))

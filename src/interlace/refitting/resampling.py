@@ -13,7 +13,7 @@ from interlace.errors import ModelError
 from interlace.estimation.fit import Fit
 from interlace.prediction.predict import contribution, fixed_part
 from interlace.prediction.selection import Part
-from interlace.prediction.simulate import simulate
+from interlace.prediction.simulate import drawn
 
 # A sum of squares below this share of the largest is rounding error.
 NOTHING = 1e-12
@@ -37,7 +37,7 @@ class Parametric:
 
     def draw(self, fit: Fit, rng: np.random.Generator) -> Array:
         """A response of `simulate`."""
-        return simulate(fit, 1, seed=rng)[:, 0]
+        return drawn(fit, rng)
 
 
 @dataclass(frozen=True, slots=True)

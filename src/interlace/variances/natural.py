@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from interlace.arrays import Array
 from interlace.estimation.fit import Fit
+from interlace.estimation.many import Many
 from interlace.variances.varcorr import Component, groups_of_blocks, plain_components
 
 
@@ -62,3 +65,29 @@ def parameter_values(fit: Fit) -> Array:
     """Their estimates."""
     random = [value for component in plain_components(fit) for value in values_of(component)]
     return np.array([*random, fit.sigma, *fit.solution.beta])
+
+
+def parameters_of_many(fit: Fit, many: Many) -> Array:
+    """The same for the model of a fit with r responses, (r, m)."""
+    r, columns = len(many.sigma), list[Array]()
+    of_block = dict(groups_of_blocks(fit.encoding))
+    for component, i in zip(plain_components(fit), of_block, strict=True):
+        F = many.factors[i] * many.sigma[:, None, None]
+        columns.append(_of_component(component, F @ F.transpose(0, 2, 1)))
+    return np.hstack([*columns, many.sigma.reshape(r, 1), many.beta])
+
+
+def _of_component(component: Component, covariance: Array) -> Array:
+    """Of one term, covariances (r, k, k)."""
+    if component.shared or component.rho is not None:
+        rows = [values_of(replace(component, covariance=one)) for one in covariance]
+        return np.array(rows, dtype=np.float64).reshape(len(covariance), -1)
+    sd = np.sqrt(np.diagonal(covariance, axis1=1, axis2=2))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        between = covariance / (sd[:, :, None] * sd[:, None, :])
+    between = np.where(np.isfinite(between), np.clip(between, -1.0, 1.0), np.nan)
+    out = []
+    for col in range(sd.shape[1]):
+        out.append(sd[:, col])
+        out += [between[:, row, col] for row in range(col + 1, sd.shape[1]) if (col, row) in component.pairs]
+    return np.column_stack(out)

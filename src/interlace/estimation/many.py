@@ -1,0 +1,175 @@
+"""The same model fitted to many responses of its rows: arrays of estimates, without a `Fit` for each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from interlace.errors import InterlaceError
+from interlace.estimation import optimize
+from interlace.estimation.crossproducts import NEARLY_ALL
+from interlace.estimation.deviance import ProfiledDeviance
+from interlace.estimation.fit import Fit
+from interlace.estimation.parameters import Parameters
+from interlace.estimation.penalized import EXACT_FIT
+
+Array = NDArray[np.floating]
+
+
+@dataclass(frozen=True, slots=True)
+class Many:
+    """Estimates for r responses.
+
+    Attributes
+    ----------
+    beta : ndarray, (r, p)
+        NaN where the model could not be fitted; so are the others.
+    unscaled_vcov : ndarray, (r, p, p)
+        Times ``sigma^2`` the covariance of beta.
+    sigma, value : ndarray, (r,)
+        Residual standard deviation, and the criterion.
+    factors : tuple of ndarray, (r, k, k)
+        Per covariance block F with ``F F'`` the relative covariance, in the units of the data; F need not be
+        triangular.
+    status : tuple of str
+        "converged", or what ended the search.
+    errors : tuple of (InterlaceError or None)
+        Why the model could not be fitted.
+    evaluations : ndarray of int, (r,)
+    """
+
+    beta: Array
+    unscaled_vcov: Array
+    sigma: Array
+    value: Array
+    factors: tuple[Array, ...]
+    status: tuple[str, ...]
+    errors: tuple[InterlaceError | None, ...]
+    evaluations: NDArray[np.integer]
+
+    @property
+    def se(self) -> Array:
+        """Standard errors of beta, (r, p)."""
+        return np.asarray(self.sigma[:, None] * np.sqrt(np.diagonal(self.unscaled_vcov, axis1=1, axis2=2)))
+
+
+def fit_many(fit: Fit, Y: Array) -> Many:
+    """The model of a fit for each row of Y, (r, n): what `Fit.refit_many` finds, in a fraction of the time.
+
+    The first search of each response runs in the core. Where it was not enough (other starts have to be
+    tried, the basis must change, the response is fitted nearly exactly), the model is fitted as ever. What a
+    response gets does not depend on the others.
+    """
+    r, n = Y.shape
+    found = _Found.empty(r, len(fit.names), [len(T) for T in fit.solution.factors])
+    criterion = fit.criterion.separated()
+    parameters = criterion.parameters
+    hard = np.ones(r, dtype=bool)
+    if _one_search(criterion) and n:
+        design = fit.design.selected(fit.kept)
+        A = fit.A.with_responses(fit.encoding, design, np.ascontiguousarray(Y, dtype=np.float64))
+        ends = criterion.search_many([one.products for one in A], parameters.few_levels(), _limits(criterion))
+        easy = ends["easy"].astype(bool)
+        hard = ~easy
+        found.take(fit, parameters, ends, easy, np.array([one.origin.y for one in A]))
+    for j in np.flatnonzero(hard):
+        found.refit(fit, int(j), Y[j])
+    return found.done()
+
+
+def _one_search(criterion: ProfiledDeviance) -> bool:
+    """May one search be enough?"""
+    parameters = criterion.parameters
+    return parameters.plain and not parameters.scouted and not criterion.doubt.effects
+
+
+def _limits(criterion: ProfiledDeviance) -> dict[str, float]:
+    pivots = max(s.k for s in criterion.parameters.structures) > 1
+    return {
+        "tolerance": optimize.TOLERANCE,
+        "evaluations": optimize.PIVOT_EVERY if pivots else optimize.evaluations(criterion),
+        "large": optimize.LARGE,
+        "near_zero": optimize.NEARLY_ZERO,
+        "no_minimum": optimize.NO_MINIMUM,
+        "finished": optimize.FINISHED,
+        "ill_conditioned": optimize.ILL_CONDITIONED,
+        "steps": 1,
+        "exact": EXACT_FIT,
+        "nearly_all": NEARLY_ALL,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Arrays that are filled."""
+
+    many: Many
+    status: list[str]
+    errors: list[InterlaceError | None]
+
+    @classmethod
+    def empty(cls, r: int, p: int, sizes: list[int]) -> _Found:
+        """Nothing is known yet."""
+
+        def unknown(*shape: int) -> Array:
+            return np.full((r, *shape), np.nan)
+
+        many = Many(
+            unknown(p), unknown(p, p), unknown(), unknown(), tuple(unknown(k, k) for k in sizes), (), (),
+            np.zeros(r, dtype=np.int64),
+        )  # fmt: skip
+        return cls(many, [""] * r, [None] * r)
+
+    def take(
+        self, fit: Fit, parameters: Parameters, ends: dict[str, Array], easy: NDArray[np.bool_], y: Array
+    ) -> None:
+        """The ends of searches in the core, about the origin and in the parameters of the search."""
+        many, origin = self.many, fit.A.origin
+        beta, V = ends["beta"][easy], ends["covariance"][easy]
+        intercept = fit.encoding.intercept
+        if intercept is not None:
+            beta[:, intercept] += y[easy] - beta @ origin.x
+            V[:, intercept] -= np.einsum("j,rjk->rk", origin.x, V)
+            V[:, :, intercept] -= np.einsum("rjk,k->rj", V, origin.x)
+        many.beta[easy], many.unscaled_vcov[easy] = beta, V
+        df = fit.A.n - (len(fit.kept) if fit.reml else 0)
+        many.sigma[easy], many.value[easy] = np.sqrt(ends["pwrss"][easy] / df), ends["value"][easy]
+        many.evaluations[easy] = ends["evaluations"][easy]
+        for F, found in zip(many.factors, factors_of(parameters, ends["par"][easy]), strict=True):
+            F[easy] = found
+        for j in np.flatnonzero(easy):
+            self.status[j] = "converged"
+
+    def refit(self, fit: Fit, j: int, y: Array) -> None:
+        """One response as ever."""
+        try:
+            (again,) = fit.refit_many(y[None])
+        except InterlaceError as error:
+            self.errors[j] = error
+            return
+        many = self.many
+        many.beta[j], many.unscaled_vcov[j] = again.solution.beta, again.solution.unscaled_vcov
+        many.sigma[j], many.value[j] = again.sigma, again.optimum.value
+        many.evaluations[j] = again.optimum.evaluations
+        for F, T in zip(many.factors, again.solution.factors, strict=True):
+            F[j] = T
+        self.status[j] = again.optimum.status
+
+    def done(self) -> Many:
+        """With what became of each."""
+        return replace(self.many, status=tuple(self.status), errors=tuple(self.errors))
+
+
+def factors_of(parameters: Parameters, par: Array) -> list[Array]:
+    """Relative covariance factors, (r, k, k) for each block, of parameters (r, m) that are entries of them;
+    not triangular."""
+    out: list[Array] = []
+    blocks = zip(parameters.structures, parameters.shift, parameters.basis, parameters.slices, strict=True)
+    for s, R, B, at in blocks:
+        T = np.zeros((len(par), s.k, s.k))
+        for e, (row, col) in enumerate(s.entries):
+            T[:, row, col] = par[:, at.start + e]
+        out.append((2.0 * np.identity(s.k) - R) @ B @ T)
+    return out
