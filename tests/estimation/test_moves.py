@@ -6,20 +6,20 @@ import numpy as np
 import pytest
 
 from interlace.design.encoding import Encoding
-from interlace.estimation import optimize
+from interlace.estimation import descent
 from interlace.estimation.deviance import ProfiledDeviance
 from interlace.estimation.fit import fit
 from made_data import labels
 
 
-def _search(effects: float, start: float) -> optimize._Search[ProfiledDeviance]:
+def _search(effects: float, start: float) -> descent.Search[ProfiledDeviance]:
     """Of random intercepts with so large a standard deviation, in residual ones."""
     rng = np.random.default_rng(5)
     g = np.repeat(np.arange(20), 5)
     y = np.repeat(effects * np.linspace(-1.7, 1.7, 20), 5) + rng.normal(size=100)
     y -= (1 - min(effects, 1.0)) * (np.bincount(g, y) / 5)[g]  # without effects, all means are zero
     criterion = fit(*Encoding.learn("y ~ 1 + (1 | g)", {"y": y, "g": labels(g, "g")})).criterion
-    search = optimize._Search(criterion, criterion.kernel(), np.array([start]), 300)
+    search = descent.Search(criterion, criterion.kernel(), np.array([start]), 300)
     search.value = search.compiled.value(search.par)
     return search
 

@@ -18,7 +18,7 @@ from interlace.datasets import load
 from interlace.design.encoding import Encoding
 from interlace.design.rows import learn
 from interlace.errors import ConvergenceWarning, DataError, InterlaceError, ModelError
-from interlace.estimation import optimize, valleys
+from interlace.estimation import descent, optimize, valleys
 from interlace.estimation.deviance import ProfiledDeviance
 from interlace.estimation.fit import Fit, _criterion, fit
 from interlace.estimation.valleys import Term
@@ -285,7 +285,7 @@ def test_very_many_parameters_and_more_than_observations_are_searched_once(
 ) -> None:
     A = SimpleNamespace(n=n, layout=SimpleNamespace(k=[1], levels=[1]))
     criterion: Any = SimpleNamespace(n_par=n_par, system=SimpleNamespace(A=A, flops=1.0))
-    assert optimize.hopeless(criterion) == hopeless
+    assert descent.hopeless(criterion) == hopeless
     assert (optimize.elsewhere(criterion) == 0) == hopeless
     assert (optimize.evaluations(criterion) < optimize.MAX_EVALUATIONS) == hopeless
 
@@ -299,7 +299,7 @@ def test_the_more_parameters_nothing_tells_apart_the_sooner_the_end(n_par: int, 
 def test_the_hessian_at_the_end_is_exact_where_that_is_cheap(monkeypatch: pytest.MonkeyPatch) -> None:
     learnt = Encoding.learn("y ~ x + (x | a) + (1 | b)", crossed(np.random.default_rng(1)))
     exact = fit(*learnt).optimum
-    monkeypatch.setattr(optimize, "CHEAP_FLOPS", 0.0)
+    monkeypatch.setattr(descent, "CHEAP_FLOPS", 0.0)
     other = fit(*learnt).optimum
     assert (exact.hessian_kind, other.hessian_kind) == ("exact", "average information")
     assert not np.allclose(exact.hessian, other.hessian, rtol=1e-3)
@@ -323,7 +323,7 @@ def test_a_search_where_nothing_can_be_told_has_an_end(monkeypatch: pytest.Monke
         {"y": f + 0.3 * rng.normal(size=100), "x": rng.normal(size=100), "f": f, "g": g},
     )
     soon = fit(*learnt).optimum
-    monkeypatch.setattr(optimize, "HOPELESS", 200)
+    monkeypatch.setattr(descent, "HOPELESS", 200)
     late = fit(*learnt).optimum
     assert optimize.HOPELESS_EVALUATIONS <= soon.evaluations < 1.5 * optimize.HOPELESS_EVALUATIONS
     assert 2 * soon.evaluations < late.evaluations and late.value <= soon.value < late.value + 0.1
@@ -439,7 +439,7 @@ def _lowest(c: ProfiledDeviance, seed: int) -> float:
     """The lowest minimum that one search after another finds; where the model fits exactly there is none."""
     found = [np.inf]
     for start in _starts(c, seed):
-        search = optimize._Search(c, c.kernel(), start, 2000)
+        search = descent.Search(c, c.kernel(), start, 2000)
         try:
             search.descend()
             search.try_boundary()

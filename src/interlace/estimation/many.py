@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from interlace.errors import InterlaceError
-from interlace.estimation import optimize
+from interlace.estimation import descent, optimize
 from interlace.estimation.crossproducts import NEARLY_ALL
 from interlace.estimation.deviance import ProfiledDeviance
 from interlace.estimation.fit import Fit
@@ -88,13 +88,13 @@ def _one_search(criterion: ProfiledDeviance) -> bool:
 def _limits(criterion: ProfiledDeviance) -> dict[str, float]:
     pivots = max(s.k for s in criterion.parameters.structures) > 1
     return {
-        "tolerance": optimize.TOLERANCE,
-        "evaluations": optimize.PIVOT_EVERY if pivots else optimize.evaluations(criterion),
-        "large": optimize.LARGE,
-        "near_zero": optimize.NEARLY_ZERO,
-        "no_minimum": optimize.NO_MINIMUM,
-        "finished": optimize.FINISHED,
-        "ill_conditioned": optimize.ILL_CONDITIONED,
+        "tolerance": descent.TOLERANCE,
+        "evaluations": descent.PIVOT_EVERY if pivots else optimize.evaluations(criterion),
+        "large": descent.LARGE,
+        "near_zero": descent.NEARLY_ZERO,
+        "no_minimum": descent.NO_MINIMUM,
+        "finished": descent.FINISHED,
+        "ill_conditioned": descent.ILL_CONDITIONED,
         "steps": 1,
         "exact": EXACT_FIT,
         "nearly_all": NEARLY_ALL,

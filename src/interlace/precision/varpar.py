@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from interlace.arrays import Array
 from interlace.errors import ModelError
 from interlace.estimation.covariance import Covariance
+from interlace.estimation.descent import hopeless
 from interlace.estimation.deviance import ProfiledDeviance
 from interlace.estimation.fit import Fit, NotPositiveDefiniteError
-from interlace.estimation.optimize import hopeless
 from interlace.precision.marginal import Marginal
 
 STEP = 1e-3
