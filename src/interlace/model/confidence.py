@@ -34,6 +34,7 @@ class Intervals(Fitted):
         which: str | Iterable[str] | None = None,
         *,
         criterion: str = "ml",
+        n_jobs: int = 1,
         progress: bool | None = None,
     ) -> Profile:
         """Likelihood profiles: how fast the deviance rises where one parameter is held off its estimate.
@@ -50,6 +51,8 @@ class Intervals(Fitted):
             The deviance (of maximum likelihood, whatever the model was fitted by, as in lme4), or the REML
             criterion. The latter has no profile of fixed effects: it is the likelihood of what they leave,
             and its values with different fixed parts cannot be compared.
+        n_jobs : int
+            Number of threads, each with profiles of its own; -1 for one per processor.
         progress : bool, optional
             Show a bar; by default only where a person watches.
 
@@ -69,7 +72,9 @@ class Intervals(Fitted):
         Intercept           1486.45 1568.55
         0.95 profile-likelihood intervals, by the deviance (maximum likelihood)
         """
-        return profiles.profile(self._fit, self._by, which, criterion=criterion, progress=progress)
+        return profiles.profile(
+            self._fit, self._by, which, criterion=criterion, n_jobs=n_jobs, progress=progress
+        )
 
     def confint(
         self,

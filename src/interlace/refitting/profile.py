@@ -4,147 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from interlace.arrays import Array
-from interlace.errors import DataError, ModelError
+from interlace.errors import DataError, ModelError, shown
 from interlace.estimation import held
 from interlace.estimation.fit import Fit
-from interlace.estimation.held import Held, Joint, Line, Quantity
-from interlace.options import number, word
+from interlace.estimation.held import Held, Quantity
+from interlace.options import number, switch, word
 from interlace.precision.unidentified import unidentified_line
-from interlace.progress import watched
+from interlace.refitting.parallel import in_threads
+from interlace.refitting.profile_pictures import curve_picture, pair_picture
+from interlace.refitting.track import HeldLine, HeldQuantity, Track
 from interlace.tables.table import Table
 from interlace.text import did_you_mean
+from interlace.variances.natural import parameter_names
 from interlace.variances.varcorr import groups_of_blocks
 
 CRITERIA = ("ml", "reml")
 KINDS = ("all", "random", "fixed")
+PICTURES = ("zeta", "density", "pairs")
 # Roots of the rise of the deviance at which a profile is computed, to either side.
 GRID = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
-# How exactly the root of a rise is met, and the rise below zero that says that the fit was no minimum.
-EXACT, LOWER = 1e-8, 1e-5
-# Points that are tried to meet one.
-TRIES = 60
-# A step away from the estimate is at most so many times what was walked so far.
-GROWTH = 4.0
-
-
-@dataclass(slots=True)
-class Track:
-    """The profile of one quantity: its points, and how to find more.
-
-    Attributes
-    ----------
-    name : str
-    estimate : float
-    lower, upper : float
-        The range of the quantity.
-    step : float
-        How far to go first.
-    hold : callable
-        Of a value and the coordinates of a point near it.
-    points : list of Held
-        In order of their values.
-    """
-
-    name: str
-    estimate: float
-    lower: float
-    upper: float
-    step: float
-    hold: Callable[[float, Array], Held] = field(repr=False)
-    points: list[Held] = field(repr=False)
-    deviance: float
-
-    def zeta(self, point: Held) -> float:
-        """The signed root of the rise of the deviance."""
-        rise = point.deviance - self.deviance
-        if rise < -LOWER - 1e-10 * abs(self.deviance):
-            raise ModelError(
-                f"the profile of {self.name} has a deviance that is {-rise:.4g} below that of the fit, at "
-                f"{point.value:.6g}: the search of the fit ended in another minimum"
-            )
-        return float(np.copysign(np.sqrt(max(rise, 0.0)), point.value - self.estimate))
-
-    def _new(self, value: float) -> Held:
-        near = min(self.points, key=lambda p: abs(p.value - value))
-        if near.value == value:
-            return near
-        point = self.hold(value, self._guess(value, near))
-        self.points.append(point)
-        self.points.sort(key=lambda p: p.value)
-        return point
-
-    def _guess(self, value: float, near: Held) -> Array:
-        """Along the line through the two nearest points, where that is not far."""
-        others = [p for p in self.points if p is not near and p.value != near.value]
-        if not others:
-            return near.y
-        other = min(others, key=lambda p: abs(p.value - near.value))
-        times = (value - near.value) / (near.value - other.value)
-        return near.y + times * (near.y - other.y) if abs(times) < GROWTH else near.y
-
-    def find(self, z: float) -> float:
-        """The value where zeta is z; the limit of the range where it does not get so far."""
-        side = np.sign(z)
-        limit = self.upper if side > 0 else self.lower
-        inner, outer = self._bracket(z)
-        value = self._first(z, inner, limit) if outer is None else self._between(z, inner, outer)
-        for _ in range(TRIES):
-            point = self._new(value)
-            found = self.zeta(point)
-            if abs(found - z) < EXACT * max(1.0, abs(z)):
-                return point.value
-            if side * found < side * z:
-                if point.value == limit:
-                    return limit
-                inner = point
-            else:
-                outer = point
-            value = self._next(z, point, inner, outer, limit)
-            if outer is not None and abs(outer.value - inner.value) <= 1e-12 * max(1.0, abs(inner.value)):
-                return value
-        return float(limit if np.isinf(limit) and outer is None else value)
-
-    def _bracket(self, z: float) -> tuple[Held, Held | None]:
-        side = np.sign(z)
-        own = [p for p in self.points if side * (p.value - self.estimate) >= 0]
-        before = [p for p in own if side * self.zeta(p) <= side * z]
-        after = [p for p in own if side * self.zeta(p) > side * z]
-        key = lambda p: side * p.value  # noqa: E731
-        return max(before, key=key), min(after, key=key, default=None)
-
-    def _first(self, z: float, inner: Held, limit: float) -> float:
-        here = self.zeta(inner)
-        if not here:
-            return self._within(self.estimate + z * self.step, inner.value, limit)
-        return self._next(z, inner, inner, None, limit)
-
-    def _between(self, z: float, inner: Held, outer: Held) -> float:
-        a, b = self.zeta(inner), self.zeta(outer)
-        return inner.value + (z - a) / (b - a) * (outer.value - inner.value)
-
-    def _next(self, z: float, point: Held, inner: Held, outer: Held | None, limit: float) -> float:
-        """A Newton step where it stays between the points that enclose the value."""
-        found = self.zeta(point)
-        slope = point.slope / (2 * found) if found else np.nan
-        value = point.value + (z - found) / slope if slope > 0 else np.nan
-        if outer is None:
-            walked = abs(point.value - self.estimate) or self.step
-            furthest = point.value + np.sign(z) * GROWTH * walked
-            if not np.isfinite(value) or abs(value - point.value) > GROWTH * walked:
-                value = furthest
-            return self._within(value, point.value, limit)
-        low, high = sorted((inner.value, outer.value))
-        return value if low < value < high else (low + high) / 2
-
-    def _within(self, value: float, inner: float, limit: float) -> float:
-        """Not beyond the limit; sigma is never zero."""
-        if (limit - value) * (limit - inner) > 0 or np.isinf(limit):
-            return float(value)
-        return inner / GROWTH if self.name == "sigma" else float(limit)
+# Levels at which lines are drawn, as in lme4's pictures.
+LEVELS = (0.5, 0.8, 0.9, 0.95, 0.99)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +45,12 @@ class Profile:
     ----------
     criterion : str
         "ml" or "reml".
+    tracks : tuple of Track
+        A profile each; what they have not found yet is searched for when it is asked for.
+
+    References
+    ----------
+    Bates, D. M., and Watts, D. G. (1988). Nonlinear Regression Analysis and its Applications, chapter 6.
     """
 
     criterion: str
@@ -172,13 +63,69 @@ class Profile:
 
     @property
     def table(self) -> Table:
-        """The points: `parameter, value, zeta, deviance`."""
-        rows = [
-            (track.name, p.value, track.zeta(p), p.deviance) for track in self.tracks for p in track.points
-        ]
+        """The points: `parameter, value, zeta, deviance`, and a column for every parameter of the model, with
+        the estimates where the one that is profiled has its value (lme4's profile as a data frame)."""
+        rows = [(track.name, p.value, track.zeta(p), p.deviance) for track in self.tracks for p in track.grid]
         names, values, zetas, deviances = zip(*rows, strict=True)
         columns = {"parameter": list(names), "value": values, "zeta": zetas, "deviance": deviances}
+        others = np.array([self._others(track, p) for track in self.tracks for p in track.grid])
+        columns |= dict(zip(self._names, others.T, strict=True))
         return Table.of(columns, heading=f"Profiles of {_SAID[self.criterion]}")
+
+    @property
+    def _names(self) -> list[str]:
+        return parameter_names(self.tracks[0].hold.fit)
+
+    @property
+    def _words(self) -> list[str]:
+        return [words for track in self.tracks for words in track.words]
+
+    def _others(self, track: Track, point: Held) -> Array:
+        """All parameters at a point; the one that is held has its value."""
+        found = track.hold.parameters(point)
+        if track.name in self._names:
+            found[self._names.index(track.name)] = point.value
+        return found
+
+    def plot(self, kind: str = "zeta", *, which: str | Iterable[str] | None = None, ax: Any = None) -> Any:
+        """A picture; its axes come back.
+
+        Parameters
+        ----------
+        kind : {"zeta", "density", "pairs"}
+            "zeta": zeta against the parameter, a straight line where Wald intervals are right, with lines at
+            the 50, 80, 90, 95 and 99 % levels and the 95 % interval (lme4's `xyplot`). "density": the density
+            of a normal distribution of zeta, as a function of the parameter (`densityplot`). "pairs": for
+            each pair of parameters the contours of the likelihood at these levels, joined from the traces of
+            both profiles (Bates and Watts 1988, appendix A6): of the parameters below the diagonal, of zeta
+            above it (`splom`).
+        which : str, or several, optional
+            Names of parameters.
+        ax : matplotlib axes, or as many as there are panels, optional
+
+        Raises
+        ------
+        DataError
+            A parameter that was not profiled; fewer than two for "pairs".
+        """
+        kind = word("kind", kind, PICTURES)
+        tracks = self._some(which)
+        if kind == "pairs":
+            return pair_picture(self, tracks, LEVELS, ax)
+        return curve_picture(kind, tracks, LEVELS, _SAID[self.criterion], ax)
+
+    def _some(self, which: str | Iterable[str] | None) -> list[Track]:
+        if which is None:
+            return list(self.tracks)
+        asked = [which] if isinstance(which, str) else list(which)
+        for name in asked:
+            if name not in self.parameters:
+                near = did_you_mean(name, self.parameters) if isinstance(name, str) else ""
+                raise DataError(
+                    f"there is no profile of {shown(name)}: {near}{' ' * bool(near)}there are those of "
+                    f"{', '.join(self.parameters)}"
+                )
+        return [self.tracks[self.parameters.index(name)] for name in asked]
 
     def confint(self, level: float = 0.95) -> Table:
         """`lower` and `upper` of each parameter; where a range ends before the deviance has risen so far, its
@@ -197,8 +144,14 @@ class Profile:
             rows,
             ["lower", "upper"],
             self.parameters,
-            note=f"{level:.12g} profile-likelihood intervals, by {_SAID[self.criterion]}",
+            note=[f"{level:.12g} profile-likelihood intervals, by {_SAID[self.criterion]}", *self._words],
         )
+
+    def __repr__(self) -> str:
+        return str(self.confint())
+
+    def _repr_html_(self) -> str:
+        return self.confint()._repr_html_()
 
 
 _SAID = {"ml": "the deviance (maximum likelihood)", "reml": "the REML criterion"}
@@ -228,15 +181,20 @@ def profile(
     which: str | Iterable[str] | None = None,
     *,
     criterion: str = "ml",
+    n_jobs: int = 1,
     progress: bool | None = None,
 ) -> Profile:
     """Profiles with points on a grid of zeta; see `LinearMixedModel.profile`."""
     found = tracks(fit, refitted, which, criterion=criterion)
-    for track in watched(found, len(found), progress, "profile"):
-        for side in (-1, 1):
-            for z in GRID:
-                track.find(side * z)
+    shown = None if progress is None else switch("progress", progress)
+    found = in_threads(walked, found, len(found), n_jobs=n_jobs, shown=shown, label="profile")
     return Profile(word("criterion", criterion, CRITERIA), tuple(found))
+
+
+def walked(track: Track) -> Track:
+    """The same with points on the grid."""
+    track.walk(GRID)
+    return track
 
 
 def intervals(
@@ -330,30 +288,19 @@ def _of_quantity(fit: Fit, q: Quantity) -> Track:
             f"{unidentified_line(fit)}, so that their likelihood is flat: take which='fixed', or leave terms "
             "out"
         )
-    joint = Joint(fit.criterion, q.parameters)
     x = q.x(fit.criterion.parameters, fit.optimum.par, fit.sigma)
     y = q.chart.start(x)
     estimate = q.chart.of(x)
     step = 0.2 * estimate if np.isinf(q.upper) else 0.1 * (q.upper - q.lower)
     here = Held(estimate, fit.optimum.value, 0.0, y, True)
 
-    def hold(value: float, near: Array) -> Held:
-        with fit.criterion.system.threads():
-            return joint.hold(q, value, near)
-
+    hold = HeldQuantity(fit, q)
     return Track(q.name, estimate, q.lower, q.upper, step or 0.2 * fit.sigma, hold, [here], fit.optimum.value)
 
 
 def of_line(fit: Fit, name: str, line: Array) -> Track:
     """The profile of a linear function of the fixed effects, by maximum likelihood."""
-    criterion = fit.criterion.with_parameters(fit.criterion.parameters.in_natural_basis())
-    held_line = Line(criterion, line)
     par = fit.criterion.parameters.natural_par(fit.optimum.par)
     estimate, se = float(line @ fit.solution.beta), float(np.sqrt(line @ fit.vcov @ line))
     here = Held(estimate, fit.optimum.value, 0.0, par, True)
-
-    def hold(value: float, near: Array) -> Held:
-        with fit.criterion.system.threads():
-            return held_line.hold(value, near)
-
-    return Track(name, estimate, -np.inf, np.inf, se, hold, [here], fit.optimum.value)
+    return Track(name, estimate, -np.inf, np.inf, se, HeldLine(fit, line), [here], fit.optimum.value)
