@@ -116,6 +116,15 @@ void bind_factor(nb::module_& m) {
             const auto in = blocks_of(l.products(), v);
             return natural_arrays(l.products(), released([&] { return l.apply_ztz(in.first, in.second); }), in.second);
         })
+        .def("half_solve", [](const Cholesky& l, const Natural& v) {  // L^-1 Lambda' V: its leading rows, and the transpose of the others
+            const auto in = blocks_of(l.products(), v);
+            const Rhs r = released([&] {
+                Rhs out = l.lambda_t(in.first, in.second);
+                l.forward(out);
+                return out;
+            });
+            return nb::make_tuple(to_numpy(r.lead, {sz(l.symbolic().q_lead), sz(in.second)}), to_numpy(r.rest, {sz(in.second), sz(l.symbolic().q_rest)}));
+        })
         .def("solve_responses", [](const Cholesky& l, const std::vector<CrossProducts>& responses) {
             const auto found = released([&] { return l.solve_responses(responses); });
             nb::list out;

@@ -13,7 +13,7 @@ import interlace
 from interlace import lmer
 from interlace.datasets import load
 from interlace.errors import DataError
-from interlace.refitting import influence
+from interlace.refitting import deleted, influence
 from interlace.refitting.influence import MEASURES
 from made_data import crossed
 from reference_cases import Case, hlmdiag_cases
@@ -108,9 +108,9 @@ def test_refits_are_those_of_the_rows_that_are_left(formula: str, options: dict[
 def test_rows_by_their_formula_and_by_solving_without_them(formula: str, options: dict[str, Any]) -> None:
     m = lmer(formula, _data(), **options)
     table = pd.DataFrame(m.influence())
-    without = influence._held(m.fit)
+    without, p = deleted.resolved(m.fit), np.arange(len(m.fixef))
     for i in (0, 7, 133, 239):
-        solved = influence._measured(m.fit, without(np.array([i])))
+        solved = influence.measured(m.fit, without(np.array([i])), p)
         np.testing.assert_allclose(table.loc[i, list(MEASURES)].astype(float), solved, rtol=1e-8, atol=1e-10)
     pd.testing.assert_frame_equal(
         table.iloc[:, 4:].rename(columns=lambda name: name.removeprefix("leverage_")),
@@ -155,17 +155,41 @@ def test_tables_come_back_as_they_should() -> None:
     refits = m.influence("Subject", method="refit")
     assert list(refits.columns[8:]) == [
         "rvc[sigma2]", "rvc[Intercept|Subject]", "rvc[Days.Intercept|Subject]", "rvc[Days|Subject]",
+        "displacement",
     ]  # fmt: skip
 
 
 def test_what_is_refused() -> None:
-    m = lmer("Reaction ~ Days + (Days | Subject)", load("sleepstudy"))
-    with pytest.raises(DataError, match="is not a grouping factor of the model"):
+    s = load("sleepstudy").assign(one=1, gap=np.where(np.arange(180) == 3, np.nan, 1.0), list=[[0]] * 180)
+    m = lmer("Reaction ~ Days + (Days | Subject)", s)
+    with pytest.raises(DataError, match=r"not a grouping factor of the model \(Subject.*no column"):
         m.influence("Subjects")
-    with pytest.raises(DataError, match="method 'onestep' is not known"):
-        m.influence("Subject", method="onestep")
-    with pytest.raises(DataError, match="method='refit' is for the levels"):
-        m.influence(method="refit")
+    with pytest.raises(DataError, match="method 'twostep' is not known"):
+        m.influence("Subject", method="twostep")
+    with pytest.raises(DataError, match="'one' has one level: without it no rows are left"):
+        m.influence("one")
+    with pytest.raises(DataError, match="level is missing in 1 of the rows used"):
+        m.influence("gap")
+    with pytest.raises(DataError, match="level has 3 values"):
+        m.influence(np.array([1, 2, 3]))
+    with pytest.raises(DataError, match="no rows are left"):
+        m.influence(delete=list(range(180)))
+    with pytest.raises(DataError, match="delete names 999, which is not a label of the rows"):
+        m.influence(delete=[3, 999])
+    with pytest.raises(DataError, match="delete names '308x', which is not a label of 'Subject'"):
+        m.influence("Subject", delete="308x")
+    with pytest.raises(DataError, match="delete is empty"):
+        m.influence("Subject", delete=[])
+    with pytest.raises(DataError, match="delete takes labels of rows or levels"):
+        m.influence(delete=[[1, 2]])
+    with pytest.raises(DataError, match="parameters names 'Day': the coefficients are Intercept, Days"):
+        m.influence(parameters="Day")
+    with pytest.raises(DataError, match="parameters is empty"):
+        m.dfbetas(parameters=[])
+    with pytest.raises(DataError, match="parameters must be names of coefficients"):
+        m.dfbetas(parameters=3)
+    with pytest.raises(DataError, match="critical must be a finite number"):
+        m.dfbetas(critical="two")
 
 
 @pytest.mark.filterwarnings("ignore::interlace.errors.InterlaceWarning")

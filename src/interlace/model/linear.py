@@ -10,6 +10,7 @@ from interlace.estimation import likelihood
 from interlace.hints import answers_by_name
 from interlace.model.coefficients import Coefficients
 from interlace.model.confidence import Intervals
+from interlace.model.deletions import Deletions
 from interlace.model.hierarchy import Hierarchy
 from interlace.model.levels import Levels
 from interlace.model.means import Means
@@ -25,7 +26,17 @@ from interlace.variances.effect_size import icc, r2
 
 @answers_by_name
 class LinearMixedModel(
-    Coefficients, Tests, Intervals, Means, Components, Levels, Rows, Hierarchy, Validation, Words
+    Coefficients,
+    Tests,
+    Intervals,
+    Means,
+    Components,
+    Levels,
+    Rows,
+    Hierarchy,
+    Deletions,
+    Validation,
+    Words,
 ):
     """A fitted linear mixed-effects model, as returned by `interlace.lmer`.
 

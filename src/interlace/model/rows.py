@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from interlace.errors import DataError
 from interlace.model.fitted import Fitted
-from interlace.options import word
 from interlace.prediction import leverage, predict, residuals, simulate
 from interlace.prediction import per_row as rows
-from interlace.refitting import influence
 
 
 class Rows(Fitted):
@@ -81,51 +78,6 @@ class Rows(Fitted):
         if level is not None:
             return leverage.level_means(self._fit, level)
         return rows.row_table(self._fit.design.frame, leverage.leverage(self._fit))
-
-    def influence(
-        self, level: str | None = None, *, method: str = "fixed", progress: bool | None = None
-    ) -> Any:
-        """What the estimates would be without each row, or without each level of a grouping factor.
-
-        Parameters
-        ----------
-        level : str, optional
-            A grouping factor: a row for each of its levels. Without it, a row for each row used.
-        method : {"fixed", "refit"}
-            "fixed": theta and sigma are those of the model, as in HLMdiag's `approx = TRUE`. "refit" (of
-            levels): the model is fitted again, from cross-products less those of the rows that leave.
-        progress : bool, optional
-            Show a bar; by default only where a person watches.
-
-        Returns
-        -------
-        table
-            For beta and C, its covariance, and those without the rows in brackets:
-            `cooksd`, ``(beta - beta_())' C^-1 (beta - beta_()) / p``; `mdffits`, the same with ``C_()^-1``;
-            `covtrace`, ``|tr(C^-1 C_()) - p|``; `covratio`, ``det C_() / det C``; and those of `leverage`
-            (means over the rows of a level). With "refit" also the relative change of each variance and
-            covariance, "rvc[sigma2]", "rvc[Days|Subject]". Levels in their order; rows in the library of the
-            data.
-
-        References
-        ----------
-        Loy, A., and Hofmann, H. (2014). HLMdiag: a suite of diagnostics for hierarchical linear models in R.
-        Journal of Statistical Software, 56(5).
-
-        Examples
-        --------
-        >>> import interlace
-        >>> m = interlace.lmer("Reaction ~ Days + (Days | Subject)", interlace.datasets.load("sleepstudy"))
-        >>> m.influence("Subject")["cooksd"].nlargest(2).round(3).to_dict()
-        {'309': 0.149, '335': 0.129}
-        """
-        if level is not None:
-            return influence.of_levels(self._fit, level, method=method, progress=progress)
-        if word("method", method, influence.METHODS) != "fixed":
-            raise DataError("method='refit' is for the levels of a grouping factor: give level='...'")
-        columns = influence.of_rows(self._fit)
-        columns |= {f"leverage_{name}": v for name, v in leverage.leverage(self._fit).items()}
-        return rows.row_table(self._fit.design.frame, columns)
 
     def predict(
         self,

@@ -89,7 +89,7 @@ def of_levels(fit: Fit, level: str, *, standardize: object, include_ls: bool) ->
     DataError
         The model has no such grouping factor, or `standardize` is for rows.
     """
-    block_of(fit, level)
+    level = fit.encoding.random[block_of(fit, level)].group
     how = standardization(standardize)
     if how == SEMI:
         raise DataError("standardize='semi' is for rows: with level= give True or False")
@@ -111,6 +111,7 @@ def of_levels(fit: Fit, level: str, *, standardize: object, include_ls: bool) ->
 def compared(fit: Fit, level: str) -> Table:
     """Random effects beside least-squares coefficients about their means, and how many rows tell them."""
     i = block_of(fit, level)
+    level = fit.encoding.random[i].group
     table = of_levels(fit, level, standardize=False, include_ls=True)
     block = fit.encoding.random[i]
     rows = np.bincount(fit.design.random[i].codes, minlength=len(block.levels))

@@ -60,7 +60,7 @@ def rotated(fit: Fit, level: str, effect: str | None, s: int | None) -> tuple[Ar
 
 
 def _effect(fit: Fit, level: str, effect: str | None) -> tuple[int, int]:
-    block_of(fit, level)
+    level = fit.encoding.random[block_of(fit, level)].group
     places: dict[str | None, tuple[int, int]] = {}
     for i in blocks_by_group(fit)[level]:
         for j, name in enumerate(fit.encoding.random[i].columns):

@@ -36,7 +36,7 @@ def level_means(fit: Fit, level: str) -> pd.DataFrame:
     """
     i = block_of(fit, level)
     block, codes = fit.encoding.random[i], fit.design.random[i].codes
-    return means_by(codes, block.levels, level, leverage(fit))
+    return means_by(codes, block.levels, block.group, leverage(fit))
 
 
 def means_by(
@@ -60,14 +60,25 @@ def block_of(fit: Fit, level: str) -> int:
     DataError
         The model has no such grouping factor.
     """
-    names = [block.group for block in fit.encoding.random]
-    if not isinstance(level, str) or level not in names:
-        groups = ", ".join(dict.fromkeys(names))
+    found = find_block(fit, level)
+    if found is None:
+        groups = ", ".join(dict.fromkeys(block.group for block in fit.encoding.random))
         raise DataError(
             f"level={level!r} is not a grouping factor of the model ({groups}); leave level out for a row "
             "per observation"
         )
-    return names.index(level)
+    return found
+
+
+def find_block(fit: Fit, level: object) -> int | None:
+    """The first random term on a grouping factor, whose parts may stand in any order ("a:b" or "b:a")."""
+    if not isinstance(level, str):
+        return None
+    names = [block.group for block in fit.encoding.random]
+    if level in names:
+        return names.index(level)
+    wanted = {name.strip() for name in level.split(":")}
+    return next((i for i, b in enumerate(fit.encoding.random) if set(b.grouping.factors) == wanted), None)
 
 
 def fixed_leverage(fit: Fit) -> np.ndarray:

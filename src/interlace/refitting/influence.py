@@ -2,129 +2,241 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from interlace.arrays import Array, Index
-from interlace.errors import DataError
+from interlace.errors import DataError, shown
 from interlace.estimation.fit import Fit
-from interlace.estimation.optimize import minimise_again
-from interlace.estimation.penalized import Solution
 from interlace.options import word
-from interlace.precision.marginal import Marginal
-from interlace.prediction.leverage import level_means, leverage
-from interlace.prediction.residuals import residuals
-from interlace.progress import watched
-from interlace.refitting.deletion import products_without
+from interlace.prediction.leverage import leverage
+from interlace.prediction.per_row import row_table
+from interlace.refitting.deleted import (
+    METHODS,
+    Deleted,
+    displacement,
+    method_of,
+    variance_names,
+    variances,
+)
+from interlace.refitting.left_out import Cases, cases, without_each
+from interlace.refitting.small_solves import SMALLEST, SmallSolves
 from interlace.tables.table import Table
+from interlace.text import listed
 
-METHODS = ("fixed", "refit")
 MEASURES = ("cooksd", "mdffits", "covtrace", "covratio")
+SAID = {
+    "fixed": "theta and sigma are those of the model",
+    "onestep": "Newton steps in theta without {}",
+    "refit": "the model is fitted again without {}",
+}
 
 
 @dataclass(frozen=True, slots=True)
-class Deleted:
-    """The model without some rows.
+class Found:
+    """What is measured of one deletion.
 
     Attributes
     ----------
     kept : tuple of int
         Coefficients that the other rows still tell.
-    beta, vcov : ndarray
-        Of these.
+    beta, se : ndarray, (p,)
+        NaN for the others.
+    measures : tuple of float
+        Those of `MEASURES`.
     variances : ndarray or None
-        Variances and covariances, sigma^2 first; None where they are those of the model.
+        None where theta and sigma are held.
+    displacement : float
     converged : bool
     """
 
     kept: tuple[int, ...]
     beta: Array
-    vcov: Array
+    se: Array
+    measures: tuple[float, ...]
     variances: Array | None
+    displacement: float
     converged: bool
 
 
-def of_rows(fit: Fit) -> dict[str, Array]:
+@dataclass(frozen=True, slots=True)
+class Deletions:
+    """Every deletion that was asked for, and how they were made."""
+
+    fit: Fit
+    cases: Cases
+    method: str
+    found: list[Found]
+
+    @classmethod
+    def of(
+        cls, fit: Fit, chosen: Cases, *, method: str, wanted: Index, n_jobs: int, progress: bool | None
+    ) -> Deletions:
+        """Delete each set by `method`; the measures are of the coefficients `wanted`."""
+        without = method_of(fit, method)
+
+        def measured(rows: Index) -> Found:
+            return _found(fit, without(rows), wanted)
+
+        found = without_each(chosen, measured, n_jobs=n_jobs, progress=progress, label="influence")
+        return cls(fit, chosen, method, found)
+
+    def measures(self) -> dict[str, Array]:
+        """A column for each measure."""
+        out = np.array([one.measures for one in self.found])
+        return dict(zip(MEASURES, out.T, strict=True))
+
+    def changes(self) -> dict[str, Array]:
+        """Displacement, and relative changes of variances and covariances (NaN where one is zero)."""
+        if self.method == "fixed":
+            return {}
+        fit = self.fit
+        whole = variances(fit.solution, fit.scale)
+        changed = np.array([one.variances for one in self.found])
+        share = np.full(changed.shape, np.nan)
+        np.divide(changed, whole, out=share, where=whole != 0)
+        columns = {f"rvc[{name}]": share[:, j] - 1 for j, name in enumerate(variance_names(fit))}
+        return columns | {"displacement": np.array([one.displacement for one in self.found])}
+
+    def notes(self) -> list[str]:
+        """How they were made, and what the other rows do not tell."""
+        p, name = len(self.fit.names), self.cases.name
+        what = "each row" if name is None else f"each level of '{name}'"
+        said = SAID[self.method].format(what if len(self.found) > 1 else f"these of {self.cases.words}")
+        lost = [
+            str(label)
+            for label, one in zip(self.cases.labels, self.found, strict=bool(self.found))
+            if len(one.kept) < p
+        ]
+        notes = [said]
+        if lost:
+            notes.append(
+                f"without {listed(lost, 5)} of {self.cases.words} the other rows do not tell every "
+                "coefficient: measured on the others"
+            )
+        if stopped := sum(not one.converged for one in self.found):
+            notes.append(f"{stopped} refits did not converge")
+        return notes
+
+    def table(self, columns: dict[str, Array], more: Iterable[str] = ()) -> Any:
+        """A row for each set: a table of the caller's library where there is one for each row of the data."""
+        notes = [*self.notes(), *more]
+        if not self.cases.every:
+            return Table.of(columns, self.cases.labels, name=self.cases.name, note=notes)
+        table = row_table(self.fit.design.frame, columns)
+        if hasattr(table, "attrs"):
+            table.attrs["note"] = "; ".join(note for note in notes if note)
+        return table
+
+
+def influence(
+    fit: Fit,
+    level: object,
+    *,
+    method: str,
+    delete: object,
+    parameters: object,
+    n_jobs: int,
+    progress: bool | None,
+) -> Any:
+    """See `LinearMixedModel.influence`."""
+    method, chosen = word("method", method, METHODS), cases(fit, level, delete)
+    wanted = chosen_parameters(fit, parameters)
+    columns: dict[str, Array]
+    if chosen.every and method == "fixed":
+        made = Deletions(fit, chosen, method, [])
+        columns = of_rows(fit, wanted)
+    else:
+        made = Deletions.of(fit, chosen, method=method, wanted=wanted, n_jobs=n_jobs, progress=progress)
+        columns = made.measures()
+    for name, values in leverage(fit).items():
+        means = values if chosen.every else np.array([values[rows].mean() for rows in chosen.rows])
+        columns[f"leverage_{name}"] = means
+    about = "" if len(wanted) == len(fit.names) else f"of {', '.join(fit.names[j] for j in wanted)}"
+    return made.table(columns | made.changes(), [about])
+
+
+def chosen_parameters(fit: Fit, parameters: object) -> Index:
+    """Places of the coefficients that are meant; all for None.
+
+    Raises
+    ------
+    DataError
+    """
+    names = list(fit.names)
+    if parameters is None:
+        return np.arange(len(names))
+    given = [parameters] if isinstance(parameters, str) else parameters
+    if not isinstance(given, Iterable):
+        raise DataError(f"parameters must be names of coefficients, not {shown(parameters)}")
+    wanted = list(dict.fromkeys(given))
+    for one in wanted:
+        if one not in names:
+            raise DataError(f"parameters names {shown(one)}: the coefficients are {listed(names)}")
+    if not wanted:
+        raise DataError(f"parameters is empty: name some of {listed(names)}, or leave it out")
+    return np.array([names.index(one) for one in wanted])
+
+
+def of_rows(fit: Fit, wanted: Index) -> dict[str, Array]:
     """The measures for each row, theta and sigma held, (n,) each.
 
     With ``P = V^-1 - V^-1X C X'V^-1`` and row i alone deleted, ``C_(i) = C + C x x'C / P_ii`` for
-    ``x = X'V^-1 e_i``: all four are functions of ``q = x'C x / P_ii`` and of ``(Py)_i``. Nothing is solved.
+    ``x = X'V^-1 e_i``: all four are functions of ``q = v'C_s^-1 v / P_ii``, v the entries of C x of the
+    coefficients that are meant and C_s their covariance, and of ``(Py)_i``. Nothing is solved.
     """
-    marginal, system = Marginal.of(fit), fit.criterion.system
-    rows = fit.kernel_rows()
-    left = 1 - leverage(fit)["overall"]  # P_ii, sigma = 1
-    root = np.ones(len(left)) if rows["w"] is None else np.sqrt(rows["w"])
-    x = (rows["x"] - rows["x_origin"]) @ np.linalg.inv(np.triu(fit.solution.factor.rx[:-1, :-1]))
-    factors = system.internal_factors(fit.solution.factors)
-    for f, (F, zvx) in enumerate(zip(factors, marginal.zvx, strict=True)):
-        levels = system.covariance(f, F @ (F.T @ zvx))
-        z = rows["z"][f] - rows["z_origin"][f]
-        x = x - np.einsum("nk,nkp->np", z, levels[rows["codes"][f]])
-    x *= root[:, None]
-    r = residuals(fit, kind="standardized")
-    p = x.shape[1]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        q = np.where(left > 1e-12, np.einsum("np,np->n", x, x) / left, np.nan)
-        cook = q * r**2 / left / p
+    change, small, left, there = _of_each_row(fit)
+    v = change[:, wanted]
+    q = np.full(len(left), np.nan)
+    C, unit = _unit(fit.solution.unscaled_vcov[np.ix_(wanted, wanted)])
+    half = np.linalg.solve(np.linalg.cholesky(C), (v * unit).T)
+    q[there] = np.einsum("pn,pn->n", half, half)[there] / left[there]
+    cook = np.full(len(left), np.nan)
+    cook[there] = q[there] * small.e[there] ** 2 / left[there] / len(wanted)
     return {"cooksd": cook, "mdffits": cook / (1 + q), "covtrace": q, "covratio": 1 + q}
 
 
-def of_levels(fit: Fit, level: str, *, method: str, progress: bool | None = None) -> Table:
-    """The measures for each level of a grouping factor, with the means of leverage over its rows."""
-    method = word("method", method, METHODS)
-    means = level_means(fit, level)
-    i = [block.group for block in fit.encoding.random].index(level)
-    codes, labels = fit.design.random[i].codes, fit.encoding.random[i].levels
-    there = np.unique(codes)
-    if len(there) < 2:
-        raise DataError(f"'{level}' has one level: without it no rows are left")
-    order = np.argsort(codes, kind="stable")
-    ends = np.searchsorted(codes[order], [there, there + 1])
-    sets = [order[a:b] for a, b in ends.T]
-    without = _held(fit) if method == "fixed" else _refitted(fit)
-    found = [without(rows) for rows in watched(sets, len(sets), progress, "influence")]
-    columns = _measures(fit, found)
-    columns |= {f"leverage_{name}": means[name].to_numpy() for name in means.columns}
-    if method == "refit":
-        columns |= _changes(fit, found)
-    return Table.of(
-        columns, list(labels[there]), name=level, note=_notes(fit, method, level, labels[there], found)
+def _unit(C: Array) -> tuple[Array, Array]:
+    unit = 1 / np.sqrt(np.diagonal(C))
+    return C * np.outer(unit, unit), unit
+
+
+def _of_each_row(fit: Fit) -> tuple[Array, SmallSolves, Array, np.ndarray]:
+    """``C x / sigma^2`` of each row, (n, p); its other values; P_ii; and where that is no rounding error."""
+    small = SmallSolves.of(fit)
+    left = 1 - leverage(fit)["overall"]  # P_ii, sigma = 1
+    return small.x @ small.root.T, small, left, left > SMALLEST**2
+
+
+def _found(fit: Fit, one: Deleted, wanted: Index) -> Found:
+    beta, se = np.full(len(fit.names), np.nan), np.full(len(fit.names), np.nan)
+    kept = list(one.kept)
+    beta[kept], se[kept] = one.beta, np.sqrt(np.diagonal(one.vcov))
+    held = one.solution is None or one.scale == fit.scale
+    return Found(
+        one.kept,
+        beta,
+        se,
+        measured(fit, one, wanted),
+        None if one.solution is None else variances(one.solution, one.scale),
+        np.nan if held else displacement(fit, one),
+        one.converged,
     )
 
 
-def _notes(fit: Fit, method: str, level: str, labels: Any, found: list[Deleted]) -> list[str]:
-    said = {
-        "fixed": "theta and sigma are those of the model",
-        "refit": "the model is fitted again without each level",
-    }[method]
-    p, notes = len(fit.names), [said]
-    lost = [str(label) for label, one in zip(labels, found, strict=True) if len(one.kept) < p]
-    if lost:
-        notes.append(
-            f"without {', '.join(lost[:5])}{', ...' * (len(lost) > 5)} of '{level}' the other rows do not "
-            "tell every coefficient: measured on the others"
-        )
-    if stopped := sum(not one.converged for one in found):
-        notes.append(f"{stopped} refits did not converge")
-    return notes
-
-
-def _measures(fit: Fit, found: list[Deleted]) -> dict[str, Array]:
-    out = np.array([_measured(fit, one) for one in found])
-    return dict(zip(MEASURES, out.T, strict=True))
-
-
-def _measured(fit: Fit, one: Deleted) -> tuple[float, float, float, float]:
-    kept = list(one.kept)
-    change, C = fit.solution.beta[kept] - one.beta, fit.vcov[np.ix_(kept, kept)]
+def measured(fit: Fit, one: Deleted, wanted: Index) -> tuple[float, float, float, float]:
+    """Those of `MEASURES`, of the coefficients `wanted` that the other rows tell; NaN if they tell none."""
+    places = [place for place, j in enumerate(one.kept) if j in wanted]
+    kept = [one.kept[place] for place in places]
+    change, C = fit.solution.beta[kept] - one.beta[places], fit.vcov[np.ix_(kept, kept)]
     p = len(kept)
     if not p:
         return np.nan, np.nan, np.nan, np.nan
-    unit = 1 / np.sqrt(np.diagonal(C))
-    C, D, change = C * np.outer(unit, unit), one.vcov * np.outer(unit, unit), change * unit
+    C, unit = _unit(C)
+    D, change = one.vcov[np.ix_(places, places)] * np.outer(unit, unit), change * unit
     ratio = np.linalg.slogdet(D)[1] - np.linalg.slogdet(C)[1]
     return (
         float(change @ np.linalg.solve(C, change)) / p,
@@ -134,63 +246,58 @@ def _measured(fit: Fit, one: Deleted) -> tuple[float, float, float, float]:
     )
 
 
-def _changes(fit: Fit, found: list[Deleted]) -> dict[str, Array]:
-    """Relative change of each variance and covariance; NaN where it is zero in the model."""
-    names, whole = _variance_names(fit), _variances(fit.solution, fit.scale)
-    changed = np.array([one.variances for one in found])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        share = np.where(whole == 0, np.nan, changed / whole - 1)
-    return {f"rvc[{name}]": share[:, j] for j, name in enumerate(names)}
+def dfbetas(
+    fit: Fit,
+    level: object,
+    *,
+    method: str,
+    delete: object,
+    parameters: object,
+    critical: float,
+    n_jobs: int,
+    progress: bool | None,
+) -> Any:
+    """See `LinearMixedModel.dfbetas`."""
+    method, chosen = word("method", method, METHODS), cases(fit, level, delete)
+    wanted = chosen_parameters(fit, parameters)
+    dffits: Array | None
+    if chosen.every and method == "fixed":
+        made, beta, se, dffits = _rows_held(fit, chosen)
+    else:
+        made = Deletions.of(fit, chosen, method=method, wanted=wanted, n_jobs=n_jobs, progress=progress)
+        beta, se = (np.array([getattr(one, what) for one in made.found]) for what in ("beta", "se"))
+        dffits = _dffits(fit, beta) if chosen.every else None
+    columns = {} if dffits is None else {"dffits": dffits}
+    whole, error = fit.solution.beta, np.sqrt(np.diagonal(fit.vcov))
+    percent = np.full(beta.shape, np.nan)
+    np.divide(100 * (beta - whole), beta, out=percent, where=np.isfinite(beta) & (beta != 0))
+    t = beta / se
+    was = np.abs(whole / error) > critical
+    now = np.abs(t) > critical
+    parts = {
+        "dfbetas": (whole - beta) / se,
+        "pchange": percent,
+        "t": t,
+        "changed": (now != was) & np.isfinite(t),
+    }
+    for part, values in parts.items():
+        columns |= {f"{part}[{fit.names[j]}]": values[:, j] for j in wanted}
+    return made.table(columns, [f"changed: |t| = {critical:g} lies between the model's t and that without"])
 
 
-def _variance_names(fit: Fit) -> list[str]:
-    out = ["sigma2"]
-    for i in fit.layout.theta_order:
-        block = fit.encoding.random[i]
-        for col in range(len(block.columns)):
-            out.append(f"{block.columns[col]}|{block.group}")
-            out += [
-                f"{block.columns[row]}.{block.columns[col]}|{block.group}"
-                for row in range(col + 1, len(block.columns))
-            ]
-    return out
+def _rows_held(fit: Fit, chosen: Cases) -> tuple[Deletions, Array, Array, Array]:
+    """beta and standard errors without each row, theta and sigma held."""
+    change, small, left, there = _of_each_row(fit)
+    step = np.full(len(left), np.nan)
+    step[there] = 1 / left[there]
+    beta = fit.solution.beta - fit.sigma * change * (small.e * step)[:, None]
+    variance = fit.scale * (np.diagonal(fit.solution.unscaled_vcov) + change**2 * step[:, None])
+    return Deletions(fit, chosen, "fixed", []), beta, np.sqrt(variance), _dffits(fit, beta)
 
 
-def _variances(solution: Solution, scale: float) -> Array:
-    out = [scale]
-    for i in solution.system.A.layout.theta_order:
-        S = scale * solution.factors[i] @ solution.factors[i].T
-        out += [S[row, col] for col in range(len(S)) for row in range(col, len(S))]
-    return np.array(out)
-
-
-def _held(fit: Fit) -> Callable[[Index], Deleted]:
-    design = fit.design.selected(fit.kept)
-
-    def without(rows: Index) -> Deleted:
-        A, kept = products_without(fit.A, design, rows)
-        solution = Solution.at(fit.criterion.system.with_products(A), fit.solution.factors)
-        return Deleted(kept, solution.beta, fit.scale * solution.unscaled_vcov, None, True)
-
-    return without
-
-
-def _refitted(fit: Fit) -> Callable[[Index], Deleted]:
-    design = fit.design.selected(fit.kept)
-
-    def without(rows: Index) -> Deleted:
-        A, kept = products_without(fit.A, design, rows)
-        criterion = replace(fit.criterion, system=fit.criterion.system.with_products(A))
-        criterion, optimum = minimise_again(criterion)
-        solution = criterion.solution(optimum.par)
-        df = A.n - len(kept) if fit.reml else A.n
-        scale = solution.pwrss / df
-        return Deleted(
-            kept,
-            solution.beta,
-            scale * solution.unscaled_vcov,
-            _variances(solution, scale),
-            optimum.converged,
-        )
-
-    return without
+def _dffits(fit: Fit, beta: Array) -> Array:
+    """``x'(beta - beta_(i)) / sqrt(x'C x)`` of each row; NaN where nothing of the fixed part reaches it."""
+    X = fit.X
+    change = np.einsum("np,np->n", X, fit.solution.beta - beta)
+    se = np.sqrt(np.maximum(np.einsum("np,np->n", X @ fit.vcov, X), 0.0))
+    return np.divide(change, se, out=np.full(len(se), np.nan), where=se > 0)
