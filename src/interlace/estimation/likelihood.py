@@ -52,6 +52,22 @@ def deviance(fit: Fit) -> float:
     return fit.solution.ldL2 + n * (1 + math.log(2 * math.pi * fit.solution.pwrss / n)) - log_weights
 
 
+def linear_criterion(fit: Fit, Y: Array) -> Array:
+    """The criterion of the linear model without random effects for each row of Y, (r, n); (r,).
+
+    ``d (1 + log(2 pi rss / d)) + log det X'WX - sum(log w)`` with d = n - p for REML, and d = n and no
+    determinant for maximum likelihood.
+    """
+    design = fit.design.selected(fit.kept)
+    root = np.ones(design.nrows) if design.weights is None else np.sqrt(design.weights)
+    y = (Y if design.offset is None else Y - design.offset) * root
+    Q, R = np.linalg.qr(fit.X * root[:, None])
+    rss = np.sum((y - (y @ Q) @ Q.T) ** 2, axis=1)
+    d = fit.rows.n - (R.shape[1] if fit.reml else 0)
+    log_det = 2 * np.sum(np.log(np.abs(np.diagonal(R)))) if fit.reml else 0.0
+    return np.asarray(d * (1 + np.log(2 * np.pi * rss / d)) + log_det - 2 * np.sum(np.log(root)))
+
+
 def likelihood_ratio(larger: Array | float, smaller: Array | float) -> Array:
     """Twice the difference of two log-likelihoods, zero where the smaller model has the higher one."""
     return np.maximum(2 * (np.asarray(larger) - smaller), 0.0)

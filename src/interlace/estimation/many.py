@@ -87,15 +87,16 @@ def _one_search(criterion: ProfiledDeviance) -> bool:
 
 def _limits(criterion: ProfiledDeviance) -> dict[str, float]:
     pivots = max(s.k for s in criterion.parameters.structures) > 1
+    cheap = descent.work(criterion) < descent.FEW_FLOPS
     return {
         "tolerance": descent.TOLERANCE,
         "evaluations": descent.PIVOT_EVERY if pivots else optimize.evaluations(criterion),
         "large": descent.LARGE,
         "near_zero": descent.NEARLY_ZERO,
         "no_minimum": descent.NO_MINIMUM,
-        "finished": descent.FINISHED,
+        "finished": descent.FINISHED_CHEAPLY if cheap else descent.FINISHED,
         "ill_conditioned": descent.ILL_CONDITIONED,
-        "steps": 1,
+        "steps": descent.STEPS if cheap else 1,
         "exact": EXACT_FIT,
         "nearly_all": NEARLY_ALL,
     }

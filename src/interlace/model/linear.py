@@ -8,6 +8,7 @@ import numpy as np
 
 from interlace.estimation import likelihood
 from interlace.hints import answers_by_name
+from interlace.model.again import Again
 from interlace.model.coefficients import Coefficients
 from interlace.model.confidence import Intervals
 from interlace.model.deletions import Deletions
@@ -29,6 +30,7 @@ class LinearMixedModel(
     Coefficients,
     Tests,
     Intervals,
+    Again,
     Means,
     Components,
     Levels,

@@ -56,12 +56,12 @@ def drop1_f(fit: Fit, ddf: Ddf) -> Table:
     """F tests of the model without the term within the model."""
     terms = Terms.of(fit)
     without = Without(fit.encoding, fit.design)
-    L = {term.label: _hypothesis(fit, terms, term, without) for term in droppable(terms)}
+    L = {term.label: hypothesis(fit, terms, term, without) for term in droppable(terms)}
     heading = f"Single term deletions with {ddf.name} degrees of freedom"
     return f_table(fit, ddf, L, heading)
 
 
-def _hypothesis(fit: Fit, terms: Terms, term: Term, without: Without) -> Array:
+def hypothesis(fit: Fit, terms: Terms, term: Term, without: Without) -> Array:
     """The coefficients of the term, unless other columns of X can stand in for some of them."""
     if len(terms.tested) == 1 and not fit.dropped:
         return type1(fit, terms, [term])[term.label]
@@ -86,7 +86,7 @@ def drop1_lrt(fit: Fit) -> Table:
         smaller_ll[term.label] = smaller.loglik
         df = p - smaller.solution.beta.size
         chisq = float(likelihood.likelihood_ratio(ll, smaller_ll[term.label]))
-        if resting.weights and resting.rows(_hypothesis(fit, terms, term, without)).any():
+        if resting.weights and resting.rows(hypothesis(fit, terms, term, without)).any():
             chisq = np.nan
         p_value = float(chi2_p_value(chisq, df)) if df else np.nan
         rows.append((float(df), likelihood.aic(smaller), chisq, p_value))
