@@ -17,7 +17,7 @@ from interlace.errors import DataError, InterlaceError, ModelError, RankDeficien
 from interlace.estimation import capacity as memory
 from interlace.estimation.covariance import Unstructured
 from interlace.estimation.crossproducts import CrossProducts
-from interlace.estimation.fit import _check_parameters, at_theta, deviance_at, fit
+from interlace.estimation.fit import _check_parameters, _left_to_fall, at_theta, deviance_at, fit
 from interlace.estimation.gram import Gram
 from interlace.estimation.penalized import System
 from interlace.formula.tree import Name
@@ -315,3 +315,11 @@ def test_ten_thousand_levels_of_a_fixed_factor(levels: int, refused: bool) -> No
             learn_part("f", Name("f"), factor, levels, {})
     else:
         learn_part("f", Name("f"), factor, levels, {})
+
+
+@pytest.mark.parametrize(
+    ("curvature", "said"), [(1.0, "could still fall by 0.02"), (-1.0, "are not those of a minimum")]
+)
+def test_what_is_said_of_a_search_without_a_minimum(curvature: float, said: str) -> None:
+    optimum = SimpleNamespace(decrement=0.5 * 0.2**2 / curvature)
+    assert said in _left_to_fall(optimum)  # type: ignore[arg-type]

@@ -44,8 +44,8 @@ KINDS = [
 # How many random models the slow proof takes, and the number of the first.
 MODELS = int(os.environ.get("INTERLACE_RANDOM_MODELS", "400"))
 # Random models that once ended above another start.
-FOUND = [32, 48, 151, 342, 440, 638, 653, 726, 782, 1255, 1511, 1575, 1683, 1803]
-FOUND_LARGE = [pytest.param(seed, marks=pytest.mark.slow) for seed in (611, 1328)]
+FOUND = [32, 48, 151, 342, 440, 638, 653, 726, 782, 1255, 1511, 1575, 1683, 1803, 2028, 5985, 6209, 7908]
+FOUND_LARGE = [pytest.param(seed, marks=pytest.mark.slow) for seed in (611, 1328, 3165, 4591)]
 FIRST = int(os.environ.get("INTERLACE_FIRST_MODEL", "0"))
 
 
@@ -312,6 +312,52 @@ def test_of_starts_with_other_correlations_the_lowest_are_taken() -> None:
     values = sorted(searches.compiled.value(start) for start in starts)
     found = [searches.compiled.value(start) for start in searches.lowest(starts)]
     assert found == values[: optimize.LOWEST] and 1 < len(found) < len(starts)
+
+
+def test_starts_of_rank_one_in_all_directions() -> None:
+    """Of the second block, of three effects; the first has one, and is left as it is."""
+    effects = ((np.array([1]), 1), (np.array([2, 4]), 4), (np.array([3, 5, 6]), 6))
+    block = valleys.Correlated.of(effects)
+    assert block is not None
+    starts = np.array(block.singular(np.array([7.0, 3.0, 0.0, 0.0, 4.0, 0.0, 0.0])))
+    assert (starts[:, 0] == 7.0).all() and (starts[:, 5] == 0.0).all()
+    assert (starts[:, [4, 6]] == valleys.SMALL).all()
+    sizes = np.linalg.norm(starts[:, 1:4], axis=1)
+    np.testing.assert_allclose(np.unique(sizes.round(12)), [1.25, 5.0, 20.0])
+    directions = starts[:, 1:4] / sizes[:, None]
+    for sign in ([1, -1, 1], [1, 1, -1]):  # the same whatever the sign of a column
+        assert {tuple(d) for d in (directions * sign).round(9)} == {tuple(d) for d in directions.round(9)}
+    nearest = (np.random.default_rng(1).normal(size=(200, 3)) @ directions.T).__abs__()
+    lengths = np.linalg.norm(np.random.default_rng(1).normal(size=(200, 3)), axis=1)
+    assert (nearest.max(axis=1) / lengths > np.cos(0.5)).all()  # half a radian from any direction
+
+
+@pytest.mark.parametrize("k", [2, 3, 4, 9])
+def test_directions_are_unit_vectors(k: int) -> None:
+    found = valleys._directions(k)
+    assert len(found) >= valleys.DIRECTIONS and (found[:, 0] > 0).all()
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1.0)
+
+
+@pytest.mark.parametrize(
+    "effects",
+    [((np.array([0]), 0),), ((np.array([0]), 0), (np.array([1]), 1))],  # one effect; two without correlation
+)
+def test_effects_without_correlation_have_no_directions(effects: Any) -> None:
+    assert valleys.Correlated.of(effects) is None
+
+
+def test_starts_of_one_direction_are_searched_from_once() -> None:
+    criterion = fit(*Encoding.learn("y ~ z + (x | a)", crossed(np.random.default_rng(1)))).criterion
+    searches = optimize._Searches(criterion)
+    (starts,) = criterion.doubt.singular_about(searches.best.natural_par)
+    plain = np.array(searches.lowest(starts))
+    apart = np.array(searches.lowest(starts, 0.95))
+    assert len(plain) == len(apart) == optimize.LOWEST
+    unit = apart[:, :2] / np.linalg.norm(apart[:, :2], axis=1, keepdims=True)
+    cosines = np.abs(unit @ unit.T)[np.triu_indices(len(unit), 1)]
+    assert (cosines < 0.951).all()
+    assert (apart[0] == plain[0]).all() and not np.array_equal(apart, plain)
 
 
 @pytest.mark.filterwarnings("ignore::interlace.errors.InterlaceWarning")

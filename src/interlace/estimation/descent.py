@@ -25,6 +25,9 @@ SAME_VALUE = 1e-4
 LOST = "lost in rounding error"
 # Evaluations between two changes of basis.
 PIVOT_EVERY = 8
+# A search that has not ended after so many evaluations takes steps with the exact Hessian, where it costs so
+# few flops: the other is far too large along a curved valley.
+SLOW, SLOW_FLOPS = 60, 2e8
 # Diagonal entries below this are tried at exactly zero.
 NEARLY_ZERO = 1e-2
 # An end is polished where the criterion could fall by more than this, and its Hessian tells how: parameters
@@ -154,6 +157,35 @@ class Search(Generic[C]):
             budget += budget // 2
             self.pivot()
             self.go_on(before)
+            if self.evaluations > SLOW and self.exact_hessian_costs_below(SLOW_FLOPS):
+                self.descend_exactly(budget)
+
+    def exact_hessian_costs_below(self, flops: float) -> bool:
+        """Does it, and do the data tell the parameters apart?"""
+        return 6 * work(self.criterion) < flops and not hopeless(self.criterion)
+
+    def descend_exactly(self, most: int) -> None:
+        """Newton steps with the exact Hessian, so many at most."""
+        compiled = self.compiled
+
+        def value(par: Array) -> float:
+            try:
+                return compiled.value(par)
+            except kernel.NotPositiveDefiniteError:
+                return np.inf
+
+        def derivatives(par: Array) -> tuple[Array, Array]:
+            return compiled.gradient(par), compiled.hessian(par)
+
+        try:
+            found = kernel.minimise(value, derivatives, self.par, TOLERANCE, most)
+        except ValueError:  # nothing is left of the response, and the Hessian is no number
+            return
+        self.evaluations += found["evaluations"]
+        self.gradients += found["gradients"] * (1 + 2 * len(self.par))
+        if found["value"] < self.value:
+            self.par, self.value = found["par"], found["value"]
+            self.pivot()
 
     def go_on(self, before: Array) -> None:
         """A valley that the last steps followed may be long, and straight: further in that direction."""
@@ -243,7 +275,7 @@ class Search(Generic[C]):
 
     def prove(self) -> None:
         """Replace the Hessian of the search by the exact one, if that is cheap enough."""
-        if 6 * work(self.criterion) < CHEAP_FLOPS and not hopeless(self.criterion):
+        if self.exact_hessian_costs_below(CHEAP_FLOPS):
             self.hessian, self.hessian_kind = self.compiled.hessian(self.par), "exact"
             self.gradients += 2 * len(self.par)
         if self.status == "converged" and decrement(self.gradient, self.hessian) > NO_MINIMUM:

@@ -346,11 +346,17 @@ def _checked(
     elif not optimum.converged:
         warn(
             f"the search ended after {optimum.evaluations} evaluations without a proof of a minimum "
-            f"({optimum.status}); the criterion could still fall by {optimum.decrement:.2g}. Look for random "
-            "effects that the data cannot tell apart",
+            f"({optimum.status}); {_left_to_fall(optimum)}. Look for random effects that the data cannot "
+            "tell apart",
             ConvergenceWarning,
         )
     return _fit(criterion, rows, optimum, solution, model)
+
+
+def _left_to_fall(optimum: Optimum) -> str:
+    if optimum.decrement > 0:
+        return f"the criterion could still fall by {optimum.decrement:.2g}"
+    return "its second derivatives there are not those of a minimum"
 
 
 def _solved(criterion: ProfiledDeviance, optimum: Optimum) -> Solution:

@@ -25,8 +25,9 @@ MAX_ELSEWHERE = 300
 # Evaluations of all searches together before the last one begins. With many parameters they are as many as
 # cost so many flops, within limits.
 WORK_ELSEWHERE, LEAST_ELSEWHERE, ALL_ELSEWHERE = 1.5e9, 200, 3000
-# Of the starts with other correlations, those with the lowest values are searched from.
-LOWEST = 4
+# Of starts that are looked at, so many with the lowest values are searched from; those of other directions
+# with a cosine below this.
+LOWEST, SAME_DIRECTION = 4, 0.95
 # The status of a minimum beside which the criterion falls without end.
 UNBOUNDED = "a minimum beside which the criterion has no lower bound"
 # Where the data do not tell the parameters apart, the search creeps along a valley, and ends, unproved, after
@@ -159,6 +160,11 @@ def evaluations(criterion: Criterion) -> int:
     return int(HOPELESS_EVALUATIONS / max(1.0, criterion.n_par / HOPELESS_MANY) ** 3)
 
 
+def _cosine(a: Array, b: Array) -> float:
+    size = np.linalg.norm(a) * np.linalg.norm(b)
+    return float(a @ b / size) if size else 0.0
+
+
 class _Searches(Generic[C]):
     """All searches of one criterion: the lowest end, the others, and what they cost together."""
 
@@ -183,12 +189,18 @@ class _Searches(Generic[C]):
         self.visit_all(self.criterion.doubt.starts(self.moments))
         for _ in range(ROUNDS):
             before = self.best
+            for starts in self.criterion.doubt.singular_about(before.natural_par):
+                self.visit_all(self.lowest(starts, SAME_DIRECTION))
             self.visit_all(self.criterion.doubt.starts_about(before.natural_par))
             if self.best is before:
                 return
 
-    def lowest(self, starts: list[Array]) -> list[Array]:
-        """The starts with the lowest values, one after the other."""
+    def lowest(self, starts: list[Array], same: float = np.inf) -> list[Array]:
+        """The starts with the lowest values, one after the other; in what differs between starts, no two have
+        a cosine of `same` or more.
+        """
+        if self.evaluations > self.most:
+            return []
         found: list[tuple[float, int]] = []
         for start in starts:
             try:
@@ -196,7 +208,14 @@ class _Searches(Generic[C]):
             except kernel.NotPositiveDefiniteError:
                 found.append((np.inf, len(found)))
         self.looks += len(starts)
-        return [starts[i] for value, i in sorted(found)[:LOWEST] if np.isfinite(value)]
+        differs = np.ptp(starts, axis=0) > 0
+        out: list[Array] = []
+        for value, i in sorted(found):
+            if len(out) == LOWEST or not np.isfinite(value):
+                break
+            if all(abs(_cosine(starts[i] * differs, other * differs)) < same for other in out):
+                out.append(starts[i])
+        return out
 
     def visit_all(self, starts: Iterable[Array]) -> None:
         """Search from one after the other, as long as all searches together may go on."""

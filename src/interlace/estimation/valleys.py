@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
+from functools import lru_cache
+from itertools import chain, islice, product
 from math import ceil, log10
 
 import numpy as np
@@ -45,6 +46,10 @@ MOST, MOST_UNEQUAL = 32, 8
 LARGEST = 100.0
 # Standard deviations, in units of the residual one, of a term that is (nearly) left out.
 SMALL = 1e-2
+# Directions of covariances of rank one that are looked at for each block, and sizes over the present one.
+DIRECTIONS, SIZES = 32, (0.25, 1.0, 4.0)
+# So many columns are looked at with both signs.
+SIGNS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +130,57 @@ class Effect:
 
 
 @dataclass(frozen=True, slots=True)
+class Correlated:
+    """A block of correlated effects: its parameters, the first column of its factor, and the other diagonal
+    entries.
+
+    Where the effects are far larger than the residuals, a covariance of rank one may leave nothing of some
+    level for each of many directions, and each of them may be at a minimum. Far from it a search falls into
+    any of them; a look at all directions tells which.
+    """
+
+    at: NDArray[np.intp]
+    first: NDArray[np.intp]
+    diagonal: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, effects: Sequence[tuple[NDArray[np.intp], int]]) -> Correlated | None:
+        """Of the effects of a block; none where they are not all correlated."""
+        if len(effects) < 2 or any(len(row) != i + 1 for i, (row, _) in enumerate(effects)):
+            return None
+        return cls(
+            np.concatenate([row for row, _ in effects]),
+            np.array([row[0] for row, _ in effects]),
+            np.array([diagonal for _, diagonal in effects[1:]]),
+        )
+
+    def singular(self, par: Array) -> list[Array]:
+        """The parameters with covariances of (nearly) rank one in this block, in all directions."""
+        size, out = max(float(np.linalg.norm(par[self.at])), 1.0), []
+        for direction in _directions(len(self.first)):
+            for times in SIZES:
+                trial = par.copy()
+                trial[self.at] = 0.0
+                trial[self.diagonal] = SMALL
+                trial[self.first] = times * size * direction
+                out.append(trial)
+        return out
+
+
+@lru_cache(maxsize=32)
+def _directions(k: int) -> Array:
+    """Unit vectors over the half sphere whose first entry is positive, the same for any sign of a column."""
+    if k == 2:
+        angle = np.pi * ((np.arange(DIRECTIONS) + 0.5) / DIRECTIONS - 0.5)
+        return np.column_stack([np.cos(angle), np.sin(angle)])
+    signs = np.array(list(product((1.0, -1.0), repeat=min(k - 1, SIGNS))))
+    signs = np.hstack([np.ones((len(signs), k - signs.shape[1])), signs])
+    found = np.abs(np.random.default_rng(k).normal(size=(max(1, k * DIRECTIONS // len(signs)), k)))
+    found = (found[:, None] * signs).reshape(-1, k)
+    return found / np.linalg.norm(found, axis=1, keepdims=True)
+
+
+@dataclass(frozen=True, slots=True)
 class Doubt:
     """The random effects whose size may have a second value at a minimum, and how often to look.
 
@@ -137,6 +193,8 @@ class Doubt:
     effects : tuple of Effect
         None where the criterion has one minimum. All of them, where a term is in doubt and an evaluation is
         cheap; else those of terms with a mean, or with very few and unequal levels.
+    correlated : tuple of Correlated
+        The blocks of which some effects are in doubt, where an evaluation is cheap.
     one : ndarray
         Parameters of random effects as large as the residuals.
     sizes : ndarray of bool
@@ -148,6 +206,7 @@ class Doubt:
     terms: tuple[Term, ...]
     left: int
     effects: tuple[Effect, ...]
+    correlated: tuple[Correlated, ...]
     one: Array
     sizes: NDArray[np.bool_]
     most: int
@@ -158,16 +217,20 @@ class Doubt:
         structures, one, sizes = parameters.structures, parameters.start, parameters.sizes
         unequal = [term.unequal(len(terms), left) for term in terms]
         if not any(unequal) and not any(term.mean for term in terms) and left >= LEFT:
-            return cls(tuple(terms), left, (), one, sizes, 0)
+            return cls(tuple(terms), left, (), (), one, sizes, 0)
         cheap = sum(s.k * term.levels for s, term in zip(structures, terms, strict=True)) <= CHEAP
-        out = []
+        out, blocks = [], []
         for s, effects, term, differs in zip(structures, parameters.effects, terms, unequal, strict=True):
             if s.scouted:
                 continue
             if cheap or term.mean or (differs and term.levels < VERY_FEW):
                 out += [Effect(row, diagonal, term.decades) for row, diagonal in effects]
+                blocks += [Correlated.of(effects)] * cheap
         most = MOST if any(term.mean for term in terms) else MOST_UNEQUAL
-        return cls(tuple(terms), left, tuple(out), one, sizes, most if cheap and out else len(out))
+        correlated = tuple(block for block in blocks if block is not None)
+        return cls(
+            tuple(terms), left, tuple(out), correlated, one, sizes, most if cheap and out else len(out)
+        )
 
     def all_times(self, par: Array, times: float) -> Array:
         """The parameters with every effect so many times larger."""
@@ -184,6 +247,10 @@ class Doubt:
         yield from islice(chain(each[:first], (one, self.all_times(one, 100.0)), each[first:]), self.most)
         for effect in self.effects:
             yield from (effect.scaled(one, LARGEST * 10.0**k) for k in range(1, effect.decades + 1))
+
+    def singular_about(self, optimum: Array) -> Iterator[list[Array]]:
+        """Per block of correlated effects: covariances of rank one about the lowest minimum found so far."""
+        return (block.singular(optimum) for block in self.correlated)
 
     def starts_about(self, optimum: Array) -> Iterator[Array]:
         """The same about the lowest minimum that was found."""
