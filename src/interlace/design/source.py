@@ -40,17 +40,17 @@ def further_column(design: Design, option: str, name: str) -> tuple[Column, np.n
         table = open_table(source.data)
     if name not in table.names:
         raise DataError(f"{option} '{name}' is no column of the data; {closest(name, table.names)}")
-    changed = _changed(design, table)
-    if changed:
+    what = changed(design, table)
+    if what:
         raise DataError(
             f"{option} '{name}' cannot be read: the table is not what it was when the model was fitted "
-            f"({changed}), so that its rows may be others; give the values as an array, or fit again"
+            f"({what}), so that its rows may be others; give the values as an array, or fit again"
         )
     read = Frame.read(table, [name])
     return read.columns[name], read.missing.get(name)
 
 
-def _changed(design: Design, table: Any) -> str:
+def changed(design: Design, table: Any) -> str:
     """What is not as it was, of the columns that the model uses; "" if nothing."""
     gone = [name for name in design.frame.columns if name not in table.names]
     if gone:

@@ -12,6 +12,7 @@ from interlace.model.again import Again
 from interlace.model.coefficients import Coefficients
 from interlace.model.confidence import Intervals
 from interlace.model.deletions import Deletions
+from interlace.model.frames import Frames
 from interlace.model.hierarchy import Hierarchy
 from interlace.model.levels import Levels
 from interlace.model.means import Means
@@ -37,6 +38,7 @@ class LinearMixedModel(
     Rows,
     Hierarchy,
     Deletions,
+    Frames,
     Validation,
     Words,
 ):
