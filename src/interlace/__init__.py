@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from interlace.design.known import Precision
     from interlace.inference.undoing import register_scale
     from interlace.model import LinearMixedModel
+    from interlace.planning import power
     from interlace.precision.df import Asymptotic, KenwardRoger, Satterthwaite
     from interlace.precision.robust import ClusterRobust
 
@@ -54,6 +55,7 @@ __all__ = [
     "datasets",
     "lmer",
     "parquet",
+    "power",
     "qdrg",
     "register_scale",
 ]
@@ -72,6 +74,7 @@ _HOMES = {
     "compare_cv": "interlace.comparison",
     "lmer": "interlace.api",
     "parquet": "interlace.design.parquet",
+    "power": "interlace.planning",
     "qdrg": "interlace.api",
     "register_scale": "interlace.inference.undoing",
 }
