@@ -19,6 +19,7 @@
 
 #include "cholesky.hpp"
 #include "crossproducts.hpp"
+#include "deviance.hpp"
 #include "interrupt.hpp"
 
 namespace nb = nanobind;
@@ -116,7 +117,22 @@ inline std::pair<Blocks, index> blocks_of(const CrossProducts& a, const Natural&
     return {std::move(out), static_cast<index>(v[0].shape(2))};
 }
 
+using Entries = std::vector<std::tuple<index, index, index>>;
+
+inline Parametrization parametrization(const Entries& entries, const std::vector<In2>& basis) {
+    Parametrization map;
+    for (const auto& [factor, row, col] : entries) map.entries.push_back({factor, row, col});
+    for (const auto& b : basis) map.basis.emplace_back(b.data(), b.data() + b.size());
+    return map;
+}
+
+inline Criterion criterion_of(const std::string& kind) {
+    if (kind != "ml" && kind != "reml") throw std::invalid_argument("kind is 'ml' or 'reml'");
+    return kind == "reml" ? Criterion::reml : Criterion::ml;
+}
+
 void bind_products(nb::module_& m);
 void bind_factor(nb::module_& m);
+void bind_again(nb::module_& m);
 
 }  // namespace interlace

@@ -59,8 +59,37 @@ void gemm(char ta, char tb, index m, index n, index k, double alpha, const doubl
     dgemm(&ta, &tb, &m_, &n_, &k_, &alpha, mut(a), &lda_, mut(b), &ldb_, &beta, c, &ldc_);
 }
 
+namespace {
+
+// A triangle so small is solved column by column sooner than it is packed.
+constexpr index few = 4;
+
+void solve_few(char trans, index m, index n, const double* l, index ldl, double* b, index ldb) {
+    double inverse[few];
+    for (index i = 0; i < m; ++i) inverse[i] = 1.0 / l[i + i * ldl];
+    for (index c = 0; c < n; ++c, b += ldb) {
+        if (trans == 'N') {
+            for (index i = 0; i < m; ++i) {
+                for (index j = 0; j < i; ++j) b[i] -= l[i + j * ldl] * b[j];
+                b[i] *= inverse[i];
+            }
+        } else {
+            for (index i = m - 1; i >= 0; --i) {
+                for (index j = i + 1; j < m; ++j) b[i] -= l[j + i * ldl] * b[j];
+                b[i] *= inverse[i];
+            }
+        }
+    }
+}
+
+}  // namespace
+
 void trsm_lower(char side, char trans, index m, index n, const double* l, index ldl, double* b, index ldb) {
     if (m == 0 || n == 0) return;
+    if (side == 'L' && m <= few) {
+        solve_few(trans, m, n, l, ldl, b, ldb);
+        return;
+    }
     char uplo = 'L', diag = 'N';
     double one = 1.0;
     int m_ = narrow(m), n_ = narrow(n), ldl_ = narrow(ldl), ldb_ = narrow(ldb);

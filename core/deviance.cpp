@@ -38,7 +38,7 @@ void ProfiledDeviance::hold(const std::vector<double>& par, std::vector<double>&
 double ProfiledDeviance::value(const std::vector<double>& par) {
     par_ = par;
     factor_.factorize(map_.factors(factor_.products().random->k(), par));
-    return criterion_value(factor_, kind_) - factor_.products().sum_log_w;
+    return last_value();
 }
 
 double ProfiledDeviance::rounding() const {

@@ -29,6 +29,8 @@ class ProfiledDeviance : public Objective {
     // Diagonal entries so near to zero where the criterion falls towards zero.
     void hold(const std::vector<double>& par, std::vector<double>& gradient) const override;
     double value(const std::vector<double>& par) override;
+    // Where value() or gradient() was asked last.
+    double last_value() const { return criterion_value(factor_, kind_) - factor_.products().sum_log_w; }
     // pwrss is what is left of y'y: its relative error is that of y'y times their ratio. Likewise the pivots of RX.
     double rounding() const override;
     // Hessian: average information plus the exact curvature of F F' in the parameters.

@@ -76,7 +76,7 @@ Projected project(const Cholesky& l) {
             const index q = static_cast<index>(v.size()) / m;
             std::vector<double> vx(q * p), vr(q);
             for (index i = 0; i < q; ++i) {
-                std::copy_n(&v[i * m], p, &vx[i * p]);
+                small::copy(p, &v[i * m], &vx[i * p]);
                 vr[i] = v[i * m + p] - small::dot(p, &v[i * m], l.beta().data());
             }
             blas::trsm_lower('L', 'N', p, q, l.rx().data(), m, vx.data(), std::max<index>(1, p));

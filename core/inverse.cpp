@@ -79,7 +79,7 @@ class RowLeverage {
         const index p = rows_.p;
         const Pattern& pattern = *inverse_.pattern;
         double random = 0, prior = 0, overall = 0, fixed = 0;
-        std::copy_n(a, p, less_.data());  // becomes R^-1 x - E'z
+        small::copy(p, a, less_.data());  // becomes R^-1 x - E'z
         for (size_t f = 0; f < k_.size(); ++f) {
             const FactorRows& fr = rows_.factors[f];
             const index k = k_[f], g = fr.codes[r];
@@ -150,7 +150,7 @@ JointInverse JointInverse::of(const Cholesky& l) {
     for (const auto& v : l.apply_lambda(l.solve_xy(), m)) {
         const index q = static_cast<index>(v.size()) / m;
         std::vector<double> e(q * p);
-        for (index i = 0; i < q; ++i) std::copy_n(&v[i * m], p, &e[i * p]);
+        for (index i = 0; i < q; ++i) small::copy(p, &v[i * m], &e[i * p]);
         blas::trsm_lower('L', 'N', p, q, out.rx.data(), std::max<index>(1, p), e.data(), std::max<index>(1, p));
         out.e.push_back(std::move(e));
     }

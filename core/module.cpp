@@ -12,18 +12,6 @@
 namespace interlace {
 namespace {
 
-Parametrization parametrization(const std::vector<std::tuple<index, index, index>>& entries, const std::vector<In2>& basis) {
-    Parametrization map;
-    for (const auto& [factor, row, col] : entries) map.entries.push_back({factor, row, col});
-    for (const auto& b : basis) map.basis.emplace_back(b.data(), b.data() + b.size());
-    return map;
-}
-
-Criterion kind_of(const std::string& kind) {
-    if (kind != "ml" && kind != "reml") throw std::invalid_argument("kind is 'ml' or 'reml'");
-    return kind == "reml" ? Criterion::reml : Criterion::ml;
-}
-
 nb::dict search_many_responses(const std::vector<CrossProducts>& responses, const std::shared_ptr<const Symbolic>& symbolic,
                                const Parametrization& map, Criterion kind, const std::vector<std::vector<index>>& without,
                                const nb::dict& given) {
@@ -185,8 +173,8 @@ void bind_criterion(nb::module_& m) {
     nb::class_<ProfiledDeviance>(m, "ProfiledDeviance")
         .def("__init__",
              [](ProfiledDeviance* self, const CrossProducts& a, std::shared_ptr<Symbolic> s,
-                const std::vector<std::tuple<index, index, index>>& entries, const std::vector<In2>& basis, const std::string& kind) {
-                 new (self) ProfiledDeviance(Cholesky(a, s), parametrization(entries, basis), kind_of(kind));
+                const Entries& entries, const std::vector<In2>& basis, const std::string& kind) {
+                 new (self) ProfiledDeviance(Cholesky(a, s), parametrization(entries, basis), criterion_of(kind));
              })
         .def("value", [](ProfiledDeviance& d, const Flat& par) {
             const auto x = to_vector(par);
@@ -240,7 +228,7 @@ void bind_criterion(nb::module_& m) {
     m.def("search_many", [](const std::vector<CrossProducts>& responses, std::shared_ptr<Symbolic> symbolic,
                             const std::vector<std::tuple<index, index, index>>& entries, const std::vector<In2>& basis,
                             const std::string& kind, const std::vector<std::vector<index>>& without, const nb::dict& limits) {
-        return search_many_responses(responses, symbolic, parametrization(entries, basis), kind_of(kind), without, limits);
+        return search_many_responses(responses, symbolic, parametrization(entries, basis), criterion_of(kind), without, limits);
     });
     m.def("minimise", [](nb::callable value, nb::callable derivatives, const Flat& start, double tolerance, index max_evaluations,
                          nb::object rounding) {
@@ -264,4 +252,5 @@ NB_MODULE(_core, m) {
     interlace::bind_clusters(m);
     interlace::bind_triangle(m);
     interlace::bind_criterion(m);
+    interlace::bind_again(m);
 }

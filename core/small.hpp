@@ -16,6 +16,17 @@ void solve_lt(index k, index n, const double* l, double* b);
 constexpr index large = 4096;  // products from which BLAS pays
 }  // namespace detail
 
+// A few numbers: a call of memmove for two takes longer than they do.
+inline void copy(index n, const double* from, double* to) {
+    index i = 0;
+    for (; i + 1 < n; i += 2) {
+        const double a = from[i], b = from[i + 1];
+        to[i] = a;
+        to[i + 1] = b;
+    }
+    if (i < n) to[i] = from[i];
+}
+
 // C (m x n) += alpha * A (m x k) * B (k x n)
 inline void add_ab(index m, index n, index k, double alpha, const double* a, const double* b, double* c) {
     if (m == 1 && k == 1) {

@@ -15,7 +15,7 @@ Blocks Cholesky::zxy() const {
         const auto &zx = a_.fixed->zx[f], &zy = a_.response->zy[f];
         std::vector<double> v(rows * m);
         for (index r = 0; r < rows; ++r) {
-            std::copy_n(&zx[r * (m - 1)], m - 1, &v[r * m]);
+            small::copy(m - 1, &zx[r * (m - 1)], &v[r * m]);
             v[r * m + m - 1] = zy[r];
         }
         out.push_back(std::move(v));

@@ -30,6 +30,9 @@ The core's objects:
     A partition of the rows, and sums over each cluster of what sandwich covariances are made of.
 `ProfiledDeviance`
     The criterion as a function of parameters, with gradient, Hessian and a trust-region `minimise`.
+`without_folds`
+    The criterion without some rows, searched from the parameters of the whole, and what the model says of
+    them, for many sets of rows.
 `lower_factor`, `pivoted`
     A lower triangular factor of the covariance of a few random effects, and the basis that suits it.
 `search_many`
@@ -82,6 +85,7 @@ from interlace._core import (
     with_fixed,
     with_response,
     with_responses,
+    without_folds,
 )
 from interlace.errors import DataError, shown
 
@@ -115,6 +119,7 @@ __all__ = [
     "with_fixed",
     "with_response",
     "with_responses",
+    "without_folds",
 ]
 
 

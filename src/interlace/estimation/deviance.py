@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -130,6 +131,44 @@ class ProfiledDeviance:
         """The compiled criterion with a workspace of its own: one for each thread."""
         return self._compiled(self.parameters.places) if self.parameters.plain else self.mapped()
 
+    @property
+    def is_simple(self) -> bool:
+        """Whether one search in this basis is all there is to do: refits by the thousand need no more."""
+        parameters = self.parameters
+        return (
+            parameters.plain
+            and not parameters.scouted
+            and not self.doubt.effects
+            and parameters.separated(self.system.A).structures is parameters.structures
+        )
+
+    def without_folds(
+        self, par: Array, ptr: Array, places: Array, units: Array, rows: dict[str, Any]
+    ) -> list[tuple[float, Array, Array, Array] | None]:
+        """What the model says of some rows when it is fitted without them, for many sets of rows.
+
+        Parameters
+        ----------
+        par : ndarray
+            Where the searches begin.
+        ptr, places : ndarray of int
+            Set i has the rows ``places[ptr[i]:ptr[i + 1]]``.
+        units : ndarray of int
+            Which of them belong together, numbered from 0 in each set.
+        rows : dict
+            All rows, as `CrossProducts.rows` has them.
+
+        Returns
+        -------
+        list of tuple or None
+            pwrss of the other rows; y - X beta - Z b of these; ``w_i x_i'J x_i``; and per unit of several
+            rows half the difference of ``ldL2 + ldRX2 + pwrss / sigma^2`` without and with it. None where one
+            search is not enough, or the digits are not.
+        """
+        with self.system.threads():
+            parts = self._parts(self.parameters.places)
+            return core.without_folds(*parts, par, ptr, places, units, **rows)
+
     def mapped(self) -> MappedDeviance:
         """The same by the derivatives of the factors, whatever their structures."""
         places = self.parameters.places
@@ -143,7 +182,10 @@ class ProfiledDeviance:
         return [not s.plain for s in self.parameters.structures for _ in s.entries]
 
     def _compiled(self, places: list[tuple[int, int, int]]) -> core.ProfiledDeviance:
-        return core.ProfiledDeviance(self.system.A.products, self.system.symbolic, places, *self._map())
+        return core.ProfiledDeviance(*self._parts(places))
+
+    def _parts(self, places: list[tuple[int, int, int]]) -> tuple[Any, ...]:
+        return self.system.A.products, self.system.symbolic, places, *self._map()
 
     def _map(self) -> tuple[list[Array], str]:
         """What stands before the factors, per grouping factor of the kernel, and the kind of criterion."""

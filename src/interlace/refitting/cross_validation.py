@@ -5,21 +5,18 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 
-from interlace.arrays import Array, Index
-from interlace.design.design import Design
-from interlace.errors import InterlaceError, InterlaceWarning, ModelError
-from interlace.estimation.fit import Fit, search_again
+from interlace.errors import InterlaceWarning
+from interlace.estimation.fit import Fit
 from interlace.options import switch, word
 from interlace.prediction.per_row import row_table
-from interlace.prediction.predictive import Predictive, normal_log_density
-from interlace.refitting.deletion import products_left, some_rows
 from interlace.refitting.folds import Fold, Folds, make_folds
+from interlace.refitting.held_out import TOGETHER, Predicted, is_quick, predict_fold, predict_folds
 from interlace.refitting.parallel import in_threads
 from interlace.refitting.scores import DEFAULT, Pass, Score, Value, scores_of
 from interlace.refitting.whole import Whole, leak, of_fold
@@ -27,32 +24,6 @@ from interlace.tables.table import Table
 
 TRANSFORMS = ("fold", "data")
 ESTIMABLE = 1e-7  # share of a row outside the span of those that were fitted
-
-
-@dataclass(frozen=True, slots=True)
-class Predicted:
-    """What a fold gave.
-
-    Attributes
-    ----------
-    mean, sd : ndarray
-        Of the held-out rows.
-    centre : float
-        Mean response of the rows that were fitted.
-    units : ndarray of int
-        What the densities are of.
-    densities : ndarray
-    sigma : float
-    converged : bool
-    """
-
-    mean: Array
-    sd: Array
-    centre: float
-    units: Index
-    densities: Array
-    sigma: float
-    converged: bool
 
 
 @dataclass(frozen=True)
@@ -186,16 +157,18 @@ def validate(
     anew = transforms == "fold" and bool(leak(fit))
     whole = Whole.of(fit)
 
-    def work(fold: Fold) -> Predicted:
-        try:
-            return predict_fold(of_fold(fit, fold.gone) if anew else whole, fold, folds)
-        except InterlaceError as error:
-            raise ModelError(f"fold {fold.label!r} held out: {error}") from error
+    def work(several: Sequence[Fold]) -> list[Predicted]:
+        if anew:
+            return [predict_fold(partial(of_fold, fit, fold.gone), fold, folds) for fold in several]
+        return predict_folds(whole, fit.optimum.par, several, folds)
 
     every = [fold for one in folds.passes for fold in one]
+    size = 1 if anew or not is_quick(whole) else max(1, min(TOGETHER, len(every) // 16))
+    blocks = [every[start : start + size] for start in range(0, len(every), size)]
     with warnings.catch_warnings():  # counted instead
         warnings.simplefilter("ignore", InterlaceWarning)
-        found = in_threads(work, every, len(every), n_jobs=n_jobs, shown=shown, label="cross-validation")
+        done = in_threads(work, blocks, len(blocks), n_jobs=n_jobs, shown=shown, label="cross-validation")
+    found = [one for several in done for one in several]
     passes, fitted, start = [], [], 0
     for one in folds.passes:
         fitted.append(tuple(found[start : start + len(one)]))
@@ -203,69 +176,6 @@ def validate(
         start += len(one)
     leaks = "" if anew else leak(fit)
     return CrossValidation(fit, folds, wanted, tuple(passes), tuple(fitted), leaks)
-
-
-def predict_fold(whole: Whole, fold: Fold, folds: Folds) -> Predicted:
-    """The model without the rows that are gone, and what it says of those that are held out."""
-    whole.check_levels(fold.gone)
-    # 1) the model of the rows that are left
-    A, kept = products_left(whole.encoding, whole.criterion.system.A, whole.design, fold.gone)
-    if A.n <= len(kept):
-        raise ModelError(f"{A.n} rows are left, too few to tell {len(kept)} fixed effects and a variance")
-    criterion = replace(whole.criterion, system=whole.criterion.system.with_products(A))
-    optimum, solution = search_again(criterion)
-    scale = solution.pwrss / (A.n - len(kept) if criterion.reml else A.n)
-    # 2) its predictions
-    held = some_rows(whole.design, fold.held)
-    if len(kept) < len(whole.names):
-        _check_estimable(whole, fold, held, kept)
-        held = held.selected(kept)
-    predictive = Predictive(solution, scale)
-    mean, sd = predictive.mean(held), predictive.sd(held)
-    # 3) the densities of its units
-    units, densities = _densities(predictive, held, fold, folds, mean, sd)
-    return Predicted(
-        mean, sd, whole.mean_without(fold.gone), units, densities, float(np.sqrt(scale)), optimum.converged
-    )
-
-
-def _densities(
-    predictive: Predictive, held: Design, fold: Fold, folds: Folds, mean: Array, sd: Array
-) -> tuple[Index, Array]:
-    of_rows = folds.units[fold.held]
-    units, place, sizes = np.unique(of_rows, return_inverse=True, return_counts=True)
-    assert held.y is not None
-    single = normal_log_density(held.y, mean, sd)
-    densities = np.zeros(len(units))
-    np.add.at(densities, place, single)  # right for units of one row
-    several = np.flatnonzero(sizes > 1)
-    A = predictive.solution.system.A
-    rows = [
-        A.of_rows(held if len(units) == 1 else some_rows(held, np.flatnonzero(place == u))) for u in several
-    ]
-    densities[several] = predictive.log_density(rows)
-    return units, densities
-
-
-def _check_estimable(whole: Whole, fold: Fold, held: Design, kept: Sequence[int]) -> None:
-    """Do the other rows tell what the held-out rows need, where they do not tell every coefficient?"""
-    stay = np.ones(whole.design.nrows, dtype=bool)
-    stay[fold.gone] = False
-    left, new = some_rows(whole.design, np.flatnonzero(stay)).X, held.X
-    span = left[:, list(kept)]
-    lost = [j for j in range(left.shape[1]) if j not in kept]
-    coefficients = np.linalg.lstsq(span, left[:, lost], rcond=None)[0]
-    apart = np.abs(new[:, lost] - new[:, list(kept)] @ coefficients)
-    size = np.maximum(np.abs(new[:, lost]).max(axis=0), np.abs(left[:, lost]).max(axis=0))
-    needed = [
-        whole.names[j] for j, far in zip(lost, (apart > ESTIMABLE * size).any(axis=0), strict=True) if far
-    ]
-    if needed:
-        raise ModelError(
-            f"the other rows do not tell the coefficient of {', '.join(needed[:5])}, which these rows need: "
-            "hold out fewer rows at a time, or leave the term out (a level of a factor that is only in one "
-            "group cannot be predicted without it)"
-        )
 
 
 def _pass(whole: Whole, folds: tuple[Fold, ...], found: Sequence[Predicted]) -> Pass:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -57,14 +58,23 @@ class Whole:
         assert design.y is not None
         return cls(encoding, design, criterion, fit.names, rows, float(design.y.mean()))
 
-    def check_levels(self, gone: Index) -> None:
-        """Grouping factors need two levels among the rows that are left, unless their covariance is known."""
+    def levels_left(self, gone: Index) -> Iterator[tuple[str, int]]:
+        """Grouping factors that may have lost levels, and how many have rows left."""
         for rows, part, block in zip(
             self.rows_of_levels, self.design.random, self.encoding.random, strict=True
         ):
             if block.known is None and len(rows) <= len(gone) + 1:
                 left = rows - np.bincount(part.codes[gone], minlength=len(rows))
-                check_levels(block.group, int((left > 0).sum()))
+                yield block.group, int((left > 0).sum())
+
+    def has_levels(self, gone: Index) -> bool:
+        """Do grouping factors keep two levels, or have levels of a known covariance?"""
+        return all(levels > 1 for _, levels in self.levels_left(gone))
+
+    def check_levels(self, gone: Index) -> None:
+        """The same as an error."""
+        for group, levels in self.levels_left(gone):
+            check_levels(group, levels)
 
     def mean_without(self, gone: Index) -> float:
         """The mean response of the other rows."""

@@ -1,0 +1,140 @@
+#include "folds.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "inverse.hpp"
+#include "small.hpp"
+
+namespace interlace {
+namespace {
+
+// Of what is left of a column of [X y] beside those before it, per row: below this share of the whole digits may be lost.
+constexpr double share_left = 1e-3;
+// Of the square of a column: what is left of it beside the others shows that they are independent.
+constexpr double independent = 1e-6;
+constexpr double exact_fit = 1e-13;
+
+// Copies of some rows.
+struct SomeRows {
+    Rows rows;
+    std::vector<double> y, x, w;
+    std::vector<std::vector<double>> z;
+    std::vector<std::vector<std::int32_t>> codes;
+
+    SomeRows(const Rows& all, const std::vector<index>& places) {
+        const index n = static_cast<index>(places.size()), p = all.p;
+        y.resize(n);
+        x.resize(n * p);
+        if (all.w) w.resize(n);
+        for (index i = 0; i < n; ++i) {
+            y[i] = all.y[places[i]];
+            for (index c = 0; c < p; ++c) x[i * p + c] = all.x[places[i] * all.x_row + c * all.x_col];
+            if (all.w) w[i] = all.w[places[i]];
+        }
+        rows.n = n;
+        rows.p = p;
+        rows.y = y.data();
+        rows.x = x.data();
+        rows.x_row = p;
+        rows.w = all.w ? w.data() : nullptr;
+        rows.y_origin = all.y_origin;
+        rows.x_origin = all.x_origin;
+        for (const FactorRows& f : all.factors) {
+            z.emplace_back(n * f.k);
+            codes.emplace_back(n);
+            for (index i = 0; i < n; ++i) {
+                std::copy_n(f.z + places[i] * f.k, f.k, &z.back()[i * f.k]);
+                codes.back()[i] = f.codes[places[i]];
+            }
+            rows.factors.push_back({codes.back().data(), z.back().data(), f.origin, f.k, f.levels});
+        }
+    }
+};
+
+// Pivots of the Cholesky factor of [X y]'[X y], squared; empty where one is not positive.
+std::vector<double> pivots(const CrossProducts& a) {
+    const index p = a.fixed->p, m = p + 1;
+    std::vector<double> s(m * m);
+    for (index i = 0; i < p; ++i) {
+        for (index j = 0; j < p; ++j) s[i * m + j] = a.fixed->xx[i * p + j];
+        s[p * m + i] = a.response->xy[i];
+    }
+    s[m * m - 1] = a.response->yy;
+    if (!small::cholesky(m, s.data())) return {};
+    std::vector<double> out(m);
+    for (index i = 0; i < m; ++i) out[i] = s[i * m + i] * s[i * m + i];
+    return out;
+}
+
+bool well_known(const CrossProducts& whole, const CrossProducts& left) {
+    const std::vector<double> before = pivots(whole), after = pivots(left);
+    if (before.empty() || after.empty() || left.n <= left.fixed->p + 1) return false;
+    const double share = share_left * static_cast<double>(left.n) / static_cast<double>(whole.n);
+    const index p = left.fixed->p;
+    for (index i = 0; i <= p; ++i)
+        if (after[i] < share * before[i] || (i < p && after[i] < independent * left.fixed->xx[i * p + i])) return false;
+    return true;
+}
+
+// y - X beta - Z b about the origin.
+std::vector<double> residuals(const Cholesky& l, const Rows& rows) {
+    const Blocks b = l.apply_lambda(l.spherical(), 1);
+    std::vector<double> out(rows.n);
+    for (index i = 0; i < rows.n; ++i) {
+        double r = rows.y[i] - rows.y_origin;
+        for (index c = 0; c < rows.p; ++c) r -= (rows.x[i * rows.x_row + c] - rows.x_origin[c]) * l.beta()[c];
+        for (size_t f = 0; f < rows.factors.size(); ++f) {
+            const FactorRows& fr = rows.factors[f];
+            for (index c = 0; c < fr.k; ++c) r -= (fr.z[i * fr.k + c] - fr.origin[c]) * b[f][fr.codes[i] * fr.k + c];
+        }
+        out[i] = r;
+    }
+    return out;
+}
+
+double energy(const Cholesky& l, double scale) { return l.ld_l2() + l.ld_rx2() + l.pwrss() / scale; }
+
+}  // namespace
+
+WithoutFold without_fold(const WholeModel& whole, const Fold& fold) {
+    WithoutFold out;
+    // 1) what is left
+    const SomeRows gone(whole.rows, std::vector<index>(fold.rows, fold.rows + fold.n));
+    const CrossProducts theirs = accumulate_on(whole.a.random->pattern, gone.rows);
+    const CrossProducts left = combine({whole.a, theirs}, {1.0, -1.0}, whole.a.n - theirs.n, whole.a.sum_log_w - theirs.sum_log_w);
+    out.known = well_known(whole.a, left);
+    if (!out.known) return out;
+    // 2) its model
+    ProfiledDeviance criterion(Cholesky(left, whole.symbolic), whole.map, whole.kind);
+    out.found = search_near(criterion, whole.start);
+    const Cholesky& l = criterion.factor();
+    out.pwrss = l.pwrss();
+    out.found.certain = out.found.certain && out.pwrss > exact_fit * left.response->yy;
+    if (!out.found.certain) return out;
+    // 3) what it says of the rows that went
+    const double df = static_cast<double>(left.n - (whole.kind == Criterion::reml ? left.fixed->p : 0)), scale = out.pwrss / df;
+    out.residual = residuals(l, gone.rows);
+    out.spread = leverage(l, JointInverse::of(l), gone.rows).overall;
+    const double before = energy(l, scale);
+    std::vector<std::vector<index>> members(fold.n_units);
+    for (index i = 0; i < fold.n; ++i) members[fold.units[i]].push_back(fold.rows[i]);
+    for (index u = 0; u < fold.n_units; ++u) {
+        if (members[u].size() < 2) {  // the density of a row follows from its own numbers
+            out.log_ratio.push_back(0.0);
+            continue;
+        }
+        CrossProducts both = whole.a;
+        if (fold.n_units > 1) {
+            const SomeRows own(whole.rows, members[u]);
+            const CrossProducts a = accumulate_on(left.random->pattern, own.rows);
+            both = combine({left, a}, {1.0, 1.0}, left.n + a.n, left.sum_log_w + a.sum_log_w);
+        }
+        Cholesky with(both, whole.symbolic);
+        with.factorize(l.factors());
+        out.log_ratio.push_back(0.5 * (before - energy(with, scale)));
+    }
+    return out;
+}
+
+}  // namespace interlace
