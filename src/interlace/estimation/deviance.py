@@ -143,8 +143,13 @@ class ProfiledDeviance:
         )
 
     def without_folds(
-        self, par: Array, ptr: Array, places: Array, units: Array, rows: dict[str, Any]
-    ) -> list[tuple[float, Array, Array, Array] | None]:
+        self,
+        par: Array,
+        ptr: NDArray[np.integer],
+        places: NDArray[np.integer],
+        units: NDArray[np.integer],
+        rows: dict[str, Any],
+    ) -> list[tuple[Any, ...] | None]:
         """What the model says of some rows when it is fitted without them, for many sets of rows.
 
         Parameters
