@@ -79,12 +79,12 @@ def _quickly(whole: Whole, par: Array, several: Sequence[Fold], folds: Folds) ->
     # 2) scale of each fold, mean and standard deviation of each row; folds without an answer stay NaN
     squares = np.array([np.nan if one is None else one[0] for one in answers])
     scale = squares / (A.n - sizes - (p if whole.criterion.reml else 0))
-    left, spread = (_joined([one and one[j] for one in answers], sizes) for j in (1, 2))
+    left, spread = (_joined([None if one is None else one[j] for one in answers], sizes) for j in (1, 2))
     weights = np.ones(len(places)) if whole.design.weights is None else whole.design.weights[places]
     mean, sd = y[places] - left, np.sqrt(scale[number] * (1 + spread) / weights)
     # 3) densities of units: of one row by its own numbers, of several by theirs
     rows_of = np.bincount(unit)
-    ratio = _joined([one and one[3] for one in answers], np.diff(first))
+    ratio = _joined([None if one is None else one[3] for one in answers], np.diff(first))
     constant = np.bincount(unit, np.log(weights)) - rows_of * (LOG_2PI + np.log(scale[number[_firsts(unit)]]))
     single = np.bincount(unit, normal_log_density(y[places], mean, sd))
     densities = np.where(rows_of > 1, ratio + constant / 2, single)
