@@ -28,6 +28,8 @@ WORK_ELSEWHERE, LEAST_ELSEWHERE, ALL_ELSEWHERE = 1.5e9, 200, 3000
 # Of starts that are looked at, so many with the lowest values are searched from; those of other directions
 # with a cosine below this.
 LOWEST, SAME_DIRECTION = 4, 0.95
+# What such a look costs, of an evaluation.
+LOOK = 0.2
 # The status of a minimum beside which the criterion falls without end.
 UNBOUNDED = "a minimum beside which the criterion has no lower bound"
 # Where the data do not tell the parameters apart, the search creeps along a valley, and ends, unproved, after
@@ -199,7 +201,7 @@ class _Searches(Generic[C]):
         """The starts with the lowest values, one after the other; in what differs between starts, no two have
         a cosine of `same` or more.
         """
-        if self.evaluations > self.most:
+        if self.spent > self.most:
             return []
         found: list[tuple[float, int]] = []
         for start in starts:
@@ -220,7 +222,7 @@ class _Searches(Generic[C]):
     def visit_all(self, starts: Iterable[Array]) -> None:
         """Search from one after the other, as long as all searches together may go on."""
         for start in starts:
-            if self.evaluations > self.most:
+            if self.spent > self.most:
                 return
             self.visit(start)
 
@@ -228,6 +230,11 @@ class _Searches(Generic[C]):
     def evaluations(self) -> int:
         """Of all searches."""
         return self.looks + self.best.evaluations + sum(s.evaluations for s in self.others)
+
+    @property
+    def spent(self) -> float:
+        """Evaluations, of which a look at a value alone counts little beside one with derivatives."""
+        return self.evaluations - (1 - LOOK) * self.looks
 
     def visit(self, start: Array) -> None:
         """Search from there, and keep what was found."""

@@ -1,4 +1,4 @@
-"""Tables of means elsewhere: notebooks, Markdown and LaTeX through pandas; contrasts that a function makes."""
+"""Tables of means elsewhere: notebooks, Markdown and LaTeX; contrasts that a function makes."""
 
 from __future__ import annotations
 
