@@ -89,7 +89,7 @@ def power(
     >>> m = interlace.lmer("Reaction ~ Days + (Days | Subject)", interlace.datasets.load("sleepstudy"))
     >>> found = interlace.power(m, effect={"Days": 4.0}, n_groups=[10, 30], n=50, seed=1)
     >>> found.table["power"].tolist()
-    [0.46, 0.98]
+    [0.34, 0.92]
     """
     if not isinstance(model, LinearMixedModel):
         raise DataError(f"power is of a model that lmer fitted, not of {shown(model)}")
