@@ -12,7 +12,8 @@ import pytest
 from interlace.design.encoding import Encoding
 from interlace.design.rows import learn
 from interlace.estimation import descent, optimize, valleys
-from interlace.estimation.fit import _criterion, fit
+from interlace.estimation.fit import fit
+from interlace.estimation.prepare import prepare
 from interlace.estimation.valleys import Term
 from made_data import crossed, labels
 from random_models import random_model
@@ -30,7 +31,7 @@ def test_balanced_and_ordinary_designs_are_searched_once() -> None:
         if c.name in ("sleepstudy_noint_reml", "sleepstudy_shuffled_reml"):
             continue  # no fixed intercept; days that differ between subjects
         learnt = learn(c.formula, c.frame(), weights=c.weights, contrasts=c.contrasts)
-        assert not _criterion(*learnt, reml=c.reml)[0].doubt.effects, c.name
+        assert not prepare(*learnt, reml=c.reml)[0].doubt.effects, c.name
 
 
 @pytest.mark.parametrize(

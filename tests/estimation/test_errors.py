@@ -17,9 +17,10 @@ from interlace.errors import DataError, InterlaceError, ModelError, RankDeficien
 from interlace.estimation import capacity as memory
 from interlace.estimation.covariance import Unstructured
 from interlace.estimation.crossproducts import CrossProducts
-from interlace.estimation.fit import _check_parameters, _left_to_fall, at_theta, deviance_at, fit
+from interlace.estimation.fit import _left_to_fall, at_theta, deviance_at, fit
 from interlace.estimation.gram import Gram
 from interlace.estimation.penalized import System
+from interlace.estimation.prepare import _check_parameters
 from interlace.formula.tree import Name
 from made_data import crossed, grid, one
 
@@ -227,7 +228,7 @@ def _many_slopes(k: int) -> tuple[Encoding, Any]:
 def test_more_covariances_than_can_be_estimated_are_refused(
     k: int, fits: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("interlace.estimation.fit.MOST_PARAMETERS", 6)
+    monkeypatch.setattr("interlace.estimation.prepare.MOST_PARAMETERS", 6)
     encoding, design = _many_slopes(k)
     if fits:
         fit(encoding, design)
@@ -242,7 +243,7 @@ def test_more_covariances_than_can_be_estimated_are_refused(
 def test_more_covariances_than_rows_have_a_lower_limit(
     rows: int, refused: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("interlace.estimation.fit.MOST_BEYOND_ROWS", 9)
+    monkeypatch.setattr("interlace.estimation.prepare.MOST_BEYOND_ROWS", 9)
     criterion: Any = SimpleNamespace(
         n_par=10,
         system=SimpleNamespace(

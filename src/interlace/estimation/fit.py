@@ -14,31 +14,16 @@ from interlace.design.design import Design
 from interlace.design.encoding import Encoding
 from interlace.design.rows import FrameRows, Rows, as_rows, selected
 from interlace.errors import ConvergenceWarning, DataError, ModelError, RankDeficiencyWarning, warn
-from interlace.estimation.capacity import check_room
 from interlace.estimation.crossproducts import CrossProducts
 from interlace.estimation.deviance import ProfiledDeviance
-from interlace.estimation.identification import Identification, identify
+from interlace.estimation.identification import Identification
 from interlace.estimation.layout import Layout
 from interlace.estimation.optimize import UNBOUNDED, Optimum, minimise, minimise_again
-from interlace.estimation.penalized import EXACT_FIT, GONE, Solution, System
-from interlace.estimation.rank import independent_columns
+from interlace.estimation.penalized import EXACT_FIT, GONE, Solution
+from interlace.estimation.prepare import EXACT, Model, conditioned, prepare
 from interlace.kernel import NotPositiveDefiniteError
 
 Array = NDArray[np.floating]
-
-# Matrices of the size of X'X, and of Z'X, that a fit holds at once.
-SQUARES, COPIES = 8, 4
-MOST_PARAMETERS = 2_000  # to see what the data tell of so many is a matter of seconds
-MOST_BEYOND_ROWS = 500  # and what fewer rows than parameters tell is not worth that time
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """What was found out about the design: `kept`, `dropped` and `identification` of a `Fit`."""
-
-    kept: tuple[int, ...]
-    dropped: tuple[str, ...]
-    identification: Identification
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +134,7 @@ class Fit:
         return [self._searched(one, whole) for one, whole in zip(A, wholes, strict=True)]
 
     def _searched(self, A: CrossProducts, whole: FrameRows) -> Fit:
-        A = _conditioned(A, selected(whole, self.kept))
+        A = conditioned(A, selected(whole, self.kept))
         criterion = replace(self.criterion, system=self.criterion.system.with_products(A))
         criterion, optimum = _search(lambda: minimise_again(criterion))
         return _checked(criterion, whole, optimum, self.model)
@@ -188,7 +173,7 @@ def fit(encoding: Encoding, rows: Design | Rows, *, reml: bool = True, n_jobs: i
         The search ended before it found a minimum.
     """
     rows = as_rows(encoding, rows)
-    criterion, model = _criterion(encoding, rows, reml=reml, n_jobs=n_jobs)
+    criterion, model = prepare(encoding, rows, reml=reml, n_jobs=n_jobs)
     if model.dropped:
         warn(
             f"the fixed-effects model matrix is rank deficient: dropped {len(model.dropped)} column(s) that "
@@ -210,7 +195,7 @@ def at_theta(encoding: Encoding, rows: Design | Rows, theta: ArrayLike, *, reml:
         theta has the wrong length.
     """
     rows = as_rows(encoding, rows)
-    criterion, model = _criterion(encoding, rows, reml=reml)
+    criterion, model = prepare(encoding, rows, reml=reml)
     factors = _factors(criterion, np.asarray(theta, dtype=np.float64))
     par = criterion.parameters.par(factors)
     optimum = Optimum(
@@ -231,74 +216,6 @@ def deviance_at(fit: Fit, theta: ArrayLike, *, reml: bool) -> float:
     """The criterion at a given theta: REML or ML deviance."""
     criterion = ProfiledDeviance.of(fit.criterion.system, reml=reml)
     return criterion.value(criterion.parameters.par(_factors(criterion, np.asarray(theta, dtype=np.float64))))
-
-
-def _criterion(
-    encoding: Encoding, rows: Rows, *, reml: bool, n_jobs: int | None = None
-) -> tuple[ProfiledDeviance, Model]:
-    _check_room(encoding)
-    A = CrossProducts.of(encoding, rows)
-    # 1) columns of X that depend on earlier ones leave
-    kept = independent_columns(A, rows)
-    dropped = tuple(name for j, name in enumerate(encoding.fixed_names) if j not in kept)
-    if dropped:
-        A = A.select_fixed(kept)
-    if A.n <= len(kept):
-        raise ModelError(
-            f"{A.n} rows cannot tell {len(kept)} fixed effects and a residual variance apart: use more data "
-            "or fewer terms"
-        )
-    rows = selected(rows, kept)
-    A = _conditioned(A, rows)
-    # 2) the pattern of the factor, and whether it fits
-    criterion = ProfiledDeviance.of(System.of(encoding, A, n_jobs), reml=reml)
-    _check_parameters(criterion)
-    # 3) what the data cannot tell
-    return criterion, Model(kept, dropped, identify(criterion, rows))
-
-
-def _check_room(encoding: Encoding) -> None:
-    """Do the products of a wide fixed part fit in memory?"""
-    p = len(encoding.fixed_names)
-    effects = sum(block.grouping.n_levels * len(block.columns) for block in encoding.random)
-    check_room(
-        8.0 * p * (SQUARES * p + COPIES * effects),
-        f"the fixed part has {p:,} columns beside {effects:,} random effects, and their products would "
-        "need {}: make its largest factor a random term, or use a coarser one",
-    )
-
-
-def _check_parameters(criterion: ProfiledDeviance) -> None:
-    n = criterion.system.A.n
-    most = MOST_PARAMETERS if criterion.n_par <= n else MOST_BEYOND_ROWS
-    if criterion.n_par <= most:
-        return
-    columns, group = max(
-        ((b.columns, b.group) for b in criterion.system.encoding.random), key=lambda b: len(b[0])
-    )
-    rows = "" if criterion.n_par <= n else f" from fewer rows ({n:,})"
-    raise ModelError(
-        f"the random part has {criterion.n_par:,} variances and covariances, and {most:,} are the most that "
-        f"can be estimated{rows}: the term on '{group}' alone has {len(columns):,} columns that may all be "
-        "correlated; use fewer, or write (1 | g) + (1 | g:f) in place of (f | g) where f has many levels"
-    )
-
-
-def _conditioned(A: CrossProducts, rows: Rows) -> CrossProducts:
-    """The fit of the fixed effects taken from y where it is nearly all of y; refused where it is all."""
-    size = A.products.yy + _total_weight(rows) * A.origin.y**2
-    A = A.with_small_response(rows)
-    if A.products.yy <= EXACT_FIT**2 * size:
-        raise ModelError(_EXACT)
-    return A
-
-
-def _total_weight(rows: Rows) -> float:
-    if rows.encoding.weights is None:
-        return float(rows.n)
-    return sum(
-        float(design.nrows if design.weights is None else design.weights.sum()) for design in rows.designs()
-    )
 
 
 def _factors(criterion: ProfiledDeviance, theta: Array) -> tuple[Array, ...]:
@@ -324,7 +241,7 @@ def _search(search: Callable[[], tuple[ProfiledDeviance, Optimum]]) -> tuple[Pro
     try:
         return search()
     except NotPositiveDefiniteError as error:
-        raise ModelError(_EXACT) from error
+        raise ModelError(EXACT) from error
     except ModelError:
         raise
     except ValueError as error:
@@ -364,7 +281,7 @@ def _solved(criterion: ProfiledDeviance, optimum: Optimum) -> Solution:
     if _residuals_gone(criterion, solution):
         raise ModelError(_GONE)
     if solution.pwrss <= EXACT_FIT * criterion.system.A.products.yy:
-        raise ModelError(_EXACT)
+        raise ModelError(EXACT)
     return solution
 
 
@@ -388,10 +305,6 @@ _UNBOUNDED = (
     "the likelihood has no maximum: for some covariances the random effects reproduce the response exactly, "
     "and the criterion falls without end. The fit is a local maximum elsewhere; the data are too few for "
     "this random part, use a simpler one"
-)
-_EXACT = (
-    "the residual variance is zero: the model fits the response exactly, so its likelihood has no maximum. "
-    "Look for a random effect for each distinct value of the response, or for values repeated within groups"
 )
 
 

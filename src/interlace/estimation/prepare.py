@@ -1,0 +1,101 @@
+"""Design to criterion: columns of X that depend on others leave, what cannot be fitted is refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from interlace.design.encoding import Encoding
+from interlace.design.rows import Rows, selected
+from interlace.errors import ModelError
+from interlace.estimation.capacity import check_room
+from interlace.estimation.crossproducts import CrossProducts
+from interlace.estimation.deviance import ProfiledDeviance
+from interlace.estimation.identification import Identification, identify
+from interlace.estimation.penalized import EXACT_FIT, System
+from interlace.estimation.rank import independent_columns
+
+# Matrices of the size of X'X, and of Z'X, that a fit holds at once.
+SQUARES, COPIES = 8, 4
+MOST_PARAMETERS = 2_000  # to see what the data tell of so many is a matter of seconds
+MOST_BEYOND_ROWS = 500  # and what fewer rows than parameters tell is not worth that time
+EXACT = (
+    "the residual variance is zero: the model fits the response exactly, so its likelihood has no maximum. "
+    "Look for a random effect for each distinct value of the response, or for values repeated within groups"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What was found out about the design: `kept`, `dropped` and `identification` of a `Fit`."""
+
+    kept: tuple[int, ...]
+    dropped: tuple[str, ...]
+    identification: Identification
+
+
+def prepare(
+    encoding: Encoding, rows: Rows, *, reml: bool, n_jobs: int | None = None
+) -> tuple[ProfiledDeviance, Model]:
+    _check_room(encoding)
+    A = CrossProducts.of(encoding, rows)
+    # 1) columns of X that depend on earlier ones leave
+    kept = independent_columns(A, rows)
+    dropped = tuple(name for j, name in enumerate(encoding.fixed_names) if j not in kept)
+    if dropped:
+        A = A.select_fixed(kept)
+    if A.n <= len(kept):
+        raise ModelError(
+            f"{A.n} rows cannot tell {len(kept)} fixed effects and a residual variance apart: use more data "
+            "or fewer terms"
+        )
+    rows = selected(rows, kept)
+    A = conditioned(A, rows)
+    # 2) the pattern of the factor, and whether it fits
+    criterion = ProfiledDeviance.of(System.of(encoding, A, n_jobs), reml=reml)
+    _check_parameters(criterion)
+    # 3) what the data cannot tell
+    return criterion, Model(kept, dropped, identify(criterion, rows))
+
+
+def _check_room(encoding: Encoding) -> None:
+    """Do the products of a wide fixed part fit in memory?"""
+    p = len(encoding.fixed_names)
+    effects = sum(block.grouping.n_levels * len(block.columns) for block in encoding.random)
+    check_room(
+        8.0 * p * (SQUARES * p + COPIES * effects),
+        f"the fixed part has {p:,} columns beside {effects:,} random effects, and their products would "
+        "need {}: make its largest factor a random term, or use a coarser one",
+    )
+
+
+def _check_parameters(criterion: ProfiledDeviance) -> None:
+    n = criterion.system.A.n
+    most = MOST_PARAMETERS if criterion.n_par <= n else MOST_BEYOND_ROWS
+    if criterion.n_par <= most:
+        return
+    columns, group = max(
+        ((b.columns, b.group) for b in criterion.system.encoding.random), key=lambda b: len(b[0])
+    )
+    rows = "" if criterion.n_par <= n else f" from fewer rows ({n:,})"
+    raise ModelError(
+        f"the random part has {criterion.n_par:,} variances and covariances, and {most:,} are the most that "
+        f"can be estimated{rows}: the term on '{group}' alone has {len(columns):,} columns that may all be "
+        "correlated; use fewer, or write (1 | g) + (1 | g:f) in place of (f | g) where f has many levels"
+    )
+
+
+def conditioned(A: CrossProducts, rows: Rows) -> CrossProducts:
+    """The fit of the fixed effects taken from y where it is nearly all of y; refused where it is all."""
+    size = A.products.yy + _total_weight(rows) * A.origin.y**2
+    A = A.with_small_response(rows)
+    if A.products.yy <= EXACT_FIT**2 * size:
+        raise ModelError(EXACT)
+    return A
+
+
+def _total_weight(rows: Rows) -> float:
+    if rows.encoding.weights is None:
+        return float(rows.n)
+    return sum(
+        float(design.nrows if design.weights is None else design.weights.sum()) for design in rows.designs()
+    )
