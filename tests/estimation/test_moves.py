@@ -54,3 +54,31 @@ def test_a_term_is_left_out_where_that_is_better(effects: float, left: bool) -> 
     search.try_without(np.array([0]))
     assert (search.par[0] == 0.0) == left
     assert (search.value < value) == left
+
+
+def test_exact_steps_come_down_and_are_counted_at_their_price() -> None:
+    search = _search(3.0, 0.5)
+    value = search.value
+    search.descend_exactly(8)
+    assert search.value < value - 1.0
+    assert search.value == pytest.approx(search.compiled.value(search.par), abs=1e-9)
+    steps, rest = divmod(search.evaluations, 1 + descent.EXACT)
+    assert 3 <= steps <= 8 and rest <= 2
+    assert search.gradients == 3 * (search.evaluations - steps - rest) // descent.EXACT
+
+
+def test_exact_steps_end_where_nothing_is_left_of_the_response() -> None:
+    search = _search(3.0, 0.5)
+
+    class Exact:
+        def value(self, par: np.ndarray) -> float:
+            return 0.0
+
+        def gradient(self, par: np.ndarray) -> np.ndarray:
+            raise ValueError("not a number")
+
+        hessian = gradient
+
+    search.compiled = Exact()  # type: ignore[assignment]
+    search.descend_exactly(8)
+    assert search.par.tolist() == [0.5] and search.evaluations == 0

@@ -27,16 +27,16 @@ LOST = "lost in rounding error"
 PIVOT_EVERY = 8
 # A search that has not ended after so many evaluations takes steps with the exact Hessian, where it costs so
 # few flops: the other is far too large along a curved valley.
-SLOW, SLOW_FLOPS = 60, 2e8
+SLOW, SLOW_FLOPS = 60, 2e7
 # Diagonal entries below this are tried at exactly zero.
 NEARLY_ZERO = 1e-2
 # An end is polished where the criterion could fall by more than this, and its Hessian tells how: parameters
 # are known to the root of it. Where an evaluation costs so few flops, that takes no time.
 FINISHED, ILL_CONDITIONED = 1e-14, 1e-6
 FINISHED_CHEAPLY, STEPS, FEW_FLOPS = 1e-18, 3, 1e6
-# The exact Hessian costs two gradients, each about three factorisations, for each parameter: it is computed
-# when that is below this many flops.
-CHEAP_FLOPS = 2e9
+# The exact Hessian costs two gradients, each about three factorisations, for each parameter: as much as so
+# many evaluations with derivatives. It is computed at the end when that is below so many flops.
+EXACT, CHEAP_FLOPS = 6, 2e9
 # Flops for each random effect that an evaluation costs beside the factorisation.
 OVERHEAD = 2e3
 # With more parameters than this, what an evaluation costs beside the factorisation is counted.
@@ -162,7 +162,7 @@ class Search(Generic[C]):
 
     def exact_hessian_costs_below(self, flops: float) -> bool:
         """Does it, and do the data tell the parameters apart?"""
-        return 6 * work(self.criterion) < flops and not hopeless(self.criterion)
+        return EXACT * work(self.criterion) < flops and not hopeless(self.criterion)
 
     def descend_exactly(self, most: int) -> None:
         """Newton steps with the exact Hessian, so many at most."""
@@ -181,7 +181,7 @@ class Search(Generic[C]):
             found = kernel.minimise(value, derivatives, self.par, TOLERANCE, most)
         except ValueError:  # nothing is left of the response, and the Hessian is no number
             return
-        self.evaluations += found["evaluations"]
+        self.evaluations += found["evaluations"] + EXACT * found["gradients"]
         self.gradients += found["gradients"] * (1 + 2 * len(self.par))
         if found["value"] < self.value:
             self.par, self.value = found["par"], found["value"]
