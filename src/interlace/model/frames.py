@@ -39,8 +39,8 @@ class Frames(Fitted):
         >>> m = interlace.lmer("Reaction ~ Days + (Days | Subject)", interlace.datasets.load("sleepstudy"))
         >>> print(m.augment().head(2).round(3).to_string(index=False))
          Reaction  Days Subject  .fitted  .resid  .hat  .cooksd  .fixed
-          249.560     0     308  253.664  -4.104 0.229    0.005 251.405
-          258.705     1     308  273.330 -14.625 0.170    0.040 261.872
+          249.560   0.0     308  253.664  -4.104 0.229    0.005 251.405
+          258.705   1.0     308  273.330 -14.625 0.170    0.040 261.872
         """
         return with_columns(self._fit.design, broom.row_columns(self._fit))
 
@@ -79,7 +79,7 @@ class Frames(Fitted):
         >>> m.tidy(ddf="asymptotic")[["effect", "group", "term", "estimate", "std.error"]].round(3)
              effect     group             term  estimate  std.error
         0     fixed       NaN        Intercept  1527.500     19.383
-        1  ran_pars     Batch    sd__Intercept    42.001     17.930
+        1  ran_pars     Batch    sd__Intercept    42.001     17.056
         2  ran_pars  Residual  sd__Observation    49.510      7.146
         """
         return broom.tidy(

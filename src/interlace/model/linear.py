@@ -20,6 +20,7 @@ from interlace.model.rows import Rows
 from interlace.model.tests import Tests
 from interlace.model.validation import Validation
 from interlace.model.variances import Components
+from interlace.model.verdicts import Verdicts
 from interlace.model.words import Words
 from interlace.precision.singular import TOLERANCE
 from interlace.refitting.refit import refit, refit_many
@@ -39,6 +40,7 @@ class LinearMixedModel(
     Hierarchy,
     Deletions,
     Frames,
+    Verdicts,
     Validation,
     Words,
 ):

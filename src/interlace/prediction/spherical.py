@@ -53,6 +53,10 @@ class Spherical:
         plain = all(block.known is None for block in fit.encoding.random)
         return cls(sp.hstack(parts, format="csr"), sp.block_diag(priors, format="csr"), tuple(begins), plain)
 
+    def taken(self, rows: Index) -> Spherical:
+        """The same for these rows, in this order."""
+        return Spherical(self.S[rows], self.Q, self.begins, self.plain)
+
     def components(self) -> Index:
         """Per row, the number of its component: rows of different ones share no random effects, (n,)."""
         import scipy.sparse as sp

@@ -148,6 +148,11 @@ def _column(fit: Fit, level: object) -> Factor:
     return factor
 
 
+def level_of_rows(fit: Fit, column: object) -> Index:
+    """The place of each row used in the order of a column, or of values per row."""
+    return _column(fit, column).codes
+
+
 def _together(found: Cases, delete: object) -> Cases:
     """One set of those whose labels are given."""
     given = _labels(delete)

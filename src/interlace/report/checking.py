@@ -1,0 +1,415 @@
+"""What a model assumes, and whether the data speak against it: one line for each assumption."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from interlace.arrays import Array, Index
+from interlace.errors import DataError, shown
+from interlace.estimation.fit import Fit
+from interlace.inference.estimates import chi2_p_value, p_values
+from interlace.options import number
+from interlace.precision.singular import is_singular
+from interlace.precision.varpar import VarianceParameters
+from interlace.prediction.innovations import innovations
+from interlace.prediction.ranef import blocks_by_group, conditional_covariance
+from interlace.prediction.residuals import fitted, marginal_fitted, residuals
+from interlace.prediction.spherical import Spherical
+from interlace.refitting.deleted import method_of
+from interlace.refitting.influence import measured
+from interlace.refitting.left_out import cases, level_of_rows, row_labels
+from interlace.report.added import added, constant, numbers
+from interlace.report.collinearity import collinearity
+from interlace.report.simulated import Simulated
+from interlace.tables.table import Table
+from interlace.text import listed
+from interlace.variances.varcorr_se import varcorr_se_table
+
+FINE, LOOK, SAID = "ok", "look", "-"
+MANY_LEVELS = 3_000  # of a factor: beyond this its influence is not asked for
+VIF, WEAK = 10.0, 0.5
+SHAPIRO = 5_000  # rows up to which Shapiro and Wilk's test is taken
+DRAWS = 2e7  # numbers that simulated responses may be
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One check."""
+
+    check: str
+    about: str
+    statistic: str
+    value: float
+    p: float
+    verdict: str
+    reading: str
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """All checks of a fit, at a level `alpha` each."""
+
+    fit: Fit
+    alpha: float
+    order: Any
+    n: int
+    seed: object
+    parameters: VarianceParameters
+
+    def table(self) -> Table:
+        """A row for each line."""
+        lines = [line for part in self._parts() for line in part]
+        names = ("about", "statistic", "value", "p", "verdict", "reading")
+        columns = {name: [getattr(line, name) for line in lines] for name in names}
+        note = f"look: p < {self.alpha:g}, or the cut-off that the reading states; each line by itself"
+        return Table.of(columns, [line.check for line in lines], name="check", note=note)
+
+    def _parts(self) -> Iterator[Iterator[Line]]:
+        yield self._residuals()
+        yield self._random_effects()
+        yield self._spread_by_group()
+        yield self._covariates()
+        yield self._order()
+        yield self._levels()
+        yield self._terms()
+        yield self._collinear()
+        yield self._simulations()
+
+    def _tested(
+        self, check: str, about: str, statistic: str, found: tuple[float, float], bad: str, good: str
+    ) -> Line:
+        value, p = found
+        if not np.isfinite(p):
+            return Line(check, about, statistic, value, p, SAID, "not tested: too little to test it by")
+        wrong = p < self.alpha
+        return Line(check, about, statistic, value, p, LOOK if wrong else FINE, bad if wrong else good)
+
+    # ---- rows ---
+
+    def _residuals(self) -> Iterator[Line]:
+        fit = self.fit
+        r = residuals(fit, kind="studentized")
+        r = r[np.isfinite(r)]
+        name, found = normality(r)
+        yield self._tested(
+            "normality", "residuals", name, found, "tails or skewness are not normal", "normal"
+        )
+        found = breusch_pagan(fit)
+        yield self._tested(
+            "heteroscedasticity", "fitted values", "chisq(1)", found,
+            "the variance changes with the fitted value", "the variance is the same for all fitted values",
+        )  # fmt: skip
+        t = residuals(fit, kind="externally-studentized")
+        df = fit.A.n - (len(fit.kept) if fit.reml else 0) - 1
+        p = np.minimum(1.0, p_values(t, df) * len(t))
+        worst = int(np.nanargmax(np.abs(t)))
+        names = listed([str(x) for x in row_labels(fit)[p < self.alpha]], 5)
+        yield self._tested(
+            "outlying rows", "residuals", "max |t|", (float(abs(t[worst])), float(p[worst])),
+            f"rows {names}, by Bonferroni's rule", "no row lies outside",
+        )  # fmt: skip
+
+    # ---- levels ---
+
+    def _random_effects(self) -> Iterator[Line]:
+        fit = self.fit
+        for group, blocks in blocks_by_group(fit).items():
+            z, distance, k = standardized_modes(fit, blocks)
+            for j, column in enumerate(name for i in blocks for name in fit.encoding.random[i].columns):
+                values = z[:, j][np.isfinite(z[:, j])]
+                name, found = normality(values)
+                yield self._tested(
+                    "normality",
+                    f"{column}|{group}",
+                    name,
+                    found,
+                    "the random effects are not normal",
+                    "normal",
+                )
+            labels = fit.encoding.random[blocks[0]].levels
+            yield self._outlying(group, labels, distance, k)
+            yield from self._reliability(group, blocks)
+
+    def _outlying(self, group: str, labels: Array, distance: Array, k: int) -> Line:
+        p = np.minimum(1.0, np.asarray(chi2_p_value(distance, k)) * max(np.isfinite(distance).sum(), 1))
+        if not np.isfinite(distance).any():
+            found, names = (np.nan, np.nan), ""
+        else:
+            worst = int(np.nanargmax(distance))
+            found = float(distance[worst]), float(p[worst])
+            names = listed([str(x) for x in labels[p < self.alpha]], 5)
+        return self._tested(
+            "outlying levels", group, f"max chisq({k})", found,
+            f"levels {names}, by Bonferroni's rule", "no level lies outside",
+        )  # fmt: skip
+
+    def _reliability(self, group: str, blocks: list[int]) -> Iterator[Line]:
+        covariance, j = conditional_covariance(self.fit)[group], 0
+        for i in blocks:
+            T = self.fit.solution.factors[i]
+            prior = self.fit.scale * np.einsum("ab,ab->a", T, T)
+            for column, variance in zip(self.fit.encoding.random[i].columns, prior, strict=True):
+                share = 1 - covariance[:, j, j].mean() / variance if variance > 0 else np.nan
+                about, j = f"{column}|{group}", j + 1
+                yield Line("reliability", about, "share", float(share), np.nan, SAID,
+                           "of the variance of the estimated effects that is not error")  # fmt: skip
+
+    def _spread_by_group(self) -> Iterator[Line]:
+        for group, blocks in blocks_by_group(self.fit).items():
+            codes, block = self.fit.design.random[blocks[0]].codes, self.fit.encoding.random[blocks[0]]
+            found, deviation, there, df = bartlett(self.fit, codes)
+            p = 2 * np.minimum(_chi2(deviation, df), 1 - _chi2(deviation, df)) * max(len(there), 1)
+            names = listed([str(block.levels[j]) for j in there[p < self.alpha]], 5)
+            yield self._tested(
+                "heteroscedasticity", group, f"chisq({max(len(there) - 1, 0)})", found,
+                f"levels differ in variance{': ' * bool(names)}{names}", "levels have one variance",
+            )  # fmt: skip
+
+    def _levels(self) -> Iterator[Line]:
+        """Levels whose absence moves the coefficients by more than the model allows of."""
+        fit = self.fit
+        for group, blocks in blocks_by_group(fit).items():
+            labels = fit.encoding.random[blocks[0]].levels
+            if not 2 <= len(labels) <= MANY_LEVELS or not len(fit.names):
+                continue
+            chosen, without = cases(fit, group, None), method_of(fit, "fixed")
+            rows = [influenced(fit, without(one)) for one in chosen.rows]
+            cook, p = np.array(rows).T
+            p = np.minimum(1.0, p * len(p))
+            cut = 4 / len(cook)
+            wrong = (p < self.alpha) & (cook > cut)
+            names = listed([str(x) for x, bad in zip(chosen.labels, wrong, strict=True) if bad], 5)
+            worst = int(np.nanargmax(cook))
+            reading = f"levels {names}: cooksd above 4/{len(cook)} = {cut:.3g}, and more than chance allows"
+            good = f"no level has cooksd above 4/{len(cook)} by more than chance"
+            yield Line("influential levels", group, "max cooksd", float(cook[worst]), float(np.nanmin(p)),
+                       LOOK if wrong.any() else FINE, reading if wrong.any() else good)  # fmt: skip
+
+    # ---- the fixed part ---
+
+    def _covariates(self) -> Iterator[Line]:
+        fit = self.fit
+        for name, x in numbers(fit).items():
+            if len(np.unique(x)) > 2:
+                t, df, p = added(fit, (x - x.mean()) ** 2)
+                if np.isfinite(t):
+                    yield self._tested("linearity", name, f"t({df:.0f})", (t, p),
+                                       f"a square of {name} is missing", "straight")  # fmt: skip
+            for group, blocks in blocks_by_group(fit).items():
+                codes = fit.design.random[blocks[0]].codes
+                if constant(x, codes):
+                    continue
+                t, df, p = added(fit, means_of(x, codes))
+                if np.isfinite(t):
+                    yield self._tested(
+                        "heterogeneity bias", f"{name} within {group}", f"t({df:.0f})", (t, p),
+                        f"slopes within and between levels differ: add the means of {name} by {group}",
+                        "one slope within and between levels",
+                    )  # fmt: skip
+
+    def _collinear(self) -> Iterator[Line]:
+        for name, row in collinearity(self.fit).iterrows():
+            wrong = row["gvif_root"] ** 2 > VIF
+            where = f"{'above' if wrong else 'below'} {VIF:g} (vif^(1/df))"
+            reading = f"{where}, interval {row['lower']:.3g} to {row['upper']:.3g}"
+            yield Line(
+                "collinearity", str(name), "vif", float(row["vif"]), np.nan, LOOK if wrong else FINE, reading
+            )
+
+    # ---- the random part ---
+
+    def _terms(self) -> Iterator[Line]:
+        table = varcorr_se_table(self.fit, self.parameters)
+        rows = table[table["term2"].isna()].iloc[:-1]
+        for _, row in rows.iterrows():
+            about, sd, se = f"{row['term1']}|{row['group']}", float(row["sd"]), float(row["sd_se"])
+            if not sd > 0 or not np.isfinite(se):
+                yield Line("random part", about, "sd", sd, np.nan, LOOK, "no variance: leave the term out")
+            else:
+                weak = se > WEAK * sd
+                reading = (
+                    f"standard error {se:.3g}: {'hardly known' if weak else 'known'} (cut-off {WEAK:g} sd)"
+                )
+                yield Line("random part", about, "sd", sd, np.nan, LOOK if weak else FINE, reading)
+        if is_singular(self.fit) and all(rows["sd"] > 0):
+            yield Line("random part", "correlations", "", np.nan, np.nan, LOOK,
+                       "singular: some combination of the random effects has no variance")  # fmt: skip
+
+    # ---- order and simulation ---
+
+    def _order(self) -> Iterator[Line]:
+        if self.order is None:
+            yield Line("autocorrelation", "order of rows", "r", np.nan, np.nan, SAID,
+                       "not tested: name a column by order=")  # fmt: skip
+            return
+        found = autocorrelation(self.fit, self.order)
+        about = self.order if isinstance(self.order, str) else "the given order"
+        bad, good = "neighbours within levels are alike or opposed", "neighbours are independent"
+        yield self._tested("autocorrelation", about, "r", found, bad, good)
+
+    def _simulations(self) -> Iterator[Line]:
+        fit, m = self.fit, int(max(99, min(self.n, DRAWS // self.fit.A.n)))
+        drawn = Simulated.of(fit, "rotated", m, self.seed)
+        about = "rotated quantile residuals"
+        yield self._tested("uniformity", about, "D", drawn.uniformity(), "not uniform", "uniform")
+        yield self._tested("dispersion", f"{m} new responses", "ratio", drawn.dispersion(fit),
+                           "the variance is not that of the model", "as the model has it")  # fmt: skip
+        bad, good = "more or fewer rows beyond all draws than by chance", "as many as by chance"
+        yield self._tested("outliers", f"{m} new responses", "rows beyond", drawn.outliers(), bad, good)
+        bad, good = "quantiles change with the prediction", "the same for all predictions"
+        found = drawn.quantiles(marginal_fitted(fit))
+        yield self._tested("quantiles", f"{about} by prediction", "chisq", found, bad, good)
+        for name, found in drawn.predictive().items():
+            yield self._tested("posterior predictive", name, name, found,
+                               f"the response has another {name} than what the model draws",
+                               "among what the model draws")  # fmt: skip
+
+
+def checks(
+    fit: Fit, *, order: Any, alpha: object, n: int, seed: object, parameters: VarianceParameters
+) -> Table:
+    """See `LinearMixedModel.check`."""
+    level = number("alpha", alpha)
+    if not 0 < level < 1:
+        raise DataError(f"alpha must lie between 0 and 1, not {shown(alpha)}")
+    return Checks(fit, level, order, n, seed, parameters).table()
+
+
+def normality(values: Array) -> tuple[str, tuple[float, float]]:
+    """Shapiro and Wilk's test; of very many values D'Agostino and Pearson's."""
+    from scipy import stats
+
+    if len(values) < 3 or not np.ptp(values) > 0:
+        return "W", (np.nan, np.nan)
+    if len(values) <= SHAPIRO:
+        found = stats.shapiro(values)
+        return "W", (float(found.statistic), float(found.pvalue))
+    found = stats.normaltest(values)
+    return "chisq(2)", (float(found.statistic), float(found.pvalue))
+
+
+def breusch_pagan(fit: Fit) -> tuple[float, float]:
+    """Of squared Pearson residuals on fitted values, as R's performance has it."""
+    u = residuals(fit, kind="pearson") ** 2
+    u = u / (fit.scale * (fit.A.n - len(fit.names) - fit.criterion.parameters.counted - 1) / fit.A.n)
+    x = fitted(fit)
+    x = x - x.mean()
+    size = float(x @ x)
+    if not size > 0:
+        return np.nan, np.nan
+    chisq = float(x @ u) ** 2 / size / 2
+    return chisq, float(chi2_p_value(chisq, 1))
+
+
+def standardized_modes(fit: Fit, blocks: list[int]) -> tuple[Array, Array, int]:
+    """Conditional modes over their own standard deviation, (levels, k), and ``u'Var(u)^-1 u``, (levels,).
+
+    ``Var`` is that of the conditional modes, the covariance of the random effects less the conditional one.
+    """
+    group = fit.encoding.random[blocks[0]].group
+    b = np.hstack([fit.solution.b[i] for i in blocks])
+    G = np.zeros((b.shape[1],) * 2)
+    at = 0
+    for i in blocks:
+        T = fit.solution.factors[i]
+        G[at : at + len(T), at : at + len(T)] = fit.scale * T @ T.T
+        at += len(T)
+    prior = np.diagonal(G)
+    var = G - conditional_covariance(fit)[group]
+    own = np.diagonal(var, axis1=1, axis2=2)
+    z = np.full(b.shape, np.nan)
+    known = own > 1e-9 * np.where(prior > 0, prior, np.inf)
+    z[known] = b[known] / np.sqrt(own[known])
+    unit = np.sqrt(np.where(own > 0, own, 1.0))
+    R = var / (unit[:, :, None] * unit[:, None, :])
+    value, vectors = np.linalg.eigh(R)
+    share = np.einsum("lij,li->lj", vectors, b / unit)
+    kept = value > 1e-6
+    distance = np.where(kept, share**2 / np.where(kept, value, 1.0), 0.0).sum(axis=1)
+    rank = int(kept.sum(axis=1).max(initial=0))
+    whole = known.all(axis=1) & (kept.sum(axis=1) == rank)
+    return z, np.where(whole, distance, np.nan), max(rank, 1)
+
+
+def bartlett(fit: Fit, codes: Index) -> tuple[tuple[float, float], Array, Index, Array]:
+    """Bartlett's test of one variance for all levels, of residuals of a regression within each.
+
+    Returns
+    -------
+    found : statistic and p
+    deviation : ndarray
+        Sums of squares of the levels over the pooled variance.
+    there : ndarray of int
+        Levels with two degrees of freedom or more.
+    df : ndarray
+    """
+    from interlace.prediction.least_squares import WithinLevels
+
+    within = WithinLevels.of(fit, codes)
+    w = np.ones(fit.A.n) if fit.design.weights is None else fit.design.weights
+    squares = np.bincount(codes, weights=w * within.residuals**2)
+    df = np.rint(np.bincount(codes, weights=within.left))
+    there = np.flatnonzero((df >= 2) & (squares > 0))
+    if len(there) < 2:
+        return (np.nan, np.nan), np.zeros(0), there[:0], np.zeros(0)
+    ss, v = squares[there], df[there]
+    pooled = ss.sum() / v.sum()
+    correction = 1 + ((1 / v).sum() - 1 / v.sum()) / (3 * (len(v) - 1))
+    chisq = (v.sum() * np.log(pooled) - (v * np.log(ss / v)).sum()) / correction
+    return (float(chisq), float(chi2_p_value(chisq, len(v) - 1))), ss / pooled, there, v
+
+
+def _chi2(value: Array, df: Array) -> Array:
+    from scipy import special
+
+    return np.asarray(special.chdtr(df, value))
+
+
+def influenced(fit: Fit, one: Any) -> tuple[float, float]:
+    """Cook's distance of a deletion, and how often the change of the coefficients is as large by chance.
+
+    ``Var(beta - beta_(a)) = C_(a) - C``, as beta is the best estimate.
+    """
+    kept = list(one.kept)
+    d, C = fit.solution.beta[kept] - one.beta, fit.vcov[np.ix_(kept, kept)]
+    unit = 1 / np.sqrt(np.diagonal(C))
+    value, vectors = np.linalg.eigh((one.vcov - C) * np.outer(unit, unit))
+    there = value > 1e-8
+    chisq = float((((vectors.T @ (d * unit))[there]) ** 2 / value[there]).sum())
+    p = float(chi2_p_value(chisq, int(there.sum()))) if there.any() else 1.0
+    return measured(fit, one, np.arange(len(fit.names)))[0], p
+
+
+def means_of(x: Array, codes: Index) -> Array:
+    """The mean of the level of each row."""
+    rows = np.bincount(codes)
+    sums = np.bincount(codes, weights=x)
+    return sums[codes] / rows[codes]
+
+
+def autocorrelation(fit: Fit, order: Any) -> tuple[float, float]:
+    """Correlation of neighbours within levels of the innermost factor, of residuals in that order.
+
+    The residuals are those by Cholesky factor with rows in the order, which are independent where the model
+    holds; p is by the normal distribution of the sum of their products.
+    """
+    place = level_of_rows(fit, order)
+    groups = blocks_by_group(fit)
+    inner = max(groups.values(), key=lambda blocks: len(fit.encoding.random[blocks[0]].levels))[0]
+    codes = fit.design.random[inner].codes
+    rows = np.lexsort((place, codes))
+    w = fit.design.weights
+    y = fit.design.y
+    assert y is not None
+    r = (y - marginal_fitted(fit)) / fit.sigma * (1.0 if w is None else np.sqrt(w))
+    e = innovations(Spherical.of(fit).taken(rows), r[rows])
+    same = codes[rows][1:] == codes[rows][:-1]
+    if not same.any():
+        return np.nan, np.nan
+    sums = float((e[1:] * e[:-1])[same].sum())
+    z = sums / np.sqrt(same.sum())
+    return sums / float((e**2).mean() * same.sum()), float(p_values(np.array([z]), np.inf)[0])

@@ -1,0 +1,117 @@
+"""Residuals as places among simulated responses, by the definitions of R's DHARMa."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from interlace.arrays import Array
+from interlace.estimation.fit import Fit
+from interlace.options import count, generator, word
+from interlace.prediction.residuals import fitted, marginal, marginal_fitted
+from interlace.prediction.simulate import simulate
+
+KINDS = ("new", "conditional", "rotated")
+
+
+@dataclass(frozen=True, slots=True)
+class Simulated:
+    """Responses drawn from the model, and where the data stand among them.
+
+    Attributes
+    ----------
+    y : ndarray, (n,)
+    draws : ndarray, (n, m)
+    kind : {"new", "conditional", "rotated"}
+    places : ndarray, (n,)
+        From 0 to 1; uniform where the model holds.
+    """
+
+    y: Array
+    draws: Array
+    kind: str
+    places: Array
+
+    @classmethod
+    def of(cls, fit: Fit, kind: str, m: int, seed: object) -> Simulated:
+        """See `LinearMixedModel.quantile_residuals`."""
+        kind, m, rng = word("kind", kind, KINDS), count("n", m), generator(seed)
+        y = fit.design.y
+        assert y is not None
+        if kind == "conditional":
+            w = fit.design.weights
+            sd = fit.sigma if w is None else (fit.sigma / np.sqrt(w))[:, None]
+            draws = fitted(fit)[:, None] + sd * rng.standard_normal((len(y), m))
+        else:
+            draws = simulate(fit, m, seed=rng)
+        if kind == "rotated":
+            from scipy import special  # slow to import
+
+            return cls(y, draws, kind, special.ndtr(marginal(fit, "marginal-cholesky")))
+        return cls(y, draws, kind, _places(y, draws, rng))
+
+    def uniformity(self) -> tuple[float, float]:
+        """Kolmogorov and Smirnov's distance of the places from a uniform distribution, and its p-value."""
+        from scipy import stats
+
+        found = stats.kstest(self.places, "uniform")
+        return float(found.statistic), float(found.pvalue)
+
+    def dispersion(self, fit: Fit) -> tuple[float, float]:
+        """Variance of the response about its prediction over the mean of that of the draws, two-sided."""
+        centre = fitted(fit) if self.kind == "conditional" else marginal_fitted(fit)
+        observed = float(np.var(self.y - centre))
+        drawn = np.var(self.draws - centre[:, None], axis=0)
+        return observed / float(drawn.mean()), monte_carlo(observed, drawn)
+
+    def outliers(self) -> tuple[float, float]:
+        """How many rows lie beyond all their draws, and the binomial p-value with the share 2 / (m + 1)."""
+        from scipy import stats
+
+        beyond = int(((self.y < self.draws.min(axis=1)) | (self.y > self.draws.max(axis=1))).sum())
+        share = 2 / (self.draws.shape[1] + 1)
+        return float(beyond), float(stats.binomtest(beyond, len(self.y), share).pvalue)
+
+    def quantiles(self, predicted: Array, groups: int = 10) -> tuple[float, float]:
+        """Do the places depend on the prediction? Chi-square of quarters of places by tenths of it."""
+        from scipy import stats
+
+        n = len(predicted)
+        groups = min(groups, n // 40)
+        if groups < 2:
+            return np.nan, np.nan
+        tenth = np.argsort(np.argsort(predicted, kind="stable"), kind="stable") * groups // n
+        quarter = np.minimum((4 * np.argsort(np.argsort(self.places, kind="stable"))) // n, 3)
+        table = np.zeros((groups, 4))
+        np.add.at(table, (tenth, quarter), 1)
+        found = stats.chi2_contingency(table, correction=False)
+        return float(found.statistic), float(found.pvalue)
+
+    def predictive(self) -> dict[str, tuple[float, float]]:
+        """Skewness and kurtosis of the response among those of the draws, with two-sided p-values."""
+        out = {}
+        for name, power in (("skewness", 3), ("kurtosis", 4)):
+            drawn = _moment(self.draws, power)
+            observed = float(_moment(self.y[:, None], power)[0])
+            out[name] = observed, monte_carlo(observed, drawn)
+        return out
+
+
+def _places(y: Array, draws: Array, rng: np.random.Generator) -> Array:
+    """DHARMa's: between the shares of draws below and not above the response, at random where they differ."""
+    below, not_above = (draws < y[:, None]).mean(axis=1), (draws <= y[:, None]).mean(axis=1)
+    return below + (not_above - below) * rng.random(len(y))
+
+
+def monte_carlo(observed: float, drawn: Array) -> float:
+    """Two-sided p-value of a value among draws, never zero."""
+    m = len(drawn)
+    lower, upper = (1 + (drawn <= observed).sum()) / (m + 1), (1 + (drawn >= observed).sum()) / (m + 1)
+    return float(min(1.0, 2 * min(lower, upper)))
+
+
+def _moment(values: Array, power: int) -> Array:
+    centred = values - values.mean(axis=0)
+    sd = np.sqrt((centred**2).mean(axis=0))
+    return np.asarray((centred**power).mean(axis=0) / sd**power)
