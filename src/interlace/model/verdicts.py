@@ -42,10 +42,10 @@ class Verdicts(Fitted):
             values, as R's performance defines it (with sigma of the model); Bartlett's of the variances
             within levels. "outlying rows": the largest externally studentized residual. "outlying levels":
             ``u'Var(u)^-1 u`` of random effects. "influential levels": Cook's distance above 4 / J, where the
-            coefficients change by more than chance (``Var(beta - beta_()) = C_() - C``). "linearity": a square
-            of a covariate, tested at the fitted theta. "heterogeneity bias": its means by level, in the same
-            way (Mundlak's test).
-            "autocorrelation": neighbours within levels, of residuals by Cholesky factor in the order.
+            coefficients change by more than chance (``Var(beta - beta_()) = C_() - C``). "linearity": a
+            square of a covariate, tested at the fitted theta. "heterogeneity bias": its means by level, in
+            the same way (Mundlak's test). "autocorrelation": neighbours within
+            levels, of residuals by Cholesky factor in the order.
             "random part": a standard deviation that is zero, or less than twice its standard error.
             "collinearity": generalised variance inflation above 10. "uniformity", "dispersion", "outliers",
             "quantiles": DHARMa's tests on `quantile_residuals(kind="rotated")` and on new responses.
