@@ -9,6 +9,7 @@
 #   make bench   time, memory and agreement beside lme4 and Python peers (BENCH="--quick": the small problems)
 #   make bench-inference   time and memory of tests beside lmerTest and pbkrtest (BENCH="--resume": go on)
 #   make scaling   how time and memory grow with rows and levels (SCALING="--largest 1000000")
+#   make coverage  how often intervals cover the truth in small designs; an hour or two (COVERAGE="--sets 200")
 #   make clean   remove everything that was made
 #
 # PYTHON=python3.12 chooses the interpreter, JOBS=4 the number of test processes.
@@ -31,7 +32,7 @@ requirements = $$($(PY) -c "import functools, tomllib; p = tomllib.load(open('py
 SOURCES := pyproject.toml CMakeLists.txt README.md LICENSE \
            $(shell find core src -type f ! -name '*.pyc' ! -name '*.so' 2>/dev/null)
 
-.PHONY: demo test slow fuzz laws differential check bench bench-inference scaling clean
+.PHONY: demo test slow fuzz laws differential check bench bench-inference scaling coverage clean
 
 demo: .stamp-install
 	$(VENV)/bin/interlace fit "Reaction ~ Days + (Days | Subject)" sleepstudy
@@ -65,6 +66,9 @@ bench-inference: .stamp-install
 
 scaling: .stamp-test .stamp-install
 	$(PY) benchmarks/scaling.py $(SCALING)
+
+coverage: .stamp-install
+	$(ONE_THREAD) $(PY) benchmarks/coverage.py $(COVERAGE)
 
 clean:
 	rm -rf $(VENV) .bench-venv build dist .stamp-* .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,4 +1,4 @@
-# One table of coefficients by lmerTest (Satterthwaite) or pbkrtest (Kenward-Roger), or one of marginal means by emmeans, which
+# One table of intervals by lme4 (profiles, or standard errors of 1,000 draws of bootMer), or of coefficients by lmerTest (Satterthwaite) or pbkrtest (Kenward-Roger), or one of marginal means by emmeans, which
 # calls these, as JSON:
 #   Rscript inference.R FORMULA CSV FACTORS METHOD OUT SECONDS MEANS
 # The model is fitted by lme4::lmer; what lmerTest adds to a fit (its Hessian) is part of the table, as it is in interlace.
@@ -15,7 +15,7 @@ report <- function(fields) {
   file.rename(paste0(out, ".new"), out)
 }
 
-package <- if (method == "satterthwaite") "lmerTest" else "pbkrtest"
+package <- switch(method, satterthwaite = "lmerTest", `kenward-roger` = "pbkrtest", "lme4")
 start <- now()
 model <- suppressMessages(suppressWarnings(lme4::lmer(formula, data)))
 found <- list(version = sprintf('"%s (lme4 %s, R %s)"', packageVersion(package), packageVersion("lme4"), getRversion()),
@@ -33,7 +33,17 @@ means <- function() {  # without its bounds on rows, above which it has no degre
                                           pbkrtest.limit = Inf, rg.limit = Inf))
   cbind(`Std. Error` = found$SE, df = found$df)
 }
-table <- if (nzchar(specs)) means else if (method == "satterthwaite") satterthwaite else kenward_roger
+profile_ends <- function() {
+  ends <- confint(model, method = "profile", quiet = TRUE)
+  cbind(`Std. Error` = ends[, 2] - ends[, 1], df = ends[, 2])
+}
+parameters <- function(m) c(as.data.frame(VarCorr(m), order = "lower.tri")$sdcor, fixef(m))
+draws <- function() {
+  se <- apply(bootMer(model, parameters, nsim = 1000, seed = 1)$t, 2, sd, na.rm = TRUE)
+  cbind(`Std. Error` = se, df = se)
+}
+table <- if (nzchar(specs)) means else switch(method, satterthwaite = satterthwaite, `kenward-roger` = kenward_roger,
+                                              profile = profile_ends, bootstrap = draws)
 
 invisible(gc())
 if (file.exists("/proc/self/clear_refs")) cat("5", file = "/proc/self/clear_refs")

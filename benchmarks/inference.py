@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for problem in options.problems:
         if not _has_data(problem, options.resume):
             continue
-        for method in options.methods:
+        for method in _methods(problem, options.methods):
             found = [_cell(problem, method, engine, options, with_r) for engine in options.engines]
             found = judge(found)
             cells += found
@@ -65,6 +65,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         target.write_text(text)
         print(f"\nwritten: {target}")
     return 0
+
+
+def _methods(problem: Problem, asked: list[str]) -> list[str]:
+    """Those of coefficients, or of intervals: the latter are left out where not all are asked for."""
+    if problem.intervals:
+        return list(problem.intervals) if asked == list(METHODS) else []
+    return asked
 
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:

@@ -159,6 +159,35 @@ PROBLEMS = [
         factors=("g", *(f"f{j}" for j in range(10))),
         means="f0",
     ),
+    Problem(
+        "sleep_intervals",
+        "sleepstudy, random slope",
+        "Reaction ~ Days",
+        (("Days", "Subject"),),
+        shipped("sleepstudy", "Reaction", "Days", "Subject"),
+        factors=("Subject",),
+        quick=True,
+        intervals=("profile", "bootstrap"),
+    ),
+    Problem(
+        "penicillin_intervals",
+        "penicillin, crossed",
+        "diameter ~ 1",
+        (("1", "plate"), ("1", "sample")),
+        shipped("penicillin", "diameter", "plate", "sample"),
+        factors=("plate", "sample"),
+        quick=True,
+        intervals=("profile", "bootstrap"),
+    ),
+    Problem(
+        "reading_4k_intervals",
+        "crossed, 80 x 50",
+        "y ~ c + length",
+        (("1", "S"), ("1", "I")),
+        reading(80, 50),
+        factors=("S", "I"),
+        intervals=("profile", "bootstrap"),
+    ),
 ]
 
 BY_NAME = {problem.name: problem for problem in PROBLEMS}

@@ -1,4 +1,4 @@
-"""One table of coefficients or means by interlace in this process: what it took, and its numbers, as JSON.
+"""One table of coefficients, means or intervals by interlace in this process: its cost and numbers, as JSON.
 
     python inference_worker.py PROBLEM METHOD FOLDER OUT SECONDS
 
@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from worker import MAX_WARM_CALLS, forget_peak, memory, version_of
+
+DRAWS = 1000  # of a bootstrap
 
 
 def main(problem_name: str, method: str, folder: str, out: str, seconds: str) -> None:
@@ -34,6 +36,8 @@ def main(problem_name: str, method: str, folder: str, out: str, seconds: str) ->
     def table() -> pd.DataFrame:
         # A model of its own each time, as a model remembers what it has computed.
         model = interlace.LinearMixedModel(fit)
+        if method in problem.intervals:
+            return intervals(model, method)
         return (
             model.emmeans(problem.means, ddf=method).frame if problem.means else model.coef_table(ddf=method)
         )
@@ -54,6 +58,15 @@ def main(problem_name: str, method: str, folder: str, out: str, seconds: str) ->
         table()
         found["warm"].append(time.perf_counter() - start)
     _report(out, found)
+
+
+def intervals(model: Any, method: str) -> Any:
+    """What stands for an answer: upper ends and widths of profiles; standard errors of a bootstrap, twice."""
+    if method == "profile":
+        found = model.confint(method="profile")
+        return found.assign(df=found["upper"], se=found["upper"] - found["lower"])
+    found = model.bootstrap(DRAWS, seed=1).summary()
+    return found.assign(df=found["se"])
 
 
 def _report(out: str, found: dict[str, Any]) -> None:

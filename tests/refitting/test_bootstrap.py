@@ -120,6 +120,8 @@ def test_confint_by_bootstrap(sleep: Any) -> None:
     found = sleep.confint(["Days", "sigma"], method="bootstrap", n=50, seed=1)
     expected = sleep.bootstrap(50, seed=1).confint().loc[["sigma", "Days"]]
     pd.testing.assert_frame_equal(pd.DataFrame(found), pd.DataFrame(expected))
+    basic = sleep.confint("sigma", method="bootstrap", kind="basic", n=50, seed=1)
+    assert list(basic.loc["sigma"]) == list(sleep.bootstrap(50, seed=1).confint("basic").loc["sigma"])
 
 
 @pytest.mark.filterwarnings("ignore::interlace.errors.InterlaceWarning")

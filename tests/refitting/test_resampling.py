@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import threading
 from statistics import NormalDist
 from typing import Any
 
@@ -10,6 +11,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from threadpoolctl import threadpool_info
 
 from interlace import lmer
 from interlace.datasets import load
@@ -204,6 +206,22 @@ def test_same_draws_by_processes(sleep: Any) -> None:
     with joblib.parallel_config(backend="loky", n_jobs=2):
         found = sleep.bootstrap(60, seed=5, statistic=lambda r: r.fixef, n_jobs=None)
     np.testing.assert_allclose(found.values, sleep.bootstrap(60, seed=5).values[:, -2:], rtol=1e-12)
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_no_more_threads_than_asked_for(n_jobs: int, sleep: Any) -> None:
+    """Within each worker BLAS has one thread, and so has the core."""
+    seen, workers = set(), set()
+
+    def look(m: Any) -> float:
+        workers.add(threading.get_ident())
+        seen.update(lib["num_threads"] for lib in threadpool_info() if lib["user_api"] == "blas")
+        return float(m.sigma)
+
+    before = [lib["num_threads"] for lib in threadpool_info()]
+    sleep.bootstrap(150, seed=1, statistic=look, n_jobs=n_jobs)
+    assert seen == {1} and len(workers - {threading.get_ident()}) <= n_jobs
+    assert [lib["num_threads"] for lib in threadpool_info()] == before
 
 
 def test_a_statistic_that_does_not_pickle_stays_behind(sleep: Any) -> None:

@@ -86,6 +86,7 @@ class Intervals(Fitted):
         ddf: DdfLike = "satterthwaite",
         n: int = SAMPLES,
         seed: int | None = None,
+        kind: str = "percentile",
     ) -> Table:
         """Confidence intervals: columns `estimate, lower, upper`, one row per parameter.
 
@@ -107,6 +108,8 @@ class Intervals(Fitted):
             Of the Wald intervals of coefficients; "asymptotic" gives those of lme4.
         n, seed : int
             Samples of the bootstrap, and what they are drawn by.
+        kind : {"percentile", "basic", "normal", "bca", "studentized"}
+            Of its intervals, see `Bootstrap.confint`; "studentized" has those of coefficients alone.
 
         Examples
         --------
@@ -122,7 +125,7 @@ class Intervals(Fitted):
         if method == "wald":
             return self._wald(parm, level, ddf)
         if method == "bootstrap":
-            return self._percentiles(parm, level, n, seed)
+            return self._drawn(parm, level, kind, n, seed)
         return profiles.intervals(self._fit, self._by, parm, level=level, criterion=criterion)
 
     def bootstrap(
@@ -206,11 +209,13 @@ class Intervals(Fitted):
             aux=aux, seed=seed, n_jobs=n_jobs, progress=progress,
         )  # fmt: skip
 
-    def _percentiles(self, parm: str | Iterable[str] | None, level: float, n: int, seed: int | None) -> Table:
+    def _drawn(
+        self, parm: str | Iterable[str] | None, level: float, kind: str, n: int, seed: int | None
+    ) -> Table:
         fixed = list(self._fit.names)
         random = [name for name in parameter_names(self._fit) if name not in fixed]
         names = profiles.chosen(parm, random, fixed)
-        table = self.bootstrap(n, seed=seed).confint(level=level)
+        table = self.bootstrap(n, seed=seed).confint(kind, level=level)
         kept = [name for name in table.index if name in names]
         rows = table.loc[kept]
         return Table.of({name: rows[name].to_numpy() for name in rows.columns}, kept, note=table.note)
@@ -234,7 +239,8 @@ class Intervals(Fitted):
             f"{level:.12g} Wald intervals: standard deviations by their logarithms, correlations by Fisher's "
             "z",
             fixed.ddf.note,
-            "NaN: at the edge of what is possible there is no standard error; take method='profile'" * empty,
+            "NaN or inf: at the edge of what is possible there is no standard error; take method='profile'"
+            * empty,
         ]
         return Table.of_rows([rows[name] for name in kept], ["estimate", "lower", "upper"], kept, note=note)
 

@@ -40,11 +40,14 @@ def wald_intervals(fit: Fit, parameters: VarianceParameters, level: float) -> li
 def _by_log(sd: float, se: float, z: float) -> _Ends:
     if not sd > 0 or not np.isfinite(se):
         return sd, np.nan, np.nan
-    return sd, float(sd * np.exp(-z * se / sd)), float(sd * np.exp(z * se / sd))
+    with np.errstate(
+        over="ignore", under="ignore"
+    ):  # a deviation next to zero: the ends are zero and infinite
+        return sd, float(sd * np.exp(-z * se / sd)), float(sd * np.exp(z * se / sd))
 
 
 def _by_fisher(r: float, se: float, z: float) -> _Ends:
-    if not np.isfinite(se):
+    if not np.isfinite(se) or not abs(r) < 1:
         return r, np.nan, np.nan
     middle, half = np.arctanh(r), z * se / (1 - r**2)
     return r, float(np.tanh(middle - half)), float(np.tanh(middle + half))
