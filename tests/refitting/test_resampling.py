@@ -373,3 +373,25 @@ def test_pictures(sleep: Any) -> None:
 def test_residual_effects_follow_the_definition(sleep: Any) -> None:
     found, u = Residuals.of(sleep.fit).effects[0], sleep.fit.solution.b[0]
     np.testing.assert_allclose(found, spread(u, sleep.sigma * sleep.fit.solution.factors[0]))
+
+
+def test_what_some_refits_do_not_have_is_said(sleep: Any) -> None:
+    b = sleep.bootstrap(9, seed=1, statistic=lambda r: [np.nan, r.sigma])
+    for table in (b.confint(), b.summary(), b.pvalues()):
+        assert "9 of 9 refits have no statistic_1" in table.note
+    assert np.isnan(b.pvalues()["p"].iloc[0]) and b.pvalues()["p"].iloc[1] == 0.1
+    with pytest.raises(ModelError, match="two draws"):
+        sleep.bootstrap(1, seed=1).confint("normal")
+    with pytest.raises(DataError, match="se gave 2 standard errors, and the statistic has 6"):
+        sleep.bootstrap(3, seed=1, se=lambda r: r.se)
+
+
+def test_a_known_covariance_of_levels_cannot_be_drawn_from() -> None:
+    s = load("sleepstudy").astype({"Subject": str})
+    ids = sorted(s["Subject"].unique())
+    K = pd.DataFrame(np.eye(18) + 0.3, index=ids, columns=ids)
+    m = lmer("Reaction ~ Days + (1 | Subject)", s, known={"Subject": K})
+    assert m.bootstrap(3, seed=1).n == 3
+    for kind in KINDS[1:]:
+        with pytest.raises(ModelError, match="known covariance"):
+            m.bootstrap(3, kind=kind)

@@ -173,12 +173,17 @@ class Plan:
 
     def _as_many(self, found: Any, what: str, words: str) -> Array:
         values = numbers(pd.Series(found) if isinstance(found, dict) else found)
-        if len(values) != len(self.names):
+        if len(values) == len(self.names):
+            return values
+        if what == "se":
             raise DataError(
-                f"the {what} gave {len(self.names)} {words} for the model and {len(values)} for a refit; it "
-                "must always give as many"
+                f"the function se gave {len(values)} standard errors, and the statistic has "
+                f"{len(self.names)} numbers: one for each"
             )
-        return values
+        raise DataError(
+            f"the {what} gave {len(self.names)} {words} for the model and {len(values)} for a refit; it must "
+            "always give as many"
+        )
 
     def _refuse_lost(self) -> None:
         for function in (self.statistic, self.spread):

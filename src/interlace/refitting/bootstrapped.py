@@ -141,7 +141,13 @@ class Bootstrap:
     def _note(self) -> list[str]:
         singular = f"{self.n_singular} of {self.n} refits are singular" if self.n_singular else ""
         failed = [f"{count} refits failed: {reason}" for reason, count in self.failures.items()]
-        return [self.stopped, singular, *failed]
+        missing = np.isnan(self.values).sum(axis=0)
+        lost = [
+            f"{count} of {len(self.values)} refits have no {name}"
+            for name, count in zip(self.names, missing, strict=True)
+            if count
+        ]
+        return [self.stopped, singular, *failed, *lost]
 
     @property
     def _drawn(self) -> Draws:
@@ -195,6 +201,8 @@ class Bootstrap:
         """
         kind, level = word("kind", kind, INTERVALS), check_level(level)
         self._refuse_none()
+        if kind == "normal" and len(self.values) < 2:
+            raise ModelError("a normal interval needs the standard error of two draws or more")
         lower, upper, words = ends(kind, self._drawn, level, self._jackknife)
         columns = {"estimate": self.estimate, "lower": lower, "upper": upper}
         said = f"{level:.12g} {kind} intervals of a {self.kind} bootstrap of {self.n} samples"
@@ -241,7 +249,7 @@ class Bootstrap:
             there = np.isfinite(draws) & (units > 0)
             t = (self.estimate[j] - null) / unit
             extreme = np.abs((draws[there] - self.estimate[j]) / units[there]) >= abs(t)
-            p = (1 + int(extreme.sum())) / (1 + int(there.sum()))
+            p = (1 + int(extreme.sum())) / (1 + int(there.sum())) if np.isfinite(t) else np.nan
             out.append((self.estimate[j], null, t, p))
         return Table.of_rows(
             out,

@@ -18,6 +18,7 @@ from interlace.errors import DataError, ModelError, shown
 from interlace.estimation.fit import Fit
 from interlace.estimation.fit import fit as fit_model
 from interlace.refitting.deletion import some_rows
+from interlace.refitting.resampling import refuse_known
 from interlace.text import did_you_mean
 
 ROWS = "rows"
@@ -107,6 +108,7 @@ class Cases:
     def of(cls, fit: Fit, resample: Any) -> Cases:
         """What `resample` names: grouping factors and "rows"; or a True or False for each factor from the
         outermost to the innermost, and one for the rows; by default the outermost factor alone."""
+        refuse_known(fit)
         factors = Factors.of(fit)
         if resample is None:
             return cls(factors, (factors.independent("case"),), (True,), False)
@@ -220,13 +222,21 @@ def fit_rows(fit: Fit, rows: Index, codes: dict[str, Index] | None = None) -> Fi
         random[i] = replace(design.random[i], codes=np.ascontiguousarray(new, dtype=np.int32))
         if block.group not in groupings:
             labels = block.levels[there] if codes is None else np.arange(len(there))
-            groupings[block.group] = Grouping(block.group, block.grouping.factors, (labels,), None)
+            groupings[block.group] = _grouping(block.grouping, labels)
         blocks[i] = replace(block, grouping=groupings[block.group])
     encoding, design = replace(encoding, random=tuple(blocks)), replace(design, random=tuple(random))
     found = fit_model(encoding, FrameRows(encoding, design), reml=fit.reml, n_jobs=fit.n_jobs)
     if found.names != fit.names:
         raise ModelError("the rows do not tell every coefficient")
     return found
+
+
+def _grouping(old: Grouping, labels: np.ndarray) -> Grouping:
+    """A factor with these levels; of a product the first factor has them, and the others one level."""
+    if old.combinations is None:
+        return Grouping(old.group, old.factors, (labels,), None)
+    others = [np.array([""], dtype=object)] * (len(old.parts) - 1)
+    return Grouping(old.group, old.factors, (labels, *others), np.arange(len(labels), dtype=np.int64))
 
 
 def _taken(design: Design, rows: Index) -> Design:
