@@ -109,9 +109,8 @@ OPTIONS: dict[str, dict[str, str]] = {
         **dict.fromkeys(("allow_new_levels", "allownewlevels"), "write new_levels='population'"),
         "type": "leave it out: predictions are responses",
         **dict.fromkeys(("data", "df", "exog", "new_data", "x", "frame", "params"), "write newdata="),
-        **dict.fromkeys(
-            ("se", "se_fit", "interval", "level", "alpha"), "predictions have no standard errors yet"
-        ),
+        **dict.fromkeys(("se_fit", "return_se", "std_error"), "write se=True"),
+        **dict.fromkeys(("alpha", "conf_level"), "write level=0.95"),
     },
     "simulate": {
         **dict.fromkeys(("nsim", "n_sim", "nsims", "size", "n_samples", "times"), "write n="),

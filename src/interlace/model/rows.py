@@ -86,6 +86,10 @@ class Rows(Fitted):
         random: str | Sequence[str] = "all",
         new_levels: str = "error",
         offset: Any = None,
+        interval: str | None = None,
+        level: float = 0.95,
+        se: bool = False,
+        weights: Any = None,
     ) -> Any:
         """Predicted responses, the offset included; in the library and the row order of the data given.
 
@@ -96,15 +100,64 @@ class Rows(Fitted):
         random : str or sequence of str
             "all" random effects, "none", or some of them: names of grouping factors or terms like "(1 | g)".
         new_levels : {"error", "population"}
-            What to do with levels that the fit has not seen: refuse, or take their random effects as zero.
+            What to do with levels that the fit has not seen: refuse, or take their random effects as zero,
+            with the variance of their distribution.
         offset : str or array-like, optional
             In place of `lmer`'s `offset=`; needed where that was an array. `offset(...)` terms are added.
+        interval : {"confidence", "prediction"}, optional
+            "confidence": of ``x'beta + z'b`` with the random effects chosen. "prediction": of a new response
+            of the row, which also varies by the random effects that are not chosen, as those of a new level,
+            and by its residual.
+        level : float
+            Of the intervals, between 0 and 1.
+        se : bool
+            True: the standard error of ``x'beta + z'b``, by the joint uncertainty of both.
+        weights : str or array-like, optional
+            Prior weights of new responses, where the fit had an array of them.
 
         Returns
         -------
-        Series of the library of `newdata`, or ndarray: NaN where a column that is needed is missing.
+        Series of the library of `newdata`, or ndarray
+            NaN where a column that is needed is missing. With `interval` or `se` a table of that library:
+            `predicted`, and `se`, `lower`, `upper` as asked for.
+
+        Raises
+        ------
+        DataError
+            A column is missing, a level is new, weights are needed.
+
+        Notes
+        -----
+        ``Var(x'(beta^ - beta) + z'(b^ - b)) = sigma^2 w'H^-1 w`` with w = [z x] and H the matrix of the mixed
+        model equations (Henderson 1975), read off the factor of the fit; a level without data adds
+        ``z'Sigma z``. The variances are taken as known, and the quantiles are normal.
+
+        References
+        ----------
+        Henderson, C. R. (1975). Best linear unbiased estimation and prediction under a selection model.
+        Biometrics, 31, 423-447.
+
+        Examples
+        --------
+        >>> import interlace
+        >>> m = interlace.lmer("Reaction ~ Days + (Days | Subject)", interlace.datasets.load("sleepstudy"))
+        >>> new = {"Days": [10, 10], "Subject": ["308", "new"]}
+        >>> print(m.predict(new, new_levels="population", interval="prediction", se=True).round(1))
+           predicted    se  lower  upper
+        0      450.3  15.9  391.3  509.3
+        1      356.1  67.6  214.4  497.7
         """
-        return predict.predict(self._fit, newdata, random=random, new_levels=new_levels, offset=offset)
+        return predict.predict(
+            self._fit,
+            newdata,
+            random=random,
+            new_levels=new_levels,
+            offset=offset,
+            weights=weights,
+            interval=interval,
+            level=level,
+            se=se,
+        )
 
     def simulate(self, n: int = 1, seed: simulate.Seed = None) -> Any:
         """Draw `n` new responses for the rows used: a table with columns "sim_1", "sim_2", ...

@@ -3,29 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from interlace.design.design import Design, RandomRows
+from interlace.design.encoding import Encoding
+from interlace.design.extras import Extra
 from interlace.design.frame import Frame, open_table
-from interlace.design.learnt import grouping_columns
-from interlace.design.rows import per_row
+from interlace.design.learnt import RandomEncoding, grouping_columns
+from interlace.design.scope import check_columns
 from interlace.design.values import Column, Factor
 from interlace.errors import DataError
 from interlace.estimation.fit import Fit
 from interlace.estimation.penalized import Solution
-from interlace.options import word
-from interlace.prediction.per_row import all_rows, row_series
+from interlace.formula.names import used_names
+from interlace.options import number, switch, word
+from interlace.prediction.per_row import all_rows, row_series, row_table
 from interlace.prediction.selection import Part, select
+from interlace.prediction.uncertainty import Uncertainty
 
 NEW_LEVELS = ("error", "population")
+INTERVALS = ("confidence", "prediction")
 SHOWN = 5  # unseen levels named in an error message
 NAME = "predicted"
 
 
 def predict(
-    fit: Fit, newdata: Any, *, random: str | Sequence[str], new_levels: str, offset: Any = None
+    fit: Fit,
+    newdata: Any,
+    *,
+    random: str | Sequence[str],
+    new_levels: str,
+    offset: Any = None,
+    weights: Any = None,
+    interval: str | None = None,
+    level: float = 0.95,
+    se: bool = False,
 ) -> Any:
     """`X beta + offset + Z b` with the chosen random effects, one value per row, in the library of the data.
 
@@ -33,19 +48,139 @@ def predict(
     """
     new_levels = word("new_levels", new_levels, NEW_LEVELS)
     parts = select(fit.encoding, random)
+    asked = Asked.of(interval, level, se, weights)
     if newdata is None:
-        if offset is not None:
+        if offset is not None or weights is not None:
             raise DataError(
-                "offset= goes with newdata; predictions for the rows of the fit use its own offset"
+                "offset= and weights= go with newdata; predictions for the rows of the fit use its own"
             )
-        found = per_row(fit.rows, lambda design: linear_predictor(fit, design, parts))
-        return row_series(fit.rows.frame, NAME, found)
+        return _handed_out(fit.rows.frame, _of_the_fit(fit, parts, asked))
     newdata = open_table(newdata)  # once: there are streams that can be read once only
     wanted = {part.block: part.columns for part in parts}
-    design = fit.encoding.design(newdata, random=wanted, offset=offset)
+    design = fit.encoding.design(newdata, random=wanted, offset=offset, weights=weights)
     _refuse_new_levels(fit, design, parts, new_levels)
-    values = all_rows(design, linear_predictor(fit, design, parts))
-    return row_series(Frame.read(newdata, ()), NAME, values)
+    columns = {NAME: linear_predictor(fit, design, parts)}
+    if asked.anything:
+        z = _columns(fit, design, newdata, parts) if asked.interval == "prediction" else ()
+        _check_weights(fit, design, asked)
+        columns |= _sure(Uncertainty(fit), design, parts, z, columns[NAME], asked)
+    frame = Frame.read(newdata, ())
+    return _handed_out(frame, {name: all_rows(design, values) for name, values in columns.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is wanted beside the predictions.
+
+    Attributes
+    ----------
+    interval : {"confidence", "prediction"} or None
+    level : float
+    se : bool
+    """
+
+    interval: str | None
+    level: float
+    se: bool
+
+    @classmethod
+    def of(cls, interval: Any, level: Any, se: Any, weights: Any) -> Asked:
+        """Checked.
+
+        Raises
+        ------
+        DataError
+        """
+        interval = None if interval is None else word("interval", interval, INTERVALS)
+        level = number("level", level)
+        if not 0 < level < 1:
+            raise DataError(f"level must be between 0 and 1, not {level:g}")
+        if weights is not None and interval != "prediction":
+            raise DataError("weights= is for interval='prediction': only new responses depend on them")
+        return cls(interval, level, switch("se", se))
+
+    @property
+    def anything(self) -> bool:
+        """Is there more to do than to predict?"""
+        return self.se or self.interval is not None
+
+
+def _handed_out(frame: Frame, columns: dict[str, np.ndarray]) -> Any:
+    return row_series(frame, NAME, columns[NAME]) if len(columns) == 1 else row_table(frame, columns)
+
+
+def _of_the_fit(fit: Fit, parts: Sequence[Part], asked: Asked) -> dict[str, np.ndarray]:
+    sure, found = Uncertainty(fit), []
+    for design in fit.rows.designs():
+        columns = {NAME: linear_predictor(fit, design, parts)}
+        if asked.anything:
+            z = [rows.z for rows in design.random]
+            columns |= _sure(sure, design, parts, z, columns[NAME], asked)
+        found.append(columns)
+    return {name: np.concatenate([one[name] for one in found]) for name in found[0]}
+
+
+def _sure(
+    sure: Uncertainty,
+    design: Design,
+    parts: Sequence[Part],
+    z: Sequence[np.ndarray],
+    mean: np.ndarray,
+    asked: Asked,
+) -> dict[str, np.ndarray]:
+    """Standard errors, and the ends of intervals."""
+    variance = sure.variance(design, parts)
+    found = {"se": np.sqrt(variance)} if asked.se else {}
+    if asked.interval is None:
+        return found
+    from scipy import special  # slow to import
+
+    if asked.interval == "prediction":
+        variance = variance + sure.rest(design, parts, z)
+    reach = special.ndtri((1 + asked.level) / 2) * np.sqrt(variance)
+    return found | {"lower": mean - reach, "upper": mean + reach}
+
+
+def _columns(fit: Fit, design: Design, newdata: Any, parts: Sequence[Part]) -> list[np.ndarray]:
+    """The columns of every covariance block: those that are not predicted with vary in a new response."""
+    whole = {
+        part.block for part in parts if len(part.columns) == len(fit.encoding.random[part.block].columns)
+    }
+    found = []
+    for i, block in enumerate(fit.encoding.random):
+        if i in whole:
+            found.append(design.random[i].z)
+        elif block.columns == ("Intercept",):
+            found.append(np.ones((design.nrows, 1)))
+        else:
+            found.append(_slopes(fit.encoding, block, design, newdata))
+    return found
+
+
+def _slopes(encoding: Encoding, block: RandomEncoding, design: Design, newdata: Any) -> np.ndarray:
+    """Of new data whose grouping factor need not be there."""
+    frame = design.frame
+    used = used_names(encoding.formula.random[block.term].columns) & encoding.memory.columns
+    missing = sorted(used - set(frame.columns))
+    if missing:
+        table = open_table(newdata)
+        check_columns(table.names, missing)
+        read = Frame.read(table, missing)
+        if read.missing:
+            raise DataError(
+                f"column '{next(iter(read.missing))}' has missing values, and the random effects that it "
+                "belongs to vary in new responses: leave these rows out"
+            )
+        more = read if design.kept is None else read.take(design.kept)
+        frame = replace(frame, columns=frame.columns | more.columns)
+    return block.basis.matrix(frame.columns, design.nrows)
+
+
+def _check_weights(fit: Fit, design: Design, asked: Asked) -> None:
+    if asked.interval == "prediction" and fit.encoding.weights is not None and design.weights is None:
+        name = fit.encoding.weights
+        where = "weights=..." if name == Extra.ARRAY else f"the column '{name}' of newdata, or weights=..."
+        raise DataError(f"the model has prior weights, and new responses vary with theirs: give {where}")
 
 
 def linear_predictor(fit: Fit, design: Design, parts: Sequence[Part]) -> np.ndarray:
