@@ -40,9 +40,9 @@ class Uncertainty:
         with system.threads():
             joint = factor.joint_inverse()
         factors = range(len(system.A.layout.blocks))
-        R = np.asarray(factor.rx)[:-1, :-1].T
+        white = np.linalg.inv(np.triu(np.asarray(factor.rx)[:-1, :-1])).T
         C, E = zip(*((np.asarray(joint.diagonal(f)), np.asarray(joint.e(f))) for f in factors), strict=True)
-        return list(C), list(E), np.linalg.inv(np.tril(R))
+        return list(C), list(E), white
 
     @cached_property
     def _meeting(self) -> dict[tuple[int, int], tuple[Index, Array]]:
