@@ -164,16 +164,17 @@ def test_all_searches_together_have_an_end(monkeypatch: pytest.MonkeyPatch) -> N
     for most in (optimize.ALL_ELSEWHERE, 200):
         monkeypatch.setattr(optimize, "ALL_ELSEWHERE", most)
         found[most] = fit(*learnt, reml=model.reml).optimum.evaluations
+    looks = optimize.ROUNDS * 128 * len(valleys.SIZES)  # in the directions of four effects
     for most, evaluations in found.items():  # the last search that began may go on
-        assert most < evaluations < most + 2 * optimize.MAX_ELSEWHERE
+        assert most < evaluations < most + 2 * optimize.MAX_ELSEWHERE + looks
 
 
 @pytest.mark.parametrize(
     ("n_par", "flops", "levels", "most"),
     [
-        (10, 1e6, 200, 3000),
+        (10, 1e6, 200, 5000),
         (11, 1e6, 200, 200),  # the least: 15 million flops an evaluation
-        (11, 1e3, 20, 3000),  # the most: 451,000
+        (11, 1e3, 10, 5000),  # the most: 231,000
         (12, 1e4, 20, 2500),  # as many as cost 1.5e9 flops
         (20, 5e4, 25, 750),
     ],
