@@ -26,7 +26,7 @@ def power(
     alpha: float = 0.05,
     level: float = 0.95,
     seed: int | None = None,
-    n_jobs: int | None = 1,
+    n_jobs: int | None = None,
     progress: bool | None = None,
 ) -> Power:
     """Power of a test by simulation from a fitted model, as R's simr computes it.

@@ -231,6 +231,25 @@ def test_a_statistic_that_does_not_pickle_stays_behind(sleep: Any) -> None:
         found.append(2)
 
 
+def test_a_level_of_its_own(sleep: Any) -> None:
+    b = sleep.bootstrap(50, seed=1, level=0.8)
+    assert b.confint().equals(b.confint(level=0.8)) and "0.8 percentile" in b.confint().note
+    with pytest.raises(DataError, match="level must be between"):
+        sleep.bootstrap(5, level=80)
+
+
+def test_standard_errors_on_large_data_are_those_of_the_delta_method() -> None:
+    rng = np.random.default_rng(1)
+    g = np.repeat(np.arange(200), 10)
+    d = pd.DataFrame({"g": g, "x": rng.normal(size=2000)})
+    d["y"] = 1 + d["x"] + rng.normal(size=200)[g] + rng.normal(size=2000)
+    m = lmer("y ~ x + (1 | g)", d)
+    found = m.bootstrap(1500, seed=1).summary()["se"]
+    table = m.varcorr(se=True)
+    expected = [*table["sd_se"], *m.se]
+    np.testing.assert_allclose(found, expected, rtol=4 / np.sqrt(3000))
+
+
 def test_ctrl_c_returns_what_is_done(sleep: Any) -> None:
     calls = iter(range(1000))
 

@@ -18,7 +18,7 @@ class Again(Fitted):
         n: int = STARTS,
         seed: int | None = None,
         *,
-        n_jobs: int = 1,
+        n_jobs: int | None = None,
         progress: bool | None = None,
     ) -> Multistart:
         """Is it the optimum? Searches from random starts, whose random effects are of sizes from a hundredth
@@ -30,7 +30,7 @@ class Again(Fitted):
             Starts.
         seed : int, optional
             What they are drawn by.
-        n_jobs : int
+        n_jobs : int, optional
             Number of threads; -1 for one per processor.
         progress : bool, optional
             Show a bar; by default only where a person watches.
@@ -62,7 +62,7 @@ class Again(Fitted):
         seed: int | None = None,
         *,
         within: str | None = None,
-        n_jobs: int | None = 1,
+        n_jobs: int | None = None,
         progress: bool | None = None,
     ) -> PermutationTest:
         """Test a term of the fixed part or of the random part by residuals of the model without it that

@@ -34,7 +34,7 @@ class Intervals(Fitted):
         which: str | Iterable[str] | None = None,
         *,
         criterion: str = "ml",
-        n_jobs: int = 1,
+        n_jobs: int | None = None,
         progress: bool | None = None,
     ) -> Profile:
         """Likelihood profiles: how fast the deviance rises where one parameter is held off its estimate.
@@ -51,7 +51,7 @@ class Intervals(Fitted):
             The deviance (of maximum likelihood, whatever the model was fitted by, as in lme4), or the REML
             criterion. The latter has no profile of fixed effects: it is the likelihood of what they leave,
             and its values with different fixed parts cannot be compared.
-        n_jobs : int
+        n_jobs : int, optional
             Number of threads, each with profiles of its own; -1 for one per processor.
         progress : bool, optional
             Show a bar; by default only where a person watches.
@@ -135,11 +135,12 @@ class Intervals(Fitted):
         kind: str = "parametric",
         statistic: Callable[[Any], Any] | None = None,
         se: Callable[[Any], Any] | None = None,
+        level: float = 0.95,
         resample: Any = None,
         hccme: str = "hc2",
         aux: str = "mammen",
         seed: int | None = None,
-        n_jobs: int | None = 1,
+        n_jobs: int | None = None,
         progress: bool | None = None,
     ) -> Bootstrap:
         """Estimates of the model refitted to `n` samples drawn anew.
@@ -165,6 +166,8 @@ class Intervals(Fitted):
         se : callable, optional
             A function of a refitted model that gives their standard errors, for studentized intervals; those
             of coefficients are known without it.
+        level : float
+            Of its intervals, where `.confint` says no other.
         resample : str, or several, optional
             For "case", what is drawn: names of grouping factors, whose levels are drawn within those they are
             nested in, and "rows"; or a True or False for each grouping factor from the outermost to the
@@ -205,8 +208,8 @@ class Intervals(Fitted):
         """
         wrapped = [None if f is None else partial(_of_model, f, type(self)) for f in (statistic, se)]
         return bootstrapping.bootstrap(
-            self._fit, n, kind=kind, statistic=wrapped[0], se=wrapped[1], resample=resample, hccme=hccme,
-            aux=aux, seed=seed, n_jobs=n_jobs, progress=progress,
+            self._fit, n, kind=kind, statistic=wrapped[0], se=wrapped[1], level=level, resample=resample,
+            hccme=hccme, aux=aux, seed=seed, n_jobs=n_jobs, progress=progress,
         )  # fmt: skip
 
     def _drawn(

@@ -20,6 +20,7 @@ from interlace.precision.singular import are_singular, is_singular
 from interlace.refitting.bootstrapped import Bootstrap, Draw
 from interlace.refitting.cases import Cases, Factors, fit_rows
 from interlace.refitting.parallel import Generators, check_draws, in_blocks, root_of
+from interlace.refitting.profile import check_level
 from interlace.refitting.resampling import AUX, HCCME, Blocks, Parametric, Residuals, Sampler, Wild
 from interlace.variances.natural import parameter_names, parameter_values, parameters_of_many
 
@@ -47,6 +48,8 @@ class Plan:
         Seed.
     n_jobs : int or None
     progress : bool or None
+    level : float
+        Of intervals for which none is said.
     """
 
     fit: Fit = field(repr=False)
@@ -60,6 +63,7 @@ class Plan:
     root: int
     n_jobs: int | None
     progress: bool | None
+    level: float
 
     def run(self, first: int, last: int) -> list[Draw]:
         """Replicates `first` to `last`; fewer if somebody stops it."""
@@ -236,11 +240,12 @@ def bootstrap(
     kind: str = "parametric",
     statistic: Statistic | None = None,
     se: Statistic | None = None,
+    level: float = 0.95,
     resample: Any = None,
     hccme: str = "hc2",
     aux: str = "mammen",
     seed: int | None = None,
-    n_jobs: int | None = 1,
+    n_jobs: int | None = None,
     progress: bool | None = None,
 ) -> Bootstrap:
     """See `LinearMixedModel.bootstrap`; `statistic` and `se` are functions of a fit."""
@@ -252,7 +257,20 @@ def bootstrap(
         )
     source = _source(fit, kind, resample, word("hccme", hccme, HCCME), word("aux", aux, AUX))
     names, estimate = _statistics(fit, statistic)
-    plan = Plan(fit, kind, source, statistic, se, names, estimate, estimate, root_of(seed), n_jobs, progress)
+    plan = Plan(
+        fit,
+        kind,
+        source,
+        statistic,
+        se,
+        names,
+        estimate,
+        estimate,
+        root_of(seed),
+        n_jobs,
+        progress,
+        check_level(level),
+    )
     errors = plan.errors(fit)
     plan = replace(plan, se=np.full(len(names), np.nan) if errors is None else errors)
     return Bootstrap.of(plan, plan.run(0, n), n)

@@ -65,6 +65,10 @@ class Drawing(Protocol):
     def se(self) -> Array:
         """Their standard errors, (m,); NaN for none."""
 
+    @property
+    def level(self) -> float:
+        """Of intervals for which none is said."""
+
     def run(self, first: int, last: int) -> list[Draw]:
         """Replicates `first` to `last`."""
 
@@ -171,7 +175,7 @@ class Bootstrap:
         heading = f"{self.kind} bootstrap: {self.n} samples"
         return Table.of(columns, self.names, heading=heading[0].upper() + heading[1:], note=self._note)
 
-    def confint(self, kind: str = "percentile", *, level: float = 0.95) -> Table:
+    def confint(self, kind: str = "percentile", *, level: float | None = None) -> Table:
         """Columns `estimate, lower, upper`.
 
         Parameters
@@ -185,8 +189,8 @@ class Bootstrap:
             factor (with several crossed ones, of all together), for which the model is refitted without each.
             "studentized": ``estimate - q se``, q quantiles of ``(draw - estimate) / se of the draw``, for
             what has a standard error: the coefficients, or what `se=` gave.
-        level : float
-            Between 0 and 1.
+        level : float, optional
+            Between 0 and 1; without it, that of the bootstrap.
 
         Raises
         ------
@@ -199,7 +203,7 @@ class Bootstrap:
         Davison, A. C., and Hinkley, D. V. (1997). Bootstrap Methods and their Application, chapter 5.
         Efron, B. (1987). Better bootstrap confidence intervals. JASA, 82, 171-185.
         """
-        kind, level = word("kind", kind, INTERVALS), check_level(level)
+        kind, level = word("kind", kind, INTERVALS), self._level(level)
         self._refuse_none()
         if kind == "normal" and len(self.values) < 2:
             raise ModelError("a normal interval needs the standard error of two draws or more")
@@ -212,6 +216,9 @@ class Bootstrap:
             rows = table.loc[kept]
             table = Table.of({name: rows[name].to_numpy() for name in rows}, kept, note=table.note)
         return table
+
+    def _level(self, level: float | None) -> float:
+        return self.plan.level if level is None else check_level(level)
 
     def _jackknife(self) -> list[Array]:
         if self.kind == "reb2":
@@ -258,18 +265,20 @@ class Bootstrap:
             note=[f"two-sided, by a {self.kind} bootstrap of {self.n} samples", *self._note],
         )
 
-    def plot(self, which: str | Sequence[str] | None = None, *, level: float = 0.95, ax: Any = None) -> Any:
+    def plot(
+        self, which: str | Sequence[str] | None = None, *, level: float | None = None, ax: Any = None
+    ) -> Any:
         """Densities of the draws, with the estimate and the percentile interval; axes come back.
 
         Parameters
         ----------
         which : str, or several, optional
             Names of statistics.
-        level : float
-            Of the interval.
+        level : float, optional
+            Of the interval; without it, that of the bootstrap.
         ax : matplotlib axes, or one for each statistic, optional
         """
-        level = check_level(level)
+        level = self._level(level)
         self._refuse_none()
         lower, upper, _ = ends("percentile", self._drawn, level, self._jackknife)
         panels = []

@@ -99,7 +99,7 @@ class Multistart:
 
 
 def multistart(
-    fit: Fit, n: int = 20, *, seed: int | None = None, n_jobs: int = 1, progress: bool | None = None
+    fit: Fit, n: int = 20, *, seed: int | None = None, n_jobs: int | None = None, progress: bool | None = None
 ) -> Multistart:
     """See `LinearMixedModel.multistart`."""
     check_draws(n)

@@ -142,7 +142,7 @@ def in_threads(
     items: Iterable[S],
     n: int,
     *,
-    n_jobs: int = 1,
+    n_jobs: int | None = 1,
     shown: bool | None = None,
     label: str = "",
 ) -> list[T]:
@@ -151,7 +151,8 @@ def in_threads(
 
     with blas_threads(inf, 1):  # the workers are the threads
         tasks = (delayed(work)(item) for item in items)
-        results = Parallel(n_jobs=thread_count(n_jobs), prefer="threads", return_as="generator")(tasks)
+        jobs = None if n_jobs is None else thread_count(n_jobs)
+        results = Parallel(n_jobs=jobs, prefer="threads", return_as="generator")(tasks)
         return list(watched(results, n, shown, label))
 
 

@@ -125,7 +125,7 @@ def permutation_test(
     *,
     within: str | None = None,
     seed: int | None = None,
-    n_jobs: int | None = 1,
+    n_jobs: int | None = None,
     progress: bool | None = None,
 ) -> PermutationTest:
     """See `LinearMixedModel.permutation_test`."""

@@ -181,7 +181,7 @@ def profile(
     which: str | Iterable[str] | None = None,
     *,
     criterion: str = "ml",
-    n_jobs: int = 1,
+    n_jobs: int | None = None,
     progress: bool | None = None,
 ) -> Profile:
     """Profiles with points on a grid of zeta; see `LinearMixedModel.profile`."""
