@@ -120,7 +120,7 @@ OPTIONS: dict[str, dict[str, str]] = {
     "simulate": {
         **dict.fromkeys(("nsim", "n_sim", "nsims", "size", "n_samples", "times"), "write n="),
         **dict.fromkeys(("random_state", "rng"), "write seed="),
-        **dict.fromkeys(("re_form", "use_u", "use_re"), "leave it out: random effects are always drawn anew"),
+        **dict.fromkeys(("re_form", "use_u", "use_re"), "write random='new' or random='conditional'"),
         **dict.fromkeys(("newdata",), "leave it out: responses are drawn for the rows of the fit"),
     },
     "cross_validate": {

@@ -190,9 +190,11 @@ def test_draws_have_the_covariance() -> None:
 def test_refits_keep_it() -> None:
     model = interlace.lmer("y ~ x + (1 | id) + (1 | herd)", DATA, known={"id": K})
     new = model.simulate(2, seed=1)
-    for column, refitted in zip(new, model.refit(new), strict=True):
+    table = model.refit(new)
+    for column in new:
         direct = interlace.lmer("y ~ x + (1 | id) + (1 | herd)", DATA.assign(y=new[column]), known={"id": K})
-        np.testing.assert_allclose(refitted.loglik, direct.loglik, rtol=1e-9)
+        here = table[(table["response"] == column) & (table["effect"] == "fixed")]
+        np.testing.assert_allclose(here["estimate"], direct.fixef, rtol=1e-5)
         np.testing.assert_allclose(model.refit(new[column]).loglik, direct.loglik, rtol=1e-9)
     by_ml = model.refit(reml=False)
     direct = interlace.lmer("y ~ x + (1 | id) + (1 | herd)", DATA, reml=False, known={"id": K})

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from interlace import kernel
 from interlace.errors import InterlaceError
 from interlace.estimation import descent, optimize
 from interlace.estimation.crossproducts import NEARLY_ALL
 from interlace.estimation.deviance import ProfiledDeviance
 from interlace.estimation.fit import Fit
 from interlace.estimation.parameters import Parameters
-from interlace.estimation.penalized import EXACT_FIT
+from interlace.estimation.penalized import EXACT_FIT, Solution
 
 Array = NDArray[np.floating]
 
@@ -77,6 +79,26 @@ def fit_many(fit: Fit, Y: Array) -> Many:
     for j in np.flatnonzero(hard):
         found.refit(fit, int(j), Y[j])
     return found.done()
+
+
+def fits_at(fit: Fit, Y: Array, many: Many) -> Iterator[Fit | None]:
+    """The fits of these responses, solved at the variances that were found; None where there is none."""
+    design = fit.design.selected(fit.kept)
+    A = fit.A.with_responses(fit.encoding, design, np.ascontiguousarray(Y, dtype=np.float64))
+    df = fit.A.n - (len(fit.kept) if fit.reml else 0)
+    for j, one in enumerate(A):
+        if many.errors[j] is not None:
+            yield None
+        elif many.sigma[j] ** 2 * df <= 2 * (1 - NEARLY_ALL) * one.products.yy:
+            yield fit.refit(Y[j])  # X explains nearly all of it: its products are taken anew
+        else:
+            criterion = replace(fit.criterion, system=fit.criterion.system.with_products(one))
+            T = tuple(np.asarray(kernel.lower_factor(np.ascontiguousarray(F[j]))) for F in many.factors)
+            optimum = replace(fit.optimum, par=criterion.parameters.par(T), value=float(many.value[j]))
+            solution = Solution.at(criterion.system, T)
+            yield replace(
+                fit, criterion=criterion, optimum=optimum, solution=solution, sigma=float(many.sigma[j])
+            )
 
 
 def _one_search(criterion: ProfiledDeviance) -> bool:

@@ -23,7 +23,8 @@ from interlace.model.variances import Components
 from interlace.model.verdicts import Verdicts
 from interlace.model.words import Words
 from interlace.precision.singular import TOLERANCE
-from interlace.refitting.refit import refit, refit_many
+from interlace.refitting.refit import refit
+from interlace.refitting.responses import refit_table
 from interlace.variances.effect_size import icc, r2
 
 
@@ -101,31 +102,53 @@ class LinearMixedModel(
         """
         return icc(self._fit, tolerance=tolerance)
 
-    def refit(self, y: Any = None, *, reml: bool | None = None) -> Any:
+    def refit(
+        self,
+        y: Any = None,
+        *,
+        reml: bool | None = None,
+        ddf: str = "satterthwaite",
+        adjust: str = "bh",
+        n_jobs: int = 1,
+        progress: bool | None = None,
+    ) -> Any:
         """The same model fitted to another response, or by the other criterion; all else is kept.
 
         Parameters
         ----------
         y : array-like, optional
             A response for each row used (or for each row of the data given to `lmer`); or a table or matrix
-            with a response in each column.
+            with a response in each column (genes, voxels, draws).
         reml : bool, optional
             Fit by REML or by maximum likelihood; without it, as before.
+        ddf : {"satterthwaite", "asymptotic"}
+            Of the tests of many responses.
+        adjust : {"bh", "by", "holm", "hochberg", "hommel", "bonferroni", "sidak", "none"}
+            Of their p-values, over the responses of each term.
+        n_jobs : int
+            Threads for many responses; -1 for one per processor.
+        progress : bool, optional
+            Show a bar; by default only where a person watches.
 
         Returns
         -------
         LinearMixedModel
-            Or a list of models, one for each column of a matrix: the rows of the data are looked at once.
+            For many responses a table with a row for each response and term: `response, effect, term,
+            estimate, se, df, t, p, p_adjusted, converged`; standard deviations and correlations are rows of
+            effect "random". The rows of the data are looked at once, and what belongs to the design is
+            shared. A response that cannot be fitted is NaN, and the note says why.
 
         Examples
         --------
         >>> import interlace
         >>> sleepstudy = interlace.datasets.load("sleepstudy")
         >>> model = interlace.lmer("Reaction ~ Days + (Days | Subject)", sleepstudy)
-        >>> [round(float(m.sigma), 2) for m in model.refit(model.simulate(3, seed=1))]
+        >>> table = model.refit(model.simulate(3, seed=1))
+        >>> table.loc[table["term"] == "sigma", "estimate"].round(2).tolist()
         [23.89, 23.66, 25.82]
         """
         if np.ndim(y) == 2:
-            fits = refit_many(self._fit, y, reml=reml)
-            return [LinearMixedModel(fit, data_name=self._data_name) for fit in fits]
+            return refit_table(
+                self._fit, y, reml=reml, ddf=ddf, adjust=adjust, n_jobs=n_jobs, progress=progress
+            )
         return LinearMixedModel(refit(self._fit, y, reml=reml), data_name=self._data_name)

@@ -159,12 +159,25 @@ class Rows(Fitted):
             se=se,
         )
 
-    def simulate(self, n: int = 1, seed: simulate.Seed = None) -> Any:
+    def simulate(self, n: int = 1, seed: simulate.Seed = None, *, random: str | Sequence[str] = "new") -> Any:
         """Draw `n` new responses for the rows used: a table with columns "sim_1", "sim_2", ...
 
-        New random effects and new residuals are drawn each time; `seed` is an integer or a numpy Generator.
+        Parameters
+        ----------
+        n : int
+        seed : int or Generator, optional
+        random : {"new", "conditional"} or sequence of str
+            "new": all random effects are drawn anew, as residuals are. "conditional": they are those of the
+            fit. Names of grouping factors: those are drawn anew, and the others are those of the fit.
+
+        Examples
+        --------
+        >>> import interlace
+        >>> m = interlace.lmer("Reaction ~ Days + (Days | Subject)", interlace.datasets.load("sleepstudy"))
+        >>> m.simulate(2, seed=1, random="conditional").shape
+        (180, 2)
         """
-        draws = simulate.simulate(self._fit, n, seed=seed)
+        draws = simulate.simulate(self._fit, n, seed=seed, random=random)
         return rows.row_table(
             self._fit.rows.frame, {f"sim_{j + 1}": draws[:, j] for j in range(draws.shape[1])}
         )

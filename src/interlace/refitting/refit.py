@@ -42,18 +42,28 @@ def refit(fit: Fit, y: Any = None, *, reml: bool | None = None) -> Fit:
 
 def refit_many(fit: Fit, Y: Any, *, reml: bool | None = None) -> list[Fit]:
     """`refit` for each column of a table or of an array with a row for each row of the data."""
-    reml = None if reml is None else switch("reml", reml)
+    fit = refit(fit, reml=reml)
+    return fit.refit_many(read_responses(fit.design, Y)[1])
+
+
+def read_responses(design: Design, Y: Any) -> tuple[list[Any], np.ndarray]:
+    """The names of the columns of a table, or their numbers, and the responses as float64 (r, n).
+
+    Raises
+    ------
+    DataError
+        There is no column, or one is no response; the message says which.
+    """
     if isinstance(Y, pd.DataFrame):
         columns = [(name, Y.iloc[:, j]) for j, name in enumerate(Y.columns)]
+    elif hasattr(Y, "columns"):
+        columns = [(name, Y[name]) for name in Y.columns]
     else:
         columns = list(enumerate(np.asarray(Y).T))
-    responses = [_read_column(fit.design, name, y) for name, y in columns]
+    responses = [_read_column(design, name, y) for name, y in columns]
     if not responses:
         raise DataError("the matrix of responses has no column")
-    if reml is None or reml == fit.reml:
-        return fit.refit_many(np.array(responses))
-    designs = [replace(fit.design, y=y) for y in responses]
-    return [fit_model(fit.encoding, design, reml=reml, n_jobs=fit.n_jobs) for design in designs]
+    return [name for name, _ in columns], np.array(responses)
 
 
 def _read_column(design: Design, name: Any, y: Any) -> np.ndarray:

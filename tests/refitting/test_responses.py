@@ -1,0 +1,131 @@
+"""Many responses in one table beside a model for each; simulated responses with some effects held."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import interlace
+from interlace import lmer
+from interlace.datasets import load
+from interlace.errors import DataError
+from made_data import crossed
+
+MODELS: list[tuple[str, dict[str, Any]]] = [
+    ("y ~ x + (1 | a)", {}),
+    ("y ~ x + f + (x | a) + (1 | b)", {"weights": "w"}),
+    ("y ~ x + (1 | a) + (1 | b)", {"reml": False}),
+]
+
+
+def _data(n: int = 200) -> pd.DataFrame:
+    return pd.DataFrame(crossed(np.random.default_rng(4), n=n)).assign(w=1.0 + np.arange(n) % 4)
+
+
+@pytest.mark.filterwarnings("ignore::interlace.errors.InterlaceWarning")
+@pytest.mark.parametrize(("formula", "options"), MODELS)
+@pytest.mark.parametrize("ddf", ["satterthwaite", "asymptotic"])
+def test_the_table_is_that_of_a_model_for_each(formula: str, options: dict[str, Any], ddf: str) -> None:
+    data = _data()
+    m = lmer(formula, data, **options)
+    Y = m.simulate(4, seed=2)
+    Y["no variance"] = np.random.default_rng(1).normal(size=len(data)) + 1e3
+    Y["nearly x"] = 1e5 * data["x"] + Y["sim_1"]
+    table = m.refit(Y, ddf=ddf, adjust="none")
+    for name in Y:
+        one, rows = lmer(formula, data.assign(y=Y[name]), **options), table[table["response"] == name]
+        fixed, theirs = rows[rows["effect"] == "fixed"], one.coef_table(ddf=ddf)
+        assert fixed["term"].tolist() == list(theirs.index)
+        scale = theirs["se"].to_numpy()
+        np.testing.assert_allclose(fixed["estimate"], theirs["estimate"], rtol=0, atol=1e-5 * scale.max())
+        np.testing.assert_allclose(fixed["se"], scale, rtol=1e-5)
+        np.testing.assert_allclose(fixed["p"], theirs["p"], rtol=1e-3, atol=1e-300)
+        if ddf == "satterthwaite":
+            np.testing.assert_allclose(fixed["df"], theirs["df"], rtol=1e-3)
+        sigma = rows.loc[rows["term"] == "sigma", "estimate"].item()
+        assert sigma == pytest.approx(one.sigma, rel=1e-6)
+        sd = rows.loc[rows["term"].str.startswith("sd_"), "estimate"].to_numpy()
+        np.testing.assert_allclose(
+            np.sort(sd), np.sort(one.varcorr().query("term2.isna()")["sd"][:-1]), rtol=1e-3, atol=1e-4
+        )
+        assert rows["converged"].all()
+
+
+def test_p_values_are_adjusted_over_the_responses_of_a_term() -> None:
+    from scipy.stats import false_discovery_control
+
+    m = lmer("Reaction ~ Days + (1 | Subject)", load("sleepstudy"))
+    Y = np.random.default_rng(1).normal(size=(180, 12))
+    table, raw = m.refit(Y), m.refit(Y, adjust="none")
+    for term in ("Intercept", "Days"):
+        here = (table["term"] == term).to_numpy()
+        np.testing.assert_allclose(table["p_adjusted"][here], false_discovery_control(table["p"][here]))
+    np.testing.assert_array_equal(raw["p"], raw["p_adjusted"])
+    assert "bh over the 12 responses" in table.note
+    assert table["response"].unique().tolist() == list(range(12))
+    pd.testing.assert_frame_equal(pd.DataFrame(table), pd.DataFrame(m.refit(Y, n_jobs=2)))
+
+
+def test_by_maximum_likelihood() -> None:
+    m = lmer("Reaction ~ Days + (1 | Subject)", load("sleepstudy"))
+    Y = m.simulate(2, seed=1)
+    pd.testing.assert_frame_equal(
+        pd.DataFrame(m.refit(Y, reml=False)), pd.DataFrame(m.refit(reml=False).refit(Y))
+    )
+
+
+def test_a_response_that_cannot_be_fitted_is_named() -> None:
+    m = lmer("Reaction ~ Days + (1 | Subject)", load("sleepstudy"))
+    Y = m.simulate(2, seed=1)
+    Y["exact"] = 2.0 + 3.0 * load("sleepstudy")["Days"]
+    table = m.refit(Y)
+    here = table["response"] == "exact"
+    assert table.loc[here, ["estimate", "se", "p"]].isna().all(axis=None)
+    assert not table.loc[here, "converged"].any()
+    assert "1 responses were not fitted; 'exact'" in table.note.replace("\n", " ")
+    assert table.loc[~here, "converged"].all()
+
+
+def test_errors_of_responses() -> None:
+    m = lmer("Reaction ~ Days + (1 | Subject)", load("sleepstudy"))
+    Y = m.simulate(2, seed=1)
+    for options, words in (
+        ({"ddf": "kr"}, "ddf"),
+        ({"adjust": "tukey"}, "adjust"),
+        ({"n_jobs": 0}, "n_jobs"),
+    ):
+        with pytest.raises(DataError, match=words):
+            m.refit(Y, **options)
+    with pytest.raises(DataError, match="column 'sim_2'"):
+        m.refit(Y.assign(sim_2=np.nan))
+    with pytest.raises(DataError, match="no column"):
+        m.refit(np.zeros((180, 0)))
+    with pytest.raises(DataError, match="7 values"):
+        m.refit(np.zeros((7, 2)))
+
+
+@pytest.mark.filterwarnings("ignore::interlace.errors.InterlaceWarning")
+def test_simulated_with_some_effects_held() -> None:
+    data = _data()
+    m = lmer("y ~ x + (1 | a) + (1 | b)", data)
+    fitted, sigma = m.fitted, m.sigma
+    conditional = m.simulate(400, seed=1, random="conditional").sub(fitted, axis=0)
+    assert np.abs(conditional.to_numpy().mean(axis=1)).max() < 6 * sigma / np.sqrt(400)
+    assert conditional.to_numpy().std() == pytest.approx(sigma, rel=0.02)
+    some = m.simulate(400, seed=1, random=["a"]).sub(m.predict(random=["b"]), axis=0)
+    assert np.abs(some.to_numpy().mean(axis=1)).max() < 8 * some.to_numpy().std() / np.sqrt(400)
+    pd.testing.assert_frame_equal(m.simulate(2, seed=1), m.simulate(2, seed=1, random=["a", "b"]))
+    pd.testing.assert_frame_equal(m.simulate(2, seed=1), m.simulate(2, seed=1, random="new"))
+    for wrong, words in (
+        ("old", "choose from new, conditional"),
+        (["c"], "not a grouping factor"),
+        (3, "random"),
+    ):
+        with pytest.raises(DataError, match=words):
+            m.simulate(1, random=wrong)
+    slopes = interlace.lmer("y ~ x + (x | a)", data)
+    with pytest.raises(DataError, match="vary together"):
+        slopes.simulate(1, random=["(1 | a)"])
