@@ -16,6 +16,7 @@ from interlace.model.frames import Frames
 from interlace.model.hierarchy import Hierarchy
 from interlace.model.levels import Levels
 from interlace.model.means import Means
+from interlace.model.plot import Pictured
 from interlace.model.rows import Rows
 from interlace.model.tests import Tests
 from interlace.model.validation import Validation
@@ -42,6 +43,7 @@ class LinearMixedModel(
     Deletions,
     Frames,
     Verdicts,
+    Pictured,
     Validation,
     Words,
 ):

@@ -1,0 +1,105 @@
+"""Pictures of a model, with matplotlib."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from interlace.model.fitted import Fitted
+from interlace.precision.df import DdfLike
+from interlace.refitting.profile import check_level
+from interlace.report import plots
+
+
+class Plots:
+    """Pictures of a model; every one takes `ax=` and returns the axes it is drawn on.
+
+    Where a picture has several panels, `ax` is a list or array of as many axes, and an array comes back. More
+    than 5,000 rows are shown as hexagons; more than 60 levels without labels. Colours can be told apart by
+    people with any colour vision.
+
+    Raises
+    ------
+    MissingPackageError
+        matplotlib is not installed.
+
+    Examples
+    --------
+    >>> import interlace
+    >>> import matplotlib
+    >>> matplotlib.use("agg")
+    >>> m = interlace.lmer("Reaction ~ Days + (Days | Subject)", interlace.datasets.load("sleepstudy"))
+    >>> m.plot.residuals().get_xlabel()
+    'fitted value'
+    >>> [ax.get_xlabel() for ax in m.plot.ranef("Subject")]
+    ['Intercept|Subject', 'Days|Subject']
+    """
+
+    def __init__(self, model: Fitted) -> None:
+        self._model, self._fit = model, model.fit
+
+    def residuals(self, x: str | None = None, *, kind: str = "standardized", ax: Any = None) -> Any:
+        """Residuals against the fitted values, or a column of the model, with a smooth; boxes of a factor."""
+        return plots.residual_plot(self._fit, x, kind, ax)
+
+    def scale_location(self, *, ax: Any = None) -> Any:
+        """Roots of absolute studentized residuals against the fitted values, with a smooth."""
+        return plots.scale_location(self._fit, ax)
+
+    def qq(self, level: str | None = None, effect: str | None = None, *, ax: Any = None) -> Any:
+        """Normal quantiles of studentized residuals, or of a random effect of a grouping factor.
+
+        The envelope is the 95 % interval of each order statistic of a normal sample, which is what simulation
+        tends to; points outside it stand out.
+        """
+        return plots.quantile_picture(self._fit, level, effect, ax)
+
+    def ranef(self, level: str | None = None, *, interval: float = 0.95, ax: Any = None) -> Any:
+        """Random effects, sorted, with intervals (a caterpillar plot); a panel for each effect."""
+        return plots.caterpillar(self._fit, level, check_level(interval), ax)
+
+    def influence(
+        self, level: Any = None, *, measure: str = "cooksd", method: str = "fixed", ax: Any = None
+    ) -> Any:
+        """A measure of `influence`, sorted, with HLMdiag's cut-off and labels of what lies beyond it."""
+        return plots.influence_plot(self._fit, level, measure, method, ax)
+
+    def boxes(self, level: str, *, kind: str = "standardized", ax: Any = None) -> Any:
+        """Residuals by level of a grouping factor, sorted by the median."""
+        return plots.boxes(self._fit, level, kind, ax)
+
+    def partial(self, x: str, *, ax: Any = None) -> Any:
+        """Partial residuals: what the terms of a covariate by itself and the residuals make together."""
+        return plots.partial(self._fit, x, ax)
+
+    def lattice(self, level: str, x: str, *, n: int = 18, ax: Any = None) -> Any:
+        """Rows and fitted lines of the levels of a grouping factor, `n` of them at most."""
+        return plots.lattice(self._fit, level, x, n, ax)
+
+    def coefficients(
+        self,
+        *,
+        ddf: DdfLike = "satterthwaite",
+        level: float = 0.95,
+        intercept: bool = False,
+        ax: Any = None,
+    ) -> Any:
+        """Coefficients with their intervals."""
+        bound = self._model._memory.ddf(ddf)
+        return plots.coefficients(self._fit, bound, check_level(level), intercept, ax)
+
+    def ranef_correlation(self, level: str | None = None, *, ax: Any = None) -> Any:
+        """Random effects against each other, with ellipses of their estimated covariance."""
+        return plots.correlations(self._fit, level, ax)
+
+    def check(self, *, ax: Any = None) -> Any:
+        """One page of six pictures, beside the table of `LinearMixedModel.check`."""
+        return plots.sheet(self._fit, ax)
+
+
+class Pictured(Fitted):
+    """Pictures of a model."""
+
+    @property
+    def plot(self) -> Plots:
+        """Pictures: `m.plot.residuals()`, `m.plot.qq()`, `m.plot.ranef()`, `m.plot.check()` and others."""
+        return Plots(self)
