@@ -42,7 +42,13 @@ draws <- function() {
   se <- apply(bootMer(model, parameters, nsim = 1000, seed = 1)$t, 2, sd, na.rm = TRUE)
   cbind(`Std. Error` = se, df = se)
 }
-table <- if (nzchar(specs)) means else switch(method, satterthwaite = satterthwaite, `kenward-roger` = kenward_roger,
+deletions <- function() {  # Cook's distance by the definition of the other engine
+  if (method != "influence-refit") stop("lme4 has refits only")
+  J <- nlevels(data[[factors[1]]]); p <- length(fixef(model))
+  d <- cooks.distance(influence(model, groups = factors[1])) * J / (J - p)
+  cbind(`Std. Error` = d, df = d)
+}
+table <- if (startsWith(method, "influence")) deletions else if (nzchar(specs)) means else switch(method, satterthwaite = satterthwaite, `kenward-roger` = kenward_roger,
                                               profile = profile_ends, bootstrap = draws)
 
 invisible(gc())

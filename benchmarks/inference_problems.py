@@ -42,6 +42,13 @@ def split_plot(rng: Generator, shrink: int) -> Columns:
     return {name: column[kept] for name, column in columns.items()}
 
 
+def two_thousand(rng: Generator, shrink: int) -> Columns:
+    """2,000 groups of 50 rows."""
+    g = np.repeat(np.arange(2_000), 50)
+    x = rng.normal(size=g.size)
+    return {"y": x + rng.normal(size=2_000)[g] + rng.normal(size=g.size), "x": x, "g": g}
+
+
 def reading(subjects: int, items: int):
     """Every subject reads every item, in one of two conditions; one answer in twenty is lost."""
 
@@ -187,6 +194,34 @@ PROBLEMS = [
         reading(80, 50),
         factors=("S", "I"),
         intervals=("profile", "bootstrap"),
+    ),
+    Problem(
+        "sleep_influence",
+        "sleepstudy, 18 subjects",
+        "Reaction ~ Days",
+        (("Days", "Subject"),),
+        shipped("sleepstudy", "Reaction", "Days", "Subject"),
+        factors=("Subject",),
+        quick=True,
+        intervals=("influence-fixed", "influence-onestep", "influence-refit"),
+    ),
+    Problem(
+        "groups_influence",
+        "2,000 groups, 100,000 rows",
+        "y ~ x",
+        (("1", "g"),),
+        two_thousand,
+        factors=("g",),
+        intervals=("influence-fixed", "influence-onestep", "influence-refit"),
+    ),
+    Problem(
+        "insteval_influence",
+        "InstEval, 1,128 lecturers",
+        "y ~ service",
+        (("1", "d"), ("1", "s")),
+        insteval,
+        factors=("d", "s", "service", "dept"),
+        intervals=("influence-fixed", "influence-onestep"),
     ),
 ]
 

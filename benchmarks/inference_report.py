@@ -16,13 +16,19 @@ from report import machine, seconds, shown, table
 ENGINES = ("interlace", "R")
 METHODS = {"satterthwaite": "Satterthwaite", "kenward-roger": "Kenward-Roger"}
 INTERVALS = {"profile": "profile intervals", "bootstrap": "1,000 bootstrap draws"}
+INTERVALS |= {
+    "influence-fixed": "without each level, theta held",
+    "influence-onestep": "without each level, Newton steps",
+    "influence-refit": "without each level, fitted again",
+}
 R_PACKAGE = {"satterthwaite": "lmerTest", "kenward-roger": "pbkrtest", "profile": "lme4", "bootstrap": "lme4"}
+R_PACKAGE |= dict.fromkeys(INTERVALS, "lme4")
 
 # Two answers agree when all degrees of freedom and standard errors are as close as the ends of two searches.
 DF_TOLERANCE = 1e-3
 SE_TOLERANCE = 1e-3
 # Standard errors from 1,000 draws are known to 2 %; ends of profiles to the error of splines.
-OWN_TOLERANCE = {"profile": 5e-3, "bootstrap": 0.15}
+OWN_TOLERANCE = {"profile": 5e-3, "bootstrap": 0.15, "influence-refit": 1e-2}
 
 
 _SCALARS = ("status", "version", "fit", "cold", "peak", "growth")

@@ -37,7 +37,7 @@ def main(problem_name: str, method: str, folder: str, out: str, seconds: str) ->
         # A model of its own each time, as a model remembers what it has computed.
         model = interlace.LinearMixedModel(fit)
         if method in problem.intervals:
-            return intervals(model, method)
+            return intervals(model, method, problem.factors[0])
         return (
             model.emmeans(problem.means, ddf=method).frame if problem.means else model.coef_table(ddf=method)
         )
@@ -60,8 +60,12 @@ def main(problem_name: str, method: str, folder: str, out: str, seconds: str) ->
     _report(out, found)
 
 
-def intervals(model: Any, method: str) -> Any:
-    """What stands for an answer: upper ends and widths of profiles; standard errors of a bootstrap, twice."""
+def intervals(model: Any, method: str, level: str) -> Any:
+    """What stands for an answer, twice: ends of profiles, standard errors of draws, or Cook's distances."""
+    kind, _, how = method.partition("-")
+    if kind == "influence":
+        found = model.influence(level, method=how, n_jobs=-1, progress=False)
+        return found.assign(df=found["cooksd"], se=found["cooksd"])
     if method == "profile":
         found = model.confint(method="profile")
         return found.assign(df=found["upper"], se=found["upper"] - found["lower"])
