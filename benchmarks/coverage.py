@@ -1,6 +1,7 @@
 """How often intervals cover the truth, in small designs.
 
-    python benchmarks/coverage.py [--designs a,b] [--sets 2000] [--draws 500] [--jobs 2] [--output FILE]
+    python benchmarks/coverage.py [--designs a,b] [--sets 2000] [--draws 500] [--predicted 2000]
+                                  [--jobs 2] [--output FILE]
 
 Each data set is drawn from a model whose parameters are known, the model is fitted, and every interval is
 looked at: does it hold the truth, and how wide is it? What is counted is kept after every few data sets in
@@ -10,7 +11,6 @@ looked at: does it hold the truth, and how wide is it? What is counted is kept a
 from __future__ import annotations
 
 import argparse
-import inspect
 import json
 import sys
 import warnings
@@ -52,9 +52,7 @@ def intervals(model: Any, draws: int, seed: int) -> dict[str, pd.DataFrame]:
 
 
 def predictions(model: Any, draw: Draw) -> dict[str, tuple[float, float, float]]:
-    """What was predicted, and the ends of the interval; nothing where the library has no such intervals."""
-    if "interval" not in inspect.signature(model.predict).parameters:
-        return {}
+    """What was predicted, and the ends of the interval."""
     out = {}
     for name, row, y in zip(PREDICTIONS, (draw.known, draw.new), (draw.y_known, draw.y_new), strict=True):
         table = pd.DataFrame([row])
@@ -64,21 +62,25 @@ def predictions(model: Any, draw: Draw) -> dict[str, tuple[float, float, float]]
 
 
 def one(model: Any, design: Design, i: int, draws: int) -> dict[str, list[float]]:
-    """Of data set i: for "method/parameter" whether the truth is covered, and the width; NaN for none."""
+    """Of data set i: for "method/parameter" whether the truth is covered, and the width; NaN for none.
+
+    Without draws, of the predictions.
+    """
     import interlace
 
-    rng = np.random.default_rng([i, sum(map(ord, design.name))])
-    draw = design.draw(rng)
-    out: dict[str, list[float]] = {}
+    draw = design.draw(np.random.default_rng([i, sum(map(ord, design.name))]))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", interlace.InterlaceWarning)
         fitted = model.refit(draw.y)
-        for method, table in intervals(fitted, draws, seed=i).items():
-            for name, lower, upper in zip(table.index, table["lower"], table["upper"], strict=True):
-                out[f"{method}/{name}"] = _counted(design.truth[name], lower, upper)
-        for name, (y, lower, upper) in predictions(fitted, draw).items():
-            out[f"prediction/{name}"] = _counted(y, lower, upper)
-    return out
+        if not draws:
+            return {
+                f"prediction/{name}": _counted(*found) for name, found in predictions(fitted, draw).items()
+            }
+        return {
+            f"{method}/{name}": _counted(design.truth[name], lower, upper)
+            for method, table in intervals(fitted, draws, seed=i).items()
+            for name, lower, upper in zip(table.index, table["lower"], table["upper"], strict=True)
+        }
 
 
 def _counted(truth: float, lower: float, upper: float) -> list[float]:
@@ -94,7 +96,7 @@ def run(design: Design, sets: int, draws: int, jobs: int) -> dict[str, list[list
     import interlace
 
     SCRATCH.mkdir(parents=True, exist_ok=True)
-    kept = SCRATCH / f"{design.name}.{draws}.json"
+    kept = SCRATCH / f"{design.name}.{draws or 'predictions'}.json"
     found: list[dict[str, list[float]]] = json.loads(kept.read_text()) if kept.exists() else []
     rng = np.random.default_rng(1)
     model = interlace.lmer(design.formula, design.data.assign(y=design.draw(rng).y))
@@ -165,6 +167,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--sets", type=int, default=2000, help="of each design (2000); 0 for those that are kept"
     )
     parser.add_argument("--draws", type=int, default=500, help="of each bootstrap (500)")
+    parser.add_argument("--predicted", type=int, help="data sets for predictions (as many)")
     parser.add_argument("--jobs", type=int, default=2, help="processes (2)")
     parser.add_argument("--output", type=Path, metavar="FILE")
     options = parser.parse_args(argv)
@@ -172,7 +175,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     unknown = [name for name in names if name not in DESIGNS]
     if unknown:
         parser.error(f"there is no design {unknown[0]}: choose from {', '.join(DESIGNS)}")
-    found = {name: run(DESIGNS[name], options.sets, options.draws, options.jobs) for name in names}
+    predicted = options.sets if options.predicted is None else options.predicted
+    found = {}
+    for name in names:
+        found[name] = run(DESIGNS[name], options.sets, options.draws, options.jobs)
+        found[name] |= run(DESIGNS[name], predicted, 0, options.jobs)
     target = options.output or (TARGET if names == list(DESIGNS) else None)
     text = page(found, options.draws)
     if target is None:
