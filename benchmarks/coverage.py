@@ -126,7 +126,8 @@ _INTRODUCTION = """# How often intervals cover
 Written by `make coverage`; not edited by hand. Data sets are drawn from models whose parameters are known
 (`benchmarks/coverage_designs.py`), and every 95 % interval is looked at: the share that holds the truth, in
 percent, and in brackets the median width. The standard error of a share is about 22 over the root of the
-number of data sets (0.5 for 2,000, 1.0 for 500). A dash is a method that is not for the parameter. An
+number of data sets (0.5 for the 2,000 that `make coverage` takes, 1.7 for 160; how many there were is said
+at each design). A dash is a method that is not for the parameter. An
 interval that there is not counts as one that does not cover, and its share is said behind ("none 12"):
 Wald's intervals of a standard deviation that is estimated as zero are the chief case. Models are fitted by
 REML; profiles are of the deviance of maximum likelihood, as in lme4; bootstraps are parametric with {draws}

@@ -314,7 +314,7 @@ ERRORS: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("options", "words"), ERRORS, ids=str)
+@pytest.mark.parametrize(("options", "words"), ERRORS, ids=[words for _, words in ERRORS])
 def test_errors(options: dict[str, Any], words: str) -> None:
     m = lmer("Reaction ~ Days + (1 | Subject)", load("sleepstudy"))
     with pytest.raises((DataError, ModelError), match=words.replace("(", "\\(")):
