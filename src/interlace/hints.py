@@ -10,7 +10,6 @@ from typing import Any, NoReturn, TypeVar
 
 from interlace.text import fold, nearest
 
-_NO_PLOTS = "there are no plots yet: m.fitted and m.residuals('standardized') are what one plots"
 
 #: Attribute of a fitted model elsewhere, in small letters without dots and underscores -> what to write.
 ATTRIBUTES = {
@@ -56,7 +55,8 @@ ATTRIBUTES = {
     **dict.fromkeys(("frame", "modelframe", "data"), "write m.fit.design.frame.to_pandas()"),
     **dict.fromkeys(("isreml", "method"), "write m.reml"),
     **dict.fromkeys(("call", "model"), "write m.formula"),
-    **dict.fromkeys(("plot", "qqnorm", "plotting"), _NO_PLOTS),
+    "qqnorm": "write m.plot.qq()",
+    "plotting": "write m.plot.check()",
     **dict.fromkeys(("cooksd", "cooksdistance", "mdffits", "casedelete"), "write m.influence(...)"),
     "hatvalues": "write m.leverage()",
     **dict.fromkeys(
