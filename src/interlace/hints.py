@@ -10,7 +10,6 @@ from typing import Any, NoReturn, TypeVar
 
 from interlace.text import fold, nearest
 
-
 #: Attribute of a fitted model elsewhere, in small letters without dots and underscores -> what to write.
 ATTRIBUTES = {
     **dict.fromkeys(("params", "feparams", "fixedeffects", "beta", "coefs", "coefficients"), "write m.fixef"),
