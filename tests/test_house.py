@@ -45,6 +45,7 @@ FLOORS = {
     "adapters": 9,
     "api": 9,
     "comparison": 9,
+    "regressor": 9,
     "planning": 9,
     "cli": 10,
     "": 11,
@@ -71,6 +72,7 @@ DOORS = {
         "report",
         "model",
         "comparison",
+        "regressor",
         "cli",
     ),
 }

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from interlace.planning import power
     from interlace.precision.df import Asymptotic, KenwardRoger, Satterthwaite
     from interlace.precision.robust import ClusterRobust
+    from interlace.regressor import LMERegressor
 
 __all__ = [
     "Asymptotic",
@@ -41,6 +42,7 @@ __all__ = [
     "InterlaceError",
     "InterlaceWarning",
     "KenwardRoger",
+    "LMERegressor",
     "LinearMixedModel",
     "MissingPackageError",
     "ModelError",
@@ -65,6 +67,7 @@ _HOMES = {
     "Asymptotic": "interlace.precision.df",
     "ClusterRobust": "interlace.precision.robust",
     "KenwardRoger": "interlace.precision.df",
+    "LMERegressor": "interlace.regressor",
     "LinearMixedModel": "interlace.model",
     "Precision": "interlace.design.known",
     "Satterthwaite": "interlace.precision.df",
