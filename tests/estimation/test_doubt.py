@@ -173,7 +173,7 @@ def test_all_searches_together_have_an_end(monkeypatch: pytest.MonkeyPatch) -> N
     ("n_par", "flops", "levels", "most"),
     [
         (10, 1e6, 200, 5000),
-        (11, 1e6, 200, 200),  # the least: 15 million flops an evaluation
+        (11, 4e6, 200, 60),  # the least: 48 million flops an evaluation
         (11, 1e3, 10, 5000),  # the most: 231,000
         (12, 1e4, 20, 2500),  # as many as cost 1.5e9 flops
         (20, 5e4, 25, 750),

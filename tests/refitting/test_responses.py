@@ -129,3 +129,18 @@ def test_simulated_with_some_effects_held() -> None:
     slopes = interlace.lmer("y ~ x + (x | a)", data)
     with pytest.raises(DataError, match="vary together"):
         slopes.simulate(1, random=["(1 | a)"])
+
+
+def test_a_model_without_fixed_effects() -> None:
+    """Tables of variances alone, from many responses and from a bootstrap; no distance of no coefficients."""
+    m = interlace.lmer("Reaction ~ 0 + (1 | Subject)", load("sleepstudy"))
+    Y = m.simulate(2, seed=1)
+    table = m.refit(Y)
+    assert list(table["effect"]) == 4 * ["random"]
+    again = m.refit(np.asarray(Y)[:, 0])
+    np.testing.assert_allclose(table["estimate"][1], again.sigma, rtol=1e-8)
+    draws = m.bootstrap(5, seed=1).draws
+    assert list(draws.columns) == ["sd_Intercept|Subject", "sigma"] and draws.notna().all(axis=None)
+    rows = m.influence()
+    assert rows["cooksd"].isna().all() and (rows["covratio"] == 1.0).all()
+    assert "Subject" in repr(m.case_delete("Subject"))

@@ -24,7 +24,7 @@ ROUNDS = 4
 MAX_ELSEWHERE = 300
 # Evaluations of all searches together before the last one begins. With many parameters they are as many as
 # cost so many flops, within limits.
-WORK_ELSEWHERE, LEAST_ELSEWHERE, ALL_ELSEWHERE = 1.5e9, 200, 5000
+WORK_ELSEWHERE, LEAST_ELSEWHERE, ALL_ELSEWHERE = 1.5e9, 60, 5000
 # Of starts that are looked at, so many with the lowest values are searched from; those of other directions
 # with a cosine below this.
 LOWEST, SAME_DIRECTION = 4, 0.95

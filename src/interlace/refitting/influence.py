@@ -195,7 +195,8 @@ def of_rows(fit: Fit, wanted: Index) -> dict[str, Array]:
     half = np.linalg.solve(np.linalg.cholesky(C), (v * unit).T)
     q[there] = np.einsum("pn,pn->n", half, half)[there] / left[there]
     cook = np.full(len(left), np.nan)
-    cook[there] = q[there] * small.e[there] ** 2 / left[there] / len(wanted)
+    if wanted.size:  # no coefficients have no distance
+        cook[there] = q[there] * small.e[there] ** 2 / left[there] / wanted.size
     return {"cooksd": cook, "mdffits": cook / (1 + q), "covtrace": q, "covratio": 1 + q}
 
 

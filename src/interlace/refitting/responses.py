@@ -53,12 +53,15 @@ def _table(fit: Fit, names: Sequence[Any], found: list[Many], df: Array, adjust:
     beta, se = np.vstack([many.beta for many in found]), np.vstack([many.se for many in found])
     status = [word for many in found for word in many.status]
     errors = [error for many in found for error in many.errors]
-    random = np.vstack([parameters_of_many(fit, many) for many in found])[:, : -len(fit.names)]
     r, p = beta.shape
+    parameters = np.vstack([parameters_of_many(fit, many) for many in found])
+    random = parameters[:, : parameters.shape[1] - p]
     with np.errstate(divide="ignore", invalid="ignore"):
         t = beta / se
     tested = p_values(t, df)
-    family = np.column_stack([across(tested[:, j], adjust) for j in range(p)])
+    family = np.empty((r, p))
+    for j in range(p):
+        family[:, j] = across(tested[:, j], adjust)
     blank = np.full(random.shape, np.nan)
     terms = [*fit.names, *parameter_names(fit)[: random.shape[1]]]
     columns: dict[str, Any] = {

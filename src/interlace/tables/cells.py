@@ -59,7 +59,9 @@ def printed(table: pd.DataFrame, *, stars: bool = False) -> Printed:
     if stars and "p" in table:
         columns[""] = [significance_stars(p) for p in table["p"]]
         header, align = [*header, ""], [*align, "l"]
-    rows = [list(row) for row in zip(*columns.values(), strict=True)]
+    rows = (
+        [list(row) for row in zip(*columns.values(), strict=True)] if columns else [[] for _ in table.index]
+    )
     if isinstance(table.index, pd.RangeIndex):
         return header, rows, "".join(align)
     labelled = [[str(label), *row] for label, row in zip(table.index, rows, strict=True)]
