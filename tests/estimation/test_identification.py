@@ -12,7 +12,6 @@ import pytest
 from interlace.design.encoding import Encoding
 from interlace.design.rows import as_rows, learn
 from interlace.errors import ModelError
-from interlace.estimation import fit as fit_room
 from interlace.estimation import identification
 from interlace.estimation.crossproducts import CrossProducts
 from interlace.estimation.deviance import ProfiledDeviance
@@ -20,11 +19,12 @@ from interlace.estimation.fit import fit
 from interlace.estimation.gram import Gram
 from interlace.estimation.identification import Identification, identify
 from interlace.estimation.penalized import System
+from interlace.estimation.prepare import prepare
 from interlace.estimation.rank import independent
 
 
 def found(formula: str, data: Any, **options: Any) -> Identification:
-    return fit_room._criterion(*learn(formula, data, **options), reml=True)[1].identification
+    return prepare(*learn(formula, data, **options), reml=True)[1].identification
 
 
 def dense_rank(formula: str, data: Any, **options: Any) -> tuple[int, int]:

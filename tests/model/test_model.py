@@ -260,7 +260,7 @@ def test_offsets_of_new_data() -> None:
         assert np.flatnonzero(gone.isna()).tolist() == [3]
         with pytest.raises(interlace.DataError, match="offset has 19 values"):
             model.predict(new, offset=off[:19])
-        with pytest.raises(interlace.DataError, match="goes with newdata"):
+        with pytest.raises(interlace.DataError, match="go with newdata"):
             model.predict(offset=off)
 
 
