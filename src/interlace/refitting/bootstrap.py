@@ -124,7 +124,7 @@ class Plan:
         """The parameters of all refits together."""
         values, singular = parameters_of_many(self.fit, many), are_singular(self.fit, many.factors)
         se = np.full(values.shape, np.nan)
-        se[:, se.shape[1] - many.se.shape[1] :] = many.se
+        se[:, values.shape[1] - len(self.fit.names) :] = many.se
         out = []
         for j, (error, status) in enumerate(zip(many.errors, many.status, strict=True)):
             if error is not None:
