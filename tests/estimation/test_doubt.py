@@ -206,6 +206,19 @@ def test_the_more_parameters_nothing_tells_apart_the_sooner_the_end(n_par: int, 
     assert optimize.evaluations(criterion) == most
 
 
+@pytest.mark.parametrize("many", [0, 10])
+def test_searches_that_end_at_an_exact_fit_are_counted(many: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where an evaluation costs something: they are in no list of minima, and might go on for ever."""
+    criterion = fit(*Encoding.learn("y ~ z + (x | a)", crossed(np.random.default_rng(1)))).criterion
+    searches = optimize._Searches(criterion)
+    monkeypatch.setattr(optimize, "MANY", many)
+    monkeypatch.setattr(descent.Search, "exact", True)
+    before = searches.spent
+    searches.visit(criterion.doubt.one)
+    assert not searches.others and searches.exact > 3
+    assert searches.spent - before == (searches.exact if many == 0 else 0)
+
+
 def test_the_hessian_at_the_end_is_exact_where_that_is_cheap(monkeypatch: pytest.MonkeyPatch) -> None:
     learnt = Encoding.learn("y ~ x + (x | a) + (1 | b)", crossed(np.random.default_rng(1)))
     exact = fit(*learnt).optimum

@@ -178,7 +178,7 @@ class _Searches(Generic[C]):
         self.others: list[Search[C]] = []
         self.unbounded = False
         self.most = elsewhere(self.criterion)
-        self.looks = 0
+        self.looks = self.exact = 0
 
     def run(self) -> None:
         """From the start by moments, and from others where there may be a second minimum."""
@@ -233,8 +233,11 @@ class _Searches(Generic[C]):
 
     @property
     def spent(self) -> float:
-        """Evaluations, of which a look at a value alone counts little beside one with derivatives."""
-        return self.evaluations - (1 - LOOK) * self.looks
+        """Evaluations, of which a look at a value alone counts little beside one with derivatives; where there
+        are many parameters, those on the way to an exact fit as well.
+        """
+        exact = self.exact if self.criterion.n_par > MANY else 0
+        return self.evaluations + exact - (1 - LOOK) * self.looks
 
     def visit(self, start: Array) -> None:
         """Search from there, and keep what was found."""
@@ -243,8 +246,10 @@ class _Searches(Generic[C]):
             found.descend()
             found.try_boundary()
         except (kernel.NotPositiveDefiniteError, ValueError):
+            self.exact += found.evaluations
             return  # there the model fits the response exactly
         if found.exact:
+            self.exact += found.evaluations
             self.unbounded |= found.value < self.best.value
             return
         if self.is_better(found):
