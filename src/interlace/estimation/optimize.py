@@ -233,7 +233,7 @@ class _Searches(Generic[C]):
 
     @property
     def spent(self) -> float:
-        """Evaluations, of which a look at a value alone counts little beside one with derivatives; where there
+        """Evaluations; a look at a value alone counts little beside one with derivatives; where there
         are many parameters, those on the way to an exact fit as well.
         """
         exact = self.exact if self.criterion.n_par > MANY else 0
