@@ -214,7 +214,7 @@ def test_a_group_without_prior_is_dummies(formula: str, which: int) -> None:
     # the same with dummies, dense
     X, Z, G = [design.X], [], []
     for i, (block, rows) in enumerate(zip(encoding.random, design.random, strict=True)):
-        f, L, k = layout.places[i].factor, len(block.levels), len(block.columns)
+        f, L, k = layout.places[i].group, len(block.levels), len(block.columns)
         wide = np.zeros((design.nrows, L, k))
         wide[np.arange(design.nrows), rows.codes] = rows.z - A.origin.z[i]
         if f == which:

@@ -56,9 +56,9 @@ class ProfiledDeviance:
         parameters = Parameters.of(system.encoding, A, pooled)
         terms = []
         for i, place in enumerate(A.layout.places):
-            zz = system.levels_products(place.factor)[:, place.columns, place.columns]
-            zx = np.asarray(A.products.zx_total(place.factor))[place.columns]
-            white = parameters.orthonormal[i] * np.sqrt(system.scale(place.factor))
+            zz = system.levels_products(place.group)[:, place.columns, place.columns]
+            zx = np.asarray(A.products.zx_total(place.group))[place.columns]
+            white = parameters.orthonormal[i] * np.sqrt(system.scale(place.group))
             terms.append(Term.of(zz, zx, np.asarray(A.products.xx), white))
         effects = sum(term.levels * s.k for term, s in zip(terms, parameters.structures, strict=True))
         left = A.n - A.products.p - effects
@@ -196,7 +196,7 @@ class ProfiledDeviance:
         """What stands before the factors, per grouping factor of the kernel, and the kind of criterion."""
         basis: list[Array] = [np.zeros((k, k)) for k in self.system.A.layout.k]
         for place, B in zip(self.system.A.layout.places, self.parameters.basis, strict=True):
-            basis[place.factor][place.columns, place.columns] = B
+            basis[place.group][place.columns, place.columns] = B
         return basis, "reml" if self.reml else "ml"
 
     def search_many(
@@ -215,5 +215,5 @@ def _pooled(system: System, place: Place) -> Array:
     Where the covariance of the levels is known, its mean variance multiplies it, so that its unit does not
     matter.
     """
-    zz = system.levels_products(place.factor)[:, place.columns, place.columns]
-    return np.asarray(zz.mean(axis=0) * system.scale(place.factor))
+    zz = system.levels_products(place.group)[:, place.columns, place.columns]
+    return np.asarray(zz.mean(axis=0) * system.scale(place.group))

@@ -76,7 +76,7 @@ class Gram:
 
     def left(self) -> list[Array]:
         """Per block ``sum over levels of Z'PZ`` over the number of levels, (r, r)."""
-        levels = [self.A.layout.levels[place.factor] for place in self.A.layout.places]
+        levels = [self.A.layout.levels[place.group] for place in self.A.layout.places]
         return [found / n for found, n in zip(self._by_block(self._left), levels, strict=True)]
 
     @cached_property

@@ -234,7 +234,7 @@ def _split(gram: Gram, rows: Rows, i: int, left: Array) -> tuple[Array, Array]:
 def _left_by_rows(gram: Gram, rows: Rows, i: int, directions: Array) -> Array:
     """What X leaves of ``sum over levels of Z'Z / levels`` in these directions, (c, c), from the rows."""
     A, c = gram.A, directions.shape[1]
-    p, levels = A.products.p, A.layout.levels[A.layout.places[i].factor]
+    p, levels = A.products.p, A.layout.levels[A.layout.places[i].group]
     if rows.n * float(p + levels * c) ** 2 > LARGEST:
         left = gram.left()[i]
         found = directions.T @ left @ directions

@@ -10,32 +10,32 @@ from interlace.design.encoding import Encoding
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where one covariance block lies: columns `start` to `start + k` of grouping factor `factor` of the
+    """Where one covariance block lies: columns `start` to `start + k` of grouping factor `group` of the
     kernel."""
 
-    factor: int
+    group: int
     start: int
     k: int
 
     @property
     def columns(self) -> slice:
-        """Its columns within the factor."""
+        """Its columns within the grouping factor."""
         return slice(self.start, self.start + self.k)
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Blocks with the same grouping factor are amalgamated; factors are ordered by number of random
+    """Blocks with the same grouping factor are amalgamated; these are ordered by number of random
     effects, largest first, after them those whose levels have a known covariance.
 
     Attributes
     ----------
     blocks : tuple of tuple of int
-        Kernel factor -> indices into `Encoding.random`.
+        Grouping factor of the kernel -> indices into `Encoding.random`.
     places : tuple of Place
         One per `Encoding.random`.
     levels, k : tuple of int
-        Per kernel factor.
+        Per grouping factor of the kernel.
     theta_order : tuple of int
         Indices into `Encoding.random` in the order of lme4's theta.
     """
@@ -61,10 +61,10 @@ class Layout:
 
         ordered = sorted(groups.values(), key=place)
         places: dict[int, Place] = {}
-        for factor, blocks in enumerate(ordered):
+        for group, blocks in enumerate(ordered):
             start = 0
             for i in blocks:
-                places[i] = Place(factor, start, sizes[i])
+                places[i] = Place(group, start, sizes[i])
                 start += sizes[i]
         return cls(
             blocks=tuple(tuple(blocks) for blocks in ordered),

@@ -133,17 +133,17 @@ class MappedDeviance:
         """dF of the grouping factors of the kernel, one for each parameter."""
         out = []
         for s, B, at, _, place in self._blocks(par):
-            k = self._parameters.layout.k[place.factor]
+            k = self._parameters.layout.k[place.group]
             for dT in s.derivative(par[at]):
                 dF = np.zeros((k, k))
                 dF[place.columns, place.columns] = B @ dT
-                out.append((place.factor, dF))
+                out.append((place.group, dF))
         return out
 
     def _pulled_back(self, par: Array, slopes: list[Array]) -> Array:
         out = [np.zeros(0)]
         for s, B, at, _, place in self._blocks(par):
-            G = B.T @ slopes[place.factor][place.columns, place.columns]
+            G = B.T @ slopes[place.group][place.columns, place.columns]
             out.append(np.tensordot(s.derivative(par[at]), G, 2))
         return np.concatenate(out)
 
@@ -151,7 +151,7 @@ class MappedDeviance:
         """``<W, d^2 (T T')>`` for W the slope of the criterion in ``T T'``: slopes in T are ``2 W T``."""
         out = np.zeros((len(par), len(par)))
         for s, B, at, T, place in self._blocks(par):
-            G = B.T @ slopes[place.factor][place.columns, place.columns]
+            G = B.T @ slopes[place.group][place.columns, place.columns]
             W = G @ np.linalg.pinv(T) / 2
             d = s.derivative(par[at])
             flat = d.reshape(len(d), -1)

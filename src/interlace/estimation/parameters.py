@@ -124,7 +124,7 @@ class Parameters:
         """(grouping factor of the kernel, row, column) of the entries of the factors that are not always
         zero, block after block."""
         return [
-            (place.factor, place.start + row, place.start + col)
+            (place.group, place.start + row, place.start + col)
             for place, s in zip(self.layout.places, self.structures, strict=True)
             for row, col in s.entries
         ]
@@ -136,7 +136,7 @@ class Parameters:
 
     def few_levels(self) -> list[Index]:
         """Parameters of the sizes of effects, for each block whose grouping factor has few levels."""
-        few = [self.layout.levels[place.factor] < FEW_LEVELS for place in self.layout.places]
+        few = [self.layout.levels[place.group] < FEW_LEVELS for place in self.layout.places]
         return [
             at.start + np.flatnonzero(self.sizes[at])
             for at, is_few in zip(self.slices, few, strict=True)
@@ -257,7 +257,7 @@ class Parameters:
             if not isinstance(s, Unstructured) or s.free < 2:
                 continue
             own, free = place.columns, B[:, : s.free]
-            found = parts(free.T @ np.asarray(A.products.zz_diagonal(place.factor))[:, own, own] @ free)
+            found = parts(free.T @ np.asarray(A.products.zz_diagonal(place.group))[:, own, own] @ free)
             if len(found) > 1:
                 natural[i] = np.hstack([free @ np.hstack(found), B[:, s.free :]])
                 structures[i] = Separate(s.k, s.fixed, tuple(P.shape[1] for P in found))

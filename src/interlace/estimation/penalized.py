@@ -116,7 +116,7 @@ class System:
         """Factors per covariance block to factors per grouping factor of the kernel, about the origin."""
         out: list[Array] = [np.zeros((k, k)) for k in self.A.layout.k]
         for i, (T, place) in enumerate(zip(factors, self.A.layout.places, strict=True)):
-            out[place.factor][place.columns, place.columns] = self.A.origin.shift(self.encoding, i) @ T
+            out[place.group][place.columns, place.columns] = self.A.origin.shift(self.encoding, i) @ T
         return out
 
     def factorize(self, factors: tuple[Array, ...]) -> kernel.Cholesky:
@@ -190,7 +190,7 @@ class Solution:
         layout, origin = system.A.layout, system.A.origin
         # 1) spherical effects, per block
         u_factor = cholesky.spherical()
-        u = tuple(np.ascontiguousarray(u_factor[place.factor][:, place.columns]) for place in layout.places)
+        u = tuple(np.ascontiguousarray(u_factor[place.group][:, place.columns]) for place in layout.places)
         ussq = system.squared(u_factor)
         # 2) from the origin back: the intercept takes what the means of the other columns stand for
         beta = cholesky.beta + origin.beta
@@ -227,7 +227,7 @@ class Solution:
         """`conditional_covariance` of every covariance block, from one selected inverse."""
         joint = self.joint_covariances()
         places = self.system.A.layout.places
-        return tuple(joint[place.factor][:, place.columns, place.columns] for place in places)
+        return tuple(joint[place.group][:, place.columns, place.columns] for place in places)
 
     def joint_covariances(self) -> tuple[Array, ...]:
         """The same for all random effects of a level at once: one (L, k, k) per grouping factor of the
@@ -240,7 +240,7 @@ class Solution:
         layout = self.system.A.layout
         T = [np.zeros((k, k)) for k in layout.k]
         for place, factor in zip(layout.places, self.factors, strict=True):
-            T[place.factor][place.columns, place.columns] = factor
+            T[place.group][place.columns, place.columns] = factor
         return tuple(F @ np.asarray(D) @ F.T for F, D in zip(T, diagonal, strict=True))
 
 

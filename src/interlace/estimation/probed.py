@@ -82,9 +82,9 @@ class ProbedGram(Gram):
         for i, (B, place) in enumerate(zip(self.bases, self.A.layout.places, strict=True)):
             rows = self.design.random[i]
             z = self._weighted((rows.z - self.A.origin.z[i]) @ B)
-            levels = self.A.layout.levels[place.factor]
+            levels = self.A.layout.levels[place.group]
             sums = np.zeros((levels, z.shape[1], probes.shape[1]))
             np.add.at(sums, rows.codes, z[:, :, None] * probes[:, None, :])
-            spread = self.system.covariance(place.factor, sums)[rows.codes]
+            spread = self.system.covariance(place.group, sums)[rows.codes]
             out += [np.einsum("nr,nrp->np", z @ D, spread) for D in self.structures[i].tangents]
         return out

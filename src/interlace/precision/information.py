@@ -74,9 +74,9 @@ class Moments:
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A variance or covariance of a term: ``D`` within a level of the grouping factor `factor`."""
+    """A variance or covariance of a term: ``D`` within a level of the grouping factor `group` of the kernel."""
 
-    factor: int
+    group: int
     D: Array
     gamma: float
 
@@ -106,7 +106,7 @@ def moments(fit: Fit, marginal: Marginal) -> Moments:
     batches = pieces(A)
     found = parameters(fit)
     m, p = len(found), len(marginal.root)
-    of_group = np.bincount([one.factor for one in found], minlength=len(k))
+    of_group = np.bincount([one.group for one in found], minlength=len(k))
     kept = sum(len(batch) * batch.size(k) * (batch.size(k) + p * of_group.max()) for batch in batches)
     _check_memory(fit, max(batch.size(k) for batch in batches), min(kept, float(m * p) ** 2))
     sums = _Sums(
@@ -133,7 +133,7 @@ def bases(fit: Fit) -> list[Array]:
     layout = fit.layout
     out: list[Array] = [np.zeros((k, k)) for k in layout.k]
     for place, B in zip(layout.places, fit.criterion.parameters.natural, strict=True):
-        out[place.factor][place.columns, place.columns] = B
+        out[place.group][place.columns, place.columns] = B
     return out
 
 
@@ -148,9 +148,9 @@ def parameters(fit: Fit) -> list[Parameter]:
     layout, out = fit.layout, []
     for i, E, gamma in fit.criterion.parameters.directions(fit.solution.factors):
         place = layout.places[i]
-        D = np.zeros((layout.k[place.factor],) * 2)
+        D = np.zeros((layout.k[place.group],) * 2)
         D[place.columns, place.columns] = E
-        out.append(Parameter(place.factor, D, gamma))
+        out.append(Parameter(place.group, D, gamma))
     return out
 
 
@@ -174,7 +174,7 @@ def _add(
     k = fit.layout.k
     at = part.slices(k)
     S = marginal_gram(ZZ, at, [F @ F.T for F in orthonormal_factors(fit)])
-    own = [[j for j, one in enumerate(parameters) if one.factor == f] for f in range(len(k))]
+    own = [[j for j, one in enumerate(parameters) if one.group == f] for f in range(len(k))]
     D = [np.reshape([parameters[j].D for j in own[f]], (-1, k[f], k[f])) for f in range(len(k))]
     for f in range(len(k)):
         # 1) the trace of each, from the diagonal
@@ -239,7 +239,7 @@ def _finished(fit: Fit, root: Array, sums: _Sums, found: list[Parameter]) -> Mom
     quadratic[m, :m] = quadratic[:m, m] = sums.linear - gamma @ quadratic[:m, :m]
     quadratic[m, m] = solution.wrss / fit.sigma / fit.sigma - gamma @ quadratic[m, :m]
     # 3) of X'V^-1 V_j R V_k V^-1X
-    order = np.argsort(np.argsort([parameter.factor for parameter in found], kind="stable"), kind="stable")
+    order = np.argsort(np.argsort([parameter.group for parameter in found], kind="stable"), kind="stable")
     Q = WithResidual(sums.Q, order, P, gamma)
     expected = traces - 2 * Q.whole_trace + trace_of_products(P)
     return Moments(root, P, Q, expected, quadratic, np.diagonal(traces).copy(), NOISE)

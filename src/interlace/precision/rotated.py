@@ -103,7 +103,7 @@ def moments(fit: Fit) -> Moments:
 
 
 def _derivative(rows: _Rows, parameter: Parameter) -> Array:
-    Z = rows.Z[parameter.factor]
+    Z = rows.Z[parameter.group]
     return np.einsum("rla,ab,slb->rs", Z, parameter.D, Z, optimize=True)
 
 

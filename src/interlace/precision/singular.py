@@ -97,7 +97,7 @@ def scale_free_factor(fit: Fit, i: int) -> tuple[Array, Array, Array]:
     orthonormal combinations of the rows of S T that the data tell."""
     system, place = fit.criterion.system, fit.layout.places[i]
     basis, lost = fit.criterion.parameters.orthonormal[i], fit.identification.lost[i]
-    per_row = np.sqrt(system.A.layout.levels[place.factor] / system.A.n)
+    per_row = np.sqrt(system.A.layout.levels[place.group] / system.A.n)
     S = per_row * np.linalg.solve(basis, system.A.origin.shift(fit.encoding, i))
     known = np.linalg.qr(np.linalg.solve(basis, lost), mode="complete")[0][:, lost.shape[1] :]
     return S, fit.solution.factors[i], known

@@ -181,7 +181,7 @@ class Resting:
         marginal, system, weights = Marginal.of(fit), fit.criterion.system, []
         p, involved = len(marginal.root), []
         for i, (place, U) in enumerate(zip(system.A.layout.places, fit.identification.lost, strict=True)):
-            zvx, basis = marginal.zvx[place.factor][:, place.columns], fit.criterion.parameters.orthonormal[i]
+            zvx, basis = marginal.zvx[place.group][:, place.columns], fit.criterion.parameters.orthonormal[i]
             if U.size:
                 weights.append(np.einsum("lkp,kc->plc", zvx, U).reshape(p, -1))
                 involved.append(np.einsum("lkp,kc->plc", zvx, basis).reshape(p, -1))

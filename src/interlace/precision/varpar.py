@@ -108,10 +108,10 @@ def derivatives(criterion: ProfiledDeviance, par: Array, left: Sequence[Array]) 
         parameters.structures, parameters.basis, parameters.slices, parameters.layout.places, strict=True
     )
     for s, B, at, place in blocks:
-        rows = np.einsum("lkp,kr->rlp", left[place.factor][:, place.columns], B)
+        rows = np.einsum("lkp,kr->rlp", left[place.group][:, place.columns], B)
         other = rows
-        if right[place.factor] is not left[place.factor]:
-            other = np.einsum("lkp,kr->rlp", right[place.factor][:, place.columns], B)
+        if right[place.group] is not left[place.group]:
+            other = np.einsum("lkp,kr->rlp", right[place.group][:, place.columns], B)
         columns = np.einsum("rlp,rc->clp", other, s.factor(par[at]))
         entries = np.array([rows[row].T @ columns[col] for row, col in s.entries]).reshape(
             len(s.entries), a, a
@@ -182,7 +182,7 @@ def _theta_coordinates(fit: Fit) -> tuple[ProfiledDeviance, Array]:
         parameters.structures, parameters.shift, fit.solution.factors, parameters.layout.places, strict=True
     )
     for s, shift, T, place in blocks:
-        zz = np.asarray(system.A.products.zz_diagonal(place.factor))[:, place.columns, place.columns].mean(
+        zz = np.asarray(system.A.products.zz_diagonal(place.group))[:, place.columns, place.columns].mean(
             axis=0
         )
         length = np.sqrt(np.diagonal(shift.T @ zz @ shift))

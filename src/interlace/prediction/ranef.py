@@ -57,9 +57,9 @@ def conditional_covariance(fit: Fit) -> dict[str, np.ndarray]:
     found = {}
     for group, blocks in blocks_by_group(fit).items():
         order = np.concatenate(
-            [np.arange(layout.k[layout.places[i].factor])[layout.places[i].columns] for i in blocks]
+            [np.arange(layout.k[layout.places[i].group])[layout.places[i].columns] for i in blocks]
         )
-        covariance = joint[layout.places[blocks[0]].factor]
+        covariance = joint[layout.places[blocks[0]].group]
         found[group] = fit.scale * covariance[:, order[:, None], order]
     return found
 

@@ -52,7 +52,7 @@ def drawn(fit: Fit, rng: np.random.Generator, fresh: frozenset[int] | None = Non
     system = fit.criterion.system
     y = rng.normal(scale=fit.sigma, size=fit.rows.n)
     effects = [
-        fit.sigma * system.draw(place.factor, rng.standard_normal(b.shape)) @ T.T
+        fit.sigma * system.draw(place.group, rng.standard_normal(b.shape)) @ T.T
         if fresh is None or i in fresh
         else b
         for i, (b, T, place) in enumerate(

@@ -118,8 +118,8 @@ class Uncertainty:
             if not seen.all():
                 total[~seen] += self._prior(part.block, raw[~seen])
                 raw[~seen] = 0.0
-            codes[place.factor] = np.where(seen, own.codes[rows], 0)
-            z[place.factor][:, place.columns] = raw @ origin.unshift(system.encoding, part.block)
+            codes[place.group] = np.where(seen, own.codes[rows], 0)
+            z[place.group][:, place.columns] = raw @ origin.unshift(system.encoding, part.block)
         used = [f for f, columns in enumerate(z) if columns.any()]
         # 2) own blocks, and the part of rank p
         for f in used:

@@ -79,7 +79,7 @@ def variances(fit: Fit, *, tolerance: float = TOLERANCE) -> Variances:
 def _level_variances(fit: Fit, i: int, codes: np.ndarray) -> np.ndarray:
     """The variance of the level of each row in units of that of the term: 1, but for a known covariance."""
     system = fit.criterion.system
-    variance = system.variance(system.A.layout.places[i].factor)
+    variance = system.variance(system.A.layout.places[i].group)
     return np.ones(len(codes)) if variance is None else variance[codes]
 
 

@@ -1,0 +1,297 @@
+// Rows to cross-products: streaming over the rows, chunk by chunk.
+#include "crossproducts.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+#include <type_traits>
+
+#include "interrupt.hpp"
+
+namespace interlace {
+namespace {
+
+constexpr index chunk = 256;
+
+using Order = std::vector<std::uint32_t>;
+
+// Stable counting sort of `before` (or of 0..n-1 when it is empty) by code.
+Order sort_by(const std::int32_t* codes, index n, index levels, const Order& before) {
+    std::vector<std::uint32_t> start(levels + 1, 0);
+    for (index r = 0; r < n; ++r) ++start[codes[r] + 1];
+    for (index l = 0; l < levels; ++l) start[l + 1] += start[l];
+    Order order(n);
+    if (before.empty())
+        for (index r = 0; r < n; ++r) order[start[codes[r]]++] = static_cast<std::uint32_t>(r);
+    else
+        for (const std::uint32_t r : before) order[start[codes[r]]++] = r;
+    return order;
+}
+
+PairPattern pair_pattern(const Rows& rows, index i, index j, const Order& order) {
+    const FactorRows &fi = rows.factors[i], &fj = rows.factors[j];
+    PairPattern out;
+    out.i = i;
+    out.j = j;
+    out.ptr.assign(fi.levels + 1, 0);
+    std::int32_t a = -1, b = -1;
+    for (const std::uint32_t r : order) {
+        if (fi.codes[r] != a || fj.codes[r] != b) {
+            a = fi.codes[r];
+            b = fj.codes[r];
+            ++out.ptr[a + 1];
+            out.col.push_back(b);
+        }
+    }
+    for (index l = 0; l < fi.levels; ++l) out.ptr[l + 1] += out.ptr[l];
+    return out;
+}
+
+// What row r adds to the block of its two levels.
+void add_pair(const Rows& rows, const FactorRows& fi, const FactorRows& fj, index r, double* v) {
+    const double w = rows.w ? rows.w[r] : 1.0;
+    const double *zi = fi.z + r * fi.k, *zj = fj.z + r * fj.k;
+    for (index c = 0; c < fi.k; ++c) {
+        const double t = w * (zi[c] - fi.origin[c]);
+        for (index d = 0; d < fj.k; ++d) v[c * fj.k + d] += t * (zj[d] - fj.origin[d]);
+    }
+}
+
+// Blocks of a pair, rows sorted by (level of i, level of j).
+std::vector<double> accumulate_pair(const Rows& rows, const PairPattern& pair, const Order& order) {
+    const FactorRows &fi = rows.factors[pair.i], &fj = rows.factors[pair.j];
+    const index block = fi.k * fj.k;
+    std::vector<double> val(pair.col.size() * block, 0.0);
+    double* v = val.data() - block;
+    std::int32_t a = -1, b = -1;
+    for (const std::uint32_t r : order) {
+        if (fi.codes[r] != a || fj.codes[r] != b) {
+            a = fi.codes[r];
+            b = fj.codes[r];
+            v += block;
+        }
+        add_pair(rows, fi, fj, r, v);
+    }
+    return val;
+}
+
+// Blocks of a pair, rows in any order.
+std::vector<double> accumulate_found(const Rows& rows, const PairPattern& pair) {
+    const FactorRows &fi = rows.factors[pair.i], &fj = rows.factors[pair.j];
+    const index block = fi.k * fj.k;
+    std::vector<double> val(pair.col.size() * block, 0.0);
+    for (index r = 0; r < rows.n; ++r) {
+        const index at = pair.find(fi.codes[r], fj.codes[r]);
+        if (at == -1) throw std::invalid_argument("levels meet in these rows that do not meet in the pattern");
+        add_pair(rows, fi, fj, r, &val[at * block]);
+    }
+    return val;
+}
+
+// Rows [r0, r0 + m) about the origin, times the square root of the weight.
+struct Chunk {
+    std::vector<double> x, y, root_w;
+    std::vector<std::vector<double>> z;
+    explicit Chunk(const Rows& rows) : x(chunk * rows.p), y(chunk), root_w(chunk, 1.0) {
+        for (const auto& f : rows.factors) z.emplace_back(chunk * f.k);
+    }
+    void load_x(const Rows& rows, index r0, index m) {
+        for (index i = 0; i < m; ++i) {
+            const double* xr = rows.x + (r0 + i) * rows.x_row;
+            for (index c = 0; c < rows.p; ++c) x[i * rows.p + c] = (xr[c * rows.x_col] - rows.x_origin[c]) * root_w[i];
+        }
+    }
+    void load(const Rows& rows, index r0, index m) {
+        if (rows.w)
+            for (index i = 0; i < m; ++i) root_w[i] = std::sqrt(rows.w[r0 + i]);
+        for (index i = 0; i < m; ++i) y[i] = (rows.y[r0 + i] - rows.y_origin) * root_w[i];
+        for (size_t f = 0; f < rows.factors.size(); ++f) {
+            const FactorRows& fr = rows.factors[f];
+            for (index i = 0; i < m; ++i)
+                for (index c = 0; c < fr.k; ++c) z[f][i * fr.k + c] = (fr.z[(r0 + i) * fr.k + c] - fr.origin[c]) * root_w[i];
+        }
+    }
+};
+
+// f(N) for a count known to the compiler: N is 0 where it is none of the few that nearly all models have. Loops of known
+// length take half the time.
+template <class F> void with_count(index n, F f) {
+    switch (n) {
+        case 1: return f(std::integral_constant<index, 1>{});
+        case 2: return f(std::integral_constant<index, 2>{});
+        case 3: return f(std::integral_constant<index, 3>{});
+        case 4: return f(std::integral_constant<index, 4>{});
+        default: return f(std::integral_constant<index, 0>{});
+    }
+}
+
+template <index P> void add_squares(const double* x, index m, index columns, double* xx) {
+    const index p = P ? P : columns;
+    for (index i = 0; i < m; ++i, x += p)
+        for (index a = 0; a < p; ++a)
+            for (index b = a; b < p; ++b) xx[a * p + b] += x[a] * x[b];
+}
+
+void add_fixed(const Chunk& c, index m, const Rows& rows, FixedPart& fixed) {
+    const index p = rows.p;
+    if (p >= 12)
+        blas::syrk_lower('N', p, m, 1.0, c.x.data(), p, 1.0, fixed.xx.data(), p);
+    else
+        with_count(p, [&](auto P) { add_squares<P()>(c.x.data(), m, p, fixed.xx.data()); });
+}
+
+// Products with y of the columns of one factor, added up by level.
+template <index K> void add_by_level(const double* z, const double* y, const std::int32_t* codes, index m, index columns, double* zy) {
+    const index k = K ? K : columns;
+    for (index i = 0; i < m; ++i, z += k) {
+        double* to = zy + codes[i] * k;
+        for (index a = 0; a < k; ++a) to[a] += z[a] * y[i];
+    }
+}
+
+void add_response(const Chunk& c, index m, const Rows& rows, index r0, ResponsePart& out) {
+    const index p = rows.p;
+    std::vector<double> xy(p, 0.0);
+    double yy = 0;
+    for (index i = 0; i < m; ++i) {
+        yy += c.y[i] * c.y[i];
+        for (index a = 0; a < p; ++a) xy[a] += c.x[i * p + a] * c.y[i];
+    }
+    out.yy += yy;
+    for (index a = 0; a < p; ++a) out.xy[a] += xy[a];
+    for (size_t f = 0; f < rows.factors.size(); ++f) {
+        const FactorRows& r = rows.factors[f];
+        with_count(r.k, [&](auto K) { add_by_level<K()>(c.z[f].data(), c.y.data(), r.codes + r0, m, r.k, out.zy[f].data()); });
+    }
+}
+
+// Z'Z and Z'X of one factor, added up by level.
+template <index K, index P>
+void add_effects(const double* z, const double* x, const std::int32_t* codes, index m, index effects, index columns, double* diag, double* zx) {
+    const index k = K ? K : effects, p = P ? P : columns;
+    for (index i = 0; i < m; ++i, z += k, x += p) {
+        double *d = diag + codes[i] * k * k, *to = zx + codes[i] * k * p;
+        for (index a = 0; a < k; ++a) {
+            for (index b = 0; b < k; ++b) d[a * k + b] += z[a] * z[b];
+            for (index b = 0; b < p; ++b) to[a * p + b] += z[a] * x[b];
+        }
+    }
+}
+
+void add_random(const Chunk& c, index m, const Rows& rows, index r0, RandomPart& random, FixedPart& fixed) {
+    const index p = rows.p;
+    for (size_t f = 0; f < rows.factors.size(); ++f) {
+        const FactorRows& r = rows.factors[f];
+        with_count(r.k, [&](auto K) {
+            with_count(p, [&](auto P) {
+                add_effects<K(), P()>(c.z[f].data(), c.x.data(), r.codes + r0, m, r.k, p, random.diag[f].data(), fixed.zx[f].data());
+            });
+        });
+    }
+}
+
+ResponsePart empty_response(const Rows& rows) {
+    ResponsePart out;
+    out.xy.assign(rows.p, 0.0);
+    for (const auto& f : rows.factors) out.zy.emplace_back(f.levels * f.k, 0.0);
+    return out;
+}
+
+// Everything but Z_i'Z_j, streaming over the rows.
+CrossProducts accumulate_own(const Rows& rows, const std::shared_ptr<RandomPart>& random) {
+    const index p = rows.p;
+    auto fixed = std::make_shared<FixedPart>();
+    auto response = std::make_shared<ResponsePart>(empty_response(rows));
+    fixed->p = p;
+    fixed->xx.assign(p * p, 0.0);
+    for (const auto& f : rows.factors) {
+        random->diag.emplace_back(f.levels * f.k * f.k, 0.0);
+        fixed->zx.emplace_back(f.levels * f.k * p, 0.0);
+    }
+    Chunk c(rows);
+    double sum_log_w = 0;
+    for (index r0 = 0; r0 < rows.n; r0 += chunk) {
+        const index m = std::min(chunk, rows.n - r0);
+        c.load(rows, r0, m);
+        c.load_x(rows, r0, m);
+        add_fixed(c, m, rows, *fixed);
+        add_response(c, m, rows, r0, *response);
+        add_random(c, m, rows, r0, *random, *fixed);
+        check_interrupt();
+    }
+    if (rows.w)
+        for (index r = 0; r < rows.n; ++r) sum_log_w += std::log(rows.w[r]);
+    // syrk fills the column-major lower triangle, which is the row-major upper one, as the loops do
+    for (index a = 0; a < p; ++a)
+        for (index b = 0; b < a; ++b) fixed->xx[a * p + b] = fixed->xx[b * p + a];
+    return {rows.n, sum_log_w, random, std::move(fixed), std::move(response)};
+}
+
+}  // namespace
+
+CrossProducts accumulate(const Rows& rows) {
+    if (rows.n > INT32_MAX) throw std::length_error("more than 2^31 rows in one chunk");
+    auto pattern = std::make_shared<Pattern>();
+    auto random = std::make_shared<RandomPart>();
+    for (const auto& f : rows.factors) {
+        pattern->levels.push_back(f.levels);
+        pattern->k.push_back(f.k);
+    }
+    CrossProducts out = accumulate_own(rows, random);
+    // Z_i'Z_j, rows sorted by (level of i, level of j)
+    const index factors = static_cast<index>(rows.factors.size());
+    std::vector<Order> by(factors);
+    for (index i = 0; i < factors; ++i)
+        for (index j = i + 1; j < factors; ++j) {
+            if (by[j].empty()) by[j] = sort_by(rows.factors[j].codes, rows.n, rows.factors[j].levels, {});
+            const Order order = sort_by(rows.factors[i].codes, rows.n, rows.factors[i].levels, by[j]);
+            pattern->pairs.push_back(pair_pattern(rows, i, j, order));
+            random->cross.push_back(accumulate_pair(rows, pattern->pairs.back(), order));
+            check_interrupt();
+        }
+    random->pattern = std::move(pattern);
+    return out;
+}
+
+CrossProducts accumulate_on(const SharedPattern& pattern, const Rows& rows) {
+    bool belongs = static_cast<index>(rows.factors.size()) == pattern->factors();
+    for (size_t f = 0; belongs && f < rows.factors.size(); ++f)
+        belongs = rows.factors[f].levels == pattern->levels[f] && rows.factors[f].k == pattern->k[f];
+    if (!belongs) throw std::invalid_argument("rows do not belong to this pattern");
+    auto random = std::make_shared<RandomPart>();
+    random->pattern = pattern;
+    CrossProducts out = accumulate_own(rows, random);
+    for (const PairPattern& pair : pattern->pairs) {
+        random->cross.push_back(accumulate_found(rows, pair));
+        check_interrupt();
+    }
+    return out;
+}
+
+CrossProducts with_response(const CrossProducts& base, const Rows& rows) {
+    return with_responses(base, rows, rows.y, {rows.y_origin})[0];
+}
+
+std::vector<CrossProducts> with_responses(const CrossProducts& base, Rows rows, const double* y, const std::vector<double>& y_origin) {
+    if (rows.n != base.n || rows.p != base.fixed->p) throw std::invalid_argument("rows do not belong to these cross-products");
+    std::vector<std::shared_ptr<ResponsePart>> responses;
+    for (size_t s = 0; s < y_origin.size(); ++s) responses.push_back(std::make_shared<ResponsePart>(empty_response(rows)));
+    rows.y = y;  // the first of them, for load()
+    Chunk c(rows);
+    for (index r0 = 0; r0 < rows.n; r0 += chunk) {
+        const index m = std::min(chunk, rows.n - r0);
+        c.load(rows, r0, m);
+        c.load_x(rows, r0, m);
+        for (size_t s = 0; s < responses.size(); ++s) {
+            const double* ys = y + static_cast<index>(s) * rows.n + r0;
+            for (index i = 0; i < m; ++i) c.y[i] = (ys[i] - y_origin[s]) * c.root_w[i];
+            add_response(c, m, rows, r0, *responses[s]);
+        }
+        check_interrupt();
+    }
+    std::vector<CrossProducts> out;
+    for (auto& r : responses) out.push_back({base.n, base.sum_log_w, base.random, base.fixed, std::move(r)});
+    return out;
+}
+
+}  // namespace interlace
