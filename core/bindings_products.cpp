@@ -1,5 +1,6 @@
 // Bindings of patterns and cross-products.
 #include "bindings.hpp"
+#include "blocks.hpp"
 #include "coded.hpp"
 
 namespace interlace {
@@ -142,6 +143,23 @@ void bind_products(nb::module_& m) {
     m.def("with_fixed", [](const CrossProducts& a, const In2& h, const Flat& v) {
         if (h.shape(0) != sz(a.fixed->p) || v.size() != sz(a.fixed->p)) throw std::invalid_argument("one row and one number per column of X");
         return with_fixed(a, h.data(), static_cast<index>(h.shape(1)), v.data());
+    });
+    m.def("block_facts", [](const CrossProducts& a, index f, index start, index k, double scale, bool seen, double dependent,
+                            double not_spanned, double least) {
+        const Block block{f, start, k};
+        BlockFacts found = released([&] { return block_facts(a, block, scale, seen, {dependent, not_spanned, least}); });
+        nb::object white = nb::none();
+        if (!found.white.empty()) white = nb::cast(to_numpy(std::move(found.white), {sz(k), sz(k)}));
+        return nb::make_tuple(to_numpy(std::move(found.size), {sz(k)}), white, found.mean, found.spread, found.levels);
+    });
+    m.def("together", [](const CrossProducts& a, index f, index start, const In2& basis, index first, double unseen) {
+        const Block block{f, start, static_cast<index>(basis.shape(0))};
+        return together(a, block, basis.data(), static_cast<index>(basis.shape(1)), first, unseen);
+    });
+    m.def("full_levels", &full_levels);
+    m.def("independent", [](const CrossProducts& a, const In& origin, double share) {
+        if (origin.shape(0) != sz(a.fixed->p)) throw std::invalid_argument("one number for each column of X");
+        return released([&] { return independent(a, origin.data(), share); });
     });
     m.def("select_fixed", [](const CrossProducts& a, std::vector<index> keep) { return select_fixed(a, keep); });
 }

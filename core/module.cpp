@@ -12,13 +12,16 @@
 namespace interlace {
 namespace {
 
+Limits limits_of(const nb::dict& given) {
+    const auto number = [&](const char* name) { return nb::cast<double>(given[name]); };
+    return {number("tolerance"), static_cast<index>(number("evaluations")), number("large"), number("near_zero"),
+            number("no_minimum"), number("finished"), number("ill_conditioned"), static_cast<index>(number("steps")),
+            number("exact"), number("nearly_all"), nb::cast<bool>(given["prove"])};
+}
+
 nb::dict search_many_responses(const std::vector<CrossProducts>& responses, const std::shared_ptr<const Symbolic>& symbolic,
                                const Parametrization& map, Criterion kind, const std::vector<std::vector<index>>& without,
-                               const nb::dict& given) {
-    const auto number = [&](const char* name) { return nb::cast<double>(given[name]); };
-    const Limits limits{number("tolerance"), static_cast<index>(number("evaluations")), number("large"), number("near_zero"),
-                        number("no_minimum"), number("finished"), number("ill_conditioned"), static_cast<index>(number("steps")),
-                        number("exact"), number("nearly_all")};
+                               const Limits& limits) {
     const std::vector<End> ends = released([&] { return search_many(responses, symbolic, map, kind, without, limits); });
     const size_t r = ends.size(), m = map.entries.size(), p = r ? sz(responses[0].fixed->p) : 0;
     std::vector<double> par(r * m), value(r), pwrss(r), beta(r * p), covariance(r * p * p);
@@ -224,11 +227,16 @@ void bind_criterion(nb::module_& m) {
         .def("minimise", [](ProfiledDeviance& d, const Flat& start, double tolerance, index max_evaluations) {
             const auto x = to_vector(start);
             return to_dict(released([&] { return minimise(d, x, tolerance, max_evaluations); }));
+        })
+        .def("search", [](ProfiledDeviance& d, const Flat& start, const std::vector<std::vector<index>>& without, const nb::dict& limits) {
+            const Limits known = limits_of(limits);
+            const Searched found = released([&] { return search(d, to_vector(start), without, known); });
+            return nb::make_tuple(to_dict(found.best), found.reach != Reach::start, found.reach == Reach::enough);
         });
     m.def("search_many", [](const std::vector<CrossProducts>& responses, std::shared_ptr<Symbolic> symbolic,
                             const std::vector<std::tuple<index, index, index>>& entries, const std::vector<In2>& basis,
                             const std::string& kind, const std::vector<std::vector<index>>& without, const nb::dict& limits) {
-        return search_many_responses(responses, symbolic, parametrization(entries, basis), criterion_of(kind), without, limits);
+        return search_many_responses(responses, symbolic, parametrization(entries, basis), criterion_of(kind), without, limits_of(limits));
     });
     m.def("minimise", [](nb::callable value, nb::callable derivatives, const Flat& start, double tolerance, index max_evaluations,
                          nb::object rounding) {

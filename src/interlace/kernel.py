@@ -18,6 +18,8 @@ The core's objects:
 `Prior`, `Precision`
     What stands in place of I in ``Lambda'Z'Z Lambda + I`` for a grouping factor: the identity, nothing, or
     the sparse inverse Q of a known covariance K of its levels (`precision`), which knows its factor.
+`block_facts`, `together`, `full_levels`, `independent`
+    What cross-products say of the columns of Z and X before anything is searched.
 `Symbolic`
     What `analyze` finds out about the factor of a pattern and its priors before a number is computed: its
     structure, its size, its cost.
@@ -71,9 +73,12 @@ from interlace._core import (
     accumulate,
     accumulate_on,
     analyze,
+    block_facts,
     combine,
     explained,
     fold,
+    full_levels,
+    independent,
     load_blas,
     lower_factor,
     minimise,
@@ -82,6 +87,7 @@ from interlace._core import (
     search_many,
     select_fixed,
     set_threads,
+    together,
     with_fixed,
     with_response,
     with_responses,
@@ -104,10 +110,13 @@ __all__ = [
     "accumulate_on",
     "analyze",
     "blas_threads",
+    "block_facts",
     "combine",
     "core_threads",
     "explained",
     "fold",
+    "full_levels",
+    "independent",
     "lower_factor",
     "minimise",
     "one_thread",
@@ -116,6 +125,7 @@ __all__ = [
     "search_many",
     "select_fixed",
     "thread_count",
+    "together",
     "with_fixed",
     "with_response",
     "with_responses",

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from interlace import kernel
 from interlace.design.encoding import Encoding
 from interlace.design.rows import learn
 from interlace.estimation import descent, optimize, valleys
+from interlace.estimation.blocks import DEPENDENT, LEAST, NOT_SPANNED
 from interlace.estimation.fit import fit
 from interlace.estimation.prepare import prepare
 from interlace.estimation.valleys import Term
@@ -53,9 +55,20 @@ def test_a_term_with_a_mean_of_its_own(formula: str, mean: bool) -> None:
     assert term.mean == mean
 
 
+def _term(x: np.ndarray, z: np.ndarray) -> Term:
+    """Of one row per level with these columns of X and Z."""
+    nothing, n = np.zeros(1), len(z)
+    products = kernel.accumulate(
+        y=np.zeros(n), x=x[:, None], codes=[np.arange(n, dtype=np.int32)], z=[z[:, None]], levels=[n], w=None,
+        y_origin=0.0, x_origin=nothing, z_origin=[nothing],
+    )  # fmt: skip
+    found = kernel.block_facts(products, 0, 0, 1, 1.0, False, DEPENDENT, NOT_SPANNED, LEAST)
+    return Term(*found[2:])
+
+
 def _known(sizes: list[float]) -> Term:
-    zz = np.array(sizes)[:, None, None]
-    return Term.of(zz, zz.sum(axis=0), zz.sum(axis=0), np.array([[zz.mean() ** -0.5]]))
+    z = np.sqrt(sizes)
+    return _term(z, z)
 
 
 @pytest.mark.parametrize(
@@ -108,9 +121,8 @@ def test_one_more_search_for_each_decade_of_standard_deviations(spread: float, d
 
 @pytest.mark.parametrize(("left", "mean"), [(0.5e-6, False), (2e-6, True)])
 def test_a_share_of_a_column_outside_of_x(left: float, mean: bool) -> None:
-    zz = np.ones((4, 1, 1))
-    term = Term.of(zz, np.array([[4 * np.sqrt(1 - left)]]), np.array([[4.0]]), np.eye(1))
-    assert term.mean == mean
+    x = np.sqrt(1 - left) + np.sqrt(left) * np.array([1.0, -1.0, 1.0, -1.0])
+    assert _term(x, np.ones(4)).mean == mean
 
 
 def test_large_models_are_searched_again_for_means_and_very_few_levels_only() -> None:

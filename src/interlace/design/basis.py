@@ -7,7 +7,7 @@ else, from the expressions of its terms). Both give the same columns where both 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from math import prod
 from typing import Any, Protocol
@@ -75,6 +75,9 @@ class Basis(Protocol):
     def member_columns(self, columns: Mapping[str, Column], nrows: int) -> dict[str, np.ndarray]:
         """Columns (n, k) of each member: an indicator per level of a categorical factor, else its values."""
 
+    def remembering(self, memory: Memory) -> Basis:
+        """The basis whose expressions have learnt what is in this memory."""
+
 
 @dataclass(frozen=True, slots=True)
 class FactorCoding:
@@ -141,6 +144,9 @@ class NumericBasis:
 
     def member_columns(self, columns: Mapping[str, Column], nrows: int) -> dict[str, np.ndarray]:
         return {n: _numeric(n, columns[n]).astype(np.float64).reshape(-1, 1) for n in self.variables}
+
+    def remembering(self, memory: Memory) -> NumericBasis:
+        return self
 
     def matrix(self, columns: Mapping[str, Column], nrows: int) -> np.ndarray:
         first = int(self.intercept)
@@ -258,6 +264,9 @@ class TermBasis:
             name: part.described(False).columns(part.conformed(evaluator.value(self.nodes[name]), nrows))
             for name, part in self.parts.items()
         }
+
+    def remembering(self, memory: Memory) -> TermBasis:
+        return replace(self, memory=memory)
 
 
 def _numbers(products: Sequence[Product], ready: Mapping[str, np.ndarray], nrows: int) -> np.ndarray:

@@ -12,6 +12,7 @@ import numpy as np
 from interlace.design.basis import Basis, FactorCoding
 from interlace.design.columns import Columns, Plain
 from interlace.design.design import Design, RandomRows
+from interlace.design.evaluation import Memory
 from interlace.design.learnt import RandomEncoding
 from interlace.design.products import Product, TermColumns
 from interlace.design.rows import Rows
@@ -83,6 +84,10 @@ class SelectedBasis:
     def member_columns(self, columns: Mapping[str, Column], nrows: int) -> dict[str, np.ndarray]:
         """Columns of each member of the whole basis."""
         return self.basis.member_columns(columns, nrows)
+
+    def remembering(self, memory: Memory) -> SelectedBasis:
+        """The selection from the basis that remembers."""
+        return replace(self, basis=self.basis.remembering(memory))
 
     @property
     def term_columns(self) -> tuple[TermColumns, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 from interlace.design.encoding import Encoding
 from interlace.design.evaluation import Evaluator, Memory
@@ -12,8 +12,6 @@ from interlace.formula.formula import Formula
 from interlace.formula.tree import Node, label
 
 LABELS = frozenset(["levels"])  # of a factor: these are no numbers that rows have told
-
-B = TypeVar("B")
 
 
 def learnt_calls(encoding: Encoding) -> tuple[Node, ...]:
@@ -39,8 +37,8 @@ def relearnt(encoding: Encoding, frame: Frame) -> Encoding:
         evaluator.value(call)
     return replace(
         encoding,
-        fixed=_remembering(encoding.fixed, new),
-        random=tuple(replace(block, basis=_remembering(block.basis, new)) for block in encoding.random),
+        fixed=encoding.fixed.remembering(new),
+        random=tuple(replace(block, basis=block.basis.remembering(new)) for block in encoding.random),
         memory=new,
     )
 
@@ -49,11 +47,3 @@ def without_extras(encoding: Encoding) -> Encoding:
     """The encoding of columns and groups alone: no weights, no offsets."""
     formula: Formula = replace(encoding.formula, offsets=())
     return replace(encoding, formula=formula, weights=None, offset=None)
-
-
-def _remembering(basis: B, memory: Memory) -> B:
-    if hasattr(basis, "memory"):
-        return replace(basis, memory=memory)  # type: ignore[type-var]
-    if hasattr(basis, "basis"):
-        return replace(basis, basis=_remembering(basis.basis, memory))  # type: ignore[type-var]
-    return basis

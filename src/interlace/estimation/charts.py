@@ -47,7 +47,7 @@ class Chart(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Coordinate:
-    """A coordinate of x is held: log sigma."""
+    """A coordinate of x is held: log sigma, or (in the classes below) a function of it."""
 
     place: int
     size: int
@@ -108,26 +108,15 @@ class Angle(Coordinate):
 
 
 @dataclass(frozen=True, slots=True)
-class Deviation:
+class Deviation(Coordinate):
     """A standard deviation ``length |x|^power sigma``, where x is one parameter, is held."""
 
-    place: int
-    size: int
     length: float
     power: int
-
-    @property
-    def removed(self) -> int:
-        """The place itself."""
-        return self.place
 
     def of(self, x: Array) -> float:
         """The standard deviation."""
         return float(self.length * abs(x[self.place]) ** self.power * np.exp(x[-1]))
-
-    def start(self, x: Array) -> Array:
-        """All others."""
-        return np.delete(x, self.place)
 
     def at(self, y: Array, value: float) -> Array:
         """The parameter falls as sigma rises."""
@@ -135,7 +124,7 @@ class Deviation:
 
     def jacobian(self, y: Array, value: float) -> Array:
         """In log sigma it is proportional to itself."""
-        out = np.delete(np.identity(self.size), self.place, axis=1)
+        out = Coordinate.jacobian(self, y, value)
         out[self.place, -1] = -self.at(y, value)[self.place] / self.power
         return out
 

@@ -39,6 +39,12 @@ class Compiled(Protocol):
     def minimise(self, start: Array, tolerance: float, most: int, /) -> dict[str, Any]:
         """One search from a start."""
 
+    def search(
+        self, start: Array, without: list[list[int]], limits: dict[str, float], /
+    ) -> tuple[dict[str, Any], bool, bool]:
+        """One search from a start with all that belongs to it: what it found, whether it has begun, and
+        whether nothing else has to be tried."""
+
 
 class Criterion(Protocol):
     """What `minimise` needs to know: pure functions of the parameters, the same from any thread."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,8 @@ EXACT, CHEAP_FLOPS = 6, 2e9
 OVERHEAD = 2e3
 # With more parameters than this, what an evaluation costs beside the factorisation is counted.
 MANY = 10
+# Kinds of Hessians at the end.
+AVERAGE, EXACT_HESSIAN = "average information", "exact"
 # More parameters than this, and than observations, are not told apart by the data.
 HOPELESS = 50
 
@@ -79,7 +81,7 @@ class Search(Generic[C]):
         self.value = np.inf
         self.gradient: Array = np.zeros(0)
         self.hessian: Array = np.zeros((0, 0))
-        self.hessian_kind = "average information"
+        self.hessian_kind = AVERAGE
         self.status = ""
         self.rounding = 0.0
         self.evaluations = self.gradients = 0
@@ -121,36 +123,39 @@ class Search(Generic[C]):
                 return
             self.par, value = trial, below
 
-    def run(self) -> None:
-        """Down, to the boundary, and down again where a random term is better (nearly) left out."""
-        self.enlarge_start()
-        self.descend()
+    def run(self, found: dict[str, Any] | None = None) -> None:
+        """Down, to the boundary, and down again where a random term is better (nearly) left out; from the
+        start, or from what a search has `found`."""
+        if found is None:
+            self.enlarge_start()
+        self.descend(found)
         self.try_boundary()
         if self.status == "converged":
             for effects in self.criterion.parameters.few_levels():
                 self.try_without(effects)
 
-    def descend(self) -> None:
+    def take(self, found: dict[str, Any]) -> None:
+        """What a search in the core has found."""
+        self.par, self.value, self.status = found["par"], found["value"], found["status"]
+        self.gradient, self.hessian, self.rounding = found["gradient"], found["hessian"], found["rounding"]
+        self.evaluations += found["evaluations"]
+        self.gradients += found["gradients"]
+
+    def descend(self, found: dict[str, Any] | None = None) -> None:
         """Newton steps; now and then the columns of the factors are put in order of their variances.
 
         Then the directions in which a covariance is (nearly) singular come last, where their zeros are
-        columns of zeros and not a curved valley of equivalent factors.
+        columns of zeros and not a curved valley of equivalent factors. What a search has `found` from here
+        is not searched again.
         """
         pivots = max(s.k for s in self.criterion.parameters.structures) > 1
-        if pivots and self.par.size and np.abs(self.par).max() > LARGE:
+        if found is None and pivots and self.par.size and np.abs(self.par).max() > LARGE:
             self.pivot()
         budget = PIVOT_EVERY if pivots else self.most
         while True:
             before = self.natural_par if pivots else self.par
-            found = self.compiled.minimise(self.par, TOLERANCE, budget)
-            self.par, self.value, self.status = found["par"], found["value"], found["status"]
-            self.gradient, self.hessian, self.rounding = (
-                found["gradient"],
-                found["hessian"],
-                found["rounding"],
-            )
-            self.evaluations += found["evaluations"]
-            self.gradients += found["gradients"]
+            self.take(self.compiled.minimise(self.par, TOLERANCE, budget) if found is None else found)
+            found = None
             if self.status != "too many evaluations" or self.evaluations >= self.most:
                 return
             # What was learnt of the curvature is forgotten, so the longer it takes, the longer it goes on.
@@ -276,7 +281,7 @@ class Search(Generic[C]):
     def prove(self) -> None:
         """Replace the Hessian of the search by the exact one, if that is cheap enough."""
         if self.exact_hessian_costs_below(CHEAP_FLOPS):
-            self.hessian, self.hessian_kind = self.compiled.hessian(self.par), "exact"
+            self.hessian, self.hessian_kind = self.compiled.hessian(self.par), EXACT_HESSIAN
             self.gradients += 2 * len(self.par)
         if self.status == "converged" and decrement(self.gradient, self.hessian) > NO_MINIMUM:
             self.status = LOST

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from interlace import kernel as core
+from interlace.estimation.blocks import BlockFacts
 from interlace.estimation.covariance import Covariance
 from interlace.estimation.criterion import Compiled
-from interlace.estimation.layout import Place
 from interlace.estimation.mapped import MappedDeviance
 from interlace.estimation.parameters import Parameters, structures_of
 from interlace.estimation.penalized import Solution, System
@@ -52,14 +52,12 @@ class ProfiledDeviance:
             The columns of a random term depend on each other.
         """
         A = system.A
-        pooled = [_pooled(system, place) for place in A.layout.places]
-        parameters = Parameters.of(system.encoding, A, pooled)
-        terms = []
-        for i, place in enumerate(A.layout.places):
-            zz = system.levels_products(place.group)[:, place.columns, place.columns]
-            zx = np.asarray(A.products.zx_total(place.group))[place.columns]
-            white = parameters.orthonormal[i] * np.sqrt(system.scale(place.group))
-            terms.append(Term.of(zz, zx, np.asarray(A.products.xx), white))
+        facts = [
+            BlockFacts.of(A, place, system.scale(place.group), linked=system.linked(place.group))
+            for place in A.layout.places
+        ]
+        parameters = Parameters.of(system.encoding, A, facts)
+        terms = [Term(found.mean, found.spread, found.levels) for found in facts]
         effects = sum(term.levels * s.k for term, s in zip(terms, parameters.structures, strict=True))
         left = A.n - A.products.p - effects
         return cls(system, reml, parameters, Doubt.of(parameters, terms, left))
@@ -207,13 +205,3 @@ class ProfiledDeviance:
         tried = [[int(i) for i in effects] for effects in without]
         with self.system.threads():
             return core.search_many(responses, self.system.symbolic, places, *self._map(), tried, limits)
-
-
-def _pooled(system: System, place: Place) -> Array:
-    """The mean of Z'Z over the levels of a covariance block, of columns about the origin, (k, k).
-
-    Where the covariance of the levels is known, its mean variance multiplies it, so that its unit does not
-    matter.
-    """
-    zz = system.levels_products(place.group)[:, place.columns, place.columns]
-    return np.asarray(zz.mean(axis=0) * system.scale(place.group))

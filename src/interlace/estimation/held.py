@@ -223,11 +223,11 @@ class Line:
             J[at] -= origin.x
             moved[at] += origin.y / J[at, at]
         self._criterion, self._line = criterion, line
-        l, self._shift = J.T @ line, float(line @ (J @ moved))  # noqa: E741
+        centred, self._shift = J.T @ line, float(line @ (J @ moved))
         length = np.sqrt(np.diagonal(system.A.products.xx))
-        j = int(np.argmax(np.abs(l) / length))
-        self._v = np.identity(p)[j] / l[j]
-        self._H = np.delete(np.identity(p) - np.outer(self._v, l), j, axis=1)
+        j = int(np.argmax(np.abs(centred) / length))
+        self._v = np.identity(p)[j] / centred[j]
+        self._H = np.delete(np.identity(p) - np.outer(self._v, centred), j, axis=1)
 
     def _at(self, value: float) -> ProfiledDeviance:
         system = self._criterion.system

@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from interlace import kernel
 from interlace.design.design import Design
 from interlace.design.rows import Rows
 from interlace.errors import ModelError
@@ -186,13 +187,7 @@ def _plain_to_see(A: CrossProducts) -> bool:
     if len(layout.levels) > 1:
         return set(layout.k) == {1} and _variances_told(A)
     # ``Z D Z'`` has at least the rank of Z within every level, and P takes twice the rank of X at most
-    zz = np.asarray(A.products.zz_diagonal(0))
-    if layout.k[0] == 1:
-        return int(np.count_nonzero(zz)) > 2 * p
-    if layout.k[0] > 2:
-        return False
-    square = zz[:, 0, 0] * zz[:, 1, 1]
-    return int(np.count_nonzero(square - zz[:, 0, 1] ** 2 > IN_DOUBT * square)) > 2 * p
+    return layout.k[0] <= 2 and kernel.full_levels(A.products, 0, IN_DOUBT) > 2 * p
 
 
 def _variances_told(A: CrossProducts) -> bool:

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from interlace import kernel
 from interlace.errors import InterlaceError
-from interlace.estimation import descent, optimize
+from interlace.estimation import optimize
 from interlace.estimation.crossproducts import NEARLY_ALL
 from interlace.estimation.deviance import ProfiledDeviance
 from interlace.estimation.fit import Fit
 from interlace.estimation.parameters import Parameters
-from interlace.estimation.penalized import EXACT_FIT, Solution
+from interlace.estimation.penalized import Solution
 
 Array = NDArray[np.floating]
 
@@ -72,7 +72,9 @@ def fit_many(fit: Fit, Y: Array) -> Many:
     if _one_search(criterion) and n:
         design = fit.design.selected(fit.kept)
         A = fit.A.with_responses(fit.encoding, design, np.ascontiguousarray(Y, dtype=np.float64))
-        ends = criterion.search_many([one.products for one in A], parameters.few_levels(), _limits(criterion))
+        ends = criterion.search_many(
+            [one.products for one in A], parameters.few_levels(), optimize.limits(criterion, prove=False)
+        )
         easy = ends["easy"].astype(bool)
         hard = ~easy
         found.take(fit, parameters, ends, easy, np.array([one.origin.y for one in A]))
@@ -105,23 +107,6 @@ def _one_search(criterion: ProfiledDeviance) -> bool:
     """May one search be enough?"""
     parameters = criterion.parameters
     return parameters.plain and not parameters.scouted and not criterion.doubt.effects
-
-
-def _limits(criterion: ProfiledDeviance) -> dict[str, float]:
-    pivots = max(s.k for s in criterion.parameters.structures) > 1
-    cheap = descent.work(criterion) < descent.FEW_FLOPS
-    return {
-        "tolerance": descent.TOLERANCE,
-        "evaluations": descent.PIVOT_EVERY if pivots else optimize.evaluations(criterion),
-        "large": descent.LARGE,
-        "near_zero": descent.NEARLY_ZERO,
-        "no_minimum": descent.NO_MINIMUM,
-        "finished": descent.FINISHED_CHEAPLY if cheap else descent.FINISHED,
-        "ill_conditioned": descent.ILL_CONDITIONED,
-        "steps": descent.STEPS if cheap else 1,
-        "exact": EXACT_FIT,
-        "nearly_all": NEARLY_ALL,
-    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,6 +117,12 @@ class MappedDeviance:
 
         return kernel.minimise(value, self.derivatives, start, tolerance, most, lambda: self.rounding)
 
+    def search(
+        self, start: Array, without: list[list[int]], limits: dict[str, float]
+    ) -> tuple[dict[str, Any], bool, bool]:
+        """Not begun: the steps between the searches are those of `descent`."""
+        return {}, False, False
+
     # ---- chain rule ---
 
     def _blocks(self, par: Array) -> list[tuple[Any, Array, slice, Array, Any]]:

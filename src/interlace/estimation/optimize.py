@@ -4,15 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from interlace import kernel
 from interlace.estimation.criterion import Criterion
-from interlace.estimation.descent import LOST, MANY, NO_MINIMUM, SAME_VALUE, Search, decrement, hopeless, work
-from interlace.estimation.penalized import GONE
+from interlace.estimation.crossproducts import NEARLY_ALL
+from interlace.estimation.descent import (
+    AVERAGE,
+    CHEAP_FLOPS,
+    EXACT_HESSIAN,
+    FEW_FLOPS,
+    FINISHED,
+    FINISHED_CHEAPLY,
+    ILL_CONDITIONED,
+    LARGE,
+    LOST,
+    MANY,
+    NEARLY_ZERO,
+    NO_MINIMUM,
+    PIVOT_EVERY,
+    SAME_VALUE,
+    STEPS,
+    TOLERANCE,
+    Search,
+    decrement,
+    hopeless,
+    work,
+)
+from interlace.estimation.penalized import EXACT_FIT, GONE
 
 Array = NDArray[np.floating]
 C = TypeVar("C", bound=Criterion)
@@ -125,10 +147,11 @@ def minimise(criterion: C) -> tuple[C, Optimum]:
     """
     with criterion.system.threads():
         found = _Searches(criterion)
-        found.run()
-        found.best.widen(found.whole)
-        found.best.prove()
-        found.best.polish()
+        if not found.in_core(prove=True):
+            found.run()
+            found.best.widen(found.whole)
+            found.best.prove()
+            found.best.polish()
         return found.best.criterion, found.optimum()
 
 
@@ -140,9 +163,10 @@ def minimise_again(criterion: C) -> tuple[C, Optimum]:
     """
     with criterion.system.threads():
         found = _Searches(criterion)
-        found.run()
-        found.best.widen(found.whole)
-        found.best.polish()
+        if not found.in_core(prove=False):
+            found.run()
+            found.best.widen(found.whole)
+            found.best.polish()
         return found.best.criterion, found.optimum()
 
 
@@ -162,6 +186,25 @@ def evaluations(criterion: Criterion) -> int:
     return int(HOPELESS_EVALUATIONS / max(1.0, criterion.n_par / HOPELESS_MANY) ** 3)
 
 
+def limits(criterion: Criterion, *, prove: bool) -> dict[str, float]:
+    """What a search in the core goes by; `prove`: its Hessian at the end is the exact one."""
+    pivots = max(s.k for s in criterion.parameters.structures) > 1
+    cheap = work(criterion) < FEW_FLOPS
+    return {
+        "tolerance": TOLERANCE,
+        "evaluations": PIVOT_EVERY if pivots else evaluations(criterion),
+        "large": LARGE,
+        "near_zero": NEARLY_ZERO,
+        "no_minimum": NO_MINIMUM,
+        "finished": FINISHED_CHEAPLY if cheap else FINISHED,
+        "ill_conditioned": ILL_CONDITIONED,
+        "steps": STEPS if cheap else 1,
+        "exact": EXACT_FIT,
+        "nearly_all": NEARLY_ALL,
+        "prove": prove,
+    }
+
+
 def _cosine(a: Array, b: Array) -> float:
     size = np.linalg.norm(a) * np.linalg.norm(b)
     return float(a @ b / size) if size else 0.0
@@ -175,14 +218,31 @@ class _Searches(Generic[C]):
         self.compiled = self.criterion.kernel()
         self.moments: Array = self.compiled.moment_start()
         self.best = Search(self.criterion, self.compiled, self.moments, evaluations(self.criterion))
+        self.first: dict[str, Any] | None = None  # where a search in the core has led
         self.others: list[Search[C]] = []
         self.unbounded = False
         self.most = elsewhere(self.criterion)
         self.looks = self.exact = 0
 
+    def in_core(self, *, prove: bool) -> bool:
+        """Is one search, from the moments and in the core, all there is to do?"""
+        if self.criterion.doubt.effects or self.criterion.n_par < self.whole.n_par:
+            return False
+        prove = prove and self.best.exact_hessian_costs_below(CHEAP_FLOPS)
+        without = [effects.tolist() for effects in self.criterion.parameters.few_levels()]
+        found, begun, enough = self.compiled.search(
+            self.moments, without, limits(self.criterion, prove=prove)
+        )
+        if enough:
+            self.best.take(found)
+            self.best.hessian_kind = EXACT_HESSIAN if prove else AVERAGE
+        elif begun:
+            self.first = found
+        return bool(enough)
+
     def run(self) -> None:
         """From the start by moments, and from others where there may be a second minimum."""
-        self.best.run()
+        self.best.run(self.first)
         if self.criterion.parameters.scouted:
             for starts in self.criterion.parameters.elsewhere(self.best.natural_par):
                 self.visit_all(self.lowest(starts))

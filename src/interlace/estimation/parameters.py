@@ -14,19 +14,18 @@ from numpy.typing import NDArray
 from interlace.design.encoding import Encoding
 from interlace.design.learnt import RandomEncoding
 from interlace.errors import ModelError
+from interlace.estimation.blocks import BlockFacts
 from interlace.estimation.covariance import Covariance, Unstructured
 from interlace.estimation.crossproducts import CrossProducts
 from interlace.estimation.layout import Layout
 from interlace.estimation.scaled import structure
-from interlace.estimation.separate import Separate, parts
+from interlace.estimation.separate import Separate, parts, together
 
 Array = NDArray[np.floating]
 Index = NDArray[np.intp]
 
 # Factors with fewer levels than this can have a likelihood with more than one maximum.
 FEW_LEVELS = 12
-# Smallest eigenvalue of the correlations of the columns of a random term, pooled over its levels.
-DEPENDENT = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +62,8 @@ class Parameters:
     layout: Layout
 
     @classmethod
-    def of(cls, encoding: Encoding, A: CrossProducts, pooled: Sequence[Array]) -> Parameters:
-        """Of a model; `pooled` has for each block the mean of Z'Z over the levels, about the origin.
+    def of(cls, encoding: Encoding, A: CrossProducts, facts: Sequence[BlockFacts]) -> Parameters:
+        """Of a model, from what its design says of each block.
 
         Raises
         ------
@@ -73,7 +72,7 @@ class Parameters:
         """
         structures = structures_of(encoding)
         shift = tuple(A.origin.shift(encoding, i) for i in range(len(structures)))
-        white = tuple(_orthonormal(block, S) for block, S in zip(encoding.random, pooled, strict=True))
+        white = tuple(_orthonormal(block, one) for block, one in zip(encoding.random, facts, strict=True))
         natural = tuple(s.basis(S, R) for s, S, R in zip(structures, white, shift, strict=True))
         return cls(structures, natural, natural, white, shift, A.layout)
 
@@ -256,7 +255,9 @@ class Parameters:
         ):
             if not isinstance(s, Unstructured) or s.free < 2:
                 continue
-            own, free = place.columns, B[:, : s.free]
+            own, free = place.columns, np.ascontiguousarray(B[:, : s.free])
+            if together(A, place, free):
+                continue
             found = parts(free.T @ np.asarray(A.products.zz_diagonal(place.group))[:, own, own] @ free)
             if len(found) > 1:
                 natural[i] = np.hstack([free @ np.hstack(found), B[:, s.free :]])
@@ -331,24 +332,22 @@ def theta_of(structures: tuple[Covariance, ...], layout: Layout, factors: tuple[
     return np.concatenate([structures[i].theta(factors[i]) for i in layout.theta_order])
 
 
-def _orthonormal(block: RandomEncoding, pooled: Array) -> Array:
-    """``S^-1`` for upper triangular S with ``S'S`` the mean of Z'Z over the levels of a block, (k, k).
+def _orthonormal(block: RandomEncoding, facts: BlockFacts) -> Array:
+    """What makes the columns of a block orthonormal, (k, k).
 
     Raises
     ------
     ModelError
         The columns depend on each other.
     """
-    scale = np.sqrt(np.diagonal(pooled))
-    if not scale.all():
-        zero = ", ".join(name for name, s in zip(block.columns, scale, strict=True) if s == 0.0)
+    if facts.white is not None:
+        return facts.white
+    if not facts.size.all():
+        zero = ", ".join(name for name, size in zip(block.columns, facts.size, strict=True) if size == 0.0)
         raise ModelError(
             f"the random effect '{zero}' of '{block.group}' multiplies a column of zeros: leave it out"
         )
-    correlation = pooled / np.outer(scale, scale)
-    if np.linalg.eigvalsh(correlation)[0] < DEPENDENT:
-        raise ModelError(
-            f"the columns {', '.join(block.columns)} of a random term of '{block.group}' depend on each "
-            "other, so the data cannot tell their variances and covariances apart: leave one of them out"
-        )
-    return np.linalg.inv(np.linalg.cholesky(correlation).T * scale)
+    raise ModelError(
+        f"the columns {', '.join(block.columns)} of a random term of '{block.group}' depend on each other, "
+        "so the data cannot tell their variances and covariances apart: leave one of them out"
+    )

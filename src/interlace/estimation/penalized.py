@@ -85,10 +85,9 @@ class System:
         Q = self.precisions[f]
         return 1.0 if Q is None else float(Q.scale)
 
-    def levels_products(self, f: int) -> Array:
-        """Z'Z within the levels of grouping factor f that have data, (levels, k, k)."""
-        zz = np.asarray(self.A.products.zz_diagonal(f))
-        return zz if self.precisions[f] is None else zz[zz.any(axis=(1, 2))]
+    def linked(self, f: int) -> bool:
+        """Is the covariance between the levels of grouping factor f known?"""
+        return self.precisions[f] is not None
 
     def squared(self, u: Sequence[Array]) -> float:
         """``u'K^-1 u``, summed over the grouping factors of the kernel."""
@@ -189,9 +188,9 @@ class Solution:
     def _from(cls, system: System, factors: tuple[Array, ...], cholesky: kernel.Cholesky) -> Solution:
         layout, origin = system.A.layout, system.A.origin
         # 1) spherical effects, per block
-        u_factor = cholesky.spherical()
-        u = tuple(np.ascontiguousarray(u_factor[place.group][:, place.columns]) for place in layout.places)
-        ussq = system.squared(u_factor)
+        by_group = cholesky.spherical()
+        u = tuple(np.ascontiguousarray(by_group[place.group][:, place.columns]) for place in layout.places)
+        ussq = system.squared(by_group)
         # 2) from the origin back: the intercept takes what the means of the other columns stand for
         beta = cholesky.beta + origin.beta
         vcov = cholesky.unscaled_covariance()

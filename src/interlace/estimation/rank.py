@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from interlace import kernel
 from interlace.design.columns import Columns, Plain
 from interlace.design.design import Design
 from interlace.design.rows import Rows
@@ -31,9 +32,8 @@ def independent_columns(A: CrossProducts, rows: Design | Rows) -> tuple[int, ...
     rows : Rows
         Those that `A` was made from.
     """
-    xx = A.products.xx
-    if _all_certain(xx, np.sqrt(np.diagonal(xx) + _total_weight(A, xx) * A.origin.x**2)):
-        return tuple(range(len(xx)))
+    if kernel.independent(A.products, A.origin.x, CERTAIN):
+        return tuple(range(A.products.p))
     return independent(triangle_of(rows))
 
 
@@ -79,23 +79,3 @@ def triangle_of(rows: Design | Rows, *, weighted: bool = True) -> Array:
         R = found if R is None else np.asarray(np.linalg.qr(np.vstack([R, found]), mode="r"))
     assert R is not None
     return R
-
-
-def _all_certain(xx: Array, length: Array) -> bool:
-    """Is as much left of every column as in nearly all designs? One Cholesky factorisation."""
-    if not length.all():
-        return False
-    try:
-        L = np.linalg.cholesky(xx / np.outer(length, length))
-    except np.linalg.LinAlgError:
-        return False
-    return bool((np.diagonal(L) ** 2 > CERTAIN).all())
-
-
-def _total_weight(A: CrossProducts, xx: Array) -> float:
-    """Sum of weights; any positive number does where no column is moved."""
-    moved = np.flatnonzero(A.origin.x)
-    if not moved.size:
-        return 0.0
-    intercept = next(j for j in range(len(xx)) if A.origin.x[j] == 0.0)
-    return float(xx[intercept, intercept])

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from interlace import kernel
 from interlace.estimation.covariance import Triangle, Unstructured, triangles
+from interlace.estimation.crossproducts import CrossProducts
+from interlace.estimation.layout import Place
 
 Array = NDArray[np.floating]
 
@@ -57,6 +59,11 @@ class Separate(Unstructured):
         return out, self.par(T)
 
 
+def together(A: CrossProducts, place: Place, basis: Array) -> bool:
+    """Does one of the first levels see all effects of a block in a basis (k, r)? Then nothing is separate."""
+    return kernel.together(A.products, place.group, place.start, basis, FIRST, UNSEEN)
+
+
 def parts(zz: Array) -> list[Array]:
     """Bases of the parts, (r, size) each; one part where nothing is separate.
 
@@ -67,7 +74,7 @@ def parts(zz: Array) -> list[Array]:
     """
     r = zz.shape[1]
     whole: list[Array] = [np.identity(r)]
-    if r < 2 or _seen(zz[:FIRST])[1].all(axis=1).any():
+    if r < 2:
         return whole
     vectors, seen = _seen(zz)
     if seen.all(axis=1).any():

@@ -23,8 +23,6 @@ from interlace.estimation.parameters import Parameters
 
 Array = NDArray[np.floating]
 
-# Share of the squares of a column, summed over the levels, that X must leave for the term to have a mean.
-NOT_SPANNED = 1e-6
 # Levels of which one knows its effect so many times better than another, both a tenth from their end of the
 # order, may not agree on the scale of their effects: where they are very few, few, and many.
 UNEQUAL_VERY_FEW, UNEQUAL_FEW, UNEQUAL_MANY = 1.5, 3.0, 30.0
@@ -33,8 +31,6 @@ UNEQUAL_VERY_FEW, UNEQUAL_FEW, UNEQUAL_MANY = 1.5, 3.0, 30.0
 # that leave fewer observations than they are have the first limit as well: the residual variance is known
 # worse than theirs.
 VERY_FEW, FEW = 12, 40
-# What a level knows at least, as a share of the average level, and of those near the top.
-LEAST = 1e-12
 # With so many random effects an evaluation costs little beside reading a formula: every effect is looked at.
 CHEAP = 400
 # Observations that coefficients and random effects must leave, or the effects may take nearly all the rest.
@@ -59,32 +55,14 @@ class Term:
     Attributes
     ----------
     mean : bool
-        Its columns summed over the levels are not all in the span of X.
     spread : float
-        How many times better the levels near the top know an effect than those near the bottom: the largest
-        of its effects, a tenth of the levels left out at either end.
     levels : int
+        As in `BlockFacts`.
     """
 
     mean: bool
     spread: float
     levels: int
-
-    @classmethod
-    def of(cls, zz: Array, zx: Array, xx: Array, basis: Array) -> Term:
-        """From Z'Z per level, (L, k, k), Z'X summed over the levels, (k, p), X'X, and the basis, (k, k)."""
-        # 1) what X leaves of the columns of Z, which have L as their sum of squares in the basis
-        E = basis.T @ zx
-        left = np.identity(len(E)) - E @ np.linalg.solve(xx, E.T) / len(zz)
-        # 2) how well the levels know each effect
-        tenth = (len(zz) - 1) // 10
-        ends = (len(zz) - 1 - tenth, tenth)
-        most, least = np.partition(np.einsum("kr,lkm,mr->lr", basis, zz, basis), ends, axis=0)[list(ends)]
-        return cls(
-            mean=_exceeds(left, NOT_SPANNED),
-            spread=float((most / np.maximum(least, LEAST * most + LEAST)).max(initial=1.0)),
-            levels=len(zz),
-        )
 
     def unequal(self, terms: int, left: int) -> bool:
         """Do the levels know their effects with precision so different that they may not agree on a variance,
@@ -100,14 +78,6 @@ class Term:
         the one of those near the bottom.
         """
         return max(0, ceil(log10(self.spread) / 2 + 1 - log10(LARGEST)))
-
-
-def _exceeds(left: Array, share: float) -> bool:
-    """Is the largest eigenvalue of a positive semidefinite matrix above this share?"""
-    trace = float(left.trace())  # between the largest and k times the largest: mostly enough to know
-    if trace <= share:
-        return False
-    return trace > len(left) * share or bool(np.linalg.eigvalsh(left)[-1] > share)
 
 
 @dataclass(frozen=True, slots=True)

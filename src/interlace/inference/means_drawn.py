@@ -7,6 +7,7 @@ from typing import Any
 from interlace.errors import DataError
 from interlace.inference import means_pictures as pictures
 from interlace.inference.means_list import MeansList
+from interlace.inference.means_pictures import Drawn
 from interlace.inference.means_rows import MeansRows
 from interlace.options import number, switch
 from interlace.tables.table import Table
@@ -20,7 +21,12 @@ class Pictures(MeansRows):
     """
 
     def plot(
-        self, *, comparisons: bool = False, alpha: float = 0.05, adjust: str | None = None, ax: Any = None
+        self: Drawn,
+        *,
+        comparisons: bool = False,
+        alpha: float = 0.05,
+        adjust: str | None = None,
+        ax: Any = None,
     ) -> Any:
         """A dot with its interval for each row, on the scale of `confint`, in the groups of `by`.
 
@@ -55,9 +61,9 @@ class Pictures(MeansRows):
         >>> [label.get_text() for label in ax.get_yticklabels()]
         ['A', 'B', 'C']
         """
-        return pictures.dots(self, switch("comparisons", comparisons), _share(alpha), adjust, ax)  # type: ignore[arg-type]
+        return pictures.dots(self, switch("comparisons", comparisons), _share(alpha), adjust, ax)
 
-    def emmip(self, formula: str | None = None, *, intervals: bool = True, ax: Any = None) -> Any:
+    def emmip(self: Drawn, formula: str | None = None, *, intervals: bool = True, ax: Any = None) -> Any:
         """An interaction plot: the means along a variable, a line for each level of others.
 
         Parameters
@@ -90,9 +96,9 @@ class Pictures(MeansRows):
         ['Golden Rain', 'Marvellous', 'Victory']
         """
         roles = pictures.roles_of(self.labels, formula)
-        return pictures.interaction_plot(self, roles, switch("intervals", intervals), ax)  # type: ignore[arg-type]
+        return pictures.interaction_plot(self, roles, switch("intervals", intervals), ax)
 
-    def pwpp(self, *, adjust: str | None = None, alpha: float = 0.05, ax: Any = None) -> Any:
+    def pwpp(self: Drawn, *, adjust: str | None = None, alpha: float = 0.05, ax: Any = None) -> Any:
         """The p-values of all differences: a line at each of them that links the two means.
 
         Parameters
@@ -121,9 +127,9 @@ class Pictures(MeansRows):
         >>> [label.get_text() for label in ax.get_yticklabels()]
         ['C  [66.3]', 'B  [60.3]', 'A  [52.4]']
         """
-        return pictures.p_value_plot(self, _share(alpha), adjust, ax)  # type: ignore[arg-type]
+        return pictures.p_value_plot(self, _share(alpha), adjust, ax)
 
-    def pwpm(self, *, adjust: str | None = None) -> Table | MeansList:
+    def pwpm(self: Drawn, *, adjust: str | None = None) -> Table | MeansList:
         """Means, their differences and p-values as one square table of text.
 
         Parameters
@@ -147,7 +153,7 @@ class Pictures(MeansRows):
         C -13.917 -5.950   [66.27]
         means on the diagonal, p-values above it, differences (column less row) below it
         """
-        return pictures.p_value_matrix(self, adjust)  # type: ignore[arg-type]
+        return pictures.p_value_matrix(self, adjust)
 
 
 def _share(alpha: Any) -> float:

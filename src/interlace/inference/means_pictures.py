@@ -17,8 +17,9 @@ from interlace.inference.means_view import CONTRASTS, LINK, RESPONSE, TRENDS, Vi
 from interlace.inference.pairwise import named_groups, pair_matrices
 from interlace.inference.response_scale import NoWayBack, ResponseScale
 from interlace.inference.specs import read_specs
-from interlace.pictures.dots import Block, Dots, dot_plot
+from interlace.pictures.dots import Dots, dot_plot
 from interlace.pictures.links import Link, Links, link_plot
+from interlace.pictures.stack import Block, Stack
 from interlace.pictures.traces import Trace, Traces, trace_plot
 from interlace.tables.format import format_common, format_p
 from interlace.tables.table import Table
@@ -87,18 +88,15 @@ def dots(means: Drawn, comparisons: bool, alpha: float, adjust: str | None, ax: 
         if wrong:
             more = f", and {len(wrong) - SOME} more" if len(wrong) > SOME else ""
             words.append(f"but for {'; '.join(wrong[:SOME])}{more}")
-    found = Dots(
+    stack = Stack(
         labels=_row_names(means.labels),
         blocks=[Block(name, rows) for name, rows in named_groups(means.labels)],
-        estimate=table["estimate"].to_numpy(),
-        lower=table["lower"].to_numpy(),
-        upper=table["upper"].to_numpy(),
-        arrows=ends,
         x=_what(means),
         y=", ".join(means.labels.own),
         words="; ".join(words),
     )
-    return dot_plot(found, ax)
+    estimate, lower, upper = (table[name].to_numpy() for name in ("estimate", "lower", "upper"))
+    return dot_plot(Dots(stack, estimate, lower, upper, ends), ax)
 
 
 def _arrow_ends(means: Drawn, alpha: float, adjust: str | None) -> tuple[Array, Array, list[str]]:
@@ -145,16 +143,14 @@ def p_value_plot(means: Drawn, alpha: float, adjust: str | None, ax: Any) -> Any
         pairs = [(i, j) for i in range(len(rows)) for j in range(i) if np.isfinite(p[i, j])]
         links += [Link(int(rows[i]), int(rows[j]), float(p[i, j])) for i, j in pairs]
     names = [f"{name}  [{value}]" for name, value in zip(_row_names(means.labels), shows, strict=True)]
-    found = Links(
+    stack = Stack(
         labels=names,
         blocks=blocks,
-        links=links,
-        alpha=alpha,
         x="p-value of the difference of the means that a line links",
         y=", ".join(means.labels.own),
         words="; ".join(_adjustment(tests)),
     )
-    return link_plot(found, ax)
+    return link_plot(Links(stack, links, alpha), ax)
 
 
 def _rounded(values: Array, se: Array) -> list[str]:

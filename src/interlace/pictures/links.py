@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from interlace.pictures.canvas import COLOURS, SOFT, axes, caption, height_of, rows_of, tidy
-from interlace.pictures.dots import Block, stacked
+from interlace.pictures.canvas import COLOURS, SOFT
+from interlace.pictures.stack import Stack
 
 POWER = 0.25  # of p along the axis: small ones have room, and zero has a place
 FEW = 60  # differences, up to which lines are thick
@@ -40,31 +40,23 @@ class Links:
 
     Attributes
     ----------
-    labels : sequence of str, (m,)
-    blocks : sequence of Block
-        The rows of each group, in their order from the top.
+    stack : Stack
+        The rows.
     links : sequence of Link
     alpha : float
         Where a line is drawn.
-    x, y, words : str
-        What stands at the axes, and above the picture.
     """
 
-    labels: Sequence[str]
-    blocks: Sequence[Block]
+    stack: Stack
     links: Sequence[Link]
     alpha: float
-    x: str
-    y: str
-    words: str
 
 
 def link_plot(links: Links, ax: Any) -> Any:
     """Draw them; the axes come back."""
-    places, labels, headings, at = stacked(links.labels, links.blocks)
-    ax = axes(ax, 6.4, height_of(len(places)))
+    ax, at = links.stack.axes(ax), links.stack.at
     look = FEW_LOOK if len(links.links) <= FEW else MANY_LOOK
-    order = {row: i for block in links.blocks for i, row in enumerate(block.rows.tolist())}
+    order = {row: i for block in links.stack.blocks for i, row in enumerate(block.rows.tolist())}
     for link in links.links:
         colour = COLOURS[order[min(link.one, link.other, key=order.__getitem__)] % len(COLOURS)]
         ends = sorted((at[link.one], at[link.other]))
@@ -74,12 +66,7 @@ def link_plot(links: Links, ax: Any) -> Any:
     ax.set_xlim(-1e-7, 1.0)
     ax.set_xticks(TICKS, [f"{tick:g}" for tick in TICKS])
     ax.minorticks_off()
-    tidy(ax, "y")
-    rows_of(ax, labels, headings, places)
-    ax.set_xlabel(links.x)
-    ax.set_ylabel(links.y)
-    caption(ax, links.words)
-    return ax
+    return links.stack.finished(ax, grid="y")
 
 
 def _forward(p: Any) -> Any:

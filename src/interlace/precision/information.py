@@ -74,7 +74,7 @@ class Moments:
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A variance or covariance of a term: ``D`` within a level of the grouping factor `group` of the kernel."""
+    """A variance or covariance of a term: ``D`` within a level of grouping factor `group` of the kernel."""
 
     group: int
     D: Array

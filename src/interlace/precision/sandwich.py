@@ -93,8 +93,8 @@ class Hypothesis:
 
 
 @dataclass(frozen=True, slots=True)
-class Sandwich:
-    """A covariance ``K H'H K'`` of beta from the residuals of clusters.
+class Robust:
+    """What robust covariances ``K W K'`` of beta have in common, whatever the clusters that W is from.
 
     Attributes
     ----------
@@ -102,11 +102,8 @@ class Sandwich:
     beta, vcov : ndarray
     root : ndarray, (p, p)
         K.
-    half : ndarray, (p, p)
-        H.
     floor : float
         Standard errors of ``c'beta`` up to this times ``|K'c|`` are rounding error.
-    moments : Moments
     note : str
     """
 
@@ -114,9 +111,7 @@ class Sandwich:
     beta: Array
     vcov: Array
     root: Array
-    half: Array
     floor: float
-    moments: Moments
     note: str
 
     @property
@@ -124,17 +119,40 @@ class Sandwich:
         """As printed."""
         return f"cluster-robust {self.kind}"
 
+    def se(self, L: Array) -> Array:
+        """Standard errors of the rows; NaN where they are rounding error."""
+        rows, unit = scaled_rows(np.asarray(L, dtype=np.float64))
+        C, more = scaled_rows(rows @ self.root)
+        size, found = np.linalg.norm(C, axis=1), self.deviations(C)
+        return np.where((found > self.floor * size) | (size == 0), unit * more * found, np.nan)
+
+    def deviations(self, C: Array) -> Array:
+        """Standard deviations of rows (m, p) where beta is white; zero for a variance below zero."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class Sandwich(Robust):
+    """A covariance ``K H'H K'`` of beta from the residuals of clusters.
+
+    Attributes
+    ----------
+    half : ndarray, (p, p)
+        H.
+    moments : Moments
+    """
+
+    half: Array
+    moments: Moments
+
     @property
     def description(self) -> str:
         """In words."""
         return f"Satterthwaite's method with a cluster-robust covariance ({self.kind})"
 
-    def se(self, L: Array) -> Array:
-        """Standard errors of the rows; NaN where they are rounding error."""
-        rows, unit = scaled_rows(np.asarray(L, dtype=np.float64))
-        C, more = scaled_rows(rows @ self.root)
-        size, found = np.linalg.norm(C, axis=1), np.linalg.norm(C @ self.half.T, axis=1)
-        return np.where((found > self.floor * size) | (size == 0), unit * more * found, np.nan)
+    def deviations(self, C: Array) -> Array:
+        """The lengths of ``H c``."""
+        return np.asarray(np.linalg.norm(C @ self.half.T, axis=1))
 
     def df(self, L: Array) -> Array:
         """Satterthwaite's degrees of freedom ``(tr P)^2 / tr(P^2)`` of each row, (m,)."""

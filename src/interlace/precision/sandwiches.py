@@ -44,8 +44,7 @@ def bind(fit: Fit, kind: str, chosen: tuple[Clusters, ...]) -> Bound:
     # as a product with itself: a variance that is zero stays far below that of the model
     vcov, floor = _turned((half @ rows.root.T).T, np.eye(len(half))), _floor(fit)
     note = f"{kind} covariance from {one.size} clusters ({one.name})"
-    bound = Sandwich(kind, fit.solution.beta, vcov, rows.root, half, floor, moments, note)
-    return _noted(fit, bound)
+    return _noted(fit, Sandwich(kind, fit.solution.beta, vcov, rows.root, floor, note, half, moments))
 
 
 def _several_ways(fit: Fit, kind: str, chosen: tuple[Clusters, ...]) -> Bound:
@@ -65,10 +64,9 @@ def _several_ways(fit: Fit, kind: str, chosen: tuple[Clusters, ...]) -> Bound:
         f"{kind} covariance from clusters in {len(chosen)} ways ({ways}); {fewest - 1} df: the fewest "
         "clusters, less one"
     )
-    vcov = _turned(rows.root, middle)
-    return _noted(
-        fit, SeveralWays(kind, fit.solution.beta, vcov, rows.root, middle, _floor(fit), fewest - 1, note)
-    )
+    vcov, floor = _turned(rows.root, middle), _floor(fit)
+    bound = SeveralWays(kind, fit.solution.beta, vcov, rows.root, floor, note, middle, fewest - 1)
+    return _noted(fit, bound)
 
 
 def _turned(root: Array, middle: Array) -> Array:

@@ -7,55 +7,35 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from interlace.arrays import Array
-from interlace.precision.sandwich import Hypothesis, normal_test
-from interlace.precision.wald import FTest, rowwise, scaled_rows
+from interlace.precision.sandwich import Hypothesis, Robust, normal_test
+from interlace.precision.wald import FTest, rowwise
 
 
 @dataclass(frozen=True, slots=True)
-class SeveralWays:
+class SeveralWays(Robust):
     """``K W K'`` with W the sum over the clusters of each way, less those of two ways at once, and so on.
 
     Such a W need not be positive semidefinite; where a variance is not positive there is no standard error.
 
     Attributes
     ----------
-    kind : str
-    beta, vcov : ndarray
-    root, middle : ndarray, (p, p)
-        K and W.
-    floor : float
-        Standard errors of ``c'beta`` up to this times ``|K'c|`` are rounding error.
+    middle : ndarray, (p, p)
+        W.
     den_df : int
         The fewest clusters of a way, less one (Cameron and Miller 2015): df of every test.
-    note : str
     """
 
-    kind: str
-    beta: Array
-    vcov: Array
-    root: Array
     middle: Array
-    floor: float
     den_df: int
-    note: str
-
-    @property
-    def name(self) -> str:
-        """As printed."""
-        return f"cluster-robust {self.kind}"
 
     @property
     def description(self) -> str:
         """In words."""
         return f"t with {self.den_df} df and a cluster-robust covariance ({self.kind})"
 
-    def se(self, L: Array) -> Array:
-        """Standard errors of the rows; NaN where the variance is negative or rounding error."""
-        rows, unit = scaled_rows(np.asarray(L, dtype=np.float64))
-        C, more = scaled_rows(rows @ self.root)
-        variance, size = rowwise(C, self.middle), np.linalg.norm(C, axis=1)
-        known = (variance > (self.floor * size) ** 2) | (size == 0)
-        return np.where(known, unit * more * np.sqrt(np.maximum(variance, 0.0)), np.nan)
+    def deviations(self, C: Array) -> Array:
+        """The roots of ``c'W c``, zero where that is negative."""
+        return np.asarray(np.sqrt(np.maximum(rowwise(C, self.middle), 0.0)))
 
     def df(self, L: Array) -> Array:
         """`den_df` where there is a standard error, (m,)."""

@@ -120,8 +120,8 @@ def acceleration(without: list[Array]) -> Array:
     cubes, squares = np.zeros(without[0].shape[1]), np.zeros(without[0].shape[1])
     for found in without:
         L = len(found)
-        l = (L - 1) / L * (found.mean(axis=0) - found)  # noqa: E741
-        cubes, squares = cubes + np.sum(l**3, axis=0), squares + np.sum(l**2, axis=0)
+        moved = (L - 1) / L * (found.mean(axis=0) - found)
+        cubes, squares = cubes + np.sum(moved**3, axis=0), squares + np.sum(moved**2, axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(
             np.where(squares > 0, cubes / (6 * squares**1.5), np.where(squares == 0, 0.0, np.nan))

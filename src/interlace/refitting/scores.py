@@ -180,7 +180,7 @@ def _half_root(ratio: float) -> float:
     return 0.5 / np.sqrt(ratio) if ratio > 0 else 0.0
 
 
-KNOWN: dict[str, Score] = {
+KNOWN: dict[str, Ratio | LogDensity] = {
     "rmse": Ratio("rmse", _square, _one, lambda ratio: float(np.sqrt(ratio)), _half_root),
     "mae": Ratio("mae", lambda one: np.abs(one.y - one.mean), _one),
     "r2": Ratio(
@@ -222,7 +222,7 @@ def _score(given: Any, name: str = "") -> Score:
         scorer = None if given in KNOWN else _sklearn_scorer(given)
         if scorer is None:
             known = KNOWN[word("scores", given, NAMES)]
-            return replace(known, name=name) if name else known  # type: ignore[type-var]
+            return replace(known, name=name) if name else known
         return OfFolds(name or given, _by_scorer(scorer))
     if not callable(given):
         raise DataError(f"a score must be a word or a function, not {shown(given)}")

@@ -75,10 +75,11 @@ class HeldLine:
     def parameters(self, point: Held) -> Array:
         """All parameters of the model at a point: beta is the nearest to the free one that has the value."""
         free = self._criterion.solution(point.y)
-        V, l = free.unscaled_vcov, self.line  # noqa: E741
-        distance = point.value - l @ free.beta
-        beta = free.beta + V @ l * (distance / (l @ V @ l))
-        pwrss = free.pwrss + distance**2 / (l @ V @ l)
+        covariances = free.unscaled_vcov @ self.line  # of beta with the function
+        variance = self.line @ covariances
+        distance = point.value - self.line @ free.beta
+        beta = free.beta + covariances * (distance / variance)
+        pwrss = free.pwrss + distance**2 / variance
         solution = replace(free, beta=beta)
         sigma = float(np.sqrt(pwrss / self.fit.criterion.system.A.n))
         return parameter_values(replace(self.fit, solution=solution, sigma=sigma))
@@ -216,8 +217,11 @@ class Track:
         own = [p for p in self.points if side * (p.value - self.estimate) >= 0]
         before = [p for p in own if side * self.zeta(p) <= side * z]
         after = [p for p in own if side * self.zeta(p) > side * z]
-        key = lambda p: side * p.value  # noqa: E731
-        return max(before, key=key), min(after, key=key, default=None)
+
+        def along(point: Held) -> float:
+            return float(side * point.value)
+
+        return max(before, key=along), min(after, key=along, default=None)
 
     def _first(self, z: float, inner: Held, limit: float) -> float:
         here = self.zeta(inner)

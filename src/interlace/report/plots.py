@@ -13,7 +13,8 @@ from interlace.estimation.fit import Fit
 from interlace.inference.estimates import fixed_effects
 from interlace.options import count, word
 from interlace.pictures import canvas, clouds
-from interlace.pictures.dots import Block, Dots, dot_plot
+from interlace.pictures.dots import Dots, dot_plot
+from interlace.pictures.stack import Block, Stack
 from interlace.prediction.leverage import block_of
 from interlace.prediction.predict import fixed_part
 from interlace.prediction.ranef import blocks_by_group, modes_with_sd
@@ -275,18 +276,14 @@ def coefficients(fit: Fit, ddf: Any, level: float, intercept: bool, ax: Any) -> 
     estimates = fixed_effects(fit, ddf)
     low, high = estimates.interval(level)
     kept = [j for j, name in enumerate(estimates.labels) if intercept or name != "Intercept"]
-    dots = Dots(
-        [estimates.labels[j] for j in kept],
-        [Block("", np.arange(len(kept)))],
-        estimates.estimate[kept],
-        low[kept],
-        high[kept],
-        None,
-        "estimate",
-        "",
-        f"{level:.12g} intervals; {estimates.ddf.note}".rstrip("; "),
+    stack = Stack(
+        labels=[estimates.labels[j] for j in kept],
+        blocks=[Block("", np.arange(len(kept)))],
+        x="estimate",
+        y="",
+        words=f"{level:.12g} intervals; {estimates.ddf.note}".rstrip("; "),
     )
-    ax = dot_plot(dots, ax)
+    ax = dot_plot(Dots(stack, estimates.estimate[kept], low[kept], high[kept], None), ax)
     ax.axvline(0.0, color=canvas.SOFT, linewidth=0.9, linestyle="--")
     return ax
 

@@ -1,0 +1,120 @@
+#include "search.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "small.hpp"
+
+namespace interlace {
+namespace {
+
+using Vector = std::vector<double>;
+
+// Newton steps with a Hessian that stays, in its eigenbasis.
+class Newton {
+  public:
+    explicit Newton(const Vector& h) : n_(static_cast<index>(std::lround(std::sqrt(static_cast<double>(h.size()))))), q_(h), lambda_(n_) {
+        good_ = blas::syevd(n_, q_.data(), lambda_.data());
+    }
+    bool conditioned(double share) const { return good_ && lambda_[0] > share * lambda_[n_ - 1]; }
+    // Directions that do not matter are left out.
+    double decrement(const Vector& g) const {
+        const double seen = 1e-8 * std::max(std::abs(lambda_[0]), std::abs(lambda_[n_ - 1]));
+        double d = 0;
+        for (index i = 0; i < n_; ++i) {
+            const double along = small::dot(n_, &q_[i * n_], g.data());
+            if (std::abs(lambda_[i]) > seen) d += 0.5 * along * along / lambda_[i];
+        }
+        return d;
+    }
+    Vector step(const Vector& x, const Vector& g) const {
+        Vector out(x);
+        for (index i = 0; i < n_; ++i) {
+            const double along = small::dot(n_, &q_[i * n_], g.data()) / lambda_[i];
+            for (index j = 0; j < n_; ++j) out[j] -= along * q_[i * n_ + j];
+        }
+        return out;
+    }
+
+  private:
+    index n_;
+    Vector q_, lambda_;
+    bool good_ = false;
+};
+
+bool any_zero(const Vector& x) { return std::any_of(x.begin(), x.end(), [](double v) { return v == 0.0; }); }
+
+void polish(ProfiledDeviance& d, const Newton& newton, Minimum& best, const Limits& limits) {
+    if (any_zero(best.x) || !newton.conditioned(limits.ill_conditioned)) return;
+    for (index s = 0; s < limits.steps; ++s) {
+        const double left = newton.decrement(best.gradient);
+        if (!(left > limits.finished && left < limits.no_minimum)) return;
+        Vector x = newton.step(best.x, best.gradient);
+        Vector gradient = d.gradient(x);
+        const double value = d.last_value();
+        ++best.evaluations;
+        ++best.gradients;
+        if (!(newton.decrement(gradient) < left && value < best.value + limits.tolerance)) return;
+        best.x = std::move(x);
+        best.value = value;
+        best.gradient = std::move(gradient);
+    }
+}
+
+double at_rounding(double value) { return 1e-14 * std::abs(value); }
+
+// Sizes near zero at zero, if it is as good there.
+void try_boundary(ProfiledDeviance& d, Minimum& best, const Limits& limits) {
+    Vector trial(best.x);
+    for (size_t i = 0; i < trial.size(); ++i)
+        if (d.map().entries[i].row == d.map().entries[i].col && std::abs(trial[i]) < limits.near_zero) trial[i] = 0.0;
+    if (trial == best.x) return;
+    const double value = d.value(trial);
+    ++best.evaluations;
+    if (!(value <= best.value + limits.tolerance + at_rounding(best.value))) return;
+    best.gradient = d.gradient(trial);
+    ++best.gradients;
+    best.x = std::move(trial);
+    best.value = value;
+}
+
+// Is the criterion lower with the whole of some term at zero?
+bool better_without(ProfiledDeviance& d, const std::vector<std::vector<index>>& without, Minimum& best, const Limits& limits) {
+    for (const auto& effects : without) {
+        Vector trial(best.x);
+        for (const index i : effects) trial.at(i) = 0.0;
+        const double value = d.value(trial);
+        ++best.evaluations;
+        if (value < best.value - limits.tolerance - at_rounding(value)) return true;
+    }
+    return false;
+}
+
+}  // namespace
+
+Searched search(ProfiledDeviance& d, Vector start, const std::vector<std::vector<index>>& without, const Limits& limits) {
+    Searched out;
+    // 1) one search
+    for (const double v : start)
+        if (!(std::abs(v) < limits.large)) return out;
+    out.best = minimise(d, std::move(start), limits.tolerance, limits.evaluations);
+    out.reach = out.best.x.empty() ? Reach::enough : Reach::ended;
+    if (out.best.x.empty() || out.best.status != Status::converged || out.best.rounding > limits.no_minimum) return out;
+    // 2) the boundary, and terms that are better left out
+    Minimum best(out.best);
+    try_boundary(d, best, limits);
+    if (better_without(d, without, best, limits)) return out;
+    // 3) proof of the end, and the last digits
+    if (limits.prove) {
+        best.hessian = d.hessian(best.x);
+        best.gradients += 2 * static_cast<index>(best.x.size());
+    }
+    const Newton newton(best.hessian);
+    if (newton.decrement(best.gradient) > limits.no_minimum) return out;
+    polish(d, newton, best, limits);
+    out.best = std::move(best);
+    out.reach = Reach::enough;
+    return out;
+}
+
+}  // namespace interlace

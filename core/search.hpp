@@ -1,0 +1,39 @@
+// The search of `optimize.py` where one from the moments of the data is enough, without a word of Python between its steps.
+#pragma once
+#include <vector>
+
+#include "deviance.hpp"
+
+namespace interlace {
+
+// What the search goes by; see `descent.py`.
+struct Limits {
+    double tolerance = 0;    // of the predicted decrease
+    index evaluations = 0;   // before the basis would change
+    double large = 0;        // a start beyond this needs more than one search
+    double near_zero = 0;    // diagonal entries below this are tried at zero
+    double no_minimum = 0;   // a value that is known to less is lost
+    double finished = 0, ill_conditioned = 0;  // when an end is polished
+    index steps = 0;         // Newton steps to polish it
+    double exact = 0;        // share of y'y that is left where the response is fitted exactly
+    double nearly_all = 0;   // share of y'y that X may explain
+    bool prove = false;      // whether the Hessian at the end is the exact one
+};
+
+// How far one search led.
+enum class Reach {
+    start,   // the start needs more than one search: nothing was searched
+    ended,   // a search has ended, and more has to be tried from its end
+    enough,  // it found the minimum, and nothing else has to be tried
+};
+
+struct Searched {
+    Minimum best;
+    Reach reach = Reach::start;
+};
+
+// From the moments of the response (see moments.hpp), or another start. `without`: parameters that are tried at zero together, as a
+// variance of zero may be a second minimum.
+Searched search(ProfiledDeviance& d, std::vector<double> start, const std::vector<std::vector<index>>& without, const Limits& limits);
+
+}  // namespace interlace

@@ -1,0 +1,58 @@
+"""What the design says of one covariance block before anything is searched."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from interlace import kernel
+from interlace.estimation.crossproducts import CrossProducts
+from interlace.estimation.layout import Place
+
+Array = NDArray[np.floating]
+
+# Smallest eigenvalue of the correlations of the columns of a random term, pooled over its levels.
+DEPENDENT = 1e-12
+# Share of the squares of a column, summed over the levels, that X must leave for the term to have a mean.
+NOT_SPANNED = 1e-6
+# What a level knows at least, as a share of the average level, and of those near the top.
+LEAST = 1e-12
+
+
+class BlockFacts(NamedTuple):
+    """What the design says of one covariance block.
+
+    Attributes
+    ----------
+    size : ndarray, (k,)
+        The roots of the diagonal of the mean of Z'Z over the levels.
+    white : ndarray, (k, k), or None
+        ``S^-1`` for upper triangular S with ``S'S`` that mean: makes the columns of Z orthonormal. None where
+        they depend on each other.
+    mean : bool
+        In the basis where its columns are orthonormal: those, summed over the levels, are not all in the span
+        of X.
+    spread : float
+        There, how many times better the levels near the top know an effect than those near the bottom: the
+        largest of its effects, a tenth of the levels left out at either end.
+    levels : int
+        That have data.
+    """
+
+    size: Array
+    white: Array | None
+    mean: bool
+    spread: float
+    levels: int
+
+    @classmethod
+    def of(cls, A: CrossProducts, place: Place, scale: float, *, linked: bool) -> BlockFacts:
+        """Of columns about the origin.
+
+        Where the covariance of the levels is known (`linked`), its mean variance `scale` multiplies Z'Z, so
+        that its unit does not matter, and levels without data do not count.
+        """
+        limits = DEPENDENT, NOT_SPANNED, LEAST
+        return cls(*kernel.block_facts(A.products, place.group, place.start, place.k, scale, linked, *limits))
