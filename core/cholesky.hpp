@@ -67,11 +67,14 @@ class Cholesky {
 
     const double* lead_l(index g) const { return &lead_l_[g * k_[0] * k_[0]]; }
     const double* element(index g) const { return elem_c_.data() + s_->column_ptr[g] * k_[0]; }  // k_0 x columns, row-major
+    const double* panel(const Front& front) const { return &panels_[front.panel]; }
+    const Rhs& reduced() const { return r_; }  // L^-1 Lambda'Z'[X y]
+    // f(column of the element, its rest position), for the element that level g of the leading factor leaves.
+    template <class F> void for_element_rows(index g, F f) const;
     // Diagonal blocks of M^-1, natural (levels x k x k)
     Blocks inverse_diagonal() const;
 
   private:
-    template <class F> void for_element_rows(index g, F f) const;
     void factor_lead();
     void factor_fronts();
     void assemble(index front, double* panel, double* update, Blocks& updates) const;
@@ -88,6 +91,15 @@ class Cholesky {
     Rhs r_;
     double ld_l2_ = 0, ld_rx2_ = 0, pwrss_ = 0, ld_prior_ = 0;
 };
+
+template <class F> void Cholesky::for_element_rows(index g, F f) const {
+    index at = 0;
+    for (index e = s_->elem_ptr[g]; e < s_->elem_ptr[g + 1]; ++e) {
+        const index factor = s_->elem_pair[e] + 1;
+        const index pos = s_->position[s_->node_base[factor] + s_->elem_level[e]];
+        for (index j = 0; j < k_[factor]; ++j, ++at) f(at, pos + j);
+    }
+}
 
 template <class F> void Cholesky::selected_inverse(F f) const {
     const index n = static_cast<index>(s_->fronts.size());

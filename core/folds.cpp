@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "few_rows.hpp"
 #include "inverse.hpp"
 #include "small.hpp"
 
@@ -95,6 +96,49 @@ std::vector<double> residuals(const Cholesky& l, const Rows& rows) {
 
 double energy(const Cholesky& l, double scale) { return l.ld_l2() + l.ld_rx2() + l.pwrss() / scale; }
 
+// Rows whose covariance is formed; the density of more than these takes a factorisation with them instead.
+constexpr index few = 512;
+
+// Log densities of units of rows that the model has not seen, but for constants.
+class UnitDensities {
+  public:
+    UnitDensities(const WholeModel& whole, const CrossProducts& left, const Cholesky& l, double scale)
+        : whole_(whole), left_(left), l_(l), rows_(l), scale_(scale) {}
+
+    // of all rows that went, as one
+    double of_all() const { return compared(whole_.a); }
+
+    double of(const std::vector<index>& members, const std::vector<double>& residual) {
+        const SomeRows own(whole_.rows, members);
+        if (own.rows.n > few) {
+            const CrossProducts a = accumulate_on(left_.random->pattern, own.rows);
+            return compared(combine({left_, a}, {1.0, 1.0}, left_.n + a.n, left_.sum_log_w + a.sum_log_w));
+        }
+        // log det C + r'W^1/2 C^-1 W^1/2 r / scale
+        const index m = own.rows.n;
+        std::vector<double> c = rows_.covariance(own.rows), r(m);
+        if (!blas::potrf_lower(m, c.data(), m)) throw NotPositiveDefinite();
+        for (index i = 0; i < m; ++i) r[i] = own.rows.w ? std::sqrt(own.w[i]) * residual[i] : residual[i];
+        blas::trsm_lower('L', 'N', m, 1, c.data(), m, r.data(), m);
+        double log_det = 0;
+        for (index i = 0; i < m; ++i) log_det += 2.0 * std::log(c[i * m + i]);
+        return -0.5 * (log_det + small::dot(m, r.data(), r.data()) / scale_);
+    }
+
+  private:
+    double compared(const CrossProducts& with_them) const {
+        Cholesky with(with_them, whole_.symbolic);
+        with.factorize(l_.factors());
+        return 0.5 * (energy(l_, scale_) - energy(with, scale_));
+    }
+
+    const WholeModel& whole_;
+    const CrossProducts& left_;
+    const Cholesky& l_;
+    FewRows rows_;
+    double scale_;
+};
+
 }  // namespace
 
 WithoutFold without_fold(const WholeModel& whole, const Fold& fold) {
@@ -116,24 +160,19 @@ WithoutFold without_fold(const WholeModel& whole, const Fold& fold) {
     const double df = static_cast<double>(left.n - (whole.kind == Criterion::reml ? left.fixed->p : 0)), scale = out.pwrss / df;
     out.residual = residuals(l, gone.rows);
     out.spread = leverage(l, JointInverse::of(l), gone.rows).overall;
-    const double before = energy(l, scale);
-    std::vector<std::vector<index>> members(fold.n_units);
-    for (index i = 0; i < fold.n; ++i) members[fold.units[i]].push_back(fold.rows[i]);
-    for (index u = 0; u < fold.n_units; ++u) {
-        if (members[u].size() < 2) {  // the density of a row follows from its own numbers
-            out.log_ratio.push_back(0.0);
-            continue;
-        }
-        CrossProducts both = whole.a;
-        if (fold.n_units > 1) {
-            const SomeRows own(whole.rows, members[u]);
-            const CrossProducts a = accumulate_on(left.random->pattern, own.rows);
-            both = combine({left, a}, {1.0, 1.0}, left.n + a.n, left.sum_log_w + a.sum_log_w);
-        }
-        Cholesky with(both, whole.symbolic);
-        with.factorize(l.factors());
-        out.log_ratio.push_back(0.5 * (before - energy(with, scale)));
+    UnitDensities densities(whole, left, l, scale);
+    if (fold.n_units == 1) {
+        out.log_ratio.push_back(fold.n < 2 ? 0.0 : densities.of_all());
+        return out;
     }
+    std::vector<std::vector<index>> members(fold.n_units);
+    std::vector<std::vector<double>> theirs_left(fold.n_units);
+    for (index i = 0; i < fold.n; ++i) {
+        members[fold.units[i]].push_back(fold.rows[i]);
+        theirs_left[fold.units[i]].push_back(out.residual[i]);
+    }
+    for (index u = 0; u < fold.n_units; ++u)  // the density of a row follows from its own numbers
+        out.log_ratio.push_back(members[u].size() < 2 ? 0.0 : densities.of(members[u], theirs_left[u]));
     return out;
 }
 

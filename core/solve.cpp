@@ -72,16 +72,6 @@ Blocks Cholesky::natural(const Rhs& r) const {
     return out;
 }
 
-// f(column of the element, its rest position), for the element that level g of the leading factor leaves.
-template <class F> void Cholesky::for_element_rows(index g, F f) const {
-    index at = 0;
-    for (index e = s_->elem_ptr[g]; e < s_->elem_ptr[g + 1]; ++e) {
-        const index factor = s_->elem_pair[e] + 1;
-        const index pos = s_->position[s_->node_base[factor] + s_->elem_level[e]];
-        for (index j = 0; j < k_[factor]; ++j, ++at) f(at, pos + j);
-    }
-}
-
 void Cholesky::forward(Rhs& r) const {
     const index k = k_[0], m = r.m, q = s_->q_rest;
     // 1) leading levels
