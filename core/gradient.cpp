@@ -89,6 +89,17 @@ Projected project(const Cholesky& l) {
     return out;
 }
 
+// Those that are not zero.
+std::vector<index> columns_of(index k, const double* d) {
+    std::vector<index> out;
+    for (index b = 0; b < k; ++b) {
+        index a = 0;
+        while (a < k && d[a * k + b] == 0.0) ++a;
+        if (a < k) out.push_back(b);
+    }
+    return out;
+}
+
 // `profiled`: df of the sigma^2 that was profiled out, infinite where it is a given number.
 std::vector<double> average_information(const Cholesky& l, const Projected& pr, double s2, double profiled, const std::vector<Direction>& dirs) {
     const RandomPart& random = *l.products().random;
@@ -100,14 +111,17 @@ std::vector<double> average_information(const Cholesky& l, const Projected& pr, 
     for (index i = 0; i < m; ++i) {
         const index f = dirs[i].factor, k = random.k()[f], levels = random.levels()[f];
         const double *d = dirs[i].df.data(), *fac = l.factors()[f].data();
+        const std::vector<index> columns = columns_of(k, d);  // that dF_i has: one, where it belongs to one entry
         w.assign(levels * k, 0.0);
-        for (index level = 0; level < levels; ++level) small::add_atb(k, 1, k, 1.0, d, &pr.s[f][level * k], &w[level * k]);
+        for (index level = 0; level < levels; ++level)
+            for (const index b : columns)
+                for (index a = 0; a < k; ++a) w[level * k + b] += d[a * k + b] * pr.s[f][level * k + a];
         if (l.symbolic().priors[f].links()) l.symbolic().priors[f].precision->covariance(w, k);
         for (index level = 0; level < levels; ++level) {
             const double* u = &pr.u[f][level * k];
             for (index a = 0; a < k; ++a) {
                 double v = 0;
-                for (index b = 0; b < k; ++b) v += d[a * k + b] * u[b] + fac[a * k + b] * w[level * k + b];
+                for (const index b : columns) v += d[a * k + b] * u[b] + fac[a * k + b] * w[level * k + b];
                 t[f][(level * k + a) * m + i] = v;
             }
         }

@@ -82,11 +82,13 @@ def drop1_lrt(fit: Fit) -> Table:
     labels = ["<none>"]
     terms, resting, without = Terms.of(fit), Resting.of(fit), Without(fit.encoding, fit.design)
     for term in droppable(terms):
-        smaller = _by_ml(fit, *without.term(term.label))
+        tested = hypothesis(fit, terms, term, without)
+        # a term that the others replace: without it the model is the same
+        smaller = _by_ml(fit, *without.term(term.label)) if len(tested) else full
         smaller_ll[term.label] = smaller.loglik
         df = p - smaller.solution.beta.size
         chisq = float(likelihood.likelihood_ratio(ll, smaller_ll[term.label]))
-        if resting.weights and resting.rows(hypothesis(fit, terms, term, without)).any():
+        if resting.weights and resting.rows(tested).any():
             chisq = np.nan
         p_value = float(chi2_p_value(chisq, df)) if df else np.nan
         rows.append((float(df), likelihood.aic(smaller), chisq, p_value))
