@@ -8,6 +8,7 @@
 #   make check   linter, formatter, type checker, rules of the house
 #   make bench   time, memory and agreement beside lme4 and Python peers (BENCH="--quick": the small problems)
 #   make bench-inference   time and memory of tests beside lmerTest and pbkrtest (BENCH="--resume": go on)
+#   make bench-resampling   intervals, resampling and diagnostics beside lme4; a quarter of an hour (BENCH="--quick")
 #   make scaling   how time and memory grow with rows and levels (SCALING="--largest 1000000")
 #   make coverage  how often intervals cover the truth in small designs; an hour or two (COVERAGE="--sets 200")
 #   make clean   remove everything that was made
@@ -32,7 +33,7 @@ requirements = $$($(PY) -c "import functools, tomllib; p = tomllib.load(open('py
 SOURCES := pyproject.toml CMakeLists.txt README.md LICENSE \
            $(shell find core src -type f ! -name '*.pyc' ! -name '*.so' 2>/dev/null)
 
-.PHONY: demo test slow fuzz laws differential check bench bench-inference scaling coverage clean
+.PHONY: demo test slow fuzz laws differential check bench bench-inference bench-resampling scaling coverage clean
 
 demo: .stamp-install
 	$(VENV)/bin/interlace fit "Reaction ~ Days + (Days | Subject)" sleepstudy
@@ -63,6 +64,9 @@ bench: .stamp-install
 
 bench-inference: .stamp-install
 	$(PY) benchmarks/inference.py $(BENCH)
+
+bench-resampling: .stamp-install
+	$(PY) benchmarks/resampling.py $(BENCH)
 
 scaling: .stamp-test .stamp-install
 	$(PY) benchmarks/scaling.py $(SCALING)

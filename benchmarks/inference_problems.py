@@ -1,8 +1,8 @@
 """Problems for the benchmark of inference: formula, data and where they come from. Fixed seeds.
 
-    python inference_problems.py NAME FOLDER
+    python inference_problems.py NAME FOLDER [SHRINK]
 
-writes NAME.parquet and NAME.csv with the same rows.
+writes NAME.parquet and NAME.csv with the same rows. SHRINK divides rows and groups, for a trial run.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from problems import Columns, Problem, nested, shipped, write
 def insteval(rng: Generator, shrink: int) -> Columns:
     """Levels as text, so that every engine puts them in the same order and has the same coefficients."""
     data = shipped("insteval", "y", "service", "s", "d", "dept")(rng, shrink)
-    return {name: column if name == "y" else column.astype(str) for name, column in data.items()}
+    some = slice(len(data["y"]) // shrink)
+    return {name: (column if name == "y" else column.astype(str))[some] for name, column in data.items()}
 
 
 def oats(rng: Generator, shrink: int) -> Columns:
@@ -42,22 +43,16 @@ def split_plot(rng: Generator, shrink: int) -> Columns:
     return {name: column[kept] for name, column in columns.items()}
 
 
-def two_thousand(rng: Generator, shrink: int) -> Columns:
-    """2,000 groups of 50 rows."""
-    g = np.repeat(np.arange(2_000), 50)
-    x = rng.normal(size=g.size)
-    return {"y": x + rng.normal(size=2_000)[g] + rng.normal(size=g.size), "x": x, "g": g}
-
-
 def reading(subjects: int, items: int):
     """Every subject reads every item, in one of two conditions; one answer in twenty is lost."""
 
     def make(rng: Generator, shrink: int) -> Columns:
-        s, i = (part.ravel() for part in np.divmod(np.arange(subjects * items), items))
+        people, cases = max(subjects // shrink, 8), max(items // shrink, 8)
+        s, i = (part.ravel() for part in np.divmod(np.arange(people * cases), cases))
         c = ((s + i) % 2) - 0.5
-        length = rng.normal(size=items)[i]
-        by_subject = rng.normal(size=(subjects, 2)) @ np.array([[0.5, 0.1], [0.0, 0.2]])
-        by_item = rng.normal(size=(items, 2)) @ np.array([[0.3, 0.05], [0.0, 0.15]])
+        length = rng.normal(size=cases)[i]
+        by_subject = rng.normal(size=(people, 2)) @ np.array([[0.5, 0.1], [0.0, 0.2]])
+        by_item = rng.normal(size=(cases, 2)) @ np.array([[0.3, 0.05], [0.0, 0.15]])
         effect = by_subject[s] + by_item[i]
         y = 6 + 0.2 * c + 0.1 * length + effect[:, 0] + effect[:, 1] * c + rng.normal(size=s.size)
         kept = rng.random(s.size) > 0.05
@@ -166,66 +161,9 @@ PROBLEMS = [
         factors=("g", *(f"f{j}" for j in range(10))),
         means="f0",
     ),
-    Problem(
-        "sleep_intervals",
-        "sleepstudy, random slope",
-        "Reaction ~ Days",
-        (("Days", "Subject"),),
-        shipped("sleepstudy", "Reaction", "Days", "Subject"),
-        factors=("Subject",),
-        quick=True,
-        intervals=("profile", "bootstrap"),
-    ),
-    Problem(
-        "penicillin_intervals",
-        "penicillin, crossed",
-        "diameter ~ 1",
-        (("1", "plate"), ("1", "sample")),
-        shipped("penicillin", "diameter", "plate", "sample"),
-        factors=("plate", "sample"),
-        quick=True,
-        intervals=("profile", "bootstrap"),
-    ),
-    Problem(
-        "reading_4k_intervals",
-        "crossed, 80 x 50",
-        "y ~ c + length",
-        (("1", "S"), ("1", "I")),
-        reading(80, 50),
-        factors=("S", "I"),
-        intervals=("profile", "bootstrap"),
-    ),
-    Problem(
-        "sleep_influence",
-        "sleepstudy, 18 subjects",
-        "Reaction ~ Days",
-        (("Days", "Subject"),),
-        shipped("sleepstudy", "Reaction", "Days", "Subject"),
-        factors=("Subject",),
-        quick=True,
-        intervals=("influence-fixed", "influence-onestep", "influence-refit"),
-    ),
-    Problem(
-        "groups_influence",
-        "2,000 groups, 100,000 rows",
-        "y ~ x",
-        (("1", "g"),),
-        two_thousand,
-        factors=("g",),
-        intervals=("influence-fixed", "influence-onestep", "influence-refit"),
-    ),
-    Problem(
-        "insteval_influence",
-        "InstEval, 1,128 lecturers",
-        "y ~ service",
-        (("1", "d"), ("1", "s")),
-        insteval,
-        factors=("d", "s", "service", "dept"),
-        intervals=("influence-fixed", "influence-onestep"),
-    ),
 ]
 
 BY_NAME = {problem.name: problem for problem in PROBLEMS}
 
 if __name__ == "__main__":
-    write(BY_NAME[sys.argv[1]], Path(sys.argv[2]))
+    write(BY_NAME[sys.argv[1]], Path(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) > 3 else 1)

@@ -27,7 +27,7 @@ class Problem:
     `random` holds (columns, grouping factor) pairs; `make(rng, shrink)` returns the columns of the data.
     `plain_formula` says the same without products, whose columns are in the data: for engines that cannot
     read them in a random term. `means` are factors whose marginal means take the place of the coefficients.
-    `intervals` are methods of intervals ("profile", "bootstrap") that do.
+    `methods` are the questions that a benchmark asks of this model, where they are not those it asks of all.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Problem:
     quick: bool = False
     products: tuple[str, str] | None = None
     means: str = ""
-    intervals: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ()
 
     @property
     def formula(self) -> str:

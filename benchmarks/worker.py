@@ -15,10 +15,13 @@ import resource
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 MAX_WARM_CALLS = 30
+
+Report = Callable[[dict[str, Any]], None]
 
 
 def memory(field: str) -> float:
@@ -38,15 +41,21 @@ def forget_peak() -> None:
         reset.write_text("5")
 
 
-def measure(engine: Any, problem: Any, data: Any, seconds: float, report: Any) -> None:
-    call = engine.prepare(problem, data)
+def measure(engine: Any, problem: Any, data: Any, seconds: float, report: Report) -> None:
+    timed(engine.prepare(problem, data), engine.answer, seconds, report)
+
+
+def timed(
+    call: Callable[[], Any], answer: Callable[[Any], dict[str, Any]], seconds: float, report: Report
+) -> None:
+    """Cost and answer of a first call, reported; then times of more calls, in `seconds`, reported again."""
     forget_peak()
     before = memory("VmRSS")
     start = time.perf_counter()
-    fit = call()
-    found = {"cold": time.perf_counter() - start, "warm": [], "answer": engine.answer(fit)}
-    # The peak is that of the first fit; later ones may keep an earlier model alive.
-    found |= {"peak": memory("VmHWM"), "growth": memory("VmHWM") - before}
+    result = call()
+    found: dict[str, Any] = {"cold": time.perf_counter() - start, "warm": []}
+    # The peak is that of the first call; later ones may keep an earlier result alive.
+    found |= {"peak": memory("VmHWM"), "growth": memory("VmHWM") - before, "answer": answer(result)}
     report(found)
     deadline = time.perf_counter() + seconds
     while len(found["warm"]) < MAX_WARM_CALLS:
@@ -54,9 +63,16 @@ def measure(engine: Any, problem: Any, data: Any, seconds: float, report: Any) -
         if time.perf_counter() + min(found["warm"], default=found["cold"]) > deadline:
             break
         start = time.perf_counter()
-        fit = call()
+        result = call()
         found["warm"].append(time.perf_counter() - start)
     report(found)
+
+
+def keep(out: str, found: dict[str, Any]) -> None:
+    """Written beside and moved, so that nobody reads half of it."""
+    beside = Path(out + ".new")
+    beside.write_text(json.dumps(found, default=float))
+    beside.replace(out)
 
 
 def version_of(distribution: str) -> str:
@@ -68,7 +84,7 @@ def version_of(distribution: str) -> str:
 
 def main(engine_name: str, problem_name: str, folder: str, out: str, seconds: str) -> None:
     def report(found: dict[str, Any]) -> None:
-        Path(out).write_text(json.dumps(versions | found, default=float))
+        keep(out, versions | found)
 
     versions: dict[str, Any] = {}
     try:
