@@ -11,15 +11,18 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 from threadpoolctl import threadpool_info
 
 from interlace import lmer
 from interlace.datasets import load
 from interlace.errors import DataError, ModelError
+from interlace.pictures.curves import density
 from interlace.refitting.bootstrap_ends import acceleration
 from interlace.refitting.cases import Cases
 from interlace.refitting.parallel import generator_of
 from interlace.refitting.resampling import Blocks, Residuals, Wild, spread
+from interlace.variances.natural import parameter_limits, parameter_names
 from made_data import crossed
 
 KINDS = ("parametric", "residual", "case", "reb0", "reb1", "reb2", "wild")
@@ -387,6 +390,52 @@ def test_pictures(sleep: Any) -> None:
     x, y = one.lines[0].get_data()
     assert np.trapezoid(y, x) == pytest.approx(1, abs=0.01)
     assert one.get_xlabel() == "Days"
+
+
+def test_densities_end_where_parameters_do() -> None:
+    """A standard deviation is never negative, nor a correlation beyond 1; yet no draw is lost."""
+    m = lmer("Reaction ~ Days + (Days | Subject)", load("sleepstudy").iloc[:60])
+    b = m.bootstrap(300, seed=1)
+    sd, cor = "sd_Intercept|Subject", "cor_Days.Intercept|Subject"
+    for name, least, greatest in ((sd, 0.0, np.inf), (cor, -1.0, 1.0), ("Days", -np.inf, np.inf)):
+        x, y = b.plot(name).lines[0].get_data()
+        assert x.min() >= least and x.max() <= greatest
+        assert np.trapezoid(y, x) == pytest.approx(1, abs=0.01)
+    assert b.draws[sd].min() < 1 and b.draws[cor].max() > 0.999
+    own = m.bootstrap(50, seed=1, statistic=lambda r: {"sigma": r.sigma - m.sigma})
+    assert own.plot("sigma").lines[0].get_data()[0].min() < 0  # what a caller computes may be any number
+
+
+def test_a_density_at_a_limit() -> None:
+    rng = np.random.default_rng(1)
+    x, y = density(np.abs(stats.norm.ppf((np.arange(2000) + 0.5) / 2000)), 0.0)
+    assert x[0] == 0.0
+    np.testing.assert_allclose(y, 2 * stats.norm.pdf(x), atol=0.04)
+    x, y = density(np.linspace(-1, 1, 2000), -1.0, 1.0)
+    np.testing.assert_allclose(y, 0.5, atol=0.01)
+    assert (x[0], x[-1]) == (-1.0, 1.0)
+    x, _ = density(rng.normal(loc=50, size=100), 0.0)
+    assert x[0] > 40  # a limit that is far away does not stretch the picture
+
+
+@pytest.mark.parametrize(
+    ("term", "expected"),
+    [
+        ("(0 + Machine | Worker)", [(0, np.inf), (-1, 1), (-1, 1), (0, np.inf), (-1, 1), (0, np.inf)]),
+        ("cs(0 + Machine | Worker)", [(0, np.inf)] * 3 + [(-0.5, 1)]),
+        ("cs(0 + Machine | Worker, hom = TRUE)", [(0, np.inf), (-0.5, 1)]),
+        ("ar1(0 + Machine | Worker)", [(0, np.inf), (-1, 1)]),
+        ("diag(0 + Machine | Worker)", [(0, np.inf)] * 3),
+    ],
+)
+def test_limits_of_parameters(term: str, expected: list[tuple[float, float]]) -> None:
+    """-1 / (k - 1) is the lowest correlation that k effects can all have with each other."""
+    m = lmer(f"score ~ 1 + {term}", load("machines"))
+    names, found = parameter_names(m.fit), parameter_limits(m.fit)
+    assert len(found) == len(names) and found[-2:].tolist() == [[0, np.inf], [-np.inf, np.inf]]
+    assert sorted(map(tuple, found[:-2])) == sorted(expected)
+    for name, (least, greatest) in zip(names, found, strict=True):
+        assert (least == 0 and greatest == np.inf) == (name.startswith("sd") or name == "sigma")
 
 
 def test_residual_effects_follow_the_definition(sleep: Any) -> None:

@@ -91,15 +91,21 @@ def _panel(ax: Any, panel: Panel, levels: Sequence[float]) -> None:
     tidy(ax, "y")
 
 
-def density(draws: Array) -> tuple[Array, Array]:
-    """A kernel density, Gaussian with Silverman's width; a spike where all draws are one number."""
+def density(draws: Array, least: float = -np.inf, greatest: float = np.inf) -> tuple[Array, Array]:
+    """A kernel density, Gaussian with Silverman's width; a spike where all draws are one number.
+
+    What would lie below the least number that there can be, or above the greatest, is reflected there.
+    """
     low, high = float(draws.min()), float(draws.max())
     spread = min(float(draws.std()), float(np.subtract(*np.quantile(draws, [0.75, 0.25]))) / 1.349 or np.inf)
     if spread <= NEAR * max(abs(low), abs(high), 1e-300):
         return np.array([low, low]), np.array([0.0, 1.0])
     width = 0.9 * spread * len(draws) ** -0.2
-    x = np.linspace(low - 3 * width, high + 3 * width, GRID_POINTS)
+    x = np.linspace(max(low - 3 * width, least), min(high + 3 * width, greatest), GRID_POINTS)
+    places = [x, *(2 * limit - x for limit in (least, greatest) if np.isfinite(limit))]
     y = np.zeros(GRID_POINTS)
     for start in range(0, len(draws), 1000):  # never a large matrix
-        y += np.exp(-0.5 * ((x[:, None] - draws[None, start : start + 1000]) / width) ** 2).sum(axis=1)
+        some = draws[None, start : start + 1000]
+        for place in places:
+            y += np.exp(-0.5 * ((place[:, None] - some) / width) ** 2).sum(axis=1)
     return x, y / (len(draws) * width * np.sqrt(2 * np.pi))

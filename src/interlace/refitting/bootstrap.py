@@ -22,7 +22,12 @@ from interlace.refitting.cases import Cases, Factors, fit_rows
 from interlace.refitting.parallel import Generators, check_draws, in_blocks, root_of
 from interlace.refitting.profile import check_level
 from interlace.refitting.resampling import AUX, HCCME, Blocks, Parametric, Residuals, Sampler, Wild
-from interlace.variances.natural import parameter_names, parameter_values, parameters_of_many
+from interlace.variances.natural import (
+    parameter_limits,
+    parameter_names,
+    parameter_values,
+    parameters_of_many,
+)
 
 KINDS = ("parametric", "residual", "case", "reb0", "reb1", "reb2", "wild")
 UNPROVED = "the search did not converge ({})"
@@ -64,6 +69,13 @@ class Plan:
     n_jobs: int | None
     progress: bool | None
     level: float
+
+    @property
+    def limits(self) -> Array:
+        """Between which numbers each statistic can be, (m, 2); of the caller's, any."""
+        if self.statistic is None:
+            return parameter_limits(self.fit)
+        return np.tile([-np.inf, np.inf], (len(self.names), 1))
 
     def run(self, first: int, last: int) -> list[Draw]:
         """Replicates `first` to `last`; fewer if somebody stops it."""

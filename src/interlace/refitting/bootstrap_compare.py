@@ -13,7 +13,7 @@ from interlace.estimation.many import fit_many
 from interlace.inference.estimates import chi2_p_value, f_p_value, gamma_p_value
 from interlace.prediction.simulate import drawn
 from interlace.refitting.compare import check_known, check_offsets, check_same_data
-from interlace.refitting.parallel import Generators, check_draws, in_blocks, root_of
+from interlace.refitting.parallel import Generators, check_draws, in_blocks, root_of, stopped
 from interlace.refitting.refit import by_ml
 from interlace.tables.table import Table
 
@@ -34,12 +34,15 @@ class BootstrapComparison:
         The statistic for each simulated response.
     n_failed : int
         Refits that ended without a proof of a minimum; they are in `reference`.
+    stopped : str
+        What is to be said where somebody stopped it (Ctrl-C) before all samples were drawn; else "".
     """
 
     statistic: float
     df: int
     reference: np.ndarray
     n_failed: int = 0
+    stopped: str = ""
 
     @property
     def positive(self) -> np.ndarray:
@@ -86,7 +89,8 @@ class BootstrapComparison:
         heading = f"Bootstrap test: {n} samples, {used} above zero, {self.n_extreme} extreme"
         failed = f"{self.n_failed} refits did not converge" if self.n_failed else ""
         columns = ["statistic", "df", "den_df", "p"]
-        return Table.of_rows(list(rows.values()), columns, list(rows), heading=heading, note=failed)
+        note = [self.stopped, failed]
+        return Table.of_rows(list(rows.values()), columns, list(rows), heading=heading, note=note)
 
     def __repr__(self) -> str:
         return str(self.table)
@@ -163,4 +167,4 @@ def bootstrap_compare(
     reference = np.array([value for value, _ in draws])
     failed = sum(not converged for _, converged in draws)
     statistic = float(likelihood_ratio(large.loglik, small.loglik))
-    return BootstrapComparison(statistic, df, reference, failed)
+    return BootstrapComparison(statistic, df, reference, failed, stopped(len(draws), n))

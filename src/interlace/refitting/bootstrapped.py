@@ -17,7 +17,7 @@ from interlace.estimation.fit import Fit
 from interlace.options import number, word
 from interlace.pictures.curves import Curves, Panel, curve_plot, density
 from interlace.refitting.bootstrap_ends import Draws, ends
-from interlace.refitting.parallel import check_draws
+from interlace.refitting.parallel import check_draws, stopped
 from interlace.refitting.profile import check_level
 from interlace.refitting.reb2 import adjusted
 from interlace.tables.table import Table
@@ -68,6 +68,10 @@ class Drawing(Protocol):
     @property
     def level(self) -> float:
         """Of intervals for which none is said."""
+
+    @property
+    def limits(self) -> Array:
+        """Between which numbers each statistic can be, (m, 2)."""
 
     def run(self, first: int, last: int) -> list[Draw]:
         """Replicates `first` to `last`."""
@@ -129,11 +133,10 @@ class Bootstrap:
             names, estimate, values, lost = adjusted(plan.fit, names, estimate, values)
             errors = np.full(values.shape, np.nan)
             failures += Counter(lost)
-        stopped = f"stopped after {len(found)} of {asked} samples" if len(found) < asked else ""
         singular = sum(one.singular for one in found)
         return cls(
-            plan.kind, names, estimate, values, errors, len(found), singular, dict(failures), stopped,
-            tuple(found), plan,
+            plan.kind, names, estimate, values, errors, len(found), singular, dict(failures),
+            stopped(len(found), asked), tuple(found), plan,
         )  # fmt: skip
 
     @property
@@ -270,6 +273,9 @@ class Bootstrap:
     ) -> Any:
         """Densities of the draws, with the estimate and the percentile interval; axes come back.
 
+        Densities of standard deviations end at 0, those of correlations at -1 and 1: what would lie beyond is
+        reflected there.
+
         Parameters
         ----------
         which : str, or several, optional
@@ -281,10 +287,11 @@ class Bootstrap:
         level = self._level(level)
         self._refuse_none()
         lower, upper, _ = ends("percentile", self._drawn, level, self._jackknife)
+        limits = dict(zip(self.plan.names, self.plan.limits.tolist(), strict=True))
         panels = []
         for j in self._chosen(which):
             draws = self.values[np.isfinite(self.values[:, j]), j]
-            x, y = density(draws)
+            x, y = density(draws, *limits[self.names[j]])
             marks = (self.estimate[j], lower[j], upper[j])
             panels.append(Panel(self.names[j], x, y, np.zeros((0, 2)), marks))
         words = (

@@ -13,7 +13,7 @@ from interlace.estimation.fit import Fit
 from interlace.estimation.optimize import evaluations
 from interlace.estimation.penalized import EXACT_FIT
 from interlace.kernel import NotPositiveDefiniteError
-from interlace.refitting.parallel import Generators, check_draws, in_blocks, root_of
+from interlace.refitting.parallel import Generators, check_draws, in_blocks, root_of, stopped
 from interlace.tables.table import Table
 from interlace.variances.natural import parameter_names, parameter_values
 
@@ -113,7 +113,7 @@ def multistart(
         search, 0, n, root=root_of(seed), n_jobs=n_jobs, progress=progress, label="multistart", size=40_000
     )
     here = Ending(fit.optimum.value, fit.optimum.status, fit.optimum.evaluations, parameter_values(fit))
-    return _judged(fit, here, found)
+    return _judged(fit, here, found, stopped(len(found), n, "starts"))
 
 
 def _start(fit: Fit, rng: np.random.Generator) -> Array:
@@ -146,7 +146,7 @@ def _search(fit: Fit, rng: np.random.Generator) -> Ending:
     return Ending(float(found.value), found.status, found.evaluations, parameter_values(end))
 
 
-def _judged(fit: Fit, here: Ending, found: list[Ending]) -> Multistart:
+def _judged(fit: Fit, here: Ending, found: list[Ending], ended: str = "") -> Multistart:
     every = [here, *found]
     values = np.array([one.value for one in every])
     minimum = np.array([one.status == "converged" for one in every])
@@ -171,4 +171,4 @@ def _judged(fit: Fit, here: Ending, found: list[Ending]) -> Multistart:
         f"Searches of the {'REML criterion' if fit.reml else 'deviance'} from {len(found)} random starts"
     )
     labels = ["fit", *(f"start {i + 1}" for i in range(len(found)))]
-    return replace(result, table=Table.of(columns, labels, heading=heading, note=result.verdict))
+    return replace(result, table=Table.of(columns, labels, heading=heading, note=[result.verdict, ended]))

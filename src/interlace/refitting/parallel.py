@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+import os
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from math import inf
@@ -85,7 +85,7 @@ def in_blocks(
     block = max(1, min(BLOCK, BLOCK_NUMBERS // max(size, 1)))
     starts = range(first - first % block, last, block)
     spans = [range(max(first, start), min(last, start + block)) for start in starts]
-    tasks = (delayed(_alone)(work, root, span) for span in spans)
+    tasks = (delayed(_elsewhere)(work, root, span, os.getpid()) for span in spans)
     found: list[T] = []
     with blas_threads(inf, 1), warnings.catch_warnings():  # the workers are the threads
         warnings.simplefilter("ignore", InterlaceWarning)  # each replicate says what became of it
@@ -99,14 +99,20 @@ def in_blocks(
     return found
 
 
-def _alone(work: Callable[[Generators], list[T]], root: int, span: range) -> list[T]:
-    """Work of one thread, also where a worker is a process with filters and libraries of its own."""
+def _elsewhere(work: Callable[[Generators], list[T]], root: int, span: range, home: int) -> list[T]:
+    """Work of one thread, also where a worker is in another process than `home`, with filters and libraries
+    of its own: whichever thread of that process it is."""
     generators = [generator_of(root, i) for i in span]
-    if threading.current_thread() is not threading.main_thread():
+    if os.getpid() == home:
         return work(generators)
     with blas_threads(inf, 1), warnings.catch_warnings():
         warnings.simplefilter("ignore", InterlaceWarning)
         return work(generators)
+
+
+def stopped(done: int, asked: int, what: str = "samples") -> str:
+    """What is to be said where somebody stopped work before its end; else ""."""
+    return f"stopped after {done} of {asked} {what}" if done < asked else ""
 
 
 class _Each:

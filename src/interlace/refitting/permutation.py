@@ -21,7 +21,7 @@ from interlace.inference.terms import Terms
 from interlace.prediction.predict import contribution
 from interlace.refitting.cases import Factors
 from interlace.refitting.drop1 import droppable, hypothesis
-from interlace.refitting.parallel import Generators, check_draws, in_blocks, root_of
+from interlace.refitting.parallel import Generators, check_draws, in_blocks, root_of, stopped
 from interlace.refitting.resampling import Residuals, whole
 from interlace.tables.table import Table
 from interlace.text import did_you_mean
@@ -47,6 +47,8 @@ class PermutationTest:
         Those whose model could not.
     within : str
         Where residuals of rows changed places.
+    stopped : str
+        What is to be said where somebody stopped it (Ctrl-C) before its end; else "".
     """
 
     term: str
@@ -55,6 +57,7 @@ class PermutationTest:
     reference: Array
     n_failed: int
     within: str
+    stopped: str = ""
 
     @property
     def p(self) -> float:
@@ -73,12 +76,9 @@ class PermutationTest:
         columns = {"statistic": [self.statistic], "extreme": [self.n_extreme],
                    "n": [len(self.reference)], "p": [self.p]}  # fmt: skip
         what = {"F": "F", "lrt": "likelihood-ratio"}[self.kind]
-        return Table.of(
-            columns,
-            [self.term],
-            heading=f"Permutation test by the {what} statistic",
-            note=[f"residuals of the model without the term change places {self.within}", failed],
-        )
+        said = f"residuals of the model without the term change places {self.within}"
+        heading = f"Permutation test by the {what} statistic"
+        return Table.of(columns, [self.term], heading=heading, note=[said, self.stopped, failed])
 
     def __repr__(self) -> str:
         return str(self.table)
@@ -147,8 +147,9 @@ def permutation_test(
     )  # fmt: skip
     there = np.isfinite(found)
     if not there.any():
-        raise ModelError(f"the permutation test of {term} has no statistic: all {n} refits failed")
-    return PermutationTest(term, kind, own, found[there], int((~there).sum()), said)
+        raise ModelError(f"the permutation test of {term} has no statistic: all {len(found)} refits failed")
+    ended = stopped(len(found), n, "permutations")
+    return PermutationTest(term, kind, own, found[there], int((~there).sum()), said, ended)
 
 
 def _asked(fit: Fit, term: str) -> tuple[str, Fit | None, Any, float]:

@@ -23,11 +23,12 @@ from interlace.precision.df import DdfMethod
 from interlace.prediction.simulate import drawn
 from interlace.refitting.cases import Factors, fit_rows
 from interlace.refitting.extend import Size, extended
-from interlace.refitting.parallel import Generators, check_draws, in_blocks, root_of
+from interlace.refitting.parallel import Generators, check_draws, in_blocks, root_of, stopped
 from interlace.tables.table import Table
 from interlace.text import did_you_mean
 
 PValue = Callable[[Fit], float]
+AtSize = tuple[int, int, int, Counter[str]]
 OBSERVED = (
     "the effects are those of the fit: power at an estimate says no more than its p-value (Hoenig and Heisey "
     "2001); give effect={...} the smallest effect that matters"
@@ -118,12 +119,13 @@ class Asked:
 
 def power(fit: Fit, asked: Asked) -> Power:
     """See `interlace.power`."""
-    found = [_at(fit, asked, size) for size in asked.sizes]
+    found, ended = _at_sizes(fit, asked)
+    sizes = asked.sizes[: len(found)]
     columns: dict[str, Any] = {}
-    if any(size.groups for size in asked.sizes):
-        columns["groups"] = [size.groups[1] if size.groups else 0 for size in asked.sizes]
-    if any(size.rows for size in asked.sizes):
-        columns["per_group"] = [size.rows[1] if size.rows else 0 for size in asked.sizes]
+    if any(size.groups for size in sizes):
+        columns["groups"] = [size.groups[1] if size.groups else 0 for size in sizes]
+    if any(size.rows for size in sizes):
+        columns["per_group"] = [size.rows[1] if size.rows else 0 for size in sizes]
     counts = np.array([(rows, hits, n, sum(lost.values())) for rows, hits, n, lost in found])
     rows, hits, n, failed = counts.T
     lower, upper = wilson(hits, n, asked.level)
@@ -133,6 +135,7 @@ def power(fit: Fit, asked: Asked) -> Power:
         reasons.update(lost)
     effects = ", ".join(f"{name} = {value:.6g}" for name, value in asked.effect.items())
     note = [
+        ended,
         f"{asked.level:.12g} Wilson intervals",
         *([f"effect: {effects}"] if effects else [OBSERVED]),
         *(f"{times} simulations count as not significant: {reason}" for reason, times in reasons.items()),
@@ -140,6 +143,23 @@ def power(fit: Fit, asked: Asked) -> Power:
     heading = f"Power of {asked.said} at {asked.alpha:.12g}"
     table = Table.of(columns | {"failed": failed}, heading=heading, note=note)
     return Power(table, asked.said, asked.alpha, asked.level)
+
+
+def _at_sizes(fit: Fit, asked: Asked) -> tuple[list[AtSize], str]:
+    """What was found at each size until somebody stopped it (Ctrl-C), and that in words."""
+    found: list[AtSize] = []
+    try:
+        for size in asked.sizes:
+            found.append(_at(fit, asked, size))
+            if found[-1][2] < asked.n:
+                break
+    except KeyboardInterrupt:
+        if not found:
+            raise
+    if len(found) == len(asked.sizes) and found[-1][2] == asked.n:
+        return found, ""
+    done, whole = sum(n for _, _, n, _ in found), asked.n * len(asked.sizes)
+    return found, stopped(done, whole, "simulations") + f", at {len(found)} of {len(asked.sizes)} sizes"
 
 
 def wilson(hits: Array, n: Array, level: float) -> tuple[Array, Array]:
@@ -159,7 +179,7 @@ def wilson(hits: Array, n: Array, level: float) -> tuple[Array, Array]:
     return np.where(hits == 0, 0.0, middle - half), np.where(hits == n, 1.0, middle + half)
 
 
-def _at(fit: Fit, asked: Asked, size: Size) -> tuple[int, int, int, Counter[str]]:
+def _at(fit: Fit, asked: Asked, size: Size) -> AtSize:
     """At one size: rows, significant, simulations that were done, and how many failed by reason."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", InterlaceWarning)

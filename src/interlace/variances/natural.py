@@ -9,6 +9,7 @@ import numpy as np
 from interlace.arrays import Array
 from interlace.estimation.fit import Fit
 from interlace.estimation.many import Many
+from interlace.estimation.scaled import Scaled
 from interlace.variances.varcorr import Component, groups_of_blocks, plain_components
 
 
@@ -65,6 +66,20 @@ def parameter_values(fit: Fit) -> Array:
     """Their estimates."""
     random = [value for component in plain_components(fit) for value in values_of(component)]
     return np.array([*random, fit.sigma, *fit.solution.beta])
+
+
+def parameter_limits(fit: Fit) -> Array:
+    """The least and the greatest that each can be, (m, 2)."""
+    structures = fit.criterion.parameters.structures
+    out = list[float]()
+    for component, (i, _) in zip(plain_components(fit), groups_of_blocks(fit.encoding), strict=True):
+        s, k, pairs = structures[i], len(component.names), len(component.pairs)
+        low, high = s.correlation.limits(k) if isinstance(s, Scaled) and s.correlation.n_par else (-1.0, 1.0)
+        lowest = in_order(component, np.zeros(k), np.full(pairs, low))
+        highest = in_order(component, np.full(k, np.inf), np.full(pairs, high))
+        out += [end for both in zip(lowest, highest, strict=True) for end in both]
+    out += [0.0, np.inf] + [-np.inf, np.inf] * len(fit.names)
+    return np.array(out).reshape(-1, 2)
 
 
 def parameters_of_many(fit: Fit, many: Many) -> Array:
