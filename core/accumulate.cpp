@@ -88,31 +88,6 @@ std::vector<double> accumulate_found(const Rows& rows, const PairPattern& pair) 
     return val;
 }
 
-// Rows [r0, r0 + m) about the origin, times the square root of the weight.
-struct Chunk {
-    std::vector<double> x, y, root_w;
-    std::vector<std::vector<double>> z;
-    explicit Chunk(const Rows& rows) : x(chunk * rows.p), y(chunk), root_w(chunk, 1.0) {
-        for (const auto& f : rows.factors) z.emplace_back(chunk * f.k);
-    }
-    void load_x(const Rows& rows, index r0, index m) {
-        for (index i = 0; i < m; ++i) {
-            const double* xr = rows.x + (r0 + i) * rows.x_row;
-            for (index c = 0; c < rows.p; ++c) x[i * rows.p + c] = (xr[c * rows.x_col] - rows.x_origin[c]) * root_w[i];
-        }
-    }
-    void load(const Rows& rows, index r0, index m) {
-        if (rows.w)
-            for (index i = 0; i < m; ++i) root_w[i] = std::sqrt(rows.w[r0 + i]);
-        for (index i = 0; i < m; ++i) y[i] = (rows.y[r0 + i] - rows.y_origin) * root_w[i];
-        for (size_t f = 0; f < rows.factors.size(); ++f) {
-            const FactorRows& fr = rows.factors[f];
-            for (index i = 0; i < m; ++i)
-                for (index c = 0; c < fr.k; ++c) z[f][i * fr.k + c] = (fr.z[(r0 + i) * fr.k + c] - fr.origin[c]) * root_w[i];
-        }
-    }
-};
-
 // f(N) for a count known to the compiler: N is 0 where it is none of the few that nearly all models have. Loops of known
 // length take half the time.
 template <class F> void with_count(index n, F f) {
@@ -124,6 +99,44 @@ template <class F> void with_count(index n, F f) {
         default: return f(std::integral_constant<index, 0>{});
     }
 }
+
+// Rows [r0, r0 + m) about the origin, times the square root of the weight.
+struct Chunk {
+    std::vector<double> x, y, root_w;
+    std::vector<std::vector<double>> z;
+    explicit Chunk(const Rows& rows) : x(chunk * rows.p), y(chunk), root_w(chunk, 1.0) {
+        for (const auto& f : rows.factors) z.emplace_back(chunk * f.k);
+    }
+    void load_x(const Rows& rows, index r0, index m) {
+        with_count(rows.p, [&](auto P) {
+            load_columns<P()>(rows.x + r0 * rows.x_row, rows.x_row, rows.x_col, rows.x_origin, m, rows.p, x.data());
+        });
+        if (rows.w) weigh(x.data(), m, rows.p);
+    }
+    void load(const Rows& rows, index r0, index m) {
+        for (index i = 0; i < m; ++i) y[i] = rows.y[r0 + i] - rows.y_origin;
+        for (size_t f = 0; f < rows.factors.size(); ++f) {
+            const FactorRows& fr = rows.factors[f];
+            with_count(fr.k, [&](auto K) { load_columns<K()>(fr.z + r0 * fr.k, fr.k, 1, fr.origin, m, fr.k, z[f].data()); });
+        }
+        if (!rows.w) return;
+        for (index i = 0; i < m; ++i) root_w[i] = std::sqrt(rows.w[r0 + i]);
+        weigh(y.data(), m, 1);
+        for (size_t f = 0; f < rows.factors.size(); ++f) weigh(z[f].data(), m, rows.factors[f].k);
+    }
+
+  private:
+    template <index P>
+    static void load_columns(const double* from, index row, index col, const double* origin, index m, index columns, double* to) {
+        const index p = P ? P : columns;
+        for (index i = 0; i < m; ++i, from += row, to += p)
+            for (index c = 0; c < p; ++c) to[c] = from[c * col] - origin[c];
+    }
+    void weigh(double* values, index m, index columns) const {
+        for (index i = 0; i < m; ++i)
+            for (index c = 0; c < columns; ++c) values[i * columns + c] *= root_w[i];
+    }
+};
 
 template <index P> void add_squares(const double* x, index m, index columns, double* xx) {
     const index p = P ? P : columns;
@@ -140,24 +153,56 @@ void add_fixed(const Chunk& c, index m, const Rows& rows, FixedPart& fixed) {
         with_count(p, [&](auto P) { add_squares<P()>(c.x.data(), m, p, fixed.xx.data()); });
 }
 
+// N sums of a level while its rows follow each other: a sum in memory would wait for the one before it.
+template <index N> struct Running {
+    double sum[N];
+    double* home;
+    explicit Running(double* first) : home(first) { enter(); }
+    void move_to(double* place) {
+        if (place == home) return;
+        leave();
+        home = place;
+        enter();
+    }
+    void enter() {
+        for (index e = 0; e < N; ++e) sum[e] = home[e];
+    }
+    void leave() {
+        for (index e = 0; e < N; ++e) home[e] = sum[e];
+    }
+};
+
 // Products with y of the columns of one factor, added up by level.
 template <index K> void add_by_level(const double* z, const double* y, const std::int32_t* codes, index m, index columns, double* zy) {
-    const index k = K ? K : columns;
-    for (index i = 0; i < m; ++i, z += k) {
-        double* to = zy + codes[i] * k;
-        for (index a = 0; a < k; ++a) to[a] += z[a] * y[i];
+    if constexpr (K > 0) {
+        Running<K> to(zy + codes[0] * K);
+        for (index i = 0; i < m; ++i, z += K) {
+            to.move_to(zy + codes[i] * K);
+            for (index a = 0; a < K; ++a) to.sum[a] += z[a] * y[i];
+        }
+        to.leave();
+    } else {
+        for (index i = 0; i < m; ++i, z += columns) {
+            double* to = zy + codes[i] * columns;
+            for (index a = 0; a < columns; ++a) to[a] += z[a] * y[i];
+        }
     }
+}
+
+template <index P> double add_products(const double* x, const double* y, index m, index columns, double* xy) {
+    const index p = P ? P : columns;
+    double yy = 0;
+    for (index i = 0; i < m; ++i, x += p) {
+        yy += y[i] * y[i];
+        for (index a = 0; a < p; ++a) xy[a] += x[a] * y[i];
+    }
+    return yy;
 }
 
 void add_response(const Chunk& c, index m, const Rows& rows, index r0, ResponsePart& out) {
     const index p = rows.p;
     std::vector<double> xy(p, 0.0);
-    double yy = 0;
-    for (index i = 0; i < m; ++i) {
-        yy += c.y[i] * c.y[i];
-        for (index a = 0; a < p; ++a) xy[a] += c.x[i * p + a] * c.y[i];
-    }
-    out.yy += yy;
+    with_count(p, [&](auto P) { out.yy += add_products<P()>(c.x.data(), c.y.data(), m, p, xy.data()); });
     for (index a = 0; a < p; ++a) out.xy[a] += xy[a];
     for (size_t f = 0; f < rows.factors.size(); ++f) {
         const FactorRows& r = rows.factors[f];
@@ -168,12 +213,27 @@ void add_response(const Chunk& c, index m, const Rows& rows, index r0, ResponseP
 // Z'Z and Z'X of one factor, added up by level.
 template <index K, index P>
 void add_effects(const double* z, const double* x, const std::int32_t* codes, index m, index effects, index columns, double* diag, double* zx) {
-    const index k = K ? K : effects, p = P ? P : columns;
-    for (index i = 0; i < m; ++i, z += k, x += p) {
-        double *d = diag + codes[i] * k * k, *to = zx + codes[i] * k * p;
-        for (index a = 0; a < k; ++a) {
-            for (index b = 0; b < k; ++b) d[a * k + b] += z[a] * z[b];
-            for (index b = 0; b < p; ++b) to[a * p + b] += z[a] * x[b];
+    if constexpr (K > 0 && P > 0) {
+        Running<K * K> d(diag + codes[0] * K * K);
+        Running<K * P> to(zx + codes[0] * K * P);
+        for (index i = 0; i < m; ++i, z += K, x += P) {
+            d.move_to(diag + codes[i] * K * K);
+            to.move_to(zx + codes[i] * K * P);
+            for (index a = 0; a < K; ++a) {
+                for (index b = 0; b < K; ++b) d.sum[a * K + b] += z[a] * z[b];
+                for (index b = 0; b < P; ++b) to.sum[a * P + b] += z[a] * x[b];
+            }
+        }
+        d.leave();
+        to.leave();
+    } else {
+        const index k = effects, p = columns;
+        for (index i = 0; i < m; ++i, z += k, x += p) {
+            double *d = diag + codes[i] * k * k, *to = zx + codes[i] * k * p;
+            for (index a = 0; a < k; ++a) {
+                for (index b = 0; b < k; ++b) d[a * k + b] += z[a] * z[b];
+                for (index b = 0; b < p; ++b) to[a * p + b] += z[a] * x[b];
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 #include "bindings.hpp"
 #include "blocks.hpp"
 #include "coded.hpp"
+#include "scan.hpp"
 
 namespace interlace {
 namespace {
@@ -61,6 +62,12 @@ CrossProducts from_state(const nb::tuple& s) {
 }  // namespace
 
 void bind_products(nb::module_& m) {
+    m.def("scan", [](const nb::ndarray<const double, nb::ndim<1>, nb::device::cpu>& x) {
+        if (x.shape(0) == 0) throw std::invalid_argument("there are no numbers");
+        const auto look = [&] { return scan(x.data(), static_cast<index>(x.shape(0)), x.stride(0)); };
+        const Scan s = x.shape(0) < 10000 ? look() : released(look);
+        return nb::make_tuple(s.sum, s.squares, s.low, s.high);
+    });
     nb::class_<Pattern>(m, "Pattern")
         .def_ro("levels", &Pattern::levels)
         .def_ro("k", &Pattern::k)

@@ -122,8 +122,9 @@ template <class V> void visit_inverse(const Cholesky& l, V& v) {
     for (index g = 0; g < s.lead_levels; ++g)
         if (s.column_ptr[g + 1] == s.column_ptr[g]) {
             if (k == 1) {  // the same without a small matrix for each number
-                const double inv = 1.0 / l.lead_l(g)[0], z = inv * inv;
-                v.diagonal(0, g, &z);
+                const double inv = 1.0 / l.lead_l(g)[0];
+                block.assign(1, inv * inv);
+                v.diagonal(0, g, block.data());
                 continue;
             }
             inverse.set(k, 0, l.lead_l(g), nullptr, nullptr);

@@ -105,7 +105,8 @@ class Moments {
     // Coefficients of the entries of Sigma_j in the equations of factor i, for a block M = basis_i' A_gh basis_j.
     void add(index fi, index fj, index g, index h, const Matrix& block) {
         const index ki = random_.k()[fi], kj = random_.k()[fj];
-        const Matrix away = projections_[fi].middleRows(g * ki, ki) * projections_[fj].middleRows(h * kj, kj).transpose();
+        away_.noalias() = projections_[fi].middleRows(g * ki, ki) * projections_[fj].middleRows(h * kj, kj).transpose();
+        const Matrix& away = away_;
         const auto product = [&](index r, index a, index c, index b) {
             return block(r, a) * block(c, b) - block(r, a) * away(c, b) - away(r, a) * block(c, b);
         };
@@ -137,14 +138,14 @@ class Moments {
             return;
         }
         for (index g = 0; g < random_.levels()[f]; ++g) {
-            const Matrix block = basis_[f].transpose() * MapC(d + g * k * k, k, k) * basis_[f];
-            add(f, f, g, g, block);
-            const auto eg = projections_[f].middleRows(g * k, k);
-            const Matrix left = block - eg * eg.transpose();
+            half_.noalias() = basis_[f].transpose() * MapC(d + g * k * k, k, k);
+            block_.noalias() = half_ * basis_[f];
+            add(f, f, g, g, block_);  // what X takes from it is away_ now
             for (const index i : of_factor_[f]) {
                 const Entry& e = map_.entries[i];
-                lhs_(i, m_) += left(e.row, e.col);
-                lhs_(m_, i) += (e.row == e.col ? 1.0 : 2.0) * left(e.row, e.col);
+                const double left = block_(e.row, e.col) - away_(e.row, e.col);
+                lhs_(i, m_) += left;
+                lhs_(m_, i) += (e.row == e.col ? 1.0 : 2.0) * left;
             }
             if (g % 1024 == 0) check_interrupt();
         }
@@ -200,6 +201,7 @@ class Moments {
     Eigen::VectorXd rhs_;
     double total_ = 1;
     std::vector<Matrix> basis_, projections_;
+    Matrix half_, block_, away_;  // of one level at a time
     std::vector<std::vector<index>> of_factor_;
 };
 

@@ -14,6 +14,44 @@ void add_atb(index m, index n, index k, double alpha, const double* a, const dou
 void solve_l(index k, index n, const double* l, double* b);
 void solve_lt(index k, index n, const double* l, double* b);
 constexpr index large = 4096;  // products from which BLAS pays
+
+// The same for two or three effects, in place: a call would take longer than the arithmetic.
+template <index K> inline void fixed_ab(index n, double alpha, const double* a, const double* b, double* c) {
+    for (index i = 0; i < K; ++i)
+        for (index j = 0; j < n; ++j) {
+            double v = c[i * n + j];
+            for (index l = 0; l < K; ++l) v += alpha * a[i * K + l] * b[l * n + j];
+            c[i * n + j] = v;
+        }
+}
+template <index K> inline void fixed_atb(index n, double alpha, const double* a, const double* b, double* c) {
+    for (index i = 0; i < K; ++i)
+        for (index j = 0; j < n; ++j) {
+            double v = c[i * n + j];
+            for (index l = 0; l < K; ++l) v += alpha * a[l * K + i] * b[l * n + j];
+            c[i * n + j] = v;
+        }
+}
+template <index K> inline void fixed_solve_l(index n, const double* l, double* b) {
+    for (index i = 0; i < K; ++i) {
+        const double inv = 1.0 / l[i * K + i];
+        for (index j = 0; j < n; ++j) {
+            double v = b[i * n + j];
+            for (index r = 0; r < i; ++r) v -= l[i * K + r] * b[r * n + j];
+            b[i * n + j] = v * inv;
+        }
+    }
+}
+template <index K> inline void fixed_solve_lt(index n, const double* l, double* b) {
+    for (index i = K - 1; i >= 0; --i) {
+        const double inv = 1.0 / l[i * K + i];
+        for (index j = 0; j < n; ++j) {
+            double v = b[i * n + j];
+            for (index r = i + 1; r < K; ++r) v -= l[r * K + i] * b[r * n + j];
+            b[i * n + j] = v * inv;
+        }
+    }
+}
 }  // namespace detail
 
 // A few numbers: a call of memmove for two takes longer than they do.
@@ -32,6 +70,10 @@ inline void add_ab(index m, index n, index k, double alpha, const double* a, con
     if (m == 1 && k == 1) {
         const double v = alpha * a[0];
         for (index j = 0; j < n; ++j) c[j] += v * b[j];
+    } else if (m == 2 && k == 2 && n < 8) {
+        detail::fixed_ab<2>(n, alpha, a, b, c);
+    } else if (m == 3 && k == 3 && n < 8) {
+        detail::fixed_ab<3>(n, alpha, a, b, c);
     } else if (m * n * k < detail::large) {
         detail::add_ab(m, n, k, alpha, a, b, c);
     } else {
@@ -43,6 +85,10 @@ inline void add_atb(index m, index n, index k, double alpha, const double* a, co
     if (m == 1 && k == 1) {
         const double v = alpha * a[0];
         for (index j = 0; j < n; ++j) c[j] += v * b[j];
+    } else if (m == 2 && k == 2 && n < 8) {
+        detail::fixed_atb<2>(n, alpha, a, b, c);
+    } else if (m == 3 && k == 3 && n < 8) {
+        detail::fixed_atb<3>(n, alpha, a, b, c);
     } else if (m * n * k < detail::large) {
         detail::add_atb(m, n, k, alpha, a, b, c);
     } else {
@@ -83,6 +129,10 @@ inline void solve_l(index k, index n, const double* l, double* b) {
     if (k == 1) {
         const double inv = 1.0 / l[0];
         for (index j = 0; j < n; ++j) b[j] *= inv;
+    } else if (k == 2 && n < 8) {
+        detail::fixed_solve_l<2>(n, l, b);
+    } else if (k == 3 && n < 8) {
+        detail::fixed_solve_l<3>(n, l, b);
     } else {
         detail::solve_l(k, n, l, b);
     }
@@ -90,6 +140,8 @@ inline void solve_l(index k, index n, const double* l, double* b) {
 // B (k x n) = L^-T B
 inline void solve_lt(index k, index n, const double* l, double* b) {
     if (k == 1) solve_l(k, n, l, b);
+    else if (k == 2 && n < 8) detail::fixed_solve_lt<2>(n, l, b);
+    else if (k == 3 && n < 8) detail::fixed_solve_lt<3>(n, l, b);
     else detail::solve_lt(k, n, l, b);
 }
 inline double dot(index n, const double* a, const double* b) {

@@ -18,6 +18,8 @@ The core's objects:
 `Prior`, `Precision`
     What stands in place of I in ``Lambda'Z'Z Lambda + I`` for a grouping factor: the identity, nothing, or
     the sparse inverse Q of a known covariance K of its levels (`precision`), which knows its factor.
+`scan`
+    The sum of a column as NumPy adds it, the sum of its squares, its least and its largest number.
 `block_facts`, `together`, `full_levels`, `independent`
     What cross-products say of the columns of Z and X before anything is searched.
 `Symbolic`
@@ -84,6 +86,7 @@ from interlace._core import (
     minimise,
     pivoted,
     precision,
+    scan,
     search_many,
     select_fixed,
     set_threads,
@@ -122,6 +125,7 @@ __all__ = [
     "one_thread",
     "pivoted",
     "precision",
+    "scan",
     "search_many",
     "select_fixed",
     "thread_count",

@@ -29,6 +29,9 @@ def word(option: str, given: object, known: Iterable[str]) -> str:
     >>> word("ddf", "Kenward_Roger", ["satterthwaite", "kenward-roger"])
     'kenward-roger'
     """
+    known = tuple(known)
+    if isinstance(given, str) and given in known:
+        return given
     meant = {_folded(one): one for one in known}
     meant |= {short: one for short, one in _SHORT.items() if one in meant.values()}
     if not isinstance(given, str) or _folded(given) not in meant:
@@ -136,5 +139,8 @@ def type_number(given: object) -> int:
 _SHORT = {"kr": "kenward-roger", "kenward": "kenward-roger", "satt": "satterthwaite"}
 
 
+_NO_MARKS = {ord(mark): None for mark in " -_."}
+
+
 def _folded(text: str) -> str:
-    return text.lower().translate({ord(mark): None for mark in " -_."})
+    return text.lower().translate(_NO_MARKS)

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from interlace.design.encoding import Encoding
+from interlace.design.frame import Frame
 from interlace.design.learnt import Covariate
 from interlace.design.products import FactorColumns, NumberColumns, multiplied
 from interlace.design.reduced import SelectedBasis
@@ -132,7 +133,8 @@ def test_means_and_ranges_of_the_covariates() -> None:
         assert (found.n, found.low, found.high) == (N - 1, column.min(), column.max())
         assert found.mean == pytest.approx(column.mean(), rel=1e-14)
     one, two = (
-        Covariate.of_columns({"x": part})["x"] for part in (used.x.to_numpy()[:50], used.x.to_numpy()[50:])
+        Covariate.of_columns(Frame({"x": part}, {}, len(part)), ["x"])["x"]
+        for part in (used.x.to_numpy()[:50], used.x.to_numpy()[50:])
     )
     both = one + two
     assert (both.n, both.low, both.high) == (N - 1, used.x.min(), used.x.max())

@@ -92,12 +92,12 @@ class FactorCoding:
 
 
 @lru_cache(maxsize=512)
-def _simple(rhs: Sum) -> tuple[bool, tuple[str, ...]] | None:
-    """Intercept and column names if a right-hand side is a sum of bare names, else None."""
+def _simple(rhs: Sum) -> NumericBasis | None:
+    """The basis that a right-hand side has where it is a sum of bare names of numbers, else None."""
     names = [plain_name(node) for sign, node in rhs.items if sign == "+"]
     if len(names) < len(rhs.items) or any(name is None or name == "." for name in names):
         return None
-    return rhs.intercept, tuple(dict.fromkeys(str(name) for name in names))
+    return NumericBasis(rhs.intercept, tuple(dict.fromkeys(str(name) for name in names)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,19 +106,16 @@ class NumericBasis:
 
     intercept: bool
     variables: tuple[str, ...]
+    names: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    terms: tuple[tuple[str, slice], ...] = field(init=False, repr=False, compare=False)
+    members: tuple[tuple[str, ...], ...] = field(init=False, repr=False, compare=False)
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        return (("Intercept",) if self.intercept else ()) + self.variables
-
-    @property
-    def terms(self) -> tuple[tuple[str, slice], ...]:
-        labels = (("1",) if self.intercept else ()) + self.variables
-        return tuple((label, slice(j, j + 1)) for j, label in enumerate(labels))
-
-    @property
-    def members(self) -> tuple[tuple[str, ...], ...]:
-        return (((),) if self.intercept else ()) + tuple((name,) for name in self.variables)
+    def __post_init__(self) -> None:
+        one, names = int(self.intercept), self.variables
+        labels = ("1",) * one + names
+        object.__setattr__(self, "names", ("Intercept",) * one + names)
+        object.__setattr__(self, "terms", tuple((label, slice(j, j + 1)) for j, label in enumerate(labels)))
+        object.__setattr__(self, "members", ((),) * one + tuple((name,) for name in names))
 
     @property
     def written(self) -> tuple[tuple[str, ...], ...]:
@@ -336,9 +333,8 @@ class Learning:
 
 def learn_basis(rhs: Sum, learning: Learning, terms: tuple[Term, ...] | None = None) -> tuple[Basis, Columns]:
     """Learn a right-hand side from data; the basis and its columns (n, k). Its terms, if they are known."""
-    simple = _simple(rhs)
-    if simple is not None and all(_is_number(learning.columns.get(name)) for name in simple[1]):
-        plain = NumericBasis(*simple)
+    plain = _simple(rhs)
+    if plain is not None and all(_is_number(learning.columns.get(name)) for name in plain.variables):
         return plain, plain.columns(learning.columns, learning.nrows)
     terms = _terms(rhs, learning.memory) if terms is None else terms
     parts = {n: learning.part(n, m) for term in terms for n, m in zip(term.names, term.members, strict=True)}

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from interlace.design.objects import is_number
+from interlace.design.scan import Scan, scanned
 from interlace.design.values import Column, Factor
 from interlace.errors import DataError, ModelError, shown
 
@@ -62,13 +63,15 @@ def check_values(names: Sequence[str], values: np.ndarray, largest: float, kept:
     The largest absolute value of a column must lie between 1 / largest and largest, or be zero.
     """
     # A sum of squares is several times cheaper than a largest value, and nearly always says enough.
-    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        squares = _squares(values)
-    smallest = len(values) / largest
-    if all(smallest < square < largest for square in squares):
+    if plain_sizes(_squares(values), len(values), largest):
         return
     check_finite(names, values, kept)
     _check_size(names, values, largest)
+
+
+def plain_sizes(squares: Iterable[float], n: int, largest: float) -> bool:
+    """Do the sums of squares of columns of n numbers say that no number in them is in doubt?"""
+    return all(n / largest < square < largest for square in squares)
 
 
 # einsum walks through a long matrix of fewer columns than this more slowly than one column after the other.
@@ -77,9 +80,10 @@ _FEW = 8
 
 def _squares(values: np.ndarray) -> list[float]:
     """Sum of squares of each column of an (n, k) matrix."""
-    if values.shape[1] < _FEW:
-        return [float(np.dot(column, column)) for column in values.T]
-    return np.einsum("ij,ij->j", values, values).tolist()
+    if values.shape[1] < _FEW and len(values):
+        return [scanned(column).squares for column in values.T]
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        return np.einsum("ij,ij->j", values, values).tolist()
 
 
 def check_offset(name: str, values: np.ndarray, kept: np.ndarray | None) -> None:
@@ -128,9 +132,9 @@ def _example(values: Factor) -> str:
     return "categories" if odd is None else f"text such as {odd!r}"
 
 
-def check_not_constant(name: str, y: np.ndarray) -> None:
+def check_not_constant(name: str, y: np.ndarray, found: Scan) -> None:
     """A response without variation leaves nothing to model."""
-    if (y == y[0]).all():
+    if found.low == found.high:
         raise DataError(
             f"the response '{name}' is constant (always {y[0]:g}); there is no variation to model"
         )

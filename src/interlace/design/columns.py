@@ -12,6 +12,8 @@ from typing import Protocol
 
 import numpy as np
 
+from interlace import kernel
+
 ROWS_AT_ONCE = 1 << 14
 FEW = 8  # columns
 
@@ -86,8 +88,8 @@ class Plain:
     def sums(self) -> np.ndarray:
         """The sum of each column."""
         # a long thin array is added up fastest column by column, a wide one by einsum; sum(axis=0) is slow
-        if self.values.shape[1] < FEW:
-            return np.array([np.add.reduce(x) for x in self.values.T])
+        if self.values.shape[1] < FEW and len(self.values):
+            return np.array([kernel.scan(x)[0] for x in self.values.T])
         return np.einsum("ij->j", self.values)
 
     def select(self, kept: Sequence[int]) -> Plain:

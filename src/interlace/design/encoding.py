@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from interlace.design.checks import check_mapping
@@ -91,7 +91,7 @@ class Encoding(Learnt):
         counts = {name: int(mask.sum()) for name, mask in missing.items()}
         extras = prior.take(kept), shift.take(kept)
         learnt, design = learner.run(*extras, dict(contrasts or {}), counts, read.nrows)
-        encoding = cls(**{f.name: getattr(learnt, f.name) for f in fields(Learnt)})
+        encoding = cls(**vars(learnt))
         return encoding, replace(owned(learnt, design, read), source=Source(data))
 
     def design(

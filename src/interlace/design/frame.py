@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from interlace.design.foreign import ACCEPTED, as_table, from_narwhals, series_column
+from interlace.design.once import Once
 from interlace.design.reading import from_anything, from_numpy, from_series
+from interlace.design.scan import Scan, scanned
 from interlace.design.values import Column, Factor
 from interlace.errors import DataError, shown
 from interlace.text import did_you_mean, listed
@@ -40,6 +41,7 @@ class Frame:
     nrows: int
     library: str = "pandas"
     index: pd.Index | None = None
+    scans: dict[str, Scan] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def read(cls, data: Any, columns: Iterable[str] | None = None) -> Frame:
@@ -79,6 +81,13 @@ class Frame:
     def labels(self) -> pd.Index | None:
         """Row labels for a table that is handed out: renaming them there is not renaming them here."""
         return None if self.index is None else self.index.copy()
+
+    def scan(self, name: str) -> Scan:
+        """A look at a column of numbers, the same however often it is asked for."""
+        found = self.scans.get(name)
+        if found is None:
+            found = self.scans[name] = scanned(self.columns[name])
+        return found
 
     def select(self, names: Iterable[str]) -> Frame:
         """The frame with these columns only."""
@@ -171,15 +180,22 @@ def _check_present(name: str, names: Sequence[str]) -> None:
 # The kinds of tables
 
 
+def _as_text(columns: pd.Index) -> tuple[str, ...]:
+    return tuple(map(str, columns))
+
+
+_names: Once[pd.Index, tuple[str, ...]] = Once(_as_text)
+
+
 @dataclass(frozen=True)
 class _PandasSource:
     data: pd.DataFrame
 
     library = "pandas"
 
-    @cached_property
+    @property
     def names(self) -> ColumnNames:
-        names = ColumnNames(map(str, self.data.columns))
+        names = ColumnNames(_names(self.data.columns))
         names.in_index = tuple(str(name) for name in self.data.index.names if name is not None)
         return names
 

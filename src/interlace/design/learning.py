@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from interlace.design import checks
-from interlace.design.basis import Basis, Learning, learn_basis
+from interlace.design.basis import Basis, Learning, NumericBasis, learn_basis
 from interlace.design.columns import Coded, Columns
 from interlace.design.design import Design, RandomRows
 from interlace.design.evaluation import Evaluator, Memory
@@ -23,8 +23,8 @@ from interlace.design.learnt import (
     grouping_columns,
     sum_offsets,
 )
+from interlace.design.scan import scanned
 from interlace.design.structure_columns import check_structure, structure_of
-from interlace.design.values import Column
 from interlace.formula.algebra import separate
 from interlace.formula.formula import NO_RESPONSE, Formula, RandomTerm, Sum
 from interlace.formula.names import used_names
@@ -103,15 +103,15 @@ class Learner:
         checks.check_coded(contrasts, tuple({name: None for b, _ in learnt.values() for name in b.factors}))
         check_unique_columns(random)
         self._check_varying(random, rows)
-        covariates = Covariate.of_columns(self._in_fixed_part())
+        covariates = Covariate.of_columns(self.frame, self._in_fixed_part())
         sources = weights.source, offset.source
         learnt_all = Learnt(self.formula, fixed, tuple(random), *sources, self.memory, covariates)
         counts = tuple(missing.items())
         return learnt_all, Design(y, X, tuple(rows), prior, shift, n_read, self.kept, counts, self.frame)
 
-    def _in_fixed_part(self) -> dict[str, Column]:
+    def _in_fixed_part(self) -> list[str]:
         names = used_names(self.formula.fixed)
-        return {name: column for name, column in self.frame.columns.items() if name in names}
+        return [name for name in self.frame.columns if name in names]
 
     def _check_varying(self, random: list[RandomEncoding], rows: list[RandomRows]) -> None:
         intercepts = {frozenset(block.grouping.factors) for block in random if block.intercept is not None}
@@ -125,14 +125,24 @@ class Learner:
         name = label(self.formula.response)
         values = Evaluator(self.frame.columns, self.frame.nrows, self.memory).column(self.formula.response)
         y = checks.numeric_response(name, values, self.frame.nrows)
-        checks.check_values((name,), y[:, None], checks.LARGEST_RESPONSE, self.kept)
-        checks.check_not_constant(name, y)
+        found = self.frame.scan(name) if values is self.frame.columns.get(name) else scanned(y)
+        if not checks.plain_sizes([found.squares], len(y), checks.LARGEST_RESPONSE):
+            checks.check_values((name,), y[:, None], checks.LARGEST_RESPONSE, self.kept)
+        checks.check_not_constant(name, y, found)
         return y
 
     def _basis(self, rhs: Sum, learning: Learning) -> tuple[Basis, Columns]:
         basis, columns = learn_basis(rhs, learning)
-        check_columns(basis.names, columns, self.kept)
+        if not self._plain(basis):
+            check_columns(basis.names, columns, self.kept)
         return basis, columns
+
+    def _plain(self, basis: Basis) -> bool:
+        """Are its columns those of the table, with no number in doubt?"""
+        if not isinstance(basis, NumericBasis):
+            return False
+        squares = [self.frame.scan(name).squares for name in basis.variables]
+        return checks.plain_sizes(squares, self.frame.nrows, checks.LARGEST_PREDICTOR)
 
     def _grouping(self, term: RandomTerm) -> tuple[Grouping, np.ndarray]:
         columns = grouping_columns(term, self.frame, self.memory)

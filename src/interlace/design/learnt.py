@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -94,14 +94,15 @@ class Covariate:
     high: float
 
     @classmethod
-    def of_columns(cls, columns: Mapping[str, Column]) -> dict[str, Covariate]:
+    def of_columns(cls, frame: Frame, names: Iterable[str]) -> dict[str, Covariate]:
         """Those of columns of numbers; logicals, dates and factors are none."""
-        return {
-            name: cls(len(values), float(np.add.reduce(values, dtype=np.float64)) / len(values),
-                      float(values.min()), float(values.max()))
-            for name, values in columns.items()
-            if isinstance(values, np.ndarray) and values.dtype.kind in "iuf" and len(values)
-        }  # fmt: skip
+        out, n = {}, frame.nrows
+        for name in names:
+            values = frame.columns[name]
+            if isinstance(values, np.ndarray) and values.dtype.kind in "iuf" and n:
+                found = frame.scan(name)
+                out[name] = cls(n, found.sum / n, found.low, found.high)
+        return out
 
     def __add__(self, other: Covariate) -> Covariate:
         """Of the rows of both."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from interlace.design.basis import Basis
+from interlace.design.basis import Basis, NumericBasis
 from interlace.design.columns import Columns, Plain
 from interlace.design.design import Design, RandomRows
 from interlace.design.frame import Frame
@@ -44,8 +44,10 @@ def owned(learnt: Learnt, design: Design, read: Frame) -> Design:
 
 def _own(values: np.ndarray, lent: list[Column]) -> np.ndarray:
     """The array, or a copy if it lies in memory that was lent; read-only."""
-    if any(np.may_share_memory(values, _memory(column)) for column in lent):
-        values = values.copy()
+    for column in lent:
+        if np.may_share_memory(values, _memory(column)):
+            values = values.copy()
+            break
     values.flags.writeable = False
     return values
 
@@ -89,6 +91,10 @@ def _is_number(column: Column | None) -> bool:
 
 def _bare(basis: Basis) -> dict[str, int]:
     """Columns of a basis that are columns of the table as they are."""
+    if isinstance(basis, NumericBasis):
+        return {
+            name: j for j, name in enumerate(basis.variables, int(basis.intercept)) if name.isidentifier()
+        }
     return {
         members[0]: columns.start
         for (_, columns), members in zip(basis.terms, basis.members, strict=True)

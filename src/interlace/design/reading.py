@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from interlace.design.objects import as_labels, from_objects, text_column
+from interlace.design.once import Once
+from interlace.design.scan import scanned
 from interlace.design.values import Column, Factor
 from interlace.errors import DataError
 
@@ -54,9 +57,8 @@ def _from_masked(name: str, values: np.ma.MaskedArray) -> tuple[Column, np.ndarr
 
 def _floats(values: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
     # A finite sum has no NaN in it: one pass and no mask in the usual case.
-    with np.errstate(invalid="ignore", over="ignore"):
-        if np.isfinite(values.sum()):
-            return values, None
+    if len(values) and values.itemsize <= 8 and math.isfinite(scanned(values).sum):
+        return values, None
     missing = np.isnan(values)
     return values, missing if missing.any() else None
 
@@ -65,12 +67,21 @@ def from_categorical(name: str, values: Any) -> tuple[Factor, np.ndarray | None]
     """From a `pandas.Categorical`."""
     codes = np.asarray(values.codes)
     missing = codes < 0
-    categories = values.categories
-    plain = categories.dtype.kind in "iufbM"
-    levels = np.array(categories.to_numpy() if plain else categories.to_numpy(dtype=object))
+    levels, plain = _levels(values.categories)
     if not plain:
         levels = as_labels(name, levels)
     return Factor(codes, levels, bool(values.ordered)), missing if missing.any() else None
+
+
+def _as_levels(categories: pd.Index) -> tuple[np.ndarray, bool]:
+    """Categories as an array that nobody writes to, and whether they are numbers or dates."""
+    plain = categories.dtype.kind in "iufbM"
+    levels = np.array(categories.to_numpy() if plain else categories.to_numpy(dtype=object))
+    levels.flags.writeable = False
+    return levels, plain
+
+
+_levels: Once[pd.Index, tuple[np.ndarray, bool]] = Once(_as_levels)
 
 
 def from_series(name: str, series: pd.Series) -> tuple[Column, np.ndarray | None]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 from interlace.design.evaluation import from_module
@@ -45,31 +46,60 @@ def settle(
     FormulaError
         For a name that is nowhere; with the closest ones and a caret.
     """
+    plan = _planned(formula, formula.text, tuple(names), frozenset(reserved))
+    settling = _Settling(plan.formula, names, {} if context is None else context)
+    for use in plan.open:
+        settling.find(use)
+    return Scope(plan.formula, plan.columns, settling.captured)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What the names of columns alone say of a formula.
+
+    Attributes
+    ----------
+    formula : Formula
+        With '.' expanded.
+    columns : tuple of str
+        Those that it uses, in their order.
+    open : tuple of Use
+        Names that are no columns and no functions of the library.
+    """
+
+    formula: Formula
+    columns: tuple[str, ...]
+    open: tuple[Use, ...]
+
+
+@lru_cache(maxsize=256)  # the text is part of the key: equal formulas of another text have other positions
+def _planned(formula: Formula, text: str, names: tuple[str, ...], reserved: frozenset[str]) -> _Plan:
     formula = _expand_dot(formula, names, set(reserved))
     formula = _quote_dotted(formula, frozenset(name for name in names if "." in name))
     _refuse_reserved(formula)
-    settling = _Settling(formula, names, {} if context is None else context)
+    columns: dict[str, None] = {}
+    left = []
     for use in uses_of(formula):
-        settling.find(use)
-    return Scope(formula, tuple(settling.columns), settling.captured)
+        if use.role != "function" and use.name in names:
+            columns[use.name] = None
+        elif use.role != "function" or use.name not in FUNCTIONS:
+            left.append(use)
+    return _Plan(formula, tuple(columns), tuple(left))
 
 
 @dataclass(slots=True)
 class _Settling:
-    """The names found so far."""
+    """The names that are no columns, and what was found of them so far."""
 
     formula: Formula
     names: list[str]
     context: Mapping[str, Any]
-    columns: dict[str, None] = field(default_factory=dict)
     captured: dict[str, Any] = field(default_factory=dict)
 
     def find(self, use: Use) -> None:
         if use.role == "function":
-            if use.name not in FUNCTIONS and not self._is_callers(use.name, function=True):
+            if not self._is_callers(use.name, function=True):
                 raise self._no_function(use)
-        elif use.name in self.names:
-            self.columns[use.name] = None
         elif use.role == "term" or not self._is_known(use.name):
             raise self._no_column(use)
 
@@ -199,7 +229,7 @@ def _renamed(rhs: Sum, changed: Callable[[Name], Node]) -> Sum:
     return replace(rhs, items=tuple((sign, with_names(node, changed)) for sign, node in rhs.items))
 
 
-def _expand_dot(formula: Formula, names: list[str], reserved: set[str]) -> Formula:
+def _expand_dot(formula: Formula, names: Sequence[str], reserved: set[str]) -> Formula:
     """`.` is every column that is not the response, a grouping factor, an offset or the weights."""
     dot = next((use for use in names_in(formula.fixed) if use.name == "."), None)
     if dot is None:

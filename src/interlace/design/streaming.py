@@ -170,7 +170,7 @@ class ChunkLearner:
 
 
 def _add_covariates(known: dict[str, Covariate], frame: Frame) -> None:
-    for name, found in Covariate.of_columns(frame.columns).items():
+    for name, found in Covariate.of_columns(frame, frame.columns).items():
         known[name] = known[name] + found if name in known else found
 
 

@@ -58,7 +58,7 @@ class Origin:
         for design in rows.designs():
             y += float(np.add.reduce(_response(design)))
             columns = [design.fixed, *(Plain(part.z) for part in design.random)]
-            found = [_sums(c, one) for c, one in zip(columns, intercepts, strict=True)]
+            found = _all_sums(columns, intercepts)
             sums = [a + b for a, b in zip(sums, found, strict=True)] if sums else found
         x, *z = (_means(total, one, rows.n) for total, one in zip(sums, intercepts, strict=True))
         return cls(0.0 if encoding.intercept is None else y / rows.n, x, tuple(z), np.zeros(len(x)))
@@ -78,6 +78,19 @@ def _moved(z: Array, intercept: int | None) -> Array:
     if intercept is not None:
         R[intercept] += z
     return R
+
+
+def _all_sums(columns: Sequence[Columns], intercepts: Sequence[int | None]) -> list[Array]:
+    """The sums of the columns of X and Z that are moved; the same array is looked at once."""
+    out: list[Array] = []
+    for j, (one, intercept) in enumerate(zip(columns, intercepts, strict=True)):
+        same = next((i for i in range(j) if _is_same(columns[i], one) and intercepts[i] == intercept), None)
+        out.append(_sums(one, intercept) if same is None else out[same])
+    return out
+
+
+def _is_same(a: Columns, b: Columns) -> bool:
+    return isinstance(a, Plain) and isinstance(b, Plain) and a.values is b.values
 
 
 def _sums(columns: Columns, intercept: int | None) -> Array:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
+from typing import NamedTuple
 
 from interlace.design.encoding import Encoding
+from interlace.design.learnt import RandomEncoding
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,53 +53,79 @@ class Layout:
     @classmethod
     def of(cls, encoding: Encoding) -> Layout:
         """The layout of a model."""
-        groups: dict[str, list[int]] = {}
-        for i, block in enumerate(encoding.random):
-            groups.setdefault(block.group, []).append(i)
-        sizes = [len(block.columns) for block in encoding.random]
-        n_levels = [len(block.levels) for block in encoding.random]
+        terms = encoding.formula.random
+        return _layout(tuple(_Block.of(block, terms[block.term].bar) for block in encoding.random))
 
-        def place(blocks: list[int]) -> tuple[bool, int]:
-            linked = encoding.random[blocks[0]].known is not None  # levels that touch each other do not lead
-            return linked, -n_levels[blocks[0]] * sum(sizes[i] for i in blocks)
 
-        ordered = sorted(groups.values(), key=place)
-        places: dict[int, Place] = {}
-        for group, blocks in enumerate(ordered):
-            start = 0
-            for i in blocks:
-                places[i] = Place(group, start, sizes[i])
-                start += sizes[i]
-        return cls(
-            blocks=tuple(tuple(blocks) for blocks in ordered),
-            places=tuple(places[i] for i in range(len(sizes))),
-            levels=tuple(n_levels[blocks[0]] for blocks in ordered),
-            k=tuple(sum(sizes[i] for i in blocks) for blocks in ordered),
-            theta_order=term_order(encoding),
-        )
+class _Block(NamedTuple):
+    """All that a layout depends on, of one covariance block."""
+
+    group: str
+    size: int
+    levels: int
+    linked: bool  # levels that touch each other do not lead
+    term: int
+    bar: int | None
+
+    @classmethod
+    def of(cls, block: RandomEncoding, bar: int | None) -> _Block:
+        grouping = block.grouping
+        linked = block.known is not None
+        return cls(grouping.group, len(block.columns), grouping.n_levels, linked, block.term, bar)
+
+
+@lru_cache(maxsize=512)  # models are fitted by the thousand, and their layouts are few
+def _layout(random: tuple[_Block, ...]) -> Layout:
+    groups: dict[str, list[int]] = {}
+    for i, block in enumerate(random):
+        groups.setdefault(block.group, []).append(i)
+    sizes = [block.size for block in random]
+    n_levels = [block.levels for block in random]
+
+    def place(blocks: list[int]) -> tuple[bool, int]:
+        return random[blocks[0]].linked, -n_levels[blocks[0]] * sum(sizes[i] for i in blocks)
+
+    ordered = sorted(groups.values(), key=place)
+    places: dict[int, Place] = {}
+    for group, blocks in enumerate(ordered):
+        start = 0
+        for i in blocks:
+            places[i] = Place(group, start, sizes[i])
+            start += sizes[i]
+    return Layout(
+        blocks=tuple(tuple(blocks) for blocks in ordered),
+        places=tuple(places[i] for i in range(len(sizes))),
+        levels=tuple(n_levels[blocks[0]] for blocks in ordered),
+        k=tuple(sum(sizes[i] for i in blocks) for blocks in ordered),
+        theta_order=_term_order(random),
+    )
 
 
 def term_order(encoding: Encoding) -> tuple[int, ...]:
+    """Covariance blocks in the order of lme4's theta."""
+    return Layout.of(encoding).theta_order
+
+
+def _term_order(random: Sequence[_Block]) -> tuple[int, ...]:
     """Covariance blocks by decreasing number of levels, as lme4's mkReTrms has them.
 
     The order of lme4's bars if that does it already, else ``rev(order(nl))``, which turns ties around.
     """
-    n_levels = [len(block.levels) for block in encoding.random]
-    bars = _bars(encoding)
+    n_levels = [block.levels for block in random]
+    bars = _bars(random)
     if all(n_levels[a] >= n_levels[b] for a, b in pairwise(bars)):
         return tuple(bars)
     return tuple(reversed(sorted(bars, key=lambda i: n_levels[i])))
 
 
-def _bars(encoding: Encoding) -> list[int]:
+def _bars(random: Sequence[_Block]) -> list[int]:
     """Covariance blocks in the order of lme4's `findbars`.
 
     A double bar is cut into its terms first; each of them is then nested, the innermost factor first:
     ``(x || a/b)`` is ``(1 | b:a) + (1 | a) + (0 + x | b:a) + (0 + x | a)``.
     """
-    found, terms = [], encoding.formula.random
-    for i, block in enumerate(encoding.random):
-        part = sum(other.term == block.term for other in encoding.random[:i])
-        bar = terms[block.term].bar
-        found.append((block.term, 0, 0, i) if bar is None else (bar, part, -block.term, i))
+    found = []
+    for i, block in enumerate(random):
+        part = sum(other.term == block.term for other in random[:i])
+        found.append((block.term, 0, 0, i) if block.bar is None else (block.bar, part, -block.term, i))
     return [i for *_, i in sorted(found)]

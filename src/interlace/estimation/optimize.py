@@ -188,7 +188,7 @@ def evaluations(criterion: Criterion) -> int:
 
 def limits(criterion: Criterion, *, prove: bool) -> dict[str, float]:
     """What a search in the core goes by; `prove`: its Hessian at the end is the exact one."""
-    pivots = max(s.k for s in criterion.parameters.structures) > 1
+    pivots = any(s.k > 1 for s in criterion.parameters.structures)
     cheap = work(criterion) < FEW_FLOPS
     return {
         "tolerance": TOLERANCE,
@@ -221,7 +221,6 @@ class _Searches(Generic[C]):
         self.first: dict[str, Any] | None = None  # where a search in the core has led
         self.others: list[Search[C]] = []
         self.unbounded = False
-        self.most = elsewhere(self.criterion)
         self.looks = self.exact = 0
 
     def in_core(self, *, prove: bool) -> bool:
@@ -256,6 +255,11 @@ class _Searches(Generic[C]):
             self.visit_all(self.criterion.doubt.starts_about(before.natural_par))
             if self.best is before:
                 return
+
+    @property
+    def most(self) -> int:
+        """Evaluations that the searches for another minimum may take together."""
+        return elsewhere(self.criterion)
 
     def lowest(self, starts: list[Array], same: float = np.inf) -> list[Array]:
         """The starts with the lowest values, one after the other; in what differs between starts, no two have

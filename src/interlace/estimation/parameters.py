@@ -81,7 +81,7 @@ class Parameters:
     @property
     def n_par(self) -> int:
         """Number of parameters of the search."""
-        return sum(s.n_par for s in self.structures)
+        return _slices(self.structures)[-1].stop if self.structures else 0
 
     @property
     def counted(self) -> int:

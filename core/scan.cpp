@@ -1,0 +1,66 @@
+#include "scan.hpp"
+
+#include <algorithm>
+
+namespace interlace {
+namespace {
+
+constexpr index lanes = 8, block = 128;  // those of NumPy's pairwise sums, so that sums are the same to the last digit
+
+// Up to `block` numbers side by side in `lanes` sums.
+Scan leaf(const double* x, index n, index stride) {
+    Scan out;
+    out.low = out.high = x[0];
+    if (n < lanes) {
+        out.sum = -0.0;
+        for (index i = 0; i < n; ++i) {
+            const double v = x[i * stride];
+            out.sum += v;
+            out.squares += v * v;
+            out.low = std::min(out.low, v);
+            out.high = std::max(out.high, v);
+        }
+        return out;
+    }
+    double sum[lanes], squares[lanes], low[lanes], high[lanes];
+    for (index j = 0; j < lanes; ++j) {
+        const double v = x[j * stride];
+        sum[j] = low[j] = high[j] = v;
+        squares[j] = v * v;
+    }
+    index i = lanes;
+    for (; i + lanes <= n; i += lanes)
+        for (index j = 0; j < lanes; ++j) {
+            const double v = x[(i + j) * stride];
+            sum[j] += v;
+            squares[j] += v * v;
+            low[j] = v < low[j] ? v : low[j];
+            high[j] = v > high[j] ? v : high[j];
+        }
+    const auto pairwise = [](const double* a) { return ((a[0] + a[1]) + (a[2] + a[3])) + ((a[4] + a[5]) + (a[6] + a[7])); };
+    out.sum = pairwise(sum);
+    out.squares = pairwise(squares);
+    for (index j = 0; j < lanes; ++j) {
+        out.low = std::min(out.low, low[j]);
+        out.high = std::max(out.high, high[j]);
+    }
+    for (; i < n; ++i) {
+        const double v = x[i * stride];
+        out.sum += v;
+        out.squares += v * v;
+        out.low = std::min(out.low, v);
+        out.high = std::max(out.high, v);
+    }
+    return out;
+}
+
+}  // namespace
+
+Scan scan(const double* x, index n, index stride) {
+    if (n <= block) return leaf(x, n, stride);
+    const index half = n / 2 - (n / 2) % lanes;
+    const Scan a = scan(x, half, stride), b = scan(x + half * stride, n - half, stride);
+    return {a.sum + b.sum, a.squares + b.squares, std::min(a.low, b.low), std::max(a.high, b.high)};
+}
+
+}  // namespace interlace
