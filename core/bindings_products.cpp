@@ -1,4 +1,6 @@
 // Bindings of patterns and cross-products.
+#include <algorithm>
+
 #include "bindings.hpp"
 #include "blocks.hpp"
 #include "coded.hpp"
@@ -67,6 +69,20 @@ void bind_products(nb::module_& m) {
         const auto look = [&] { return scan(x.data(), static_cast<index>(x.shape(0)), x.stride(0)); };
         const Scan s = x.shape(0) < 10000 ? look() : released(look);
         return nb::make_tuple(s.sum, s.squares, s.low, s.high);
+    });
+    m.def("all_occur", [](const Codes& codes, index levels) {
+        return released([&] { return all_occur(codes.data(), static_cast<index>(codes.size()), levels); });
+    });
+    m.def("counted", [](const FlatIndex& values) {
+        const size_t n = values.size();
+        if (n == 0) return nb::object(nb::none());
+        const auto ends = std::minmax_element(values.data(), values.data() + n);
+        const std::int64_t low = *ends.first, high = *ends.second;
+        // dense enough to be counted: the difference may be larger than an integer of its own type
+        if (static_cast<std::uint64_t>(high) - static_cast<std::uint64_t>(low) > 4 * n + 1024) return nb::object(nb::none());
+        Counted found = released([&] { return counted(values.data(), static_cast<index>(n), low, high - low + 1); });
+        const size_t levels = found.levels.size();
+        return nb::object(nb::make_tuple(to_numpy(std::move(found.codes), {n}), to_numpy(std::move(found.levels), {levels})));
     });
     nb::class_<Pattern>(m, "Pattern")
         .def_ro("levels", &Pattern::levels)

@@ -56,6 +56,32 @@ Scan leaf(const double* x, index n, index stride) {
 
 }  // namespace
 
+bool all_occur(const std::int32_t* codes, index n, index levels) {
+    std::vector<char> seen(levels, 0);
+    index left = levels;
+    for (index i = 0; i < n && left > 0; ++i) {
+        const index code = codes[i];
+        if (code < 0 || code >= levels || seen[code]) continue;
+        seen[code] = 1;
+        --left;
+    }
+    return left == 0;
+}
+
+Counted counted(const std::int64_t* values, index n, std::int64_t low, index span) {
+    std::vector<std::int32_t> place(span, -1);
+    for (index i = 0; i < n; ++i) place[values[i] - low] = 0;
+    Counted out;
+    for (index v = 0; v < span; ++v) {
+        if (place[v] < 0) continue;
+        place[v] = static_cast<std::int32_t>(out.levels.size());
+        out.levels.push_back(low + v);
+    }
+    out.codes.resize(n);
+    for (index i = 0; i < n; ++i) out.codes[i] = place[values[i] - low];
+    return out;
+}
+
 Scan scan(const double* x, index n, index stride) {
     if (n <= block) return leaf(x, n, stride);
     const index half = n / 2 - (n / 2) % lanes;

@@ -1,5 +1,8 @@
 // One look at a column of numbers, before a model is made of it.
 #pragma once
+#include <cstdint>
+#include <vector>
+
 #include "blas.hpp"
 
 namespace interlace {
@@ -12,5 +15,15 @@ struct Scan {
 
 // n >= 1 numbers, so many doubles apart.
 Scan scan(const double* x, index n, index stride);
+
+// Does every code from 0 to levels - 1 occur? Others do not count.
+bool all_occur(const std::int32_t* codes, index n, index levels);
+
+// Integers low, ..., low + span - 1 as codes, in their order, of those that occur.
+struct Counted {
+    std::vector<std::int32_t> codes;   // n
+    std::vector<std::int64_t> levels;  // ascending
+};
+Counted counted(const std::int64_t* values, index n, std::int64_t low, index span);
 
 }  // namespace interlace

@@ -18,6 +18,8 @@ The core's objects:
 `Prior`, `Precision`
     What stands in place of I in ``Lambda'Z'Z Lambda + I`` for a grouping factor: the identity, nothing, or
     the sparse inverse Q of a known covariance K of its levels (`precision`), which knows its factor.
+`all_occur`, `counted`
+    Which codes occur, and integers that lie densely as codes.
 `scan`
     The sum of a column as NumPy adds it, the sum of its squares, its least and its largest number.
 `block_facts`, `together`, `full_levels`, `independent`
@@ -74,9 +76,11 @@ from interlace._core import (
     Symbolic,
     accumulate,
     accumulate_on,
+    all_occur,
     analyze,
     block_facts,
     combine,
+    counted,
     explained,
     fold,
     full_levels,
@@ -111,11 +115,13 @@ __all__ = [
     "Symbolic",
     "accumulate",
     "accumulate_on",
+    "all_occur",
     "analyze",
     "blas_threads",
     "block_facts",
     "combine",
     "core_threads",
+    "counted",
     "explained",
     "fold",
     "full_levels",

@@ -67,18 +67,21 @@ def from_categorical(name: str, values: Any) -> tuple[Factor, np.ndarray | None]
     """From a `pandas.Categorical`."""
     codes = np.asarray(values.codes)
     missing = codes < 0
-    levels, plain = _levels(values.categories)
-    if not plain:
+    levels, checked = _levels(values.categories)
+    if not checked:
         levels = as_labels(name, levels)
     return Factor(codes, levels, bool(values.ordered)), missing if missing.any() else None
 
 
 def _as_levels(categories: pd.Index) -> tuple[np.ndarray, bool]:
-    """Categories as an array that nobody writes to, and whether they are numbers or dates."""
+    """Categories as an array that nobody writes to, and whether nothing is to be said of them as labels."""
     plain = categories.dtype.kind in "iufbM"
     levels = np.array(categories.to_numpy() if plain else categories.to_numpy(dtype=object))
     levels.flags.writeable = False
-    return levels, plain
+    try:
+        return levels, plain or as_labels("", levels) is levels
+    except DataError:
+        return levels, False
 
 
 _levels: Once[pd.Index, tuple[np.ndarray, bool]] = Once(_as_levels)

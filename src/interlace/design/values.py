@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from interlace import kernel
+
 
 @dataclass(frozen=True, slots=True)
 class Factor:
@@ -36,11 +38,11 @@ class Factor:
     def drop_unused(self) -> Factor:
         """Without the levels that do not occur."""
         n_levels = len(self.levels)
+        if kernel.all_occur(np.ascontiguousarray(self.codes, dtype=np.int32), n_levels):
+            return self
         present = np.zeros(n_levels + 1, dtype=bool)
         present[self.codes] = True  # code -1 marks the spare last place
         present = present[:n_levels]
-        if present.all():
-            return self
         lookup = np.full(n_levels + 1, -1, dtype=np.int32)
         lookup[:n_levels][present] = np.arange(present.sum(), dtype=np.int32)
         return Factor(lookup[self.codes], self.levels[present], self.ordered)
@@ -134,13 +136,7 @@ def factorize(values: np.ndarray) -> Factor:
 
 def _factorize_integers(values: np.ndarray) -> Factor | None:
     """By counting, if the integers lie densely enough; no sorting, no hashing."""
-    low, high = int(values.min()), int(values.max())
-    if high - low > 4 * len(values) + 1024 or high > np.iinfo(np.int64).max:
+    if values.dtype.kind == "u" and values.itemsize == 8 and int(values.max()) > np.iinfo(np.int64).max:
         return None
-    shifted = values - values.dtype.type(low) if low else values
-    present = np.zeros(high - low + 1, dtype=bool)
-    present[shifted] = True
-    found = np.flatnonzero(present)
-    lookup = np.empty(high - low + 1, dtype=np.int32)
-    lookup[found] = np.arange(len(found), dtype=np.int32)
-    return Factor(lookup[shifted], (found + low).astype(values.dtype))
+    found = kernel.counted(np.ascontiguousarray(values, dtype=np.int64))
+    return None if found is None else Factor(found[0], found[1].astype(values.dtype))

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from interlace import kernel
+from interlace.arrays import identity
 from interlace.design.columns import CellCoding, Coded, Columns, Plain
 from interlace.design.design import Design
 from interlace.design.encoding import Encoding
@@ -74,7 +75,7 @@ class Origin:
 
 
 def _moved(z: Array, intercept: int | None) -> Array:
-    R = np.identity(len(z))
+    R = identity(len(z)).copy()
     if intercept is not None:
         R[intercept] += z
     return R

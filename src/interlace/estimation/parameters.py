@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from interlace.arrays import identity
 from interlace.design.encoding import Encoding
 from interlace.design.learnt import RandomEncoding
 from interlace.errors import ModelError
@@ -151,7 +152,7 @@ class Parameters:
     def factors(self, par: Array) -> tuple[Array, ...]:
         """Lower triangular relative covariance factors of the blocks, in the units of the data."""
         return tuple(
-            s.triangular((2.0 * np.identity(s.k) - R) @ (B @ T))  # a shift moves one effect: this undoes it
+            s.triangular((2.0 * identity(s.k) - R) @ (B @ T))  # a shift moves one effect: this undoes it
             for s, R, B, T in zip(self.structures, self.shift, self.basis, self.small(par), strict=True)
         )
 
