@@ -54,7 +54,7 @@ def compare(
         rtol = precise * (1e-5 if name in ("lower", "upper") else 1e-6)
         atol = 1e-7 * precise * unit
         if name in ("lower", "upper"):
-            atol = max(atol, limits * float(np.nanmax(table["se"])))
+            atol = max(atol, limits * float(np.nan_to_num(table["se"]).max()))
         np.testing.assert_allclose(table[name], expected, rtol=rtol, atol=atol, err_msg=name)
     if "df" in theirs:
         np.testing.assert_allclose(table["df"], array(theirs["df"]), rtol=DF_RTOL * precise)

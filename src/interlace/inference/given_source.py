@@ -60,8 +60,8 @@ class GivenSource:
         return np.where(known, used.min(axis=1, initial=np.inf), np.nan)
 
     def rank(self, L: Array) -> int:
-        """The number of independent rows."""
-        return len(independent(self._rows(L).T))
+        """The number of independent rows, estimable or not."""
+        return len(independent(L.T))
 
     def joint(self, L: Array, distance: Array) -> tuple[float, float, float, float]:
         """F, its degrees of freedom and p of the hypothesis that all rows are 0; see `MeansSource.joint`."""

@@ -49,7 +49,7 @@ def joint_tests(fit: Fit, ddf: Ddf, by: Any, at: Any) -> Table:
     Raises
     ------
     DataError
-        `by` or `at` names what is no variable.
+        `by` or `at` names what is no variable, or no term can be tested.
     """
     grid = ReferenceGrid.of(fit, Asked({} if at is None else at, _around_mean))
     few = ReferenceGrid.of(fit, Asked({} if at is None else at)).variables
@@ -58,13 +58,15 @@ def joint_tests(fit: Fit, ddf: Ddf, by: Any, at: Any) -> Table:
     groups = read_specs([], by, list(grid.variables)).by if by is not None else ()
     nesting = nesting_of(fit, grid.variables, None)
     source = MeansSource.of(fit, ddf)
-    tested = [
-        one
-        for names in _terms(fit, grid, nesting, groups)
-        for one in _tests_of(grid, nesting, source, names, groups)
-    ]
-    if not tested:
+    terms = _terms(fit, grid, nesting, groups)
+    if not terms:
         raise DataError("there is no term to test: the fixed part has no factor or covariate but those of by")
+    tested = [one for names in terms for one in _tests_of(grid, nesting, source, names, groups)]
+    if not tested:
+        raise DataError(
+            "no term can be tested: for each, some combination of the levels has no rows, and nothing that "
+            "the term says is left to estimate; leave interactions out of the model, or name a factor in by="
+        )
     return _table(tested, groups, source, nesting)
 
 
@@ -100,7 +102,7 @@ def _tests_of(
         functions = _functions(source.estimable, L[rows])
         F, num, den, p = source.joint(functions, source.estimate(functions))
         if num:
-            found.append(_Tested(":".join(names), values, (num, den, F, p), source.rank_of_all(L[rows])))
+            found.append(_Tested(":".join(names), values, (num, den, F, p), source.rank(L[rows])))
     return found
 
 

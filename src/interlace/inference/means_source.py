@@ -46,7 +46,7 @@ class Source(Protocol):
         ...
 
     def rank(self, L: Array) -> int:
-        """The number of independent rows."""
+        """The number of independent rows, estimable or not."""
         ...
 
     def joint(self, L: Array, distance: Array) -> tuple[float, float, float, float]:
@@ -102,10 +102,6 @@ class MeansSource:
         return np.where(unknown, np.nan, rows @ self.ddf.vcov @ rows.T)
 
     def rank(self, L: Array) -> int:
-        """The number of independent rows."""
-        return len(independent(self.kept(L).T))
-
-    def rank_of_all(self, L: Array) -> int:
         """The number of independent rows over all columns of X, estimable or not."""
         return len(independent(L.T))
 
