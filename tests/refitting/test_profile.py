@@ -12,7 +12,7 @@ from interlace import lmer
 from interlace.datasets import load
 from interlace.errors import DataError, ModelError
 from interlace.refitting import profile as profiles
-from interlace.variances import wald_ends
+from interlace.variances.scales import FISHER, LOGARITHM
 from made_data import crossed
 from reference_cases import Case, lmer_cases
 
@@ -270,9 +270,10 @@ def test_reml_profiles_of_variances() -> None:
 
 
 def test_wald_ends_next_to_the_edge() -> None:
-    """A deviation that is nearly zero, and a correlation that is 1: no warning of numpy, and no wrong end."""
-    assert wald_ends._by_log(1e-9, 1.0, 1.96) == (1e-9, 0.0, np.inf)
-    assert np.isnan(wald_ends._by_log(0.0, 1.0, 1.96)[1:]).all()
-    assert np.isnan(wald_ends._by_fisher(1.0, 0.1, 1.96)[1:]).all()
-    low, high = wald_ends._by_fisher(1 - 1e-12, 1.0, 1.96)[1:]
+    """A deviation of almost zero: the ends are zero and infinite, and no warning leaks."""
+    steps = np.array([-1.96, 1.96])
+    assert LOGARITHM.around(1e-9, steps).tolist() == [0.0, np.inf]
+    assert np.isnan(LOGARITHM.around(0.0, steps)).all()
+    assert np.isnan(FISHER.around(1.0, 0.1 * steps)).all()
+    low, high = FISHER.around(1 - 1e-12, steps)
     assert low == -1 and high == 1

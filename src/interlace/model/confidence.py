@@ -109,7 +109,7 @@ class Intervals(Fitted):
         n, seed : int
             Samples of the bootstrap, and what they are drawn by.
         kind : {"percentile", "basic", "normal", "bca", "studentized"}
-            Of its intervals, see `Bootstrap.confint`; "studentized" has those of coefficients alone.
+            Of its intervals, see `Bootstrap.confint`.
 
         Examples
         --------
@@ -165,7 +165,7 @@ class Intervals(Fitted):
             keys become names. By default every parameter, as in `confint`.
         se : callable, optional
             A function of a refitted model that gives their standard errors, for studentized intervals; those
-            of coefficients are known without it.
+            of parameters are known without it.
         level : float
             Of its intervals, where `.confint` says no other.
         resample : str, or several, optional

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,9 +14,11 @@ import pandas as pd
 from interlace.arrays import Array
 from interlace.errors import ConvergenceError, DataError, InterlaceError, InterlaceWarning, ModelError
 from interlace.estimation.fit import Fit
-from interlace.estimation.many import Many, fit_many
+from interlace.estimation.many import Many, fit_many, fits_at
 from interlace.options import word
+from interlace.precision.marginal import Marginal
 from interlace.precision.singular import are_singular, is_singular
+from interlace.precision.varpar import VarianceParameters
 from interlace.refitting.bootstrapped import Bootstrap, Draw
 from interlace.refitting.cases import Cases, Factors, fit_rows
 from interlace.refitting.parallel import Generators, check_draws, in_blocks, root_of
@@ -28,6 +30,8 @@ from interlace.variances.natural import (
     parameter_values,
     parameters_of_many,
 )
+from interlace.variances.scales import NATURAL, Scale, scales
+from interlace.variances.wald_ends import variance_errors
 
 KINDS = ("parametric", "residual", "case", "reb0", "reb1", "reb2", "wild")
 UNPROVED = "the search did not converge ({})"
@@ -90,6 +94,40 @@ class Plan:
             label="bootstrap",
             size=self.fit.rows.n,
         )
+
+    @property
+    def scales(self) -> tuple[Scale, ...]:
+        """On which studentized intervals are made."""
+        return scales(self.fit) if self.statistic is None else (NATURAL,) * len(self.names)
+
+    def variance_errors(self, n: int) -> list[Array] | None:
+        """Standard errors of the parameters of the random effects and of sigma, (variances,): those of the
+        model, then of replicates 0 to `n`, which are drawn again; None where these are not the statistics."""
+        if self.statistic is not None or self.spread is not None:
+            return None
+        found = in_blocks(
+            self._variance_errors,
+            0,
+            n,
+            root=self.root,
+            n_jobs=self.n_jobs,
+            progress=self.progress,
+            label="standard errors",
+            size=self.fit.rows.n,
+        )
+        if len(found) < n:
+            raise KeyboardInterrupt
+        return [errors_of_variances(self.fit), *found]
+
+    def _variance_errors(self, generators: Generators) -> list[Array]:
+        fits: Iterable[Fit | None]
+        if isinstance(self.source, Cases):
+            fits = (_case(self.fit, self.source, rng) for rng in generators)
+        else:
+            Y = np.array([self.source.draw(self.fit, rng) for rng in generators])
+            fits = fits_at(self.fit, Y, fit_many(self.fit, Y))
+        nothing = np.full(len(self.names) - len(self.fit.names), np.nan)
+        return [nothing if fit is None else errors_of_variances(fit) for fit in fits]
 
     def jackknife(self) -> list[Array]:
         """The statistics without each level of a grouping factor, (L, m): one array for each factor that lies
@@ -237,6 +275,21 @@ class Lost:
             f"the function given as {self.name}= was not pickled with the bootstrap, as it is defined inside "
             "another or a lambda: nothing can be added to it; define the function in a module"
         )
+
+
+def _case(fit: Fit, cases: Cases, rng: np.random.Generator) -> Fit | None:
+    try:
+        return fit_rows(fit, *cases.sample(rng))
+    except InterlaceError:  # counted among the draws
+        return None
+
+
+def errors_of_variances(fit: Fit) -> Array:
+    """Standard errors of the parameters of the random effects and of sigma; NaN where there are none."""
+    try:
+        return variance_errors(fit, VarianceParameters.of(fit, Marginal.of(fit)))
+    except ModelError:  # the criterion has no curvature beside the optimum
+        return np.full(len(parameter_names(fit)) - len(fit.names), np.nan)
 
 
 def standard_errors(fit: Fit, size: int) -> Array:

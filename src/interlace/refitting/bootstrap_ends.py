@@ -9,6 +9,7 @@ import numpy as np
 
 from interlace.arrays import Array
 from interlace.errors import ModelError
+from interlace.variances.scales import NATURAL, Scale
 
 Ends = tuple[Array, Array, list[str]]
 
@@ -26,6 +27,8 @@ class Draws:
         Standard errors of the estimates; NaN for none.
     errors : ndarray, (n, m)
         Those of the draws.
+    scales : tuple of Scale
+        On which studentized intervals are made.
     """
 
     names: tuple[str, ...]
@@ -33,6 +36,7 @@ class Draws:
     values: Array
     se: Array
     errors: Array
+    scales: tuple[Scale, ...]
 
 
 def ends(kind: str, draws: Draws, level: float, jackknife: Callable[[], list[Array]]) -> Ends:
@@ -78,12 +82,25 @@ def _studentized(draws: Draws, half: float) -> Ends:
             "studentized intervals need a standard error of each draw: give bootstrap(se=...) a function of "
             "a refitted model that has as many standard errors as the statistic has numbers"
         )
-    with np.errstate(divide="ignore", invalid="ignore"):
-        t = np.where(draws.errors > 0, (draws.values - draws.estimate) / draws.errors, np.nan)
-    low, high = (quantiles(t, np.full(len(draws.names), p)) for p in (1 - half, half))
+    ends, lost = np.full((2, len(known)), np.nan), list[str]()
+    for j in np.flatnonzero(known):
+        name, scale, there = draws.names[j], draws.scales[j], ~np.isnan(draws.values[:, j])
+        with np.errstate(divide="ignore", invalid="ignore"):  # at the edge
+            errors = draws.errors[there, j] * scale.slope(draws.values[there, j])
+            t = (scale.to(draws.values[there, j]) - scale.to(draws.estimate[j])) / errors
+            t = t[np.isfinite(t) & (errors > 0)]
+        if t.size:
+            q = np.quantile(t, [1 - half, half])
+            ends[:, j] = scale.around(draws.estimate[j], -q * draws.se[j])
+        left_out = int(there.sum()) - t.size
+        if left_out:
+            edge = "" if scale is NATURAL else ", being at the edge of what is possible,"
+            lost.append(
+                f"{left_out} of {there.sum()} refits have no standard error of {name}{edge} and are left out"
+            )
     left = [name for name, there in zip(draws.names, known, strict=True) if not there]
     words = [f"without a standard error, and so without an interval: {', '.join(left)}"] if left else []
-    return draws.estimate - low * draws.se, draws.estimate - high * draws.se, words
+    return ends[0], ends[1], [*words, *lost]
 
 
 def _bca(draws: Draws, half: float, without: list[Array]) -> Ends:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -22,6 +22,7 @@ from interlace.refitting.profile import check_level
 from interlace.refitting.reb2 import adjusted
 from interlace.tables.table import Table
 from interlace.text import did_you_mean
+from interlace.variances.scales import NATURAL, Scale
 
 INTERVALS = ("percentile", "basic", "normal", "bca", "studentized")
 
@@ -73,8 +74,15 @@ class Drawing(Protocol):
     def limits(self) -> Array:
         """Between which numbers each statistic can be, (m, 2)."""
 
+    @property
+    def scales(self) -> tuple[Scale, ...]:
+        """On which studentized intervals are made."""
+
     def run(self, first: int, last: int) -> list[Draw]:
         """Replicates `first` to `last`."""
+
+    def variance_errors(self, n: int) -> list[Array] | None:
+        """Standard errors of variances, where these are statistics: the model, then replicates 0 to `n`."""
 
     def jackknife(self) -> list[Array]:
         """The statistics without each level of the grouping factors that lie in no other."""
@@ -158,8 +166,26 @@ class Bootstrap:
 
     @property
     def _drawn(self) -> Draws:
-        se = self.plan.se if self.names == self.plan.names else np.full(len(self.names), np.nan)
-        return Draws(self.names, self.estimate, self.values, se, self.errors)
+        same = self.names == self.plan.names
+        se = self.plan.se if same else np.full(len(self.names), np.nan)
+        scales = self.plan.scales if same else (NATURAL,) * len(self.names)
+        return Draws(self.names, self.estimate, self.values, se, self.errors, scales)
+
+    @property
+    def _with_variances(self) -> Draws:
+        """With the standard errors of variances, for which the samples are drawn once more."""
+        if self.kind == "reb2":
+            raise ModelError("kind='reb2' has no studentized interval: its draws are adjusted already")
+        drawn = self._drawn
+        if "variances" not in self._memory:
+            self._memory["variances"] = self.plan.variance_errors(self.n)
+        if self._memory["variances"] is None:
+            return drawn
+        own, *found = self._memory["variances"]
+        kept = [one for one, draw in zip(found, self.found, strict=True) if draw.values is not None]
+        se, errors = drawn.se.copy(), drawn.errors.copy()
+        se[: len(own)], errors[:, : len(own)] = own, kept
+        return replace(drawn, se=se, errors=errors)
 
     def summary(self) -> Table:
         """`estimate`, `bias` (mean of the draws less the estimate), `se` (their standard deviation), and
@@ -191,15 +217,19 @@ class Bootstrap:
             equal to it), and a the skewness of the statistics without each level of the outermost grouping
             factor (with several crossed ones, of all together), for which the model is refitted without each.
             "studentized": ``estimate - q se``, q quantiles of ``(draw - estimate) / se of the draw``, for
-            what has a standard error: the coefficients, or what `se=` gave.
+            every parameter, or for a statistic with the standard errors that `se=` gave. Standard deviations
+            are taken by their logarithms and correlations by Fisher's z, with standard errors from the
+            Hessian of the criterion as in `confint(method="wald")`, for which the samples are drawn once
+            more. Refits where there is none, at a standard deviation of zero or a correlation of 1, are left
+            out and counted.
         level : float, optional
             Between 0 and 1; without it, that of the bootstrap.
 
         Raises
         ------
         ModelError
-            No refit is left; "studentized" without a standard error; "bca" where the model cannot be fitted
-            without some level.
+            No refit is left; "studentized" without a standard error, or of kind "reb2"; "bca" where the model
+            cannot be fitted without some level.
 
         References
         ----------
@@ -210,7 +240,8 @@ class Bootstrap:
         self._refuse_none()
         if kind == "normal" and len(self.values) < 2:
             raise ModelError("a normal interval needs the standard error of two draws or more")
-        lower, upper, words = ends(kind, self._drawn, level, self._jackknife)
+        drawn = self._with_variances if kind == "studentized" else self._drawn
+        lower, upper, words = ends(kind, drawn, level, self._jackknife)
         columns = {"estimate": self.estimate, "lower": lower, "upper": upper}
         said = f"{level:.12g} {kind} intervals of a {self.kind} bootstrap of {self.n} samples"
         table = Table.of(columns, self.names, note=[said, *words, *self._note])

@@ -1,17 +1,18 @@
-"""Wald intervals of the parameters of the random effects, on scales where they are nearly symmetric."""
+"""Standard errors of the parameters of the random effects, and Wald intervals on scales that suit them."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from interlace.arrays import Array
 from interlace.estimation.fit import Fit
 from interlace.precision.varpar import VarianceParameters
 from interlace.variances.natural import in_order, parameter_names, parameter_values
+from interlace.variances.scales import scales
 from interlace.variances.varcorr import components
 from interlace.variances.varcorr_se import varcorr_se_table
 
 Interval = tuple[str, float, float, float]
-_Ends = tuple[float, float, float]
 
 
 def wald_intervals(fit: Fit, parameters: VarianceParameters, level: float) -> list[Interval]:
@@ -23,6 +24,15 @@ def wald_intervals(fit: Fit, parameters: VarianceParameters, level: float) -> li
     from scipy import special  # slow to import
 
     z = special.ndtri((1 + level) / 2)
+    errors, values = variance_errors(fit, parameters), parameter_values(fit)
+    rows = zip(parameter_names(fit), values, errors, scales(fit), strict=False)  # sigma is the last of these
+    ends = [(name, value, scale.around(value, se * np.array([-z, z]))) for name, value, se, scale in rows]
+    return [(name, float(value), float(lower), float(upper)) for name, value, (lower, upper) in ends]
+
+
+def variance_errors(fit: Fit, parameters: VarianceParameters) -> Array:
+    """Standard errors of standard deviations, correlations and sigma, in the order of `parameter_names`; NaN
+    for a standard deviation of zero and a correlation of 1 in size."""
     table = varcorr_se_table(fit, parameters)
     errors, at = list[float](), 0
     for component in components(fit):
@@ -30,24 +40,4 @@ def wald_intervals(fit: Fit, parameters: VarianceParameters, level: float) -> li
         sd, corr = table["sd_se"][at : at + k], table["corr_se"][at + k : at + k + pairs]
         errors += in_order(component, sd.to_numpy(), corr.to_numpy())
         at += k + pairs
-    names, values = parameter_names(fit), parameter_values(fit)
-    errors.append(float(table["sd_se"].iloc[-1]))
-    rows = zip(names[: len(errors)], values, errors, strict=False)
-    ends = {True: _by_fisher, False: _by_log}
-    return [(name, *ends[name.startswith(("cor_", "rho|"))](value, se, z)) for name, value, se in rows]
-
-
-def _by_log(sd: float, se: float, z: float) -> _Ends:
-    if not sd > 0 or not np.isfinite(se):
-        return sd, np.nan, np.nan
-    with np.errstate(
-        over="ignore", under="ignore"
-    ):  # a deviation next to zero: the ends are zero and infinite
-        return sd, float(sd * np.exp(-z * se / sd)), float(sd * np.exp(z * se / sd))
-
-
-def _by_fisher(r: float, se: float, z: float) -> _Ends:
-    if not np.isfinite(se) or not abs(r) < 1:
-        return r, np.nan, np.nan
-    middle, half = np.arctanh(r), z * se / (1 - r**2)
-    return r, float(np.tanh(middle - half)), float(np.tanh(middle + half))
+    return np.array([*errors, float(table["sd_se"].iloc[-1])])
