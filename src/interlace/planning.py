@@ -20,6 +20,8 @@ def power(
     effect: Mapping[str, float] | None = None,
     n_groups: Any = None,
     n_per_group: Any = None,
+    along: str | Mapping[str, Any] | None = None,
+    values: Any = None,
     test: str | Callable[[LinearMixedModel], float] | Any = None,
     ddf: DdfLike = "satterthwaite",
     n: int = 1000,
@@ -46,8 +48,16 @@ def power(
         Level j is a copy of level j modulo the number there is, with all its rows and the levels within it.
     n_per_group : int, several, or a mapping of a factor to them, optional
         Rows in each level of the innermost grouping factor, or in each combination of columns ``{"school +
-        treatment": [5, 10]}``: copies of its rows in the order of the data. With `n_groups`, all
-        combinations.
+        treatment": [5, 10]}``: copies of its rows in the order of the data.
+    along : mapping of a covariate to an int or several, or str, optional
+        Numbers of values of a covariate: ``{"Days": [5, 10, 20]}``. Of fewer than there are the first are
+        taken; more continue them at their distance. A value that is in the data has their rows, in each
+        group that has it; value j that is not has the rows of value j modulo the number there is. Levels that
+        lie within one value (of "Subject:Days", say) are new levels in a copy. With `n_groups` and
+        `n_per_group`, all combinations.
+    values : several values, optional
+        Those of the covariate, the first of which are taken, or all where `along` is its name alone:
+        ``along="Days", values=[0, 2, 4, 8]``. Of a factor they are some of its levels.
     test : str, list of str, mapping, array or callable, optional
         A coefficient, a term of the fixed part, a contrast as for `contrast_test`, or a function of a
         refitted model that gives a p-value. By default that the coefficients in `effect` are zero, or else
@@ -95,7 +105,7 @@ def power(
         raise DataError(f"power is of a model that lmer fitted, not of {shown(model)}")
     asked = simulated.read_asked(
         model.fit, LinearMixedModel, ddf_method(ddf), effect=effect, n_groups=n_groups,
-        n_per_group=n_per_group, test=test, n=n, alpha=alpha, level=level, seed=seed, n_jobs=n_jobs,
-        progress=progress,
+        n_per_group=n_per_group, along=along, values=values, test=test, n=n, alpha=alpha, level=level,
+        seed=seed, n_jobs=n_jobs, progress=progress,
     )  # fmt: skip
     return simulated.power(model.fit, asked)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -11,9 +11,12 @@ import numpy as np
 
 from interlace.arrays import Index
 from interlace.design.design import Design
+from interlace.design.encoding import Encoding
 from interlace.design.grouping import Grouping
 from interlace.design.reduced import without_columns
+from interlace.design.relearning import without_extras
 from interlace.design.rows import FrameRows
+from interlace.design.values import Column
 from interlace.errors import DataError, ModelError, shown
 from interlace.estimation.fit import Fit
 from interlace.estimation.fit import fit as fit_model
@@ -199,7 +202,12 @@ def _names(factors: Factors, resample: Any) -> tuple[str, ...]:
     return tuple(given)
 
 
-def fit_rows(fit: Fit, rows: Index, codes: dict[str, Index] | None = None) -> Fit:
+def fit_rows(
+    fit: Fit,
+    rows: Index,
+    codes: dict[str, Index] | None = None,
+    columns: Mapping[str, Column] | None = None,
+) -> Fit:
     """The model fitted to some of its rows (any of them more than once), with its options.
 
     Parameters
@@ -207,6 +215,8 @@ def fit_rows(fit: Fit, rows: Index, codes: dict[str, Index] | None = None) -> Fi
     rows : ndarray of int
     codes : dict of str to ndarray of int, optional
         Levels of the grouping factors; those of the rows by default.
+    columns : mapping of str to column, optional
+        Columns with other values than those of the rows; what the formula has learnt stays.
 
     Raises
     ------
@@ -215,6 +225,8 @@ def fit_rows(fit: Fit, rows: Index, codes: dict[str, Index] | None = None) -> Fi
     """
     whole = without_columns(fit.rows, fit.kept)
     design, encoding = _taken(whole.design, rows), whole.encoding
+    if columns:
+        design = _encoded(encoding, design, columns)
     random, blocks, groupings = list(design.random), list(encoding.random), dict[str, Grouping]()
     for i, block in enumerate(blocks):
         given = design.random[i].codes if codes is None else codes[block.group]
@@ -229,6 +241,17 @@ def fit_rows(fit: Fit, rows: Index, codes: dict[str, Index] | None = None) -> Fi
     if found.names != fit.names:
         raise ModelError("the rows do not tell every coefficient")
     return found
+
+
+def _encoded(encoding: Encoding, design: Design, columns: Mapping[str, Column]) -> Design:
+    """The design with other values in some columns."""
+    frame = replace(design.frame, columns={**design.frame.columns, **columns})
+    found = without_extras(encoding).design(frame)
+    if found.kept is not None:
+        raise ModelError(f"the formula has no value for some of the values of {', '.join(columns)}")
+    return replace(
+        found, y=design.y, weights=design.weights, offset=design.offset, n_rows_read=design.n_rows_read
+    )
 
 
 def _grouping(old: Grouping, labels: np.ndarray) -> Grouping:

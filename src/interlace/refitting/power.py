@@ -21,12 +21,14 @@ from interlace.options import count, number
 from interlace.pictures.traces import Trace, Traces, trace_plot
 from interlace.precision.df import DdfMethod
 from interlace.prediction.simulate import drawn
+from interlace.refitting.along import read_along
 from interlace.refitting.cases import Factors, fit_rows
 from interlace.refitting.extend import Size, extended
 from interlace.refitting.parallel import Generators, check_draws, in_blocks, root_of, stopped
 from interlace.tables.table import Table
 from interlace.text import did_you_mean
 
+SIZES = {"groups": "levels", "values": "values", "per_group": "rows in each group"}  # columns, and words
 PValue = Callable[[Fit], float]
 AtSize = tuple[int, int, int, Counter[str]]
 OBSERVED = (
@@ -42,8 +44,8 @@ class Power:
     Attributes
     ----------
     table : Table
-        A row for each size: `groups` and `per_group` (those that were asked for), `rows`, `power`, the ends
-        of its interval `lower` and `upper`, `significant`, `n` and `failed`.
+        A row for each size: `groups`, `values` and `per_group` (those that were asked for), `rows`, `power`,
+        the ends of its interval `lower` and `upper`, `significant`, `n` and `failed`.
     test : str
         What was tested.
     alpha, level : float
@@ -62,20 +64,21 @@ class Power:
         ----------
         ax : matplotlib axes, optional
         """
-        sizes = [name for name in ("groups", "per_group") if name in self.table]
-        x = sizes[0] if sizes else "rows"
-        by = sizes[1] if len(sizes) > 1 else None
-        values = sorted(self.table[by].unique()) if by else [None]
+        sizes = [name for name in SIZES if name in self.table]
+        x, by = (sizes[0], sizes[1:]) if sizes else ("rows", [])
         lines = []
-        for place, value in enumerate(values):
-            rows = self.table if by is None else self.table[self.table[by] == value]
+        for place, value in enumerate(
+            self.table[by].drop_duplicates().sort_values(by).to_numpy() if by else [()]
+        ):
+            rows = self.table[(self.table[by] == value).all(axis=1)] if by else self.table
             rows = rows.sort_values(x)
             arrays = (rows[name].to_numpy(dtype=np.float64) for name in (x, "power", "lower", "upper"))
-            lines.append(Trace("" if by is None else f"{value:g}", place, *arrays))
+            lines.append(Trace(", ".join(f"{one:g}" for one in value), place, *arrays))
         words = f"power of {self.test} at {self.alpha:g}, with {self.level:g} intervals"
-        said = {"groups": "levels", "per_group": "rows in each group", "rows": "rows"}
-        legend = said[by] if by else ""
-        axes = trace_plot(Traces([("", lines)], len(lines), None, said[x], "power", legend, words), ax)
+        legend = ", ".join(SIZES[name] for name in by)
+        axes = trace_plot(
+            Traces([("", lines)], len(lines), None, SIZES.get(x, x), "power", legend, words), ax
+        )
         axes.set_ylim(-0.02, 1.02)
         return axes
 
@@ -124,6 +127,8 @@ def power(fit: Fit, asked: Asked) -> Power:
     columns: dict[str, Any] = {}
     if any(size.groups for size in sizes):
         columns["groups"] = [size.groups[1] if size.groups else 0 for size in sizes]
+    if any(size.along for size in sizes):
+        columns["values"] = [len(size.along.values) if size.along else 0 for size in sizes]
     if any(size.rows for size in sizes):
         columns["per_group"] = [size.rows[1] if size.rows else 0 for size in sizes]
     counts = np.array([(rows, hits, n, sum(lost.values())) for rows, hits, n, lost in found])
@@ -138,6 +143,7 @@ def power(fit: Fit, asked: Asked) -> Power:
         ended,
         f"{asked.level:.12g} Wilson intervals",
         *([f"effect: {effects}"] if effects else [OBSERVED]),
+        *_said_of_values(sizes),
         *(f"{times} simulations count as not significant: {reason}" for reason, times in reasons.items()),
     ]
     heading = f"Power of {asked.said} at {asked.alpha:.12g}"
@@ -160,6 +166,12 @@ def _at_sizes(fit: Fit, asked: Asked) -> tuple[list[AtSize], str]:
         return found, ""
     done, whole = sum(n for _, _, n, _ in found), asked.n * len(asked.sizes)
     return found, stopped(done, whole, "simulations") + f", at {len(found)} of {len(asked.sizes)} sizes"
+
+
+def _said_of_values(sizes: Sequence[Size]) -> list[str]:
+    """The values of the covariate at the largest size."""
+    along = max((size.along for size in sizes if size.along), key=lambda one: len(one.values), default=None)
+    return [f"values of {along.name}: {along.words}"] if along else []
 
 
 def wilson(hits: Array, n: Array, level: float) -> tuple[Array, Array]:
@@ -219,11 +231,12 @@ def _p(fit: Fit, p_value: PValue) -> tuple[float, str]:
 
 def _base(fit: Fit, size: Size) -> Fit:
     """The model on the extended design, fitted to some response."""
-    rows, codes = extended(fit, size)
+    design = extended(fit, size)
     try:
-        return fit_rows(fit, rows, codes)
+        return fit_rows(fit, *design)
     except ModelError as error:
-        asked = (("levels", size.groups), ("rows in each level", size.rows))
+        along = (size.along.name, len(size.along.values)) if size.along else None
+        asked = (("levels", size.groups), ("values", along), ("rows in each level", size.rows))
         said = " and ".join(f"{one[1]} {what} of '{one[0]}'" for what, one in asked if one)
         raise ModelError(f"the design with {said} is too small for the model: {error}") from error
 
@@ -258,8 +271,8 @@ def read_effect(fit: Fit, effect: Any) -> dict[str, float]:
     return {name: number(f"the effect of {name}", value) for name, value in effect.items()}
 
 
-def read_sizes(fit: Fit, n_groups: Any, n_per_group: Any) -> tuple[Size, ...]:
-    """All combinations of the numbers of levels and of rows in each.
+def read_sizes(fit: Fit, n_groups: Any, n_per_group: Any, along: Any, values: Any) -> tuple[Size, ...]:
+    """All combinations of the numbers of levels, of values of a covariate, and of rows in each level.
 
     Raises
     ------
@@ -268,7 +281,8 @@ def read_sizes(fit: Fit, n_groups: Any, n_per_group: Any) -> tuple[Size, ...]:
     factors = Factors.of(fit)
     groups = _named("n_groups", n_groups, factors.names, factors.names[factors.outermost[-1]])
     rows = _named("n_per_group", n_per_group, factors.names, factors.names[-1])
-    sizes = tuple(Size(one, other) for one in groups for other in rows)
+    covariate = read_along(fit, along, values)
+    sizes = tuple(Size(one, other, new) for one in groups for new in covariate for other in rows)
     for size in sizes[:1]:
         extended(fit, size)  # names are looked up before anything is simulated
     return sizes
@@ -347,6 +361,8 @@ def read_asked(
     effect: Any,
     n_groups: Any,
     n_per_group: Any,
+    along: Any,
+    values: Any,
     test: Any,
     n: int,
     alpha: float,
@@ -361,7 +377,7 @@ def read_asked(
         if not 0 < number(name, value) < 1:
             raise DataError(f"{name} must be between 0 and 1, not {value:.12g}")
     p_value, said = read_test(fit, test, new, method, model)
-    sizes = read_sizes(fit, n_groups, n_per_group)
+    sizes = read_sizes(fit, n_groups, n_per_group, along, values)
     return Asked(
         new, sizes, p_value, said, float(alpha), float(level), check_draws(n), root_of(seed), n_jobs, progress
     )
