@@ -131,10 +131,11 @@ def _codes_of(fit: Fit, name: str, design: Extended) -> Index:
     if name in design.codes:
         return design.codes[name]
     columns = fit.design.frame.columns
+    rows = design.rows
     if name in design.columns:
-        column, rows = design.columns[name], np.arange(len(design.rows))
+        column, rows = design.columns[name], np.arange(len(rows))
     elif name in columns:
-        column, rows = columns[name], design.rows
+        column = columns[name]
     else:
         known = [*design.codes, *columns]
         near = did_you_mean(name, known)
