@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import warnings
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -22,8 +23,14 @@ RESPONSE = "y"
 class LMERegressor:
     """A linear mixed model for pipelines, grid searches and cross-validation of scikit-learn.
 
-    Rows are tables with named columns, as a formula needs them, among them the grouping factors. With
-    scikit-learn's `GroupKFold` give the groups to `cross_val_score` as well: it splits by them.
+    Rows are tables with named columns, as a formula needs them, among them the grouping factors; columns
+    without names are x0, x1 and so on. With scikit-learn's `GroupKFold` give the groups to `cross_val_score`
+    as well: it splits by them.
+
+    It passes scikit-learn's `check_estimator` with three exceptions. `sample_weight` is the precision of a
+    row, not how often it stands there (`check_sample_weight_equivalence_on_dense_data`). A response that the
+    columns explain exactly is refused, as its likelihood has no maximum, and some checks have such. A column
+    that the formula names must be there, and groups must be labels (`check_fit2d_1feature`).
 
     Parameters
     ----------
@@ -87,11 +94,7 @@ class LMERegressor:
         reml, _ = switch("reml", self.reml), word("new_levels", self.new_levels, NEW_LEVELS)
         table = _table(X)
         name, formula = self._formula(list(table))
-        values = np.asarray(y)
-        if values.ndim == 2 and values.shape[1] == 1:
-            values = values[:, 0]
-        if values.ndim != 1 or len(values) != len(table):
-            raise DataError(f"y must have one value for each of the {len(table)} rows of X")
+        values = _response(y, len(table))
         fitted = fit_formula(
             formula,
             table.assign(**{name: values}),
@@ -109,9 +112,28 @@ class LMERegressor:
         return self
 
     def predict(self, X: Any) -> np.ndarray:
-        """Predicted responses, (n,)."""
-        model = self._fitted()
-        return np.asarray(model.predict(_table(X), random=self.random, new_levels=self.new_levels))
+        """Predicted responses, (n,).
+
+        Raises
+        ------
+        DataError
+            A column is missing, or a value that a prediction needs; an array has other columns than that of
+            the fit.
+        """
+        model, table = self._fitted(), _table(X)
+        if _is_nameless(X) and table.shape[1] != self.n_features_in_:
+            raise DataError(
+                f"X has {table.shape[1]} features, but LMERegressor is expecting {self.n_features_in_} "
+                "features as input: columns without names must be those of fit, in their order"
+            )
+        found = np.asarray(model.predict(table, random=self.random, new_levels=self.new_levels))
+        bad = np.flatnonzero(~np.isfinite(found))
+        if bad.size:
+            raise DataError(
+                f"X has missing values (NaN) where the formula needs numbers: {bad.size} rows have no "
+                f"prediction (first: row {bad[0]}, counted from 0)"
+            )
+        return found
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """R2 of the predictions: 1 less the share of the squares about the mean that they leave."""
@@ -190,11 +212,72 @@ def _options() -> list[str]:
 
 
 def _table(X: Any) -> pd.DataFrame:
-    """The columns that a formula can name."""
-    if isinstance(X, np.ndarray) and X.dtype.names is None:
-        if X.ndim != 2:
-            raise DataError(f"X must be a table or an array with two dimensions, not {X.ndim}")
-        return pd.DataFrame(X, columns=[f"x{j}" for j in range(X.shape[1])])
+    """The columns that a formula can name: x0, x1 and so on where they have no names.
+
+    Raises
+    ------
+    DataError
+        It is no table of real numbers and labels with two rows or more.
+    """
+    if hasattr(X, "tocsr"):
+        raise DataError("sparse X is not supported: a formula computes with columns; give X.toarray()")
+    if _is_nameless(X):
+        table = _named(np.asarray(X))
+    else:
+        table = X if isinstance(X, pd.DataFrame) else Frame.read(open_table(X)).to_pandas()
+    if not table.shape[1]:
+        shape = f"0 feature(s) (shape=({len(table)}, 0))"
+        raise DataError(f"X has {shape} while a minimum of 1 is required: a column of groups")
+    return table
+
+
+def _is_nameless(X: Any) -> bool:
+    """Rows of numbers whose columns have no names, or numbers for names."""
     if isinstance(X, pd.DataFrame):
-        return X
-    return Frame.read(open_table(X)).to_pandas()
+        return bool(X.shape[1]) and all(isinstance(name, int | np.integer) for name in X.columns)
+    if isinstance(X, np.ndarray):
+        return X.dtype.names is None
+    named = any(hasattr(X, name) for name in ("columns", "__arrow_c_stream__", "__dataframe__", "keys"))
+    return isinstance(X, list | tuple) or (hasattr(X, "__array__") and not named)
+
+
+def _named(X: np.ndarray) -> pd.DataFrame:
+    if X.ndim != 2:
+        raise DataError(
+            f"X must be a table or an array with two dimensions, not {X.ndim}: Reshape your data, "
+            "X.reshape(-1, 1) for one column"
+        )
+    if X.dtype.kind == "c":
+        raise DataError("Complex data not supported: a formula computes with real numbers and labels")
+    if X.dtype.kind == "f" and not np.isfinite(X).all():
+        bad = np.flatnonzero(~np.isfinite(X).all(axis=1))
+        raise DataError(
+            f"X contains NaN or inf in {bad.size} rows (first: row {bad[0]}, counted from 0): drop these "
+            "rows, or give a table, of which only the columns of the formula are looked at"
+        )
+    return pd.DataFrame(X, columns=[f"x{j}" for j in range(X.shape[1])])
+
+
+def _response(y: Any, n: int) -> np.ndarray:
+    """One value for each of n rows."""
+    if y is None:
+        raise DataError("LMERegressor requires y to be passed, but the target y is None")
+    values = np.asarray(y)
+    if values.ndim == 2 and values.shape[1] == 1:
+        _warn_of_a_column()
+        values = values[:, 0]
+    if values.ndim != 1 or len(values) != n:
+        raise DataError(f"y must have one value for each of the {n} rows of X")
+    if n == 1:
+        raise DataError("X has 1 sample: a variance between groups needs several rows in several groups")
+    return values
+
+
+def _warn_of_a_column() -> None:
+    """As scikit-learn does of a y with two dimensions, where it is installed."""
+    try:
+        from sklearn.exceptions import DataConversionWarning
+    except ImportError:
+        return
+    words = "A column-vector y was passed when a 1d array was expected: give y.ravel()"
+    warnings.warn(words, DataConversionWarning, stacklevel=4)
