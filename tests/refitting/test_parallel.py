@@ -123,15 +123,15 @@ def test_dask_plugs_in(sleep: Any) -> None:
 
 
 class Impatient:
-    """A function that somebody stops when it has been called so many times."""
+    """A function that somebody stops, once, when it has been called so many times."""
 
     def __init__(self, function: Any, calls: int) -> None:
         self.function, self.left = function, calls
 
     def __call__(self, *given: Any, **options: Any) -> Any:
-        if not self.left:
-            raise KeyboardInterrupt
         self.left -= 1
+        if self.left == -1:
+            raise KeyboardInterrupt
         return self.function(*given, **options)
 
 
