@@ -14,6 +14,22 @@ namespace {
 
 [[noreturn]] void not_positive() { throw NotPositiveDefinite(); }
 
+// l with l l' = F'A F + one I for two effects; returns the log of the determinant.
+double factor_two(const double* a, const double* f, double one, double* l) {
+    const double t00 = a[0] * f[0] + a[1] * f[2], t01 = a[0] * f[1] + a[1] * f[3];
+    const double t10 = a[2] * f[0] + a[3] * f[2], t11 = a[2] * f[1] + a[3] * f[3];
+    const double first = f[0] * t00 + f[2] * t10 + one;
+    if (!(first > 0)) not_positive();
+    l[0] = std::sqrt(first);
+    l[1] = 0.0;
+    l[2] = (f[1] * t00 + f[3] * t10) / l[0];
+    const double second = f[1] * t01 + f[3] * t11 + one - l[2] * l[2];
+    if (!(second > 0)) not_positive();
+    l[3] = std::sqrt(second);
+    const double both = first * second;  // one logarithm, unless they are as large as numbers can be
+    return both < 1e300 && both > 1e-300 ? std::log(both) : std::log(first) + std::log(second);
+}
+
 }  // namespace
 
 Cholesky::Cholesky(CrossProducts products, std::shared_ptr<const Symbolic> symbolic)
@@ -54,6 +70,8 @@ void Cholesky::factor_lead() {
             lead_l_[g] = std::sqrt(m);
             ld_l2_ += std::log(m);
         }
+    } else if (k == 2) {
+        for (index g = 0; g < s_->lead_levels; ++g) ld_l2_ += factor_two(&random.diag[0][g * 4], f, one, &lead_l_[g * 4]);
     } else {
         std::vector<double> t(k * k);
         for (index g = 0; g < s_->lead_levels; ++g) {

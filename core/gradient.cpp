@@ -23,6 +23,7 @@ class TraceTerms {
         const index k = k_[f];
         const double* a = &random_.diag[f][level * k * k];
         if (k == 1) sum_[f][0] += a[0] * f_[f][0] * z[0];
+        else if (k == 2) add_two(sum_[f].data(), a, f_[f].data(), z);
         else add_product(sum_[f].data(), k, k, k, a, f_[f].data(), z);
     }
     void pair(index s, index block, const double* z) {
@@ -43,6 +44,14 @@ class TraceTerms {
     void link(index, const double*) {}
 
   private:
+    // target += A F B' of 2 x 2 matrices
+    static void add_two(double* target, const double* a, const double* f, const double* b) {
+        for (index i = 0; i < 2; ++i) {
+            const double first = a[2 * i] * f[0] + a[2 * i + 1] * f[2], second = a[2 * i] * f[1] + a[2 * i + 1] * f[3];
+            target[2 * i] += first * b[0] + second * b[1];
+            target[2 * i + 1] += first * b[2] + second * b[3];
+        }
+    }
     // target += A F B', A of r x c
     void add_product(double* target, index r, index c, index cols, const double* a, const double* f, const double* b) {
         t_.assign(r * c, 0.0);

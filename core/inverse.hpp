@@ -127,6 +127,16 @@ template <class V> void visit_inverse(const Cholesky& l, V& v) {
                 v.diagonal(0, g, block.data());
                 continue;
             }
+            if (k == 2) {
+                const double* lead = l.lead_l(g);
+                const double a = 1.0 / lead[0], c = 1.0 / lead[3], b = -lead[2] * a * c;  // L^-1
+                block.resize(4);
+                block[0] = a * a + b * b;
+                block[1] = block[2] = b * c;
+                block[3] = c * c;
+                v.diagonal(0, g, block.data());
+                continue;
+            }
             inverse.set(k, 0, l.lead_l(g), nullptr, nullptr);
             v.diagonal(0, g, inverse.gg.data());
         }
