@@ -21,6 +21,7 @@
 #include "crossproducts.hpp"
 #include "deviance.hpp"
 #include "interrupt.hpp"
+#include "search.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -129,6 +130,14 @@ inline Parametrization parametrization(const Entries& entries, const std::vector
 inline Criterion criterion_of(const std::string& kind) {
     if (kind != "ml" && kind != "reml") throw std::invalid_argument("kind is 'ml' or 'reml'");
     return kind == "reml" ? Criterion::reml : Criterion::ml;
+}
+
+inline Limits limits_of(const nb::dict& given) {
+    const auto number = [&](const char* name) { return nb::cast<double>(given[name]); };
+    return {number("tolerance"), static_cast<index>(number("evaluations")), number("large"), number("near_zero"),
+            number("no_minimum"), number("finished"), number("ill_conditioned"), static_cast<index>(number("steps")),
+            number("exact"), number("nearly_all"), nb::cast<bool>(given["prove"]),
+            static_cast<index>(number("elsewhere")), number("elsewhere_tolerance"), number("same_value")};
 }
 
 void bind_products(nb::module_& m);

@@ -1,5 +1,6 @@
 // Bindings of many searches: folds, and responses.
 #include "bindings.hpp"
+#include "elsewhere.hpp"
 #include "folds.hpp"
 #include "pool.hpp"
 
@@ -59,8 +60,37 @@ void bind_folds(nb::module_& m) {
           "levels"_a, "w"_a.none(), "y_origin"_a, "x_origin"_a, "z_origin"_a);
 }
 
+index points_each(const Cubes& given, size_t responses, size_t parameters) {
+    if (given.shape(0) != responses || given.shape(2) != parameters) throw std::invalid_argument("points of shape (responses, n, parameters)");
+    return static_cast<index>(given.shape(1));
+}
+
+void bind_elsewhere(nb::module_& m) {
+    m.def("lower_elsewhere", [](const std::vector<CrossProducts>& responses, std::shared_ptr<Symbolic> symbolic, const Entries& entries,
+                                const std::vector<In2>& basis, const std::string& kind, Cubes starts, In2 best, const nb::dict& limits) {
+        const index n = points_each(starts, responses.size(), entries.size());
+        if (best.shape(0) != responses.size() || best.shape(1) != entries.size()) throw std::invalid_argument("parameters for each response");
+        const Parametrization map = parametrization(entries, basis);
+        const std::vector<double> points = to_vector(starts), found = to_vector(best);
+        const Limits given = limits_of(limits);
+        auto out = released([&] { return lower_elsewhere(responses, symbolic, map, criterion_of(kind), points, n, found, given); });
+        return to_numpy(std::move(out), {responses.size()});
+    });
+    m.def("values_at", [](const std::vector<CrossProducts>& responses, std::shared_ptr<Symbolic> symbolic, const Entries& entries,
+                          const std::vector<In2>& basis, const std::string& kind, Cubes points) {
+        const index n = points_each(points, responses.size(), entries.size());
+        const Parametrization map = parametrization(entries, basis);
+        const std::vector<double> all = to_vector(points);
+        auto out = released([&] { return values_at(responses, symbolic, map, criterion_of(kind), all, n); });
+        return to_numpy(std::move(out), {responses.size(), sz(n)});
+    });
+}
+
 }  // namespace
 
-void bind_again(nb::module_& m) { bind_folds(m); }
+void bind_again(nb::module_& m) {
+    bind_folds(m);
+    bind_elsewhere(m);
+}
 
 }  // namespace interlace

@@ -12,7 +12,9 @@ bool searched(ProfiledDeviance& d, const std::vector<std::vector<index>>& withou
     const CrossProducts& a = d.factor().products();
     const double yy = a.response->yy;
     if (!(yy > 0) || explained(a) > limits.nearly_all * yy) return false;
-    Searched found = search(d, moment_start(a, d.map(), d.factor().symbolic().priors), without, limits);
+    const std::vector<double> start = moment_start(a, d.map(), d.factor().symbolic().priors);
+    Searched found = search(d, start, without, limits);
+    if (found.reach != Reach::start) end.start = start;
     if (found.reach != Reach::enough) return false;
     // what follows there
     end.value = d.value(found.best.x);

@@ -9,6 +9,7 @@ namespace interlace {
 
 struct End {
     bool easy = false;  // one search found the minimum, and nothing else has to be tried
+    std::vector<double> start;  // of the search, by moments; empty where that is none
     std::vector<double> par, beta, covariance;  // (RX'RX)^-1, p x p
     double value = 0, pwrss = 0;
     index evaluations = 0;

@@ -1,4 +1,6 @@
 // Bindings of clusters and criteria, and the module itself. Bindings know names, shapes and the GIL; numbers happen elsewhere.
+#include <limits>
+
 #include <any>
 
 #include "bindings.hpp"
@@ -12,22 +14,16 @@
 namespace interlace {
 namespace {
 
-Limits limits_of(const nb::dict& given) {
-    const auto number = [&](const char* name) { return nb::cast<double>(given[name]); };
-    return {number("tolerance"), static_cast<index>(number("evaluations")), number("large"), number("near_zero"),
-            number("no_minimum"), number("finished"), number("ill_conditioned"), static_cast<index>(number("steps")),
-            number("exact"), number("nearly_all"), nb::cast<bool>(given["prove"])};
-}
-
 nb::dict search_many_responses(const std::vector<CrossProducts>& responses, const std::shared_ptr<const Symbolic>& symbolic,
                                const Parametrization& map, Criterion kind, const std::vector<std::vector<index>>& without,
                                const Limits& limits) {
     const std::vector<End> ends = released([&] { return search_many(responses, symbolic, map, kind, without, limits); });
     const size_t r = ends.size(), m = map.entries.size(), p = r ? sz(responses[0].fixed->p) : 0;
-    std::vector<double> par(r * m), value(r), pwrss(r), beta(r * p), covariance(r * p * p);
+    std::vector<double> start(r * m, std::numeric_limits<double>::quiet_NaN()), par(r * m), value(r), pwrss(r), beta(r * p), covariance(r * p * p);
     std::vector<std::int64_t> easy(r), evaluations(r);
     for (size_t i = 0; i < r; ++i) {
         easy[i] = ends[i].easy;
+        std::copy(ends[i].start.begin(), ends[i].start.end(), start.begin() + static_cast<std::ptrdiff_t>(i * m));
         if (!ends[i].easy) continue;
         evaluations[i] = ends[i].evaluations;
         value[i] = ends[i].value;
@@ -39,6 +35,7 @@ nb::dict search_many_responses(const std::vector<CrossProducts>& responses, cons
     nb::dict out;
     out["easy"] = to_numpy(std::move(easy), {r});
     out["evaluations"] = to_numpy(std::move(evaluations), {r});
+    out["start"] = to_numpy(std::move(start), {r, m});
     out["par"] = to_numpy(std::move(par), {r, m});
     out["value"] = to_numpy(std::move(value), {r});
     out["pwrss"] = to_numpy(std::move(pwrss), {r});

@@ -63,21 +63,6 @@ void polish(ProfiledDeviance& d, const Newton& newton, Minimum& best, const Limi
 
 double at_rounding(double value) { return 1e-14 * std::abs(value); }
 
-// Sizes near zero at zero, if it is as good there.
-void try_boundary(ProfiledDeviance& d, Minimum& best, const Limits& limits) {
-    Vector trial(best.x);
-    for (size_t i = 0; i < trial.size(); ++i)
-        if (d.map().entries[i].row == d.map().entries[i].col && std::abs(trial[i]) < limits.near_zero) trial[i] = 0.0;
-    if (trial == best.x) return;
-    const double value = d.value(trial);
-    ++best.evaluations;
-    if (!(value <= best.value + limits.tolerance + at_rounding(best.value))) return;
-    best.gradient = d.gradient(trial);
-    ++best.gradients;
-    best.x = std::move(trial);
-    best.value = value;
-}
-
 // Is the criterion lower with the whole of some term at zero?
 bool better_without(ProfiledDeviance& d, const std::vector<std::vector<index>>& without, Minimum& best, const Limits& limits) {
     for (const auto& effects : without) {
@@ -91,6 +76,20 @@ bool better_without(ProfiledDeviance& d, const std::vector<std::vector<index>>& 
 }
 
 }  // namespace
+
+void try_boundary(ProfiledDeviance& d, Minimum& best, const Limits& limits) {
+    Vector trial(best.x);
+    for (size_t i = 0; i < trial.size(); ++i)
+        if (d.map().entries[i].row == d.map().entries[i].col && std::abs(trial[i]) < limits.near_zero) trial[i] = 0.0;
+    if (trial == best.x) return;
+    const double value = d.value(trial);
+    ++best.evaluations;
+    if (!(value <= best.value + limits.tolerance + at_rounding(best.value))) return;
+    best.gradient = d.gradient(trial);
+    ++best.gradients;
+    best.x = std::move(trial);
+    best.value = value;
+}
 
 Searched search(ProfiledDeviance& d, Vector start, const std::vector<std::vector<index>>& without, const Limits& limits) {
     Searched out;

@@ -18,6 +18,9 @@ struct Limits {
     double exact = 0;        // share of y'y that is left where the response is fitted exactly
     double nearly_all = 0;   // share of y'y that X may explain
     bool prove = false;      // whether the Hessian at the end is the exact one
+    index elsewhere = 0;     // evaluations of a search for another minimum
+    double elsewhere_tolerance = 0;  // of its predicted decrease
+    double same_value = 0;   // minima whose values differ by less are one
 };
 
 // How far one search led.
@@ -31,6 +34,9 @@ struct Searched {
     Minimum best;
     Reach reach = Reach::start;
 };
+
+// Sizes near zero at zero, if it is as good there.
+void try_boundary(ProfiledDeviance& d, Minimum& best, const Limits& limits);
 
 // From the moments of the response (see moments.hpp), or another start. `without`: parameters that are tried at zero together, as a
 // variance of zero may be a second minimum.

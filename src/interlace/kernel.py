@@ -43,6 +43,8 @@ The core's objects:
     A lower triangular factor of the covariance of a few random effects, and the basis that suits it.
 `search_many`
     The search for many responses of the same rows, which says which of them it was enough for.
+`values_at`, `lower_elsewhere`
+    The criterion of many responses at points of each, and whether searches from these find a lower minimum.
 `minimise`
     The same minimiser for a criterion written in Python.
 """
@@ -86,6 +88,7 @@ from interlace._core import (
     full_levels,
     independent,
     load_blas,
+    lower_elsewhere,
     lower_factor,
     minimise,
     pivoted,
@@ -95,6 +98,7 @@ from interlace._core import (
     select_fixed,
     set_threads,
     together,
+    values_at,
     with_fixed,
     with_response,
     with_responses,
@@ -126,6 +130,7 @@ __all__ = [
     "fold",
     "full_levels",
     "independent",
+    "lower_elsewhere",
     "lower_factor",
     "minimise",
     "one_thread",
@@ -136,6 +141,7 @@ __all__ = [
     "select_fixed",
     "thread_count",
     "together",
+    "values_at",
     "with_fixed",
     "with_response",
     "with_responses",

@@ -12,6 +12,7 @@ import interlace
 from interlace import lmer
 from interlace.datasets import load
 from interlace.errors import DataError
+from interlace.estimation import many
 from made_data import crossed
 
 MODELS: list[tuple[str, dict[str, Any]]] = [
@@ -144,3 +145,36 @@ def test_a_model_without_fixed_effects() -> None:
     rows = m.influence()
     assert rows["cooksd"].isna().all() and (rows["covratio"] == 1.0).all()
     assert "Subject" in repr(m.case_delete("Subject"))
+
+
+UNEQUAL = [("y ~ 1 + (1 | g)", [2, 2, 30, 60], 250), ("y ~ x + (x | g)", [4, 4, 5, 30, 40], 40)]
+
+
+@pytest.mark.parametrize(("formula", "sizes", "n"), UNEQUAL)
+@pytest.mark.filterwarnings("ignore::interlace.errors.InterlaceWarning")
+def test_responses_whose_first_minimum_is_not_the_lowest(
+    formula: str, sizes: list[int], n: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Few groups of unequal size: each response has the minimum of a model of its own, and few need that."""
+    rng = np.random.default_rng(3)
+    g = np.repeat(np.arange(len(sizes)), sizes)
+    data = pd.DataFrame({"g": g, "x": rng.normal(size=len(g)), "y": rng.normal(size=len(g)) + g % 3})
+    fit = lmer(formula, data).fit
+    heavy = rng.standard_t(1, size=(n, len(sizes))) * rng.choice([0.1, 1, 5], size=(n, 1))
+    Y = rng.normal(size=(n, len(g))) + heavy[:, g]
+    fits, once = fit.refit_many(Y), fit.without_doubt().refit_many(Y)
+    lower = sum(a.optimum.value < b.optimum.value - 1e-4 for a, b in zip(fits, once, strict=True))
+    whole = []
+    refit = many._Found.refit
+    monkeypatch.setattr(
+        many._Found,
+        "refit",
+        lambda self, f, j, y: whole.append(bool(f.criterion.doubt.effects)) or refit(self, f, j, y),
+    )
+    found = many.fit_many(fit, Y)
+    for j, one in enumerate(fits):
+        size = max(one.sigma, np.abs(one.solution.beta).max())
+        np.testing.assert_allclose(found.value[j], one.optimum.value, rtol=0, atol=1e-8)
+        np.testing.assert_allclose(found.beta[j], one.solution.beta, rtol=0, atol=1e-8 * size)
+        np.testing.assert_allclose(found.sigma[j], one.sigma, rtol=1e-8)
+    assert lower <= sum(whole) < n / 2 and (lower > 0 or "x" in formula)

@@ -78,6 +78,10 @@ class ProfiledDeviance:
         doubt = Doubt.of(parameters, self.doubt.terms, self.doubt.left)
         return replace(self, parameters=parameters, doubt=doubt)
 
+    def without_doubt(self) -> ProfiledDeviance:
+        """The criterion that is searched once."""
+        return replace(self, doubt=Doubt.none(self.parameters))
+
     @property
     def n_par(self) -> int:
         """Number of parameters."""
@@ -205,3 +209,19 @@ class ProfiledDeviance:
         tried = [[int(i) for i in effects] for effects in without]
         with self.system.threads():
             return core.search_many(responses, self.system.symbolic, places, *self._map(), tried, limits)
+
+    def values_at(self, responses: list[core.CrossProducts], points: Array) -> Array:
+        """The criterion of each response at its points, (r, n, m); infinite where it cannot be computed."""
+        parts = self.system.symbolic, self.parameters.places, *self._map()
+        with self.system.threads():
+            return np.asarray(core.values_at(responses, *parts, np.ascontiguousarray(points)))
+
+    def lower_elsewhere(
+        self, responses: list[core.CrossProducts], starts: Array, best: Array, limits: dict[str, float]
+    ) -> NDArray[np.bool_]:
+        """Does a search from one of the starts of a response, (r, n, m), end below its minimum at `best`,
+        (r, m), or not at all? Starts that are NaN are none."""
+        parts = self.system.symbolic, self.parameters.places, *self._map()
+        starts, best = np.ascontiguousarray(starts), np.ascontiguousarray(best)
+        with self.system.threads():
+            return np.asarray(core.lower_elsewhere(responses, *parts, starts, best, limits)).astype(bool)

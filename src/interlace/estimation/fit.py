@@ -139,6 +139,10 @@ class Fit:
         criterion, optimum = _search(lambda: minimise_again(criterion))
         return _checked(criterion, whole, optimum, self.model)
 
+    def without_doubt(self) -> Fit:
+        """The same, whose refits look for no second minimum: for somebody who does that."""
+        return replace(self, criterion=self.criterion.without_doubt())
+
     @property
     def model(self) -> Model:
         """What belongs to the model whatever the response."""

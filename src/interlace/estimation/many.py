@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from interlace import kernel
 from interlace.errors import InterlaceError
-from interlace.estimation import optimize
+from interlace.estimation import descent, optimize
 from interlace.estimation.crossproducts import NEARLY_ALL
 from interlace.estimation.deviance import ProfiledDeviance
 from interlace.estimation.fit import Fit
@@ -60,27 +60,54 @@ class Many:
 def fit_many(fit: Fit, Y: Array) -> Many:
     """The model of a fit for each row of Y, (r, n): what `Fit.refit_many` finds, in a fraction of the time.
 
-    The first search of each response runs in the core. Where it was not enough (other starts have to be
-    tried, the basis must change, the response is fitted nearly exactly), the model is fitted as ever. What a
-    response gets does not depend on the others.
+    The search of each response runs in the core, and where the design allows of a second minimum, so do those
+    from other starts. Where that was not enough (another minimum may be lower, the basis must change, the
+    response is fitted nearly exactly), the model is fitted as ever. What a response gets does not depend on
+    the others.
     """
     r, n = Y.shape
     found = _Found.empty(r, len(fit.names), [len(T) for T in fit.solution.factors])
     criterion = fit.criterion.separated()
-    parameters = criterion.parameters
-    hard = np.ones(r, dtype=bool)
+    left = np.arange(r)
     if _one_search(criterion) and n:
         design = fit.design.selected(fit.kept)
         A = fit.A.with_responses(fit.encoding, design, np.ascontiguousarray(Y, dtype=np.float64))
+        products = [one.products for one in A]
         ends = criterion.search_many(
-            [one.products for one in A], parameters.few_levels(), optimize.limits(criterion, prove=False)
+            products, criterion.parameters.few_levels(), optimize.limits(criterion, prove=False)
         )
         easy = ends["easy"].astype(bool)
-        hard = ~easy
-        found.take(fit, parameters, ends, easy, np.array([one.origin.y for one in A]))
-    for j in np.flatnonzero(hard):
+        found.take(fit, criterion.parameters, ends, easy, np.array([one.origin.y for one in A]))
+        left = np.flatnonzero(~easy)
+        if criterion.doubt.effects:
+            left = _in_doubt(found, fit, criterion, products, ends, Y)
+    for j in left:
         found.refit(fit, int(j), Y[j])
     return found.done()
+
+
+def _in_doubt(
+    found: _Found,
+    fit: Fit,
+    criterion: ProfiledDeviance,
+    products: list[kernel.CrossProducts],
+    ends: dict[str, Array],
+    Y: Array,
+) -> NDArray[np.intp]:
+    """Which responses have no end yet that is sure to be the lowest minimum; the others are found."""
+    # 1) a search for each: where that of the core was too short, one that may change its basis
+    par, sure = ends["par"].copy(), fit.without_doubt()
+    told = np.isfinite(ends["start"]).all(axis=1)
+    for j in np.flatnonzero(told & ~ends["easy"].astype(bool)):
+        found.refit(sure, int(j), Y[j])
+        told[j] = found.status[j] == "converged"
+        par[j] = criterion.parameters.par(tuple(T[j] for T in found.many.factors)) if told[j] else 0.0
+    # 2) do others end lower?
+    rows = np.flatnonzero(told)
+    if len(rows):
+        some = [products[j] for j in rows]
+        told[rows] = ~_lower_elsewhere(criterion, some, ends["start"][rows], par[rows])
+    return np.flatnonzero(~told)
 
 
 def fits_at(fit: Fit, Y: Array, many: Many) -> Iterator[Fit | None]:
@@ -104,9 +131,31 @@ def fits_at(fit: Fit, Y: Array, many: Many) -> Iterator[Fit | None]:
 
 
 def _one_search(criterion: ProfiledDeviance) -> bool:
-    """May one search be enough?"""
+    """May one search be enough, or one and the proof that others end no lower?"""
     parameters = criterion.parameters
-    return parameters.plain and not parameters.scouted and not criterion.doubt.effects
+    few = criterion.n_par <= descent.MANY or not criterion.doubt.effects
+    return parameters.plain and not parameters.scouted and few
+
+
+def _lower_elsewhere(
+    criterion: ProfiledDeviance, responses: list[kernel.CrossProducts], moments: Array, best: Array
+) -> NDArray[np.bool_]:
+    """Which responses may have a minimum lower than the best, by searches from the starts of `optimize`."""
+    doubt = criterion.doubt
+    # 1) one effect after another is larger or smaller, than the moments say and than it was found to be
+    points = [np.broadcast_to(one, best.shape) for one in (*doubt.starts(moments), *doubt.starts_about(best))]
+    # 2) covariances of rank one: the lowest of many
+    for trials in doubt.singular_about(best):
+        block = np.stack(trials, axis=1)
+        values = criterion.values_at(responses, block)
+        chosen = np.full((optimize.LOWEST, *best.shape), np.nan)
+        for r in range(len(responses)):
+            found = optimize.lowest(block[r], values[r], optimize.SAME_DIRECTION)
+            chosen[: len(found), r] = block[r, found]
+        points += list(chosen)
+    return criterion.lower_elsewhere(
+        responses, np.stack(points, axis=1), best, optimize.limits(criterion, prove=False)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +206,7 @@ class _Found:
         except InterlaceError as error:
             self.errors[j] = error
             return
-        many = self.many
+        many, self.errors[j] = self.many, None
         many.beta[j], many.unscaled_vcov[j] = again.solution.beta, again.solution.unscaled_vcov
         many.sigma[j], many.value[j] = again.sigma, again.optimum.value
         many.evaluations[j] = again.optimum.evaluations

@@ -44,6 +44,8 @@ MAX_EVALUATIONS = 2000
 ROUNDS = 4
 # Evaluations of a search for another minimum.
 MAX_ELSEWHERE = 300
+# One that only asks whether there is a lower one ends where the criterion could fall by less than this.
+NO_LOWER = 1e-6
 # Evaluations of all searches together before the last one begins. With many parameters they are as many as
 # cost so many flops, within limits.
 WORK_ELSEWHERE, LEAST_ELSEWHERE, ALL_ELSEWHERE = 1.5e9, 60, 5000
@@ -202,12 +204,28 @@ def limits(criterion: Criterion, *, prove: bool) -> dict[str, float]:
         "exact": EXACT_FIT,
         "nearly_all": NEARLY_ALL,
         "prove": prove,
+        "elsewhere": MAX_ELSEWHERE,
+        "elsewhere_tolerance": NO_LOWER,
+        "same_value": SAME_VALUE,
     }
 
 
 def _cosine(a: Array, b: Array) -> float:
     size = np.linalg.norm(a) * np.linalg.norm(b)
     return float(a @ b / size) if size else 0.0
+
+
+def lowest(starts: Array, values: Array, same: float) -> list[int]:
+    """Which starts, (n, m), have the lowest values, one after the other; in what differs between starts, no
+    two have a cosine of `same` or more."""
+    differs = np.ptp(starts, axis=0) > 0
+    out: list[int] = []
+    for i in np.argsort(values, kind="stable").tolist():
+        if len(out) == LOWEST or not np.isfinite(values[i]):
+            break
+        if all(abs(_cosine(starts[i] * differs, starts[j] * differs)) < same for j in out):
+            out.append(i)
+    return out
 
 
 class _Searches(Generic[C]):
@@ -262,26 +280,17 @@ class _Searches(Generic[C]):
         return elsewhere(self.criterion)
 
     def lowest(self, starts: list[Array], same: float = np.inf) -> list[Array]:
-        """The starts with the lowest values, one after the other; in what differs between starts, no two have
-        a cosine of `same` or more.
-        """
+        """The starts with the lowest values, see `lowest`; none where enough was searched."""
         if self.spent > self.most:
             return []
-        found: list[tuple[float, int]] = []
-        for start in starts:
+        values = np.full(len(starts), np.inf)
+        for i, start in enumerate(starts):
             try:
-                found.append((self.compiled.value(start), len(found)))
+                values[i] = self.compiled.value(start)
             except kernel.NotPositiveDefiniteError:
-                found.append((np.inf, len(found)))
+                continue
         self.looks += len(starts)
-        differs = np.ptp(starts, axis=0) > 0
-        out: list[Array] = []
-        for value, i in sorted(found):
-            if len(out) == LOWEST or not np.isfinite(value):
-                break
-            if all(abs(_cosine(starts[i] * differs, other * differs)) < same for other in out):
-                out.append(starts[i])
-        return out
+        return [starts[i] for i in lowest(np.array(starts), values, same)]
 
     def visit_all(self, starts: Iterable[Array]) -> None:
         """Search from one after the other, as long as all searches together may go on."""

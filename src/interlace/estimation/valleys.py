@@ -91,11 +91,11 @@ class Effect:
     decades: int
 
     def scaled(self, par: Array, times: float) -> Array:
-        """The parameters with this effect so many times larger."""
+        """The parameters, (..., m), with this effect so many times larger."""
         out = par.copy()
-        if np.abs(out[self.row]).max() < SMALL:
-            out[self.diagonal] = SMALL
-        out[self.row] *= times
+        nothing = np.abs(out[..., self.row]).max(axis=-1) < SMALL
+        out[..., self.diagonal] = np.where(nothing, SMALL, out[..., self.diagonal])
+        out[..., self.row] *= times
         return out
 
 
@@ -125,14 +125,14 @@ class Correlated:
         )
 
     def singular(self, par: Array) -> list[Array]:
-        """The parameters with covariances of (nearly) rank one in this block, in all directions."""
-        size, out = max(float(np.linalg.norm(par[self.at])), 1.0), []
+        """The parameters, (..., m), with a (nearly) singular covariance of this block, in all directions."""
+        size, out = np.maximum(np.linalg.norm(par[..., self.at], axis=-1, keepdims=True), 1.0), []
         for direction in _directions(len(self.first)):
             for times in SIZES:
                 trial = par.copy()
-                trial[self.at] = 0.0
-                trial[self.diagonal] = SMALL
-                trial[self.first] = times * size * direction
+                trial[..., self.at] = 0.0
+                trial[..., self.diagonal] = SMALL
+                trial[..., self.first] = times * size * direction
                 out.append(trial)
         return out
 
@@ -202,6 +202,11 @@ class Doubt:
             tuple(terms), left, tuple(out), correlated, one, sizes, most if cheap and out else len(out)
         )
 
+    @classmethod
+    def none(cls, parameters: Parameters) -> Doubt:
+        """Nothing is looked at."""
+        return cls((), LEFT, (), (), parameters.start, parameters.sizes, 0)
+
     def all_times(self, par: Array, times: float) -> Array:
         """The parameters with every effect so many times larger."""
         return np.where(self.sizes, times * par, par)
@@ -209,6 +214,8 @@ class Doubt:
     def starts(self, moments: Array) -> Iterator[Array]:
         """Parameters from which to search again, in the basis where the columns are orthonormal: one random
         effect after another is far larger, or far smaller, than the moments say, or larger than all others.
+
+        With moments of many responses, (r, m), each start is one for all of them, (m,), or has their shape.
         """
         one, small = self.one, self.all_times(self.one, SMALL)
         kinds = ((moments, 100.0), (small, 1000.0), (one, 10.0), (moments, 10.0), (moments, 0.01))
