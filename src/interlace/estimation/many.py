@@ -97,7 +97,7 @@ def _in_doubt(
     """Which responses have no end yet that is sure to be the lowest minimum; the others are found."""
     # 1) a search for each: where that of the core was too short, one that may change its basis
     par, sure = ends["par"].copy(), fit.without_doubt()
-    told = np.isfinite(ends["start"]).all(axis=1)
+    told: NDArray[np.bool_] = np.asarray(np.isfinite(ends["start"]).all(axis=1))
     for j in np.flatnonzero(told & ~ends["easy"].astype(bool)):
         found.refit(sure, int(j), Y[j])
         told[j] = found.status[j] == "converged"
