@@ -111,6 +111,7 @@ PROBLEMS = [
         factors=("d", "s", "service", "dept"),
         methods=("influence-fixed", "influence-onestep"),
     ),
+    replace(FITS["intercept_100k"], methods=("leverage",)),
     replace(FITS["intercept_1m"], methods=("leverage",)),
 ]
 

@@ -60,7 +60,7 @@ TASKS = {
     "profile": Task("profile intervals of all parameters", "ends", {"R": Peer(1e-3)}),
     "bootstrap-10000": Task("10,000 bootstrap draws", "spread", {"R": Peer(size=500)}, 10_000),
     "bootstrap-1000": Task("1,000 bootstrap draws", "spread", {"R": Peer(size=25)}, 1_000),
-    "refit": Task("20,000 responses by ML", "estimates", {"R": Peer(1e-3, size=200)}, 20_000),
+    "refit": Task("20,000 responses, by ML", "estimates", {"R": Peer(1e-3, size=200)}, 20_000),
     "tests": Task("20,000 responses, with p-values", "estimates", {"R": Peer(1e-3, size=100)}, 20_000),
     "predict": Task("prediction intervals of 1,000,000 rows", "largest", size=1_000_000),
     "folds": Task(

@@ -30,6 +30,7 @@ TASKS_OF = {
     "exam": ("influence-refit",),
     "groups_100k": ("influence-fixed", "influence-onestep", "influence-refit", "influence-row"),
     "insteval": ("influence-fixed", "influence-onestep"),
+    "intercept_100k": ("leverage",),
     "intercept_1m": ("leverage",),
 }
 
