@@ -462,3 +462,18 @@ def test_models_of_different_rows_are_not_compared() -> None:
         interlace.compare_cv([one, one], "a", names=["a"])
     with pytest.raises(TypeError, match="write k="):
         one.cross_validate("a", cv=3)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, 1e6 / 7])
+def test_a_column_that_is_constant_in_the_other_rows(value: float) -> None:
+    """Beside the intercept it tells nothing there, and rows that have the same value do not need it."""
+    data = _data()
+    data["v"] = np.where(data["c"] == 3, value + data["x"], value)
+    left = np.flatnonzero(data["c"] != 3)
+    m = lmer("y ~ x + v + (1 | a)", data)
+    for train, test in ((left[130:], left[:130]), (left[5:], left[:5])):
+        found = m.cross_validate(k=[(train, test)]).predictions["predicted"]
+        theirs = lmer("y ~ x + (1 | a)", data.iloc[train]).predict(data.iloc[test], new_levels="population")
+        np.testing.assert_allclose(found.to_numpy()[test], theirs, rtol=0, atol=1e-7)
+    with pytest.raises(ModelError, match="coefficient of v, which these rows need"):
+        m.cross_validate(k=[(left, np.flatnonzero(data["c"] == 3))])

@@ -11,7 +11,7 @@ from interlace.design.design import Design
 from interlace.design.encoding import Encoding
 from interlace.design.rows import FrameRows
 from interlace.estimation.crossproducts import CrossProducts, Origin
-from interlace.estimation.rank import independent
+from interlace.estimation.rank import TOLERANCE, independent
 
 # Of the sums of squares per row: below this share of those of all rows, the difference may have lost digits,
 # and the rows that are left are added up instead.
@@ -73,7 +73,10 @@ def _pivots(A: CrossProducts) -> Array | None:
 def told(A: CrossProducts) -> tuple[CrossProducts, tuple[int, ...]]:
     """The products of the columns of X that do not depend on earlier ones, and which these are."""
     xx = A.products.xx
-    length = np.sqrt(np.maximum(np.diagonal(xx), np.finfo(float).tiny))
+    size = np.diagonal(xx)
+    there = size > TOLERANCE**2 * (size + A.n * A.origin.x**2)  # else it is zero, or what the intercept is
+    length = np.where(there, np.sqrt(np.maximum(size, np.finfo(float).tiny)), np.inf)
     values, vectors = np.linalg.eigh(xx / np.outer(length, length))
-    kept = independent((vectors * np.sqrt(np.maximum(values, 0.0))).T)
+    root = (vectors * np.sqrt(np.maximum(values, 0.0))).T
+    kept = independent(np.where(there, root, 0.0))
     return (A if len(kept) == len(xx) else A.select_fixed(kept)), kept
