@@ -11,6 +11,7 @@
 #   make bench-resampling   intervals, resampling and diagnostics beside lme4; a quarter of an hour (BENCH="--quick")
 #   make scaling   how time and memory grow with rows and levels (SCALING="--largest 1000000")
 #   make coverage  how often intervals cover the truth in small designs; an hour or two (COVERAGE="--sets 200")
+#   make docs-pictures   draw the pictures of the pages in docs/ again
 #   make clean   remove everything that was made
 #
 # PYTHON=python3.12 chooses the interpreter, JOBS=4 the number of test processes.
@@ -33,7 +34,7 @@ requirements = $$($(PY) -c "import functools, tomllib; p = tomllib.load(open('py
 SOURCES := pyproject.toml CMakeLists.txt README.md LICENSE \
            $(shell find core src -type f ! -name '*.pyc' ! -name '*.so' 2>/dev/null)
 
-.PHONY: demo test slow fuzz laws differential check bench bench-inference bench-resampling scaling coverage clean
+.PHONY: demo test slow fuzz laws differential check bench bench-inference bench-resampling scaling coverage docs-pictures clean
 
 demo: .stamp-install
 	$(VENV)/bin/interlace fit "Reaction ~ Days + (Days | Subject)" sleepstudy
@@ -73,6 +74,9 @@ scaling: .stamp-test .stamp-install
 
 coverage: .stamp-install
 	$(ONE_THREAD) $(PY) benchmarks/coverage.py $(COVERAGE)
+
+docs-pictures: .stamp-test .stamp-install
+	$(ONE_THREAD) $(PY) docs/pictures.py
 
 clean:
 	rm -rf $(VENV) .bench-venv build dist .stamp-* .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -125,6 +125,15 @@ void bind_factor(nb::module_& m) {
             });
             return nb::make_tuple(to_numpy(r.lead, {sz(l.symbolic().q_lead), sz(in.second)}), to_numpy(r.rest, {sz(in.second), sz(l.symbolic().q_rest)}));
         })
+        .def("solve", [](const Cholesky& l, const Natural& v) {  // M^-1 Lambda' V
+            const auto in = blocks_of(l.products(), v);
+            return natural_arrays(l.products(), released([&] {
+                                      Rhs r = l.lambda_t(in.first, in.second);
+                                      l.forward(r);
+                                      l.backward(r);
+                                      return l.natural(r);
+                                  }), in.second);
+        })
         .def("solve_responses", [](const Cholesky& l, const std::vector<CrossProducts>& responses) {
             const auto found = released([&] { return l.solve_responses(responses); });
             nb::list out;

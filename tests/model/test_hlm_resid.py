@@ -191,13 +191,19 @@ def _dense(m: LinearMixedModel) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.
 
 
 @pytest.mark.filterwarnings("ignore::interlace.errors.InterlaceWarning")
-@pytest.mark.parametrize("limits", [(64, 2000), (0, 50)])
+# How large components are solved: SMALL, DENSE, MOST rows at once, and what a flop within levels costs.
+@pytest.mark.parametrize("limits", [(64, 12_000, 2_000, 10.0), (0, 12_000, 50, 1e-9), (0, 12_000, 50, 1e9),
+                                    (0, -1, 50, 1e9)])  # fmt: skip
 @pytest.mark.parametrize(("formula", "options"), MODELS)
 def test_kinds_are_what_they_are_called(
-    formula: str, options: dict[str, Any], limits: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+    formula: str,
+    options: dict[str, Any],
+    limits: tuple[int, int, int, float],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(innovations, "SMALL", limits[0])
-    monkeypatch.setattr(innovations, "AT_ONCE", limits[1])
+    for name, value in zip(("SMALL", "DENSE", "MOST", "WITHIN"), limits, strict=True):
+        monkeypatch.setattr(innovations, name, value)
+    monkeypatch.setattr(innovations, "FEWEST", limits[2] // 2)
     m = lmer(formula, _data(), **options)
     V, X, C, r = _dense(m)
     w = np.ones(len(r)) if m.fit.design.weights is None else m.fit.design.weights

@@ -11,9 +11,11 @@ import pandas as pd
 import pytest
 
 import interlace
+from dense_oracle import dense_z
 from interlace import lmer
 from interlace.datasets import load
 from interlace.errors import DataError
+from interlace.report import envelope
 from interlace.report.plots import smooth
 
 matplotlib = pytest.importorskip("matplotlib")
@@ -108,6 +110,58 @@ def test_numbers_are_those_of_the_model(small: Any, large: Any) -> None:
     assert large.plot.boxes("g").get_ylabel() == f"g ({large.ngroups['g']:,} levels, sorted by the median)"
     assert f"6 of {large.ngroups['g']:,} levels" in large.plot.lattice("g", "x", n=6)[0].figure.get_suptitle()
     assert {t.get_text() for t in large.plot.residuals("f").get_yticklabels()} == set("abcd")
+
+
+def _held(m: Any, y: np.ndarray, level: str | None) -> np.ndarray:
+    """By the covariance of y written out: ``P y`` over its standard deviation, and the modes likewise."""
+    X, T = m.fit.X, m.fit.solution.factors[0]
+    Z = dense_z(m.fit.design, 0, 18)
+    G = np.kron(np.eye(18), T @ T.T)
+    W = np.linalg.inv(np.eye(180) + Z @ G @ Z.T)
+    P = W - W @ X @ np.linalg.solve(X.T @ W @ X, X.T @ W)
+    sigma = np.sqrt(y @ P @ y / 178)
+    A = P if level is None else (G @ Z.T @ P)[::2]
+    spread = np.diagonal(P) if level is None else np.diagonal(G @ Z.T @ P @ Z @ G)[::2]
+    return np.sort(A @ y / np.sqrt(spread) / sigma)
+
+
+def _refitted(y: np.ndarray, level: str | None) -> np.ndarray:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", interlace.InterlaceWarning)
+        one = lmer(SLEEP, load("sleepstudy").assign(Reaction=y))
+    if level is None:
+        return np.sort(one.residuals("studentized"))
+    modes, T = one.ranef(condvar=True)["Subject"], one.fit.solution.factors[0]
+    sd = np.sqrt(one.sigma**2 * (T @ T.T)[0, 0] - modes["sd"]["Intercept"].to_numpy() ** 2)
+    return np.sort(modes["mode"]["Intercept"] / sd)
+
+
+@pytest.mark.parametrize("level", [None, "Subject"])
+@pytest.mark.parametrize("kind", ["simulated", "refit"])
+def test_a_simulated_envelope_is_of_responses_of_the_model(small: Any, level: str | None, kind: str) -> None:
+    ax = small.plot.qq(level, envelope=kind, n=15, seed=4)
+    said = "theta held" if kind == "simulated" else "fitted again"
+    assert f"95 % envelope of 15 responses of the model, {said}" in ax.get_title(loc="left")
+    draws = np.asarray(small.simulate(15, seed=4)).T
+    if kind == "refit":
+        rows = [_refitted(y, level) for y in draws]
+    else:
+        rows = [_held(small, y, level) for y in draws]
+    ends = np.quantile(rows, [0.025, 0.975], axis=0)
+    path = ax.collections[0].get_paths()[0].vertices
+    n = ends.shape[1]
+    np.testing.assert_allclose(path[1 : n + 1, 1], ends[0], rtol=1e-3, atol=1e-4)
+
+
+def test_an_envelope_by_default_is_simulated_where_rows_are_few(
+    small: Any, large: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "of 200 responses of the model, theta held" in small.plot.qq().get_title(loc="left")
+    assert "of a normal sample" in small.plot.qq(envelope="normal").get_title(loc="left")
+    monkeypatch.setattr(envelope, "ROWS", 11_000)
+    assert "of a normal sample; " in large.plot.qq().get_title(loc="left")
+    with pytest.raises(DataError, match="envelope 'old' is not known"):
+        small.plot.qq(envelope="old")
 
 
 def test_partial_residuals_are_the_part_and_the_residuals() -> None:

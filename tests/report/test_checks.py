@@ -17,6 +17,7 @@ from dense_oracle import dense_z
 from interlace import lmer
 from interlace.datasets import load
 from interlace.errors import DataError
+from interlace.prediction.residuals import marginal_fitted
 from interlace.report import checking
 from interlace.report.added import added
 from interlace.report.simulated import Simulated, monte_carlo
@@ -210,6 +211,32 @@ def test_false_alarms_are_as_many_as_claimed() -> None:
              ("heteroscedasticity", "g")]  # fmt: skip
     for name in exact:
         assert alarms.get(name, 0) >= 2, name
+
+
+@pytest.mark.slow
+def test_the_test_of_quantiles_alarms_as_often_as_claimed_and_finds_faults() -> None:
+    """300 clean tables with slopes and crossed factors, and as many faults of two kinds."""
+    p: dict[str, list[float]] = {"clean": [], "curved": [], "spread": []}
+    for seed in range(300):
+        rng = np.random.default_rng(3000 + seed)
+        data = clean(rng, groups=40, size=12).assign(h=rng.integers(0, 15, 480))
+        y = data["y"] + 0.7 * rng.normal(size=15)[data["h"]]
+        eta = data["x"] + 0.5 * data["z"]
+        faulty = {
+            "clean": y,
+            "curved": y + 0.5 * (eta**2 - 1.25),
+            "spread": y + rng.normal(size=480) * np.exp(eta),
+        }
+        for name, response in faulty.items():
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", interlace.InterlaceWarning)
+                fit = lmer("y ~ x + z + (x | g) + (1 | h)", data.assign(y=response)).fit
+            p[name].append(Simulated.of(fit, "rotated", 1, 1).quantiles(marginal_fitted(fit))[1])
+    for alpha in (0.01, 0.05, 0.2):
+        alarms, error = np.mean(np.array(p["clean"]) < alpha), np.sqrt(alpha * (1 - alpha) / 300)
+        assert abs(alarms - alpha) < 3.3 * error, (alpha, alarms)
+    assert np.mean(np.array(p["curved"]) < 0.01) > 0.8
+    assert np.mean(np.array(p["spread"]) < 0.01) > 0.95
 
 
 def test_lines_that_cannot_be_tested_say_so() -> None:

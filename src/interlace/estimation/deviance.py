@@ -88,6 +88,12 @@ class ProfiledDeviance:
         return self.parameters.n_par
 
     @property
+    def df(self) -> int:
+        """What pwrss is divided by: n, or n - p by REML."""
+        A = self.system.A
+        return A.n - A.products.p if self.reml else A.n
+
+    @property
     def start(self) -> Array:
         """See `Parameters.start`."""
         return self.parameters.start

@@ -58,7 +58,7 @@ class MappedDeviance:
         par = np.asarray(par, dtype=np.float64)
         self.value(par)
         slopes, _, _ = self._compiled.along([])
-        return self._pulled_back(par, slopes)
+        return self.pulled_back(par, slopes)
 
     def hessian(self, par: Array) -> Array:
         """Central differences of the gradient, (n_par, n_par)."""
@@ -75,7 +75,7 @@ class MappedDeviance:
         par = np.asarray(par, dtype=np.float64)
         self.value(par)
         slopes, average, _ = self._compiled.along(self._directions(par))
-        return self._pulled_back(par, slopes), average + self._curvature(par, slopes)
+        return self.pulled_back(par, slopes), average + self._curvature(par, slopes)
 
     def at_scale(self, par: Array, scale: float) -> tuple[Array, Array, Array]:
         """At a given sigma^2, of ``ldL2 (+ ldRX2) + pwrss / sigma^2``: gradient and Hessian as `derivatives`
@@ -83,7 +83,31 @@ class MappedDeviance:
         """
         slopes, average, misfit = self._compiled.along(self._directions(par), scale)
         hessian = average + self._curvature(par, slopes)
-        return self._pulled_back(par, slopes), hessian, self._pulled_back(par, misfit)
+        return self.pulled_back(par, slopes), hessian, self.pulled_back(par, misfit)
+
+    def pieces(self, par: Array, df: float) -> tuple[Array, Array, Array, Array]:
+        """At the best sigma: the gradient; the average information along the derivatives V_j of the
+        covariance of y, without the curvature of that; this curvature; and ``y'P V_j P y`` over sigma^2.
+
+        Parameters
+        ----------
+        par : ndarray, (m,)
+        df : float
+            What pwrss is divided by.
+        """
+        par = np.asarray(par, dtype=np.float64)
+        self.value(par)
+        scale = self.pwrss / df
+        slopes, average, misfit = self._compiled.along(self._directions(par), scale)
+        squares = 2 * self.pulled_back(par, misfit) / scale
+        return self.pulled_back(par, slopes), average, self._curvature(par, slopes), squares
+
+    def apart(self, par: Array) -> tuple[list[Array], list[Array]]:
+        """Slopes of ldL2 (+ ldRX2) and of pwrss in the factors, (k, k) per grouping factor of the kernel."""
+        self.value(par)
+        slopes, _, misfit = self._compiled.along([], self.pwrss)
+        logs = [np.asarray(g) + 2 * np.asarray(h) / self.pwrss for g, h in zip(slopes, misfit, strict=True)]
+        return logs, [-2 * np.asarray(h) for h in misfit]
 
     @property
     def log_determinants(self) -> tuple[float, float]:
@@ -146,7 +170,8 @@ class MappedDeviance:
                 out.append((place.group, dF))
         return out
 
-    def _pulled_back(self, par: Array, slopes: list[Array]) -> Array:
+    def pulled_back(self, par: Array, slopes: list[Array]) -> Array:
+        """From slopes in the factors to those in the parameters, (n_par,)."""
         out = [np.zeros(0)]
         for s, B, at, _, place in self._blocks(par):
             G = B.T @ slopes[place.group][place.columns, place.columns]

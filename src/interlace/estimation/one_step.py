@@ -1,125 +1,168 @@
-"""One Newton step from the optimum of other data that are nearly the same."""
+"""One step from the optimum of all data towards that of data which are nearly the same.
+
+It is Newton's, taken in the variances and covariances psi, in which the covariance of y is linear:
+``V = sum_j psi_j V_j`` with ``V_0 = W^-1``. There the expected Hessian of the criterion is
+``E_ij = tr(P V_i P V_j)`` and its expected third derivative ``2 dE_ij / dpsi_k``. With gradient g and
+Hessian H of the other data the optimum is at ``delta = -(H + dE[delta])^-1 g`` up to terms of third order,
+and for balanced data exactly, as far away as it may be. The curvature of the step is ``H + dE[delta]`` at a
+first guess of delta. The gradient at the end tells what is left, and is followed with the same curvature.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from interlace.arrays import Array
-from interlace.estimation.criterion import Criterion
+from interlace.estimation.deviance import ProfiledDeviance
+from interlace.estimation.parameters import Parameters
+from interlace.estimation.variance_chart import VarianceChart
 
-# Directions whose curvature is below this share of the largest are not stepped along.
-FLAT = 1e-8
-# A diagonal entry below this share of the largest of its factor has no logarithm to speak of.
-NEARLY_ZERO = 1e-3
-# The longest step along a logarithm.
-LONGEST = 2.0
-HALVINGS = 8
+# Of a curvature over what is expected: directions below it are not stepped along, and where any is below the
+# second the step is by the simpler of two curvatures.
+FLAT, LEAST = 1e-7, 0.05
+# A size at zero is moved here first: at zero the criterion has no slope in it.
+NEARLY_ZERO = 0.05
+# Where a step ends, a size below this is one of zero.
+ZERO = 1e-4
+# Of central differences of the expected Hessian, in proportion to a parameter.
+SHIFT = 0.01
 
 
-def one_step(criterion: Criterion, par: Array, hessian: Array | None = None) -> Array:
-    """The parameters after one Newton step from `par`, by the exact gradient and Hessian of the criterion.
+@dataclass(frozen=True, slots=True)
+class Informations:
+    """Gradient, Hessian and expected Hessian of a criterion in the variances, (m + 1,) and (m + 1, m + 1)."""
 
-    The step is taken in ``E`` of ``T = T_0 exp(E)``, the logarithm of what multiplies the relative covariance
-    factor (for a single variance it is the logarithm of the standard deviation), and in the entries of T: the
-    criterion is nearer to a parabola in one or in the other, and the step that lowers it more is taken. It is
-    halved while the criterion rises. Factors with a structure, or with a variance at zero, step in their own
-    parameters alone.
+    gradient: Array
+    observed: Array
+    expected: Array
+
+
+class OneStep:
+    """Steps from one point towards the optimum of other data.
 
     Parameters
     ----------
-    criterion : Criterion
-    par : ndarray, (n_par,)
-    hessian : ndarray, optional
-        One that is nearly that of the criterion, where its own is dear: the step is then that in E, as it is.
+    criterion : ProfiledDeviance
+        Of all data.
+    par : ndarray, (m,)
+        Its optimum.
     """
-    if not len(par):
-        return par
-    gradient, p = criterion.gradient(par), criterion.parameters
-    blocks = list(zip(p.structures, p.slices, strict=True))
-    logarithmic = _Maps([_Map.of(s, par[at]) for s, at in blocks], p.slices)
-    if hessian is not None:
-        return logarithmic.at(logarithmic.newton(gradient, hessian))
-    hessian, before = criterion.hessian(par), criterion.value(par)
-    ends = []
-    for maps in (logarithmic, _Maps([_Map(par[at], None, []) for _, at in blocks], p.slices)):
-        step = maps.newton(gradient, hessian)
-        for _ in range(HALVINGS):
-            end = maps.at(step)
-            value = criterion.value(end)
-            if value <= before:
-                ends.append((value, tuple(end)))
-                break
-            step = step / 2
-    return np.array(min(ends)[1]) if ends else par
+
+    def __init__(self, criterion: ProfiledDeviance, par: Array) -> None:
+        self._criterion, self.par = criterion, off_limits(criterion.parameters, par)
+        self._chart = VarianceChart(criterion.parameters)
+
+    @cached_property
+    def whole(self) -> Informations:
+        """Those of all data."""
+        return _informations(self._criterion, self._chart, self.par)
+
+    @cached_property
+    def third(self) -> Array:
+        """The derivatives ``dE / dpsi_k`` of all data, (m + 1, m + 1, m + 1), k first."""
+        m, in_x = len(self.par), []
+        for i in range(m):
+            shift = np.zeros(m)
+            shift[i] = SHIFT * max(abs(self.par[i]), NEARLY_ZERO)
+            after, before = (
+                _informations(self._criterion, self._chart, self.par + s) for s in (shift, -shift)
+            )
+            in_x.append((after.expected - before.expected) / (2 * shift[i]))
+        in_x.append(-2 * self.whole.expected)  # E is of degree -2
+        slope = self._chart.slope(np.append(self.par, 0.0))
+        return np.tensordot(np.linalg.inv(slope).T, np.array(in_x), 1)
+
+    def end(self, gradient: Array) -> Array:
+        """The parameters after a step by this gradient of other data and the curvature of all, (m,)."""
+        x = np.append(self.par, 0.0)
+        g = np.linalg.solve(self._chart.slope(x).T, np.append(gradient, 0.0))
+        step = _step(g, self.whole.observed, self.whole.expected)
+        return self._at(x, step, self.whole.expected)
+
+    def end_of(self, criterion: ProfiledDeviance) -> Array:
+        """The parameters after a step for the data of another criterion, by its own Hessian."""
+        here, all_data = _informations(criterion, self._chart, self.par), self.whole
+        # 1) what all data see beyond what is expected, and what the others expect
+        first = _step(here.gradient, all_data.observed - all_data.expected + here.expected, here.expected)
+        # 2) what the others see, with what their own step changes of it
+        R = _taking(all_data.expected, here.expected)
+        curvature = here.observed + R.T @ np.tensordot(first, self.third, 1) @ R
+        if _least(curvature, here.expected) < LEAST:
+            curvature = all_data.observed - all_data.expected + here.expected
+        step = _step(here.gradient, curvature, here.expected)
+        # 3) the gradient at its end tells what is left, with the same curvature
+        x = self._chart.nearest(np.append(self.par, 0.0), step, here.expected)
+        x[:-1] = off_limits(criterion.parameters, x[:-1])
+        with criterion.system.threads():
+            compiled = criterion.kernel()
+            compiled.value(self.par)
+            before = compiled.pwrss
+            left = np.append(compiled.gradient(x[:-1]), 0.0)
+            x[-1] = np.log(compiled.pwrss / before)
+        left = np.linalg.solve(self._chart.slope(x).T, left)
+        return self._at(x, _step(left, curvature, here.expected), here.expected)
+
+    def _at(self, x: Array, step: Array, metric: Array) -> Array:
+        par = self._chart.nearest(x, step, metric)[:-1]
+        return self._criterion.parameters.at_limit(par, ZERO)
 
 
-class _Maps:
-    """All parameters as a function of those that are stepped in."""
-
-    def __init__(self, maps: list[_Map], slices: Sequence[slice]) -> None:
-        self.maps, self.slices = maps, slices
-
-    def newton(self, gradient: Array, hessian: Array) -> Array:
-        """``-H^-1 g`` along the directions in which the criterion curves upwards."""
-        J = _block_diagonal([one.J for one in self.maps])
-        pairs = zip(self.maps, self.slices, strict=True)
-        curved = [np.einsum("i,ijk->jk", gradient[at], one.second) for one, at in pairs]
-        curvature, vectors = np.linalg.eigh(J.T @ hessian @ J + _block_diagonal(curved))
-        seen = curvature > FLAT * np.abs(curvature).max()
-        return -vectors[:, seen] @ ((vectors[:, seen].T @ (J.T @ gradient)) / curvature[seen])
-
-    def at(self, step: Array) -> Array:
-        """The parameters there."""
-        return np.concatenate([one.at(step[at]) for one, at in zip(self.maps, self.slices, strict=True)])
+def off_limits(parameters: Parameters, par: Array) -> Array:
+    """The parameters, sizes at zero moved away from it."""
+    return np.where(parameters.even & (np.abs(par) < ZERO), NEARLY_ZERO, par)
 
 
-class _Map:
-    """Parameters of a block as a function of those that are stepped in."""
-
-    def __init__(self, par: Array, factor: Array | None, entries: list[tuple[int, int]]) -> None:
-        m = len(par)
-        self.par, self.factor, self.entries = par, factor, entries
-        self.J: Array = np.eye(m)
-        self.second: Array = np.zeros((m, m, m))
-        if factor is None:
-            return
-        rows, columns = np.array(entries).T
-        units = np.zeros((m, *factor.shape))
-        units[np.arange(m), rows, columns] = 1.0
-        moved = factor @ units
-        self.J = moved[:, rows, columns].T
-        twice = np.einsum("jab,kbc->jkac", moved, units)
-        self.second = ((twice + twice.transpose(1, 0, 2, 3)) / 2)[:, :, rows, columns].transpose(2, 0, 1)
-
-    @classmethod
-    def of(cls, structure: Any, par: Array) -> _Map:
-        factor = structure.factor(par) if structure.plain and len(par) else None
-        if factor is not None:
-            used = sorted({row for row, _ in structure.entries})
-            diagonal = np.abs(np.diagonal(factor))[used]
-            if not (diagonal > NEARLY_ZERO * np.abs(factor).max()).all():
-                factor = None
-        return cls(par, factor, list(structure.entries) if factor is not None else [])
-
-    def at(self, step: Array) -> Array:
-        if self.factor is None:
-            return self.par + step
-        from scipy.linalg import expm
-
-        longest = np.abs(step).max()
-        E = np.zeros(self.factor.shape)
-        rows, columns = np.array(self.entries).T
-        E[rows, columns] = step * min(1.0, LONGEST / longest) if longest else step
-        return (self.factor @ np.asarray(expm(E)))[rows, columns]
+def _units(expected: Array) -> Array:
+    return 1 / np.sqrt(np.maximum(np.diagonal(expected), np.finfo(float).tiny))
 
 
-def _block_diagonal(blocks: list[Array]) -> Array:
-    out = np.zeros((sum(len(b) for b in blocks),) * 2)
-    at = 0
-    for b in blocks:
-        out[at : at + len(b), at : at + len(b)] = b
-        at += len(b)
-    return out
+def _taking(a: Array, b: Array) -> Array:
+    """R with ``R' a R = b``, nearest to the identity in the metric of a; both positive definite."""
+    unit = _units(a)
+    value, vectors = np.linalg.eigh(a * np.outer(unit, unit))
+    value = np.maximum(value, FLAT * value[-1])
+    root = (np.sqrt(value) * vectors) @ vectors.T / unit
+    inverse = unit[:, None] * (vectors / np.sqrt(value)) @ vectors.T
+    value, vectors = np.linalg.eigh(inverse.T @ b @ inverse)
+    return inverse @ (np.sqrt(np.maximum(value, 0.0)) * vectors) @ vectors.T @ root
+
+
+def _least(curvature: Array, expected: Array) -> float:
+    unit = np.outer(_units(expected), _units(expected))
+    return float(np.linalg.eigvalsh(curvature * unit)[0] / np.linalg.eigvalsh(expected * unit)[-1])
+
+
+def _step(gradient: Array, curvature: Array, expected: Array) -> Array:
+    """``-C^-1 g`` along the directions in which something is seen."""
+    unit = _units(expected)
+    C = curvature if _least(curvature, expected) > 0 else expected
+    value, vectors = np.linalg.eigh(C * np.outer(unit, unit))
+    seen = value > FLAT * value[-1]
+    vectors = unit[:, None] * vectors[:, seen]
+    return -(vectors / value[seen]) @ (vectors.T @ gradient)
+
+
+def _informations(criterion: ProfiledDeviance, chart: VarianceChart, par: Array) -> Informations:
+    """At these parameters and the best sigma there.
+
+    The average information is the mean of the observed and the expected one, where V is linear.
+    """
+    df = float(criterion.df)
+    with criterion.system.threads():
+        hessian = criterion.hessian(par)
+        g, average, curvature, squares = criterion.mapped().pieces(par, df)
+    # 1) in x = (par, log sigma^2), V about a point where it is linear: y'P V_j P y are the `squares`
+    seen = hessian + np.outer(squares, squares) / df
+    last = np.array([[df]])
+    traces = (g + squares)[:, None]
+    expected = np.block([[2 * average - seen + curvature, traces], [traces.T, last]])
+    # 2) in the variances
+    x = np.append(par, 0.0)
+    inverse = np.linalg.inv(chart.slope(x))
+    gradient = inverse.T @ np.append(g, 0.0)
+    both = (squares - g)[:, None]
+    observed = np.block([[seen - chart.bend(x, gradient), both], [both.T, last]])
+    return Informations(gradient, inverse.T @ observed @ inverse, inverse.T @ expected @ inverse)

@@ -33,9 +33,11 @@ class Deletions(Fitted):
             of its levels. Without it, a row for each row used.
         method : {"fixed", "onestep", "refit"}
             "fixed": theta and sigma are those of the model, as in HLMdiag's `approx = TRUE`. "onestep": one
-            Newton step in theta from those of the model, with the exact gradient and Hessian of the criterion
-            of the other rows, and a second that corrects it; where less than one row in 200 leaves, one step
-            with the Hessian of all rows.
+            Newton step in theta, taken in the variances and covariances, with the exact gradient and Hessian
+            of the criterion of the other rows and what the step is expected to change of the Hessian; the
+            gradient at its end is followed with the same curvature. With balanced data it ends at the refit.
+            Where less than one row in 100 leaves, and with more than ten parameters, the Hessian is that of
+            all rows.
             "refit": the model is fitted again, from cross-products less those of the rows that leave.
         delete : optional
             Labels of levels, or (without `level`) of rows, that leave together: one row of the table. Rows

@@ -8,6 +8,7 @@ from interlace.model.fitted import Fitted
 from interlace.precision.df import DdfLike
 from interlace.refitting.profile import check_level
 from interlace.report import plots
+from interlace.report.envelope import quantile_picture
 
 
 class Plots:
@@ -45,13 +46,34 @@ class Plots:
         """Roots of absolute studentized residuals against the fitted values, with a smooth."""
         return plots.scale_location(self._fit, ax)
 
-    def qq(self, level: str | None = None, effect: str | None = None, *, ax: Any = None) -> Any:
-        """Normal quantiles of studentized residuals, or of a random effect of a grouping factor.
+    def qq(
+        self,
+        level: str | None = None,
+        effect: str | None = None,
+        *,
+        envelope: str | None = None,
+        n: int = 200,
+        seed: int | None = 1,
+        ax: Any = None,
+    ) -> Any:
+        """Normal quantiles of studentized residuals, or of a random effect of a grouping factor over the
+        standard deviation of its estimate; points outside the envelope stand out.
 
-        The envelope is the 95 % interval of each order statistic of a normal sample, which is what simulation
-        tends to; points outside it stand out.
+        Parameters
+        ----------
+        level, effect : str, optional
+            A grouping factor and one of its random effects (the first by default); residuals without.
+        envelope : {"simulated", "refit", "normal"}, optional
+            Where 95 % of each quantile lie. "simulated": among `n` responses that the model draws, with new
+            random effects, whose residuals and effects are taken at the fitted theta. "refit": the model is
+            fitted again to each. "normal": of independent normal values, without simulation. The default is
+            "simulated" for up to 20,000 rows, and "normal" for more.
+        n : int
+            Simulated responses.
+        seed : int, optional
+            Of these.
         """
-        return plots.quantile_picture(self._fit, level, effect, ax)
+        return quantile_picture(self._fit, level, effect, envelope, n, seed, ax)
 
     def ranef(self, level: str | None = None, *, interval: float = 0.95, ax: Any = None) -> Any:
         """Random effects, sorted, with intervals (a caterpillar plot); a panel for each effect."""

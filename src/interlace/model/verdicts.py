@@ -47,8 +47,10 @@ class Verdicts(Fitted):
             the same way (Mundlak's test). "autocorrelation": neighbours within
             levels, of residuals by Cholesky factor in the order.
             "random part": a standard deviation that is zero, or less than twice its standard error.
-            "collinearity": generalised variance inflation above 10. "uniformity", "dispersion", "outliers",
-            "quantiles": DHARMa's tests on `quantile_residuals(kind="rotated")` and on new responses.
+            "collinearity": generalised variance inflation above 10. "uniformity", "dispersion", "outliers":
+            DHARMa's tests on `quantile_residuals(kind="rotated")` and on new responses. "quantiles":
+            quarters of the rotated residuals by tenths of the prediction, a chi-square test with
+            ``3 (groups - 1)`` degrees of freedom (groups of 40 rows at least).
             "posterior predictive": skewness and kurtosis of the response among those of new ones.
             "reliability": one less the mean conditional variance of a random effect over its variance.
 

@@ -12,7 +12,7 @@ from interlace.arrays import Array, Index
 from interlace.estimation.fit import Fit
 from interlace.options import word
 from interlace.prediction.ranef import blocks_by_group
-from interlace.refitting.deleted import METHODS, Deleted, method_of, resolved, variance_names, variances
+from interlace.refitting.deleted import METHODS, Deleted, solved, variance_names, variances
 from interlace.refitting.influence import SAID
 from interlace.refitting.left_out import Cases, cases, without_each
 from interlace.tables.table import Table
@@ -55,7 +55,7 @@ def case_delete(
 ) -> CaseDeletion:
     """See `LinearMixedModel.case_delete`."""
     method, chosen = word("method", method, METHODS), cases(fit, level, delete)
-    without = resolved(fit) if method == "fixed" else method_of(fit, method)
+    without = solved(fit, method)
 
     def kept(rows: Index) -> tuple[Deleted, dict[str, pd.DataFrame]]:
         found = without(rows)
@@ -74,7 +74,7 @@ def _gathered(
     beta = np.full((len(found), len(names)), np.nan)
     for row, (one, _) in zip(beta, found, strict=True):
         row[list(one.kept)] = one.beta
-    variance = np.array([variances(_solution(one), one.scale) for one, _ in found])
+    variance = np.array([variances(fit, one.factors, one.scale) for one, _ in found])
     vcov = {}
     for label, (one, _) in zip(labels, found, strict=True):
         told = [names[j] for j in one.kept]

@@ -1,4 +1,4 @@
-"""The model without some rows: theta held, one Newton step in theta, or fitted again."""
+"""The model without some rows: theta held, one step in theta, or fitted again."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ import numpy as np
 from interlace.arrays import Array, Index
 from interlace.errors import ModelError
 from interlace.estimation.fit import Fit
-from interlace.estimation.one_step import one_step
+from interlace.estimation.one_step import OneStep
 from interlace.estimation.optimize import minimise_again
 from interlace.estimation.penalized import EXACT_FIT, Solution
 from interlace.kernel import NotPositiveDefiniteError
-from interlace.refitting.deletion import products_without
+from interlace.refitting.deletion import products_without, some_rows
+from interlace.refitting.small_slopes import SmallSlopes
 from interlace.refitting.small_solves import SmallSolves
 
 METHODS = ("fixed", "onestep", "refit")
-# If less than one row in so many leaves, the Hessian of all rows stands for that of the others.
-SHARE = 200
+# If less than one row in so many leaves, or with more parameters than the second number, the information of
+# all rows stands for that of the others.
+SHARE, MANY = 100, 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +38,12 @@ class Deleted:
         Of these.
     scale : float
         sigma^2: that of the model where theta is held.
+    factors : tuple of ndarray, (k, k)
+        Relative covariance factors.
     solution : Solution or None
-        None where theta is held and small solves were enough.
+        None where small solves were enough.
+    whole : Solution or None
+        That of all rows with these factors, where it is known.
     converged : bool
     """
 
@@ -45,7 +51,9 @@ class Deleted:
     beta: Array
     vcov: Array
     scale: float
+    factors: tuple[Array, ...]
     solution: Solution | None
+    whole: Solution | None
     converged: bool
 
 
@@ -57,14 +65,31 @@ def method_of(fit: Fit, method: str) -> Without:
     return {"fixed": _held, "onestep": _stepped, "refit": _refitted}[method](fit)
 
 
+def solved(fit: Fit, method: str) -> Without:
+    """The same with the random effects: `Deleted.solution` is known."""
+    without, design = method_of(fit, method), fit.design.selected(fit.kept)
+    if method == "fixed":
+        return resolved(fit)
+
+    def known(rows: Index) -> Deleted:
+        found = without(rows)
+        if found.solution is not None:
+            return found
+        A, _ = products_without(fit.A, design, rows)
+        return replace(found, solution=Solution.at(fit.criterion.system.with_products(A), found.factors))
+
+    return known
+
+
 def resolved(fit: Fit) -> Without:
     """Theta held, by a factorisation for each set of rows: with the random effects."""
-    design = fit.design.selected(fit.kept)
+    design, factors = fit.design.selected(fit.kept), fit.solution.factors
 
     def without(rows: Index) -> Deleted:
         A, kept = products_without(fit.A, design, rows)
-        solution = Solution.at(fit.criterion.system.with_products(A), fit.solution.factors)
-        return Deleted(kept, solution.beta, fit.scale * solution.unscaled_vcov, fit.scale, solution, True)
+        solution = Solution.at(fit.criterion.system.with_products(A), factors)
+        vcov = fit.scale * solution.unscaled_vcov
+        return Deleted(kept, solution.beta, vcov, fit.scale, factors, solution, fit.solution, True)
 
     return without
 
@@ -76,24 +101,51 @@ def _held(fit: Fit) -> Without:
         found = small.without(rows) if small.is_cheaper(rows) else None
         if found is None:
             return whole(rows)
-        return Deleted(tuple(range(len(fit.kept))), *found, fit.scale, None, True)
+        beta, C, _ = found
+        all_of_it = tuple(range(len(fit.kept)))
+        return Deleted(
+            all_of_it, beta, fit.scale * C, fit.scale, fit.solution.factors, None, fit.solution, True
+        )
 
     return without
 
 
 def _stepped(fit: Fit) -> Without:
-    design = fit.design.selected(fit.kept)
+    """By the curvature of all rows where few leave, else by that of the others."""
+    design, steps = fit.design.selected(fit.kept), OneStep(fit.criterion, fit.optimum.par)
+    small = _stepped_small(fit, steps)
 
     def without(rows: Index) -> Deleted:
+        few = SHARE * len(rows) <= fit.A.n or fit.criterion.n_par > MANY
+        found = small(rows) if few else None
+        if found is not None:
+            return found
         A, kept = products_without(fit.A, design, rows)
         criterion = replace(fit.criterion, system=fit.criterion.system.with_products(A))
-        par = fit.optimum.par
         with _said():
-            if SHARE * len(rows) > fit.A.n:
-                par = one_step(criterion, one_step(criterion, par))
-            else:
-                par = one_step(criterion, par, fit.optimum.hessian)
+            par = steps.end(criterion.gradient(steps.par)) if few else steps.end_of(criterion)
         return _at(fit, kept, criterion.solution(par), True)
+
+    return without
+
+
+def _stepped_small(fit: Fit, steps: OneStep) -> Callable[[Index], Deleted | None]:
+    """Without a factorisation of the other rows; None where that is no gain, or they hardly tell beta."""
+    design, system = fit.design.selected(fit.kept), fit.criterion.system
+    slopes = SmallSlopes.of(replace(fit, solution=fit.criterion.solution(steps.par)), steps.par)
+
+    def without(rows: Index) -> Deleted | None:
+        gradient = slopes.without(rows) if slopes.is_cheaper(rows) else None
+        if gradient is None:
+            return None
+        whole = Solution.at(system, fit.criterion.parameters.factors(steps.end(gradient)))
+        own = SmallSolves.of(replace(fit, solution=whole), some_rows(design, rows))
+        found = own.without(np.arange(len(rows)))
+        if found is None:
+            return None
+        beta, C, pwrss = found
+        scale, told = pwrss / (fit.criterion.df - len(rows)), tuple(range(len(fit.kept)))
+        return Deleted(told, beta, scale * C, scale, whole.factors, None, whole, True)
 
     return without
 
@@ -134,7 +186,8 @@ def _at(fit: Fit, kept: tuple[int, ...], solution: Solution, converged: bool) ->
     if df < 1 or solution.pwrss <= EXACT_FIT * A.products.yy:
         raise ModelError(_EXACT)
     scale = solution.pwrss / df
-    return Deleted(kept, solution.beta, scale * solution.unscaled_vcov, scale, solution, converged)
+    vcov = scale * solution.unscaled_vcov
+    return Deleted(kept, solution.beta, vcov, scale, solution.factors, solution, None, converged)
 
 
 def displacement(fit: Fit, one: Deleted) -> float:
@@ -142,9 +195,9 @@ def displacement(fit: Fit, one: Deleted) -> float:
 
     Of a fit by REML the restricted likelihood, which does not depend on beta. NaN if not all are known.
     """
-    if one.solution is None or (not fit.reml and len(one.kept) < len(fit.kept)):
+    if not fit.reml and len(one.kept) < len(fit.kept):
         return np.nan
-    whole = Solution.at(fit.criterion.system, one.solution.factors)
+    whole = one.whole or Solution.at(fit.criterion.system, one.factors)
     n, misfit = fit.A.n, whole.pwrss
     value = whole.ldL2 - fit.A.products.sum_log_w
     if fit.reml:
@@ -156,11 +209,11 @@ def displacement(fit: Fit, one: Deleted) -> float:
     return value + n * log(2 * pi * one.scale) + misfit / one.scale - fit.optimum.value
 
 
-def variances(solution: Solution, scale: float) -> Array:
+def variances(fit: Fit, factors: tuple[Array, ...], scale: float) -> Array:
     """sigma^2, then variances and covariances of the random effects, lower triangles by column."""
     out = [scale]
-    for i in solution.system.A.layout.theta_order:
-        S = scale * solution.factors[i] @ solution.factors[i].T
+    for i in fit.layout.theta_order:
+        S = scale * factors[i] @ factors[i].T
         out += [S[row, col] for col in range(len(S)) for row in range(col, len(S))]
     return np.array(out)
 

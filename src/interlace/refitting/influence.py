@@ -30,7 +30,7 @@ from interlace.text import listed
 MEASURES = ("cooksd", "mdffits", "covtrace", "covratio")
 SAID = {
     "fixed": "theta and sigma are those of the model",
-    "onestep": "Newton steps in theta without {}",
+    "onestep": "one step in theta without {}",
     "refit": "the model is fitted again without {}",
 }
 
@@ -94,7 +94,7 @@ class Deletions:
         if self.method == "fixed":
             return {}
         fit = self.fit
-        whole = variances(fit.solution, fit.scale)
+        whole = variances(fit, fit.solution.factors, fit.scale)
         changed = np.array([one.variances for one in self.found])
         share = np.full(changed.shape, np.nan)
         np.divide(changed, whole, out=share, where=whole != 0)
@@ -196,7 +196,7 @@ def of_rows(fit: Fit, wanted: Index) -> dict[str, Array]:
     q[there] = np.einsum("pn,pn->n", half, half)[there] / left[there]
     cook = np.full(len(left), np.nan)
     if wanted.size:  # no coefficients have no distance
-        cook[there] = q[there] * small.e[there] ** 2 / left[there] / wanted.size
+        cook[there] = q[there] * (small.e[there] / fit.sigma) ** 2 / left[there] / wanted.size
     return {"cooksd": cook, "mdffits": cook / (1 + q), "covtrace": q, "covratio": 1 + q}
 
 
@@ -216,13 +216,13 @@ def _found(fit: Fit, one: Deleted, wanted: Index) -> Found:
     beta, se = np.full(len(fit.names), np.nan), np.full(len(fit.names), np.nan)
     kept = list(one.kept)
     beta[kept], se[kept] = one.beta, np.sqrt(np.diagonal(one.vcov))
-    held = one.solution is None or one.scale == fit.scale
+    held = one.whole is fit.solution
     return Found(
         one.kept,
         beta,
         se,
         measured(fit, one, wanted),
-        None if one.solution is None else variances(one.solution, one.scale),
+        None if held else variances(fit, one.factors, one.scale),
         np.nan if held else displacement(fit, one),
         one.converged,
     )
@@ -291,7 +291,7 @@ def _rows_held(fit: Fit, chosen: Cases) -> tuple[Deletions, Array, Array, Array]
     change, small, left, there = _of_each_row(fit)
     step = np.full(len(left), np.nan)
     step[there] = 1 / left[there]
-    beta = fit.solution.beta - fit.sigma * change * (small.e * step)[:, None]
+    beta = fit.solution.beta - change * (small.e * step)[:, None]
     variance = fit.scale * (np.diagonal(fit.solution.unscaled_vcov) + change**2 * step[:, None])
     return Deletions(fit, chosen, "fixed", []), beta, np.sqrt(variance), _dffits(fit, beta)
 

@@ -22,11 +22,10 @@ from interlace.prediction.residuals import RESIDUAL_KINDS, fitted, residuals
 from interlace.refitting.influence import MEASURES, influence
 from interlace.refitting.left_out import row_labels
 from interlace.report.added import numbers
-from interlace.report.checking import standardized_modes
+from interlace.report.envelope import quantile_picture
 from interlace.text import did_you_mean, listed
 
 BINS, SPAN, GRID_POINTS = 300, 0.6, 60
-QUANTILES = 600
 
 
 def smooth(x: Array, y: Array) -> tuple[Array, Array] | None:
@@ -97,56 +96,6 @@ def scale_location(fit: Fit, ax: Any) -> Any:
     f, r = f[known], r[known]
     labels = ("fitted value", "root of |studentized residual|")
     return clouds.cloud_plot(ax, f, r, smooth=smooth(f, r), labels=labels, zero=False, words="")
-
-
-def quantile_picture(fit: Fit, level: str | None, effect: str | None, ax: Any) -> Any:
-    """Quantiles of residuals or of random effects, with an envelope."""
-    if level is None:
-        z, what = residuals(fit, kind="studentized"), "studentized residual"
-    else:
-        i, j, name = effect_of(fit, level, effect)
-        blocks = blocks_by_group(fit)[fit.encoding.random[i].group]
-        z, what = (
-            standardized_modes(fit, blocks)[0][:, j],
-            f"{name}|{fit.encoding.random[i].group}, standardized",
-        )
-    z = np.sort(z[np.isfinite(z)])
-    if len(z) < 3:
-        raise DataError(f"{what}: fewer than three values have a variance, too few for quantiles")
-    from scipy import special  # slow to import
-
-    n = len(z)
-    chosen = (
-        np.arange(n)
-        if n <= QUANTILES
-        else np.unique(
-            np.round(
-                np.concatenate(
-                    [np.arange(50), np.linspace(50, n - 51, QUANTILES - 100), np.arange(n - 50, n)]
-                )
-            ).astype(int)
-        )
-    )
-    theory = special.ndtri((chosen + 0.5) / n)
-    # order statistics of uniform variates are beta: what a simulated envelope tends to
-    low, high = (special.ndtri(special.betaincinv(chosen + 1.0, n - chosen, p)) for p in (0.025, 0.975))
-    words = "95 % envelope of each quantile of a normal sample"
-    words += f"; {len(chosen)} of {n:,} shown" if len(chosen) < n else ""
-    return clouds.quantile_plot(
-        ax, theory, z[chosen], low, high, labels=("normal quantile", what), words=words
-    )
-
-
-def effect_of(fit: Fit, level: str, effect: str | None) -> tuple[int, int, str]:
-    """The first term on a grouping factor, the place of an effect among those of the factor, and its name."""
-    i = block_of(fit, level)
-    blocks = blocks_by_group(fit)[fit.encoding.random[i].group]
-    names = [name for b in blocks for name in fit.encoding.random[b].columns]
-    if effect is None:
-        return i, 0, names[0]
-    if effect not in names:
-        raise DataError(f"effect={shown(effect)}: choose a random effect of '{level}': {', '.join(names)}")
-    return i, names.index(effect), effect
 
 
 def caterpillar(fit: Fit, level: str | None, interval: float, ax: Any) -> Any:
@@ -318,10 +267,10 @@ def sheet(fit: Fit, ax: Any) -> Any:
     group = next(iter(blocks_by_group(fit)))
     residual_plot(fit, None, "standardized", every[0])
     scale_location(fit, every[1])
-    quantile_picture(fit, None, None, every[2])
+    quantile_picture(fit, None, None, "normal", 0, None, every[2])
     levels = len(fit.encoding.random[block_of(fit, group)].levels)
     try:
-        quantile_picture(fit, group, None, every[3])
+        quantile_picture(fit, group, None, "normal", 0, None, every[3])
     except DataError:
         every[3].set_title("the random effects have no variance", fontsize=8.5, loc="left")
     if levels > 1:

@@ -74,7 +74,12 @@ class Simulated:
         return float(beyond), float(stats.binomtest(beyond, len(self.y), share).pvalue)
 
     def quantiles(self, predicted: Array, groups: int = 10) -> tuple[float, float]:
-        """Do the places depend on the prediction? Chi-square of quarters of places by tenths of it."""
+        """Do the places depend on the prediction? Chi-square of a table, and its p-value.
+
+        Rows are cut by the prediction into groups of equal size, ten or as many as have 40 rows each, and by
+        their places at the quartiles. Where the places are independent of the prediction the statistic has
+        ``3 (groups - 1)`` degrees of freedom. DHARMa has quantile regressions with splines instead.
+        """
         from scipy import stats
 
         n = len(predicted)
