@@ -1,7 +1,7 @@
 """Draw the pictures that the pages show: `python docs/pictures.py`, from the code that stands above each.
 
-A line `![words](pictures/NAME.svg)` below a block of Python shows the figure that the block has drawn last. The
-files are the same however often they are written by one version of matplotlib.
+A line `![words](pictures/NAME.svg)` below a block of Python shows the figure that the block has drawn last.
+The files are the same however often one version of matplotlib writes them.
 """
 
 from __future__ import annotations

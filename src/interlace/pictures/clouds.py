@@ -12,6 +12,7 @@ from interlace.pictures.canvas import COLOURS, GRID, INK, SOFT, axes, caption, t
 
 POINTS = 5_000  # more are shown as bins
 LABELS = 60  # more rows have no labels
+SMALLEST_LETTERS = 5.5  # points
 FEW, MANY_DOTS = 300, 1_000
 BLUE, ORANGE = COLOURS[0], COLOURS[1]
 
@@ -101,9 +102,9 @@ def sorted_plot(
 def outlier_plot(
     ax: Any, values: Array, names: Sequence[str], cut: float, *, x: str, y: str, words: str, most: int = 8
 ) -> Any:
-    """Sorted values with a cut-off, the largest beyond it labelled."""
+    """Sorted values with a cut-off; labels of all where they are few, else of the largest beyond it."""
     n = len(values)
-    ax = axes(ax, 6.2, 4.4)
+    ax = axes(ax, 6.2, max(3.0, 1.2 + 0.2 * n) if n <= LABELS else 4.4)
     order = np.argsort(values, kind="stable")
     at, shown = np.arange(n), values[order]
     beyond = shown > cut
@@ -111,14 +112,27 @@ def outlier_plot(
     ax.plot(shown[~beyond], at[~beyond], "o", color=BLUE, markersize=size, markeredgewidth=0, alpha=0.8)
     ax.plot(shown[beyond], at[beyond], "D", color=ORANGE, markersize=size, markeredgewidth=0)
     ax.axvline(cut, color=SOFT, linewidth=1.0, linestyle="--")
-    marked = np.flatnonzero(beyond)[-most:]
-    room, place, width = max(n / 20, 1.0), np.inf, float(shown[-1]) or 1.0
+    if n <= LABELS:
+        _rows(ax, [names[i] for i in order])
+        _finish(ax, (x, f"{y} (sorted)"), "x", words)
+        return ax
+    _marked(ax, shown, np.flatnonzero(beyond)[-most:], [str(names[i]) for i in order])
+    ax.set_yticks([])
+    ax.set_ylim(-0.03 * n - 0.5, 1.04 * n)
+    more = f"; {int(beyond.sum()) - most} more beyond it" if beyond.sum() > most else ""
+    _finish(ax, (x, f"{y} ({n:,}, sorted)"), "x", f"{words}{more}")
+    return ax
+
+
+def _marked(ax: Any, shown: Array, marked: Array, names: Sequence[str]) -> None:
+    """Names beside the points that are marked, below each other with room between them."""
+    n, place, width = len(shown), np.inf, float(shown[-1]) or 1.0
     for i in marked[::-1]:
-        place = min(float(at[i]), place - room)
+        place = min(float(i), place - max(n / 20, 1.0))
         inside = shown[i] > 0.8 * width
         ax.annotate(
-            str(names[order[i]]),
-            (shown[i], at[i]),
+            names[i],
+            (shown[i], i),
             xytext=(shown[i] + (-0.02 if inside else 0.03) * width, place),
             ha="right" if inside else "left",
             va="center",
@@ -126,11 +140,6 @@ def outlier_plot(
             color=INK,
             arrowprops={"arrowstyle": "-", "color": SOFT, "linewidth": 0.5, "shrinkA": 0, "shrinkB": 3},
         )
-    ax.set_yticks([])
-    ax.set_ylim(-0.03 * n - 0.5, 1.04 * n)
-    more = f"; {int(beyond.sum()) - most} more beyond it" if beyond.sum() > most else ""
-    _finish(ax, (x, f"{y} ({n:,}, sorted)"), "x", f"{words}{more}")
-    return ax
 
 
 def box_plot(ax: Any, groups: Sequence[Array], names: Sequence[str], *, x: str, y: str, words: str) -> Any:
@@ -213,9 +222,12 @@ def ellipse_plot(
 
 
 def _rows(ax: Any, names: Sequence[str]) -> None:
+    """Names of the rows, where there is room for letters that can be read."""
     n = len(names)
-    if n <= LABELS:
-        ax.set_yticks(range(n), list(names), fontsize=9 if n <= 24 else 7)
+    room = 72 * ax.figure.get_figheight() * ax.get_position().height / max(n, 1)
+    size = min(9.0, 0.9 * room)
+    if n <= LABELS and size >= SMALLEST_LETTERS:
+        ax.set_yticks(range(n), list(names), fontsize=size)
     else:
         ax.set_yticks([])
     ax.set_ylim(-0.02 * n - 0.6, 1.02 * n - 0.4)
