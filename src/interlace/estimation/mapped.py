@@ -102,6 +102,13 @@ class MappedDeviance:
         squares = 2 * self.pulled_back(par, misfit) / scale
         return self.pulled_back(par, slopes), average, self._curvature(par, slopes), squares
 
+    def factors(self, par: Array) -> list[Array]:
+        """The factors that slopes are taken in, (k, k) per grouping factor of the kernel."""
+        out = [np.zeros((k, k)) for k in self._parameters.layout.k]
+        for _, B, _, T, place in self._blocks(np.asarray(par, dtype=np.float64)):
+            out[place.group][place.columns, place.columns] = B @ T
+        return out
+
     def apart(self, par: Array) -> tuple[list[Array], list[Array]]:
         """Slopes of ldL2 (+ ldRX2) and of pwrss in the factors, (k, k) per grouping factor of the kernel."""
         self.value(par)

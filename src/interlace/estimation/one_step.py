@@ -20,11 +20,11 @@ from interlace.estimation.deviance import ProfiledDeviance
 from interlace.estimation.parameters import Parameters
 from interlace.estimation.variance_chart import VarianceChart
 
-# Of a curvature over what is expected: directions below it are not stepped along, and where any is below the
-# second the step is by the simpler of two curvatures.
-FLAT, LEAST = 1e-7, 0.05
+# Directions with less curvature than this share of the largest are not stepped along; where a curvature is in
+# some direction less than the second of what is expected, a simpler one is taken.
+FLAT, LEAST = 1e-7, 0.2
 # A size at zero is moved here first: at zero the criterion has no slope in it.
-NEARLY_ZERO = 0.05
+NEARLY_ZERO = 0.01
 # Where a step ends, a size below this is one of zero.
 ZERO = 1e-4
 # Of central differences of the expected Hessian, in proportion to a parameter.
@@ -79,22 +79,24 @@ class OneStep:
         """The parameters after a step by this gradient of other data and the curvature of all, (m,)."""
         x = np.append(self.par, 0.0)
         g = np.linalg.solve(self._chart.slope(x).T, np.append(gradient, 0.0))
-        step = _step(g, self.whole.observed, self.whole.expected)
-        return self._at(x, step, self.whole.expected)
+        curvature = _upward(self.whole.observed, self.whole.expected)
+        return self._limited(self._chart.nearest(x, _step(g, curvature), curvature))
 
     def end_of(self, criterion: ProfiledDeviance) -> Array:
         """The parameters after a step for the data of another criterion, by its own Hessian."""
         here, all_data = _informations(criterion, self._chart, self.par), self.whole
         # 1) what all data see beyond what is expected, and what the others expect
-        first = _step(here.gradient, all_data.observed - all_data.expected + here.expected, here.expected)
+        expected = here.expected
+        simple = _upward(all_data.observed - all_data.expected + expected, expected)
         # 2) what the others see, with what their own step changes of it
-        R = _taking(all_data.expected, here.expected)
-        curvature = here.observed + R.T @ np.tensordot(first, self.third, 1) @ R
-        if _least(curvature, here.expected) < LEAST:
-            curvature = all_data.observed - all_data.expected + here.expected
-        step = _step(here.gradient, curvature, here.expected)
+        R = _taking(all_data.expected, expected)
+        third = R.T @ np.tensordot(_step(here.gradient, simple), self.third, 1) @ R
+        curvature = here.observed + third
+        if _least(curvature, expected) < LEAST:
+            curvature = simple
+        start = np.append(self.par, 0.0)
+        x = self._chart.nearest(start, _step(here.gradient, curvature), curvature)
         # 3) the gradient at its end tells what is left, with the same curvature
-        x = self._chart.nearest(np.append(self.par, 0.0), step, here.expected)
         x[:-1] = off_limits(criterion.parameters, x[:-1])
         with criterion.system.threads():
             compiled = criterion.kernel()
@@ -103,11 +105,10 @@ class OneStep:
             left = np.append(compiled.gradient(x[:-1]), 0.0)
             x[-1] = np.log(compiled.pwrss / before)
         left = np.linalg.solve(self._chart.slope(x).T, left)
-        return self._at(x, _step(left, curvature, here.expected), here.expected)
+        return self._limited(self._chart.nearest(x, _step(left, curvature), curvature))
 
-    def _at(self, x: Array, step: Array, metric: Array) -> Array:
-        par = self._chart.nearest(x, step, metric)[:-1]
-        return self._criterion.parameters.at_limit(par, ZERO)
+    def _limited(self, x: Array) -> Array:
+        return self._criterion.parameters.at_limit(x[:-1], ZERO)
 
 
 def off_limits(parameters: Parameters, par: Array) -> Array:
@@ -131,15 +132,22 @@ def _taking(a: Array, b: Array) -> Array:
 
 
 def _least(curvature: Array, expected: Array) -> float:
-    unit = np.outer(_units(expected), _units(expected))
-    return float(np.linalg.eigvalsh(curvature * unit)[0] / np.linalg.eigvalsh(expected * unit)[-1])
-
-
-def _step(gradient: Array, curvature: Array, expected: Array) -> Array:
-    """``-C^-1 g`` along the directions in which something is seen."""
+    """The least curvature in any direction over what is expected there."""
     unit = _units(expected)
-    C = curvature if _least(curvature, expected) > 0 else expected
-    value, vectors = np.linalg.eigh(C * np.outer(unit, unit))
+    value, vectors = np.linalg.eigh(expected * np.outer(unit, unit))
+    root = unit[:, None] * vectors / np.sqrt(np.maximum(value, FLAT * value[-1]))
+    return float(np.linalg.eigvalsh(root.T @ curvature @ root)[0])
+
+
+def _upward(curvature: Array, expected: Array) -> Array:
+    """The curvature, or where it is not upward in all directions what is expected."""
+    return curvature if _least(curvature, expected) > LEAST / 10 else expected
+
+
+def _step(gradient: Array, curvature: Array) -> Array:
+    """``-C^-1 g`` along the directions in which something is seen."""
+    unit = _units(curvature)
+    value, vectors = np.linalg.eigh(curvature * np.outer(unit, unit))
     seen = value > FLAT * value[-1]
     vectors = unit[:, None] * vectors[:, seen]
     return -(vectors / value[seen]) @ (vectors.T @ gradient)

@@ -36,8 +36,8 @@ class Deletions(Fitted):
             Newton step in theta, taken in the variances and covariances, with the exact gradient and Hessian
             of the criterion of the other rows and what the step is expected to change of the Hessian; the
             gradient at its end is followed with the same curvature. With balanced data it ends at the refit.
-            Where less than one row in 100 leaves, and with more than ten parameters, the Hessian is that of
-            all rows.
+            Where less than one row in 100 and one level in 200 leave, and with more than ten parameters, the
+            Hessian is that of all rows, and nothing follows.
             "refit": the model is fitted again, from cross-products less those of the rows that leave.
         delete : optional
             Labels of levels, or (without `level`) of rows, that leave together: one row of the table. Rows

@@ -10,6 +10,7 @@ from math import log, pi
 import numpy as np
 
 from interlace.arrays import Array, Index
+from interlace.design.design import Design
 from interlace.errors import ModelError
 from interlace.estimation.fit import Fit
 from interlace.estimation.one_step import OneStep
@@ -21,9 +22,9 @@ from interlace.refitting.small_slopes import SmallSlopes
 from interlace.refitting.small_solves import SmallSolves
 
 METHODS = ("fixed", "onestep", "refit")
-# If less than one row in so many leaves, or with more parameters than the second number, the information of
-# all rows stands for that of the others.
-SHARE, MANY = 100, 10
+# If less than one row in so many leaves, and less than one level in so many, or with more parameters than the
+# last number, the curvature of all rows stands for that of the others.
+ROWS, LEVELS, MANY = 100, 200, 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,7 @@ def _stepped(fit: Fit) -> Without:
     small = _stepped_small(fit, steps)
 
     def without(rows: Index) -> Deleted:
-        few = SHARE * len(rows) <= fit.A.n or fit.criterion.n_par > MANY
+        few = fit.criterion.n_par > MANY or _few_leave(design, rows)
         found = small(rows) if few else None
         if found is not None:
             return found
@@ -127,6 +128,16 @@ def _stepped(fit: Fit) -> Without:
         return _at(fit, kept, criterion.solution(par), True)
 
     return without
+
+
+def _few_leave(design: Design, rows: Index) -> bool:
+    """Of the rows, and of the levels of each grouping factor with all of their rows?"""
+    for part in design.random:
+        there = np.bincount(part.codes)
+        lost = (np.bincount(part.codes[rows], minlength=len(there)) == there) & (there > 0)
+        if LEVELS * int(lost.sum()) > len(there):
+            return False
+    return ROWS * len(rows) <= design.nrows
 
 
 def _stepped_small(fit: Fit, steps: OneStep) -> Callable[[Index], Deleted | None]:

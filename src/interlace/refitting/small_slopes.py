@@ -68,8 +68,8 @@ class SmallSlopes:
         inverse = np.linalg.inv(L).T
         of_logs = inverse if fit.reml else np.linalg.inv(np.linalg.cholesky(V)).T
         slopes = []
-        own = self.marginal
-        for F, e, mean, whole, logs in zip(factors, E, own.zvx, own.zvr, self.logs, strict=True):
+        own, there = self.marginal, self.mapped.factors(self.par)
+        for F, e, mean, whole, logs in zip(there, E, own.zvx, own.zvr, self.logs, strict=True):
             G = (e - mean @ x.T) @ inverse
             lost, left = G if fit.reml else e @ of_logs, whole - G @ t
             S = np.tensordot(lost, lost, ((0, 2), (0, 2))) + left.T @ left / scale
