@@ -121,7 +121,7 @@ def _held(m: Any, y: np.ndarray, level: str | None) -> np.ndarray:
     P = W - W @ X @ np.linalg.solve(X.T @ W @ X, X.T @ W)
     sigma = np.sqrt(y @ P @ y / 178)
     A = P if level is None else (G @ Z.T @ P)[::2]
-    spread = np.diagonal(P) if level is None else np.diagonal(G @ Z.T @ P @ Z @ G)[::2]
+    spread = np.diagonal(P) if level is None else np.diagonal(G @ Z.T @ W @ Z @ G)[::2]
     return np.sort(A @ y / np.sqrt(spread) / sigma)
 
 
