@@ -104,7 +104,7 @@ class MappedDeviance:
 
     def factors(self, par: Array) -> list[Array]:
         """The factors that slopes are taken in, (k, k) per grouping factor of the kernel."""
-        out = [np.zeros((k, k)) for k in self._parameters.layout.k]
+        out: list[Array] = [np.zeros((k, k)) for k in self._parameters.layout.k]
         for _, B, _, T, place in self._blocks(np.asarray(par, dtype=np.float64)):
             out[place.group][place.columns, place.columns] = B @ T
         return out
@@ -113,7 +113,9 @@ class MappedDeviance:
         """Slopes of ldL2 (+ ldRX2) and of pwrss in the factors, (k, k) per grouping factor of the kernel."""
         self.value(par)
         slopes, _, misfit = self._compiled.along([], self.pwrss)
-        logs = [np.asarray(g) + 2 * np.asarray(h) / self.pwrss for g, h in zip(slopes, misfit, strict=True)]
+        logs: list[Array] = [
+            np.asarray(g) + 2 * np.asarray(h) / self.pwrss for g, h in zip(slopes, misfit, strict=True)
+        ]
         return logs, [-2 * np.asarray(h) for h in misfit]
 
     @property

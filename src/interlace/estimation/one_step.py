@@ -91,7 +91,7 @@ class OneStep:
         # 2) what the others see, with what their own step changes of it
         R = _taking(all_data.expected, expected)
         third = R.T @ np.tensordot(_step(here.gradient, simple), self.third, 1) @ R
-        curvature = here.observed + third
+        curvature: Array = here.observed + third
         if _least(curvature, expected) < LEAST:
             curvature = simple
         start = np.append(self.par, 0.0)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from interlace.arrays import Array
+from interlace.arrays import Array, Index
 from interlace.pictures.canvas import COLOURS, GRID, INK, SOFT, axes, caption, tidy
 
 POINTS = 5_000  # more are shown as bins
@@ -124,7 +124,7 @@ def outlier_plot(
     return ax
 
 
-def _marked(ax: Any, shown: Array, marked: Array, names: Sequence[str]) -> None:
+def _marked(ax: Any, shown: Array, marked: Index, names: Sequence[str]) -> None:
     """Names beside the points that are marked, below each other with room between them."""
     n, place, width = len(shown), np.inf, float(shown[-1]) or 1.0
     for i in marked[::-1]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from interlace.arrays import Array, Index
 from interlace.estimation.capacity import check_room
@@ -78,7 +79,8 @@ def _alike(model: Spherical, e: Array, out: Array, order: Index, begins: Index, 
 
 def _component(model: Spherical, e: Array, rows: Index, columns: Index) -> Array:
     """One component, which has these columns of S."""
-    S, x, stay = model.S[rows][:, columns], e[rows], np.ones(len(columns), dtype=np.bool_)
+    S, x = model.S[rows][:, columns], e[rows]
+    stay: NDArray[np.bool_] = np.ones(len(columns), dtype=np.bool_)
     group = _leading(model, rows, columns)
     if group is not None:
         stay = ~model.columns_of(group)[columns]

@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from interlace.arrays import Array, Index
 from interlace.estimation.fit import Fit
@@ -86,7 +87,7 @@ class Spherical:
             values=tuple(values[rows] for values in self.values),
         )
 
-    def columns_of(self, group: str) -> Array:
+    def columns_of(self, group: str) -> NDArray[np.bool_]:
         """Which columns of S are effects of a grouping factor, (q,) of bool."""
         out = np.zeros(self.begins[-1], dtype=np.bool_)
         for name, (begin, end) in zip(self.groups, pairwise(self.begins), strict=True):

@@ -103,7 +103,7 @@ class SmallSolves:
         """``Z'W^(1/2)`` of some rows, (levels, k, rows) per grouping factor of the kernel."""
         layout, a = self.fit.A.layout, len(rows)
         root = None if self.rows["w"] is None else np.sqrt(self.rows["w"][rows])
-        out = []
+        out: list[Array] = []
         for f, (levels, k) in enumerate(zip(layout.levels, layout.k, strict=True)):
             z = self.rows["z"][f][rows] - self.rows["z_origin"][f]
             v = np.zeros((levels, k, a))

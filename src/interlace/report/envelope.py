@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from interlace.arrays import Array
+from interlace.arrays import Array, Index
 from interlace.design.rows import FrameRows
 from interlace.errors import DataError
 from interlace.estimation.fit import Fit
@@ -57,7 +57,7 @@ def quantile_picture(
     )
 
 
-def _thinned(n: int) -> Array:
+def _thinned(n: int) -> Index:
     """Places of the quantiles that are shown: all at the ends."""
     if n <= QUANTILES:
         return np.arange(n)
