@@ -132,7 +132,7 @@ def _within_levels(codes: Index, z: Array) -> Any:
     entries: list[tuple[Array, Index, Index]] = []
     for size in np.unique(sizes[sizes > 0]):
         begins, step = begin[:-1][sizes == size], max(1, int(ENTRIES // size**2))
-        lower = np.tril_indices(size)
+        lower = np.nonzero(np.arange(size)[:, None] >= np.arange(size))  # each row and those before it
         for first in range(0, len(begins), step):
             rows = order[begins[first : first + step, None] + np.arange(size)]
             L = np.linalg.cholesky(np.eye(size) + z[rows] @ z[rows].transpose(0, 2, 1))
