@@ -132,12 +132,12 @@ def _within_levels(codes: Index, z: Array) -> Any:
     entries: list[tuple[Array, Index, Index]] = []
     for size in np.unique(sizes[sizes > 0]):
         begins, step = begin[:-1][sizes == size], max(1, int(ENTRIES // size**2))
-        lower = np.nonzero(np.arange(size)[:, None] >= np.arange(size))  # each row and those before it
+        i, j = np.nonzero(np.arange(size)[:, None] >= np.arange(size))  # each row and those before it
         for first in range(0, len(begins), step):
             rows = order[begins[first : first + step, None] + np.arange(size)]
             L = np.linalg.cholesky(np.eye(size) + z[rows] @ z[rows].transpose(0, 2, 1))
             inverse = np.linalg.inv(L)
-            entries.append((inverse[:, *lower].ravel(), rows[:, lower[0]].ravel(), rows[:, lower[1]].ravel()))
+            entries.append((inverse[:, i, j].ravel(), rows[:, i].ravel(), rows[:, j].ravel()))
     value, row, col = (np.concatenate(part) for part in zip(*entries, strict=True))
     return sp.csr_array((value, (row, col)), shape=(len(codes), len(codes)))
 
