@@ -205,6 +205,6 @@ def test_standard_errors_that_are_rounding_error(y: float, floor: float) -> None
     found, one = sandwiches._floor(fit), np.ones((1, 1))
     assert found == pytest.approx(floor)
     for size, known in ((floor * 1.01, True), (floor * 0.99, False), (found, False)):
-        bound = Sandwich("CR0", np.ones(1), size**2 * one, one, size * one, found, None, "")  # type: ignore[arg-type]
+        bound = Sandwich("CR0", np.ones(1), size**2 * one, one, found, "", size * one, None)  # type: ignore[arg-type]
         assert np.isfinite(bound.se(one)[0]) == known
         assert np.isfinite(bound.wald(Hypothesis.of(one, one, np.ones(1)))) == known
