@@ -99,33 +99,69 @@ double energy(const Cholesky& l, double scale) { return l.ld_l2() + l.ld_rx2() +
 // Rows whose covariance is formed; the density of more than these takes a factorisation with them instead.
 constexpr index few = 512;
 
-// Log densities of units of rows that the model has not seen, but for constants.
-class UnitDensities {
+// log N of r given C scale, but for constants: -(log det C + r'C^-1 r / scale) / 2.
+double log_density(index m, std::vector<double> c, std::vector<double> r, double scale) {
+    if (!blas::potrf_lower(m, c.data(), m)) throw NotPositiveDefinite();
+    blas::trsm_lower('L', 'N', m, 1, c.data(), m, r.data(), m);
+    double log_det = 0;
+    for (index i = 0; i < m; ++i) log_det += 2.0 * std::log(c[i * m + i]);
+    return -0.5 * (log_det + small::dot(m, r.data(), r.data()) / scale);
+}
+
+// Rows of a fold that belong together, and their residuals times the roots of their weights.
+struct Unit {
+    std::vector<index> rows, places;  // among all rows, and among those that went
+    std::vector<double> residual;
+};
+
+std::vector<Unit> units_of(const Fold& fold, const Rows& gone, const std::vector<double>& residual) {
+    std::vector<Unit> out(fold.n_units);
+    for (index i = 0; i < fold.n; ++i) {
+        Unit& unit = out[fold.units[i]];
+        unit.rows.push_back(fold.rows[i]);
+        unit.places.push_back(i);
+        unit.residual.push_back(gone.w ? std::sqrt(gone.w[i]) * residual[i] : residual[i]);
+    }
+    return out;
+}
+
+// What a model says of rows that it has not seen.
+class Unseen {
   public:
-    UnitDensities(const WholeModel& whole, const CrossProducts& left, const Cholesky& l, double scale)
+    Unseen(const WholeModel& whole, const CrossProducts& left, const Cholesky& l, double scale)
         : whole_(whole), left_(left), l_(l), rows_(l), scale_(scale) {}
 
-    // of all rows that went, as one
-    double of_all() const { return compared(whole_.a); }
-
-    double of(const std::vector<index>& members, const std::vector<double>& residual) {
-        const SomeRows own(whole_.rows, members);
-        if (own.rows.n > few) {
-            const CrossProducts a = accumulate_on(left_.random->pattern, own.rows);
-            return compared(combine({left_, a}, {1.0, 1.0}, left_.n + a.n, left_.sum_log_w + a.sum_log_w));
+    void describe(const Rows& gone, const std::vector<Unit>& units, WithoutFold& out) {
+        const bool together = gone.n <= few;
+        std::vector<double> c;
+        if (together) {
+            c = rows_.covariance(gone);
+            for (index i = 0; i < gone.n; ++i) out.spread.push_back(c[i * gone.n + i] - 1.0);
+        } else {
+            out.spread = leverage(l_, JointInverse::of(l_), gone).overall;
         }
-        // log det C + r'W^1/2 C^-1 W^1/2 r / scale
-        const index m = own.rows.n;
-        std::vector<double> c = rows_.covariance(own.rows), r(m);
-        if (!blas::potrf_lower(m, c.data(), m)) throw NotPositiveDefinite();
-        for (index i = 0; i < m; ++i) r[i] = own.rows.w ? std::sqrt(own.w[i]) * residual[i] : residual[i];
-        blas::trsm_lower('L', 'N', m, 1, c.data(), m, r.data(), m);
-        double log_det = 0;
-        for (index i = 0; i < m; ++i) log_det += 2.0 * std::log(c[i * m + i]);
-        return -0.5 * (log_det + small::dot(m, r.data(), r.data()) / scale_);
+        for (const Unit& unit : units) {
+            if (unit.rows.size() < 2) out.log_ratio.push_back(0.0);  // the density of a row follows from its own numbers
+            else if (together) out.log_ratio.push_back(of_block(unit, c, gone.n));
+            else out.log_ratio.push_back(units.size() == 1 ? compared(whole_.a) : alone(unit));
+        }
     }
 
   private:
+    double of_block(const Unit& unit, const std::vector<double>& c, index n) const {
+        const index m = static_cast<index>(unit.places.size());
+        std::vector<double> own(m * m);
+        for (index i = 0; i < m; ++i)
+            for (index j = i; j < m; ++j) own[i * m + j] = c[unit.places[i] * n + unit.places[j]];
+        return log_density(m, std::move(own), unit.residual, scale_);
+    }
+    double alone(const Unit& unit) {
+        const SomeRows own(whole_.rows, unit.rows);
+        if (own.rows.n <= few) return log_density(own.rows.n, rows_.covariance(own.rows), unit.residual, scale_);
+        const CrossProducts a = accumulate_on(left_.random->pattern, own.rows);
+        return compared(combine({left_, a}, {1.0, 1.0}, left_.n + a.n, left_.sum_log_w + a.sum_log_w));
+    }
+    // by what the criterion loses with them
     double compared(const CrossProducts& with_them) const {
         Cholesky with(with_them, whole_.symbolic);
         with.factorize(l_.factors());
@@ -159,20 +195,7 @@ WithoutFold without_fold(const WholeModel& whole, const Fold& fold) {
     // 3) what it says of the rows that went
     const double df = static_cast<double>(left.n - (whole.kind == Criterion::reml ? left.fixed->p : 0)), scale = out.pwrss / df;
     out.residual = residuals(l, gone.rows);
-    out.spread = leverage(l, JointInverse::of(l), gone.rows).overall;
-    UnitDensities densities(whole, left, l, scale);
-    if (fold.n_units == 1) {
-        out.log_ratio.push_back(fold.n < 2 ? 0.0 : densities.of_all());
-        return out;
-    }
-    std::vector<std::vector<index>> members(fold.n_units);
-    std::vector<std::vector<double>> theirs_left(fold.n_units);
-    for (index i = 0; i < fold.n; ++i) {
-        members[fold.units[i]].push_back(fold.rows[i]);
-        theirs_left[fold.units[i]].push_back(out.residual[i]);
-    }
-    for (index u = 0; u < fold.n_units; ++u)  // the density of a row follows from its own numbers
-        out.log_ratio.push_back(members[u].size() < 2 ? 0.0 : densities.of(members[u], theirs_left[u]));
+    Unseen(whole, left, l, scale).describe(gone.rows, units_of(fold, gone.rows, out.residual), out);
     return out;
 }
 
