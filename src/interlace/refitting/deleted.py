@@ -101,7 +101,12 @@ def _held(fit: Fit) -> Without:
     def without(rows: Index) -> Deleted:
         found = small.without(rows) if small.is_cheaper(rows) else None
         if found is None:
-            return whole(rows)
+            try:
+                return whole(rows)
+            except ModelError:  # the others are fitted exactly: nothing is asked of their residuals
+                found = small.without(rows)
+                if found is None:
+                    raise
         beta, C, _ = found
         all_of_it = tuple(range(len(fit.kept)))
         return Deleted(
@@ -125,7 +130,8 @@ def _stepped(fit: Fit) -> Without:
         criterion = replace(fit.criterion, system=fit.criterion.system.with_products(A))
         with _said():
             par = steps.end(criterion.gradient(steps.par)) if few else steps.end_of(criterion)
-        return _at(fit, kept, criterion.solution(par), True)
+            solution = criterion.solution(par)
+        return _at(fit, kept, solution, True)
 
     return without
 
@@ -185,9 +191,7 @@ def _said() -> Iterator[None]:
     """A criterion that has no number is one of rows that are fitted exactly."""
     try:
         yield
-    except ModelError:
-        raise
-    except (NotPositiveDefiniteError, ValueError) as error:
+    except (ModelError, NotPositiveDefiniteError, ValueError) as error:
         raise ModelError(_EXACT) from error
 
 
