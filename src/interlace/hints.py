@@ -138,7 +138,7 @@ OPTIONS: dict[str, dict[str, str]] = {
     },
     "power": {
         **dict.fromkeys(("nsim", "n_sim", "nsims", "reps"), "write n="),
-        **dict.fromkeys(("along", "breaks"), "write n_groups={...}"),
+        **dict.fromkeys(("breaks",), "write n_groups={...}, or along= with values="),
         **dict.fromkeys(("within",), "write n_per_group={...}"),
         **dict.fromkeys(("effects", "fixef", "beta"), "write effect={...}"),
     },
