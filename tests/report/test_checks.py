@@ -18,7 +18,7 @@ from interlace import lmer
 from interlace.datasets import load
 from interlace.errors import DataError
 from interlace.prediction.residuals import marginal_fitted
-from interlace.report import checking
+from interlace.report import check_tests
 from interlace.report.added import added
 from interlace.report.simulated import Simulated, monte_carlo
 from reference_data import load_data
@@ -33,9 +33,9 @@ def several() -> Any:
 
 def test_heteroscedasticity_and_normality_are_those_of_r() -> None:
     m = lmer(SLEEP, load("sleepstudy"))
-    np.testing.assert_allclose(checking.breusch_pagan(m.fit)[1], R["heteroscedasticity_slope"], rtol=1e-4)
+    np.testing.assert_allclose(check_tests.breusch_pagan(m.fit)[1], R["heteroscedasticity_slope"], rtol=1e-4)
     np.testing.assert_allclose(
-        checking.breusch_pagan(several().fit)[1], R["heteroscedasticity_several"], rtol=1e-4
+        check_tests.breusch_pagan(several().fit)[1], R["heteroscedasticity_several"], rtol=1e-4
     )
     table = m.check()
     line = table[(table["statistic"] == "W") & (table["about"] == "residuals")].iloc[0]
@@ -55,7 +55,7 @@ def test_collinearity_is_that_of_performance() -> None:
 
 def test_variances_of_levels_by_bartlett() -> None:
     m = lmer("Reaction ~ 1 + (1 | Subject)", load("sleepstudy"))
-    found, _, _, df = checking.bartlett(m.fit, m.fit.design.random[0].codes)
+    found, _, _, df = check_tests.bartlett(m.fit, m.fit.design.random[0].codes)
     np.testing.assert_allclose(found, list(R["bartlett"].values()), rtol=1e-9)
     assert (df == 9).all()
 

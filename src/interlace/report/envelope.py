@@ -19,7 +19,7 @@ from interlace.prediction.leverage import block_of, leverage
 from interlace.prediction.ranef import blocks_by_group
 from interlace.prediction.residuals import residuals
 from interlace.prediction.simulate import simulate
-from interlace.report.checking import standardized_modes
+from interlace.report.check_tests import standardized_modes
 
 ENVELOPES = ("normal", "simulated", "refit")
 QUANTILES = 600  # more are thinned
