@@ -125,21 +125,30 @@ def outlier_plot(
 
 
 def _marked(ax: Any, shown: Array, marked: Index, names: Sequence[str]) -> None:
-    """Names beside the points that are marked, below each other with room between them."""
-    n, place, width = len(shown), np.inf, float(shown[-1]) or 1.0
+    """Names of the points that are marked, in a column to the right of all points, with room between them."""
+    n, place, largest = len(shown), np.inf, float(shown[-1]) or 1.0
     for i in marked[::-1]:
         place = min(float(i), place - max(n / 20, 1.0))
-        inside = shown[i] > 0.8 * width
         ax.annotate(
             names[i],
             (shown[i], i),
-            xytext=(shown[i] + (-0.02 if inside else 0.03) * width, place),
-            ha="right" if inside else "left",
+            xytext=(1.08 * largest, place),
+            ha="left",
             va="center",
             fontsize=8.5,
             color=INK,
-            arrowprops={"arrowstyle": "-", "color": SOFT, "linewidth": 0.5, "shrinkA": 0, "shrinkB": 3},
+            arrowprops={
+                "arrowstyle": "-",
+                "color": SOFT,
+                "linewidth": 0.5,
+                "shrinkA": 2,
+                "shrinkB": 3,
+                "relpos": (0.0, 0.5),
+            },
         )
+    if marked.size:
+        longest = max(len(names[i]) for i in marked)
+        ax.set_xlim(right=largest * (1.1 + 0.02 * min(longest, 40)))
 
 
 def box_plot(ax: Any, groups: Sequence[Array], names: Sequence[str], *, x: str, y: str, words: str) -> Any:
