@@ -221,6 +221,12 @@ void bind_criterion(nb::module_& m) {
             auto x = released([&] { return moment_start(d.factor().products(), d.map(), d.factor().symbolic().priors); });
             return to_numpy(x, {x.size()});
         })
+        .def("rivals", [](const ProfiledDeviance& d) {
+            const Rivals x = released([&] { return rivals(d.factor().products(), d.map(), d.factor().symbolic().priors); });
+            nb::list starts;
+            for (const auto& one : x.starts) starts.append(to_numpy(one, {one.size()}));
+            return nb::make_tuple(starts, x.gain);
+        })
         .def("minimise", [](ProfiledDeviance& d, const Flat& start, double tolerance, index max_evaluations) {
             const auto x = to_vector(start);
             return to_dict(released([&] { return minimise(d, x, tolerance, max_evaluations); }));

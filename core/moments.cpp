@@ -11,6 +11,7 @@
 
 #include "interrupt.hpp"
 #include "small.hpp"
+#include "within.hpp"
 
 namespace interlace {
 namespace {
@@ -32,26 +33,39 @@ class Moments {
         of_factor_.resize(random_.factors());
         for (index i = 0; i < m_; ++i) of_factor_[map.entries[i].factor].push_back(i);
     }
+    // of the residuals of least squares
     std::vector<double> solve() {
-        residual_moments();
-        for (index f = 0; f < random_.factors(); ++f) own_blocks(f);
-        for (index s = 0; s < random_.pairs(); ++s) pair_blocks(random_.pair(s));
-        for (index i = 0; i < random_.factors(); ++i)
-            for (index j = 0; j < random_.factors(); ++j) correct(i, j);
-        const Eigen::VectorXd v = lhs_.colPivHouseholderQr().solve(rhs_);
-        return parameters(v);
-    }
-
-  private:
-    // r'r and s = basis'Z'r
-    void residual_moments() {
         const index p = a_.fixed->p;
         const MapC xx(a_.fixed->xx.data(), p, p);
         const Eigen::Map<const Eigen::VectorXd> xy(a_.response->xy.data(), p);
         const Eigen::VectorXd beta = p > 0 ? Eigen::VectorXd(xx.ldlt().solve(xy)) : Eigen::VectorXd(0);
+        projected_ = p <= full_projection ? p : 1;
         rhs_[m_] = a_.response->yy - beta.dot(xy);
         total_ = rhs_[m_] / static_cast<double>(std::max<index>(1, a_.n - p));
         lhs_(m_, m_) = static_cast<double>(a_.n - p);
+        equations(beta);
+        return parameters(lhs_.colPivHouseholderQr().solve(rhs_));
+    }
+    // of y - X beta for a given beta, at a given sigma^2
+    std::vector<double> solve(const std::vector<double>& given, double sigma2) {
+        equations(Eigen::Map<const Eigen::VectorXd>(given.data(), static_cast<index>(given.size())));
+        lhs_.row(m_).setZero();
+        lhs_(m_, m_) = 1.0;
+        rhs_[m_] = total_ = sigma2;
+        return parameters(lhs_.colPivHouseholderQr().solve(rhs_));
+    }
+
+  private:
+    void equations(const Eigen::VectorXd& beta) {
+        residual_moments(beta);
+        for (index f = 0; f < random_.factors(); ++f) own_blocks(f);
+        for (index s = 0; s < random_.pairs(); ++s) pair_blocks(random_.pair(s));
+        for (index i = 0; i < random_.factors(); ++i)
+            for (index j = 0; j < random_.factors(); ++j) correct(i, j);
+    }
+    // s = basis'Z'r
+    void residual_moments(const Eigen::VectorXd& beta) {
+        const index p = a_.fixed->p;
         for (index f = 0; f < random_.factors(); ++f) {
             const index k = random_.k()[f], levels = random_.levels()[f];
             const MapC zx(a_.fixed->zx[f].data(), levels * k, p);
@@ -68,7 +82,7 @@ class Moments {
     // Z'X (X'X)^-1/2 in the basis of the factor, levels x k x p: the projection on X takes E_g E_h' from A_gh. With many columns of X
     // only the first one (the intercept, where there is one) is worth its cost.
     Matrix project(index f, const MapC& zx) const {
-        const index k = random_.k()[f], levels = random_.levels()[f], p = a_.fixed->p, used = p <= full_projection ? p : 1;
+        const index k = random_.k()[f], levels = random_.levels()[f], p = a_.fixed->p, used = projected_;
         const MapC xx(a_.fixed->xx.data(), p, p);
         Matrix e = zx.leftCols(used);
         if (used == 0) return e;
@@ -200,6 +214,7 @@ class Moments {
     Matrix lhs_;
     Eigen::VectorXd rhs_;
     double total_ = 1;
+    index projected_ = 0;  // columns of X that were taken from the residuals
     std::vector<Matrix> basis_, projections_;
     Matrix half_, block_, away_;  // of one level at a time
     std::vector<std::vector<index>> of_factor_;
@@ -209,6 +224,15 @@ class Moments {
 
 std::vector<double> moment_start(const CrossProducts& a, const Parametrization& map, const Priors& priors) {
     return Moments(a, map, priors).solve();
+}
+
+Rivals rivals(const CrossProducts& a, const Parametrization& map, const Priors& priors) {
+    Rivals out;
+    for (const Within& one : within_levels(a)) {
+        out.starts.push_back(Moments(a, map, priors).solve(one.beta, one.sigma2));
+        out.gain = std::max(out.gain, one.gain);
+    }
+    return out;
 }
 
 }  // namespace interlace

@@ -13,4 +13,12 @@ namespace interlace {
 // to a small positive value. A known covariance counts as its mean variance times I. Returns parameters of `map`.
 std::vector<double> moment_start(const CrossProducts& a, const Parametrization& map, const Priors& priors);
 
+// The same about the coefficients, and with the residual variance, that the rows within the levels of a grouping factor say, where
+// these are others than those of least squares (see within.hpp). There the criterion may have other minima.
+struct Rivals {
+    std::vector<std::vector<double>> starts;
+    double gain = 0;  // the largest, of log sigma^2
+};
+Rivals rivals(const CrossProducts& a, const Parametrization& map, const Priors& priors);
+
 }  // namespace interlace

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "moments.hpp"
 #include "small.hpp"
 
 namespace interlace {
@@ -75,6 +76,26 @@ bool better_without(ProfiledDeviance& d, const std::vector<std::vector<index>>& 
     return false;
 }
 
+bool is_elsewhere(const ProfiledDeviance& d, const Vector& rival, const Vector& best, const Limits& limits) {
+    for (size_t i = 0; i < rival.size(); ++i) {
+        const Entry& e = d.map().entries[i];
+        if (e.row != e.col) continue;
+        const double here = std::max(std::abs(best[i]), limits.near_zero), there = std::max(std::abs(rival[i]), limits.near_zero);
+        if (there > limits.apart * here || here > limits.apart * there) return true;
+    }
+    return false;
+}
+
+// Is it (nearly) as low elsewhere, where the slopes within levels are believed? With several parameters a clear conflict is enough.
+bool rivalled(ProfiledDeviance& d, const Minimum& best, const Limits& limits) {
+    const Cholesky& l = d.factor();
+    const Rivals found = rivals(l.products(), d.map(), l.symbolic().priors);
+    if (best.x.size() > 1 && found.gain > limits.conflict) return true;
+    return std::any_of(found.starts.begin(), found.starts.end(), [&](const Vector& rival) {
+        return is_elsewhere(d, rival, best.x, limits) && d.value(rival) < best.value + limits.rival;
+    });
+}
+
 }  // namespace
 
 void try_boundary(ProfiledDeviance& d, Minimum& best, const Limits& limits) {
@@ -102,7 +123,7 @@ Searched search(ProfiledDeviance& d, Vector start, const std::vector<std::vector
     // 2) the boundary, and terms that are better left out
     Minimum best(out.best);
     try_boundary(d, best, limits);
-    if (better_without(d, without, best, limits)) return out;
+    if (better_without(d, without, best, limits) || rivalled(d, best, limits)) return out;
     // 3) proof of the end, and the last digits
     if (limits.prove) {
         best.hessian = d.hessian(best.x);

@@ -17,6 +17,8 @@ struct Limits {
     index steps = 0;         // Newton steps to polish it
     double exact = 0;        // share of y'y that is left where the response is fitted exactly
     double nearly_all = 0;   // share of y'y that X may explain
+    double apart = 0, rival = 0;  // times larger, and how much higher: a place from which a search may end lower
+    double conflict = 0;          // gain in log sigma^2 that asks for all searches
     bool prove = false;      // whether the Hessian at the end is the exact one
     index elsewhere = 0;     // evaluations of a search for another minimum
     double elsewhere_tolerance = 0;  // of its predicted decrease

@@ -36,6 +36,10 @@ class Compiled(Protocol):
     def moment_start(self) -> Array:
         """A start from moments of the data."""
 
+    def rivals(self) -> tuple[list[Array], float]:
+        """The same about the slopes within levels of a grouping factor, where these are others than those of
+        all rows; and the largest gain in log sigma^2 by them."""
+
     def minimise(self, start: Array, tolerance: float, most: int, /) -> dict[str, Any]:
         """One search from a start."""
 

@@ -130,7 +130,15 @@ class MappedDeviance:
 
     def moment_start(self) -> Array:
         """Parameters from moments of the data: of the sizes of effects, correlations left out."""
-        entries, out, at = self._moments.moment_start(), [], 0
+        return self._of_moments(self._moments.moment_start())
+
+    def rivals(self) -> tuple[list[Array], float]:
+        """The same about the slopes within levels, where these are others than those of all rows."""
+        starts, gain = self._moments.rivals()
+        return [self._of_moments(start) for start in starts], gain
+
+    def _of_moments(self, entries: Array) -> Array:
+        out, at = list[Array](), 0
         for s in self._parameters.structures:
             n = s.n_par if s.plain else s.k
             found = entries[at : at + n]

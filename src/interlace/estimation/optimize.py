@@ -35,6 +35,7 @@ from interlace.estimation.descent import (
     work,
 )
 from interlace.estimation.penalized import EXACT_FIT, GONE
+from interlace.estimation.valleys import Doubt
 
 Array = NDArray[np.floating]
 C = TypeVar("C", bound=Criterion)
@@ -52,6 +53,11 @@ WORK_ELSEWHERE, LEAST_ELSEWHERE, ALL_ELSEWHERE = 1.5e9, 60, 5000
 # Of starts that are looked at, so many with the lowest values are searched from; those of other directions
 # with a cosine below this.
 LOWEST, SAME_DIRECTION = 4, 0.95
+# Where the slopes within levels are others than those of all rows, there may be a minimum about those: where
+# some effect is so many times larger or smaller, and the criterion no more than this above the present one.
+APART, RIVAL = 2.0, 6.0
+# A gain in log sigma^2 by them from which all effects are in doubt, where there are several.
+CONFLICT = 0.1
 # What such a look costs, of an evaluation.
 LOOK = 0.2
 # The status of a minimum beside which the criterion falls without end.
@@ -203,6 +209,9 @@ def limits(criterion: Criterion, *, prove: bool) -> dict[str, float]:
         "steps": STEPS if cheap else 1,
         "exact": EXACT_FIT,
         "nearly_all": NEARLY_ALL,
+        "apart": APART,
+        "rival": RIVAL,
+        "conflict": CONFLICT,
         "prove": prove,
         "elsewhere": MAX_ELSEWHERE,
         "elsewhere_tolerance": NO_LOWER,
@@ -263,16 +272,33 @@ class _Searches(Generic[C]):
         if self.criterion.parameters.scouted:
             for starts in self.criterion.parameters.elsewhere(self.best.natural_par):
                 self.visit_all(self.lowest(starts))
-        if not self.criterion.doubt.effects:
+        starts, gain = self.compiled.rivals()
+        self.visit_all(self.as_low(starts))
+        doubt = self.criterion.doubt
+        if not doubt.effects and gain > CONFLICT and self.criterion.n_par > 1:
+            doubt = Doubt.everywhere(self.criterion.parameters, doubt.terms, doubt.left)
+        if not doubt.effects:
             return
-        self.visit_all(self.criterion.doubt.starts(self.moments))
+        self.visit_all(doubt.starts(self.moments))
         for _ in range(ROUNDS):
             before = self.best
-            for starts in self.criterion.doubt.singular_about(before.natural_par):
-                self.visit_all(self.lowest(starts, SAME_DIRECTION))
-            self.visit_all(self.criterion.doubt.starts_about(before.natural_par))
+            for found in doubt.singular_about(before.natural_par):
+                self.visit_all(self.lowest(found, SAME_DIRECTION))
+            self.visit_all(doubt.starts_about(before.natural_par))
             if self.best is before:
                 return
+
+    def as_low(self, starts: list[Array]) -> list[Array]:
+        """Those where the criterion is (nearly) as low as at the best end."""
+        out = []
+        for start in starts:
+            self.looks += 1
+            try:
+                if self.compiled.value(start) < self.best.value + RIVAL:
+                    out.append(start)
+            except kernel.NotPositiveDefiniteError:
+                continue
+        return out
 
     @property
     def most(self) -> int:

@@ -1,11 +1,12 @@
 """Where a criterion may have more than one minimum, and where to begin to look for the others.
 
-Three things make a second valley. A random term whose columns, summed over the levels, are not in the span of
+Four things make a second valley. A random term whose columns, summed over the levels, are not in the span of
 X: then the term may take a mean for itself, and its variance is large, or leave it to another term or to the
 residuals. Levels that know their effects with very different precision (groups of unequal size, prior weights
 over decades): then the large groups may say one variance and the small ones another. And coefficients and
-effects that are nearly as many as the observations: then the effects may take nearly all of the response. A
-design without any of them is searched once.
+effects that are nearly as many as the observations: then the effects may take nearly all of the response. And
+covariates whose slope within levels is another than between them (see `Criterion.rivals`): with large effects
+the slope within levels is believed. A model without any of them is searched once.
 """
 
 from __future__ import annotations
@@ -184,8 +185,19 @@ class Doubt:
     @classmethod
     def of(cls, parameters: Parameters, terms: Sequence[Term], left: int) -> Doubt:
         """Of the covariance blocks of a model, and the observations that all effects leave."""
-        structures, one, sizes = parameters.structures, parameters.start, parameters.sizes
         unequal = [term.unequal(len(terms), left) for term in terms]
+        return cls._among(parameters, terms, left, unequal)
+
+    @classmethod
+    def everywhere(cls, parameters: Parameters, terms: Sequence[Term], left: int) -> Doubt:
+        """Of all effects, as far as an evaluation is cheap or a term has very few levels."""
+        return cls._among(parameters, terms, left, [True] * len(terms))
+
+    @classmethod
+    def _among(
+        cls, parameters: Parameters, terms: Sequence[Term], left: int, unequal: Sequence[bool]
+    ) -> Doubt:
+        structures, one, sizes = parameters.structures, parameters.start, parameters.sizes
         if not any(unequal) and not any(term.mean for term in terms) and left >= LEFT:
             return cls(tuple(terms), left, (), (), one, sizes, 0)
         cheap = sum(s.k * term.levels for s, term in zip(structures, terms, strict=True)) <= CHEAP
