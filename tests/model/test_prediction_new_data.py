@@ -103,3 +103,12 @@ def test_no_complete_row() -> None:
     predicted = m.predict(data.assign(Days=np.nan))
     assert len(predicted) == 180 and np.isnan(predicted).all()
     assert np.isnan(m.predict(data.assign(Subject=np.nan))).all()
+
+
+@pytest.mark.parametrize("options", [{}, {"se": True}, {"interval": "prediction"}])
+def test_predictions_beyond_the_largest_number_are_refused(options: dict[str, Any]) -> None:
+    data = interlace.datasets.load("sleepstudy")
+    m = interlace.lmer("I(Reaction * 1e15) ~ Days + (1 | Subject)", data)
+    new = data.head(4).assign(Days=[1.0, 2.0, np.nan, 1e300])
+    with pytest.raises(DataError, match=r"(prediction|'se'|'lower') of row 3 \(counted from 0\) is too large a number"):
+        m.predict(new, **options)

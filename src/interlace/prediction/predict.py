@@ -59,13 +59,28 @@ def predict(
     wanted = {part.block: part.columns for part in parts}
     design = fit.encoding.design(newdata, random=wanted, offset=offset, weights=weights)
     _refuse_new_levels(fit, design, parts, new_levels)
-    columns = {NAME: linear_predictor(fit, design, parts)}
-    if asked.anything:
-        z = _columns(fit, design, newdata, parts) if asked.interval == "prediction" else ()
-        _check_weights(fit, design, asked)
-        columns |= _sure(Uncertainty(fit), design, parts, z, columns[NAME], asked)
+    with np.errstate(over="ignore", invalid="ignore"):
+        columns = {NAME: linear_predictor(fit, design, parts)}
+        if asked.anything:
+            z = _columns(fit, design, newdata, parts) if asked.interval == "prediction" else ()
+            _check_weights(fit, design, asked)
+            columns |= _sure(Uncertainty(fit), design, parts, z, columns[NAME], asked)
+    _refuse_overflow(design, columns)
     frame = Frame.read(newdata, ())
     return _handed_out(frame, {name: all_rows(design, values) for name, values in columns.items()})
+
+
+def _refuse_overflow(design: Design, columns: dict[str, np.ndarray]) -> None:
+    """Finite numbers times coefficients may be beyond the largest number that there is."""
+    for name, values in columns.items():
+        beyond = np.flatnonzero(~np.isfinite(values))
+        if beyond.size:
+            row = beyond[0] if design.kept is None else design.kept[beyond[0]]
+            what = "prediction" if name == NAME else f"'{name}'"
+            raise DataError(
+                f"the {what} of row {row} (counted from 0) is too large a number: the values of newdata there "
+                "are too far from those that the model was fitted to; look at the units of its columns"
+            )
 
 
 @dataclass(frozen=True, slots=True)
