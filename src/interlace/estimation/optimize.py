@@ -58,6 +58,8 @@ LOWEST, SAME_DIRECTION = 4, 0.95
 APART, RIVAL = 2.0, 6.0
 # A gain in log sigma^2 by them from which all effects are in doubt, where there are several.
 CONFLICT = 0.1
+# Then all effects together are so many times larger than the residuals as well.
+ALL_LARGER = (10.0, 100.0)
 # What such a look costs, of an evaluation.
 LOOK = 0.2
 # The status of a minimum beside which the criterion falls without end.
@@ -273,10 +275,16 @@ class _Searches(Generic[C]):
             for starts in self.criterion.parameters.elsewhere(self.best.natural_par):
                 self.visit_all(self.lowest(starts))
         starts, gain = self.compiled.rivals()
-        self.visit_all(self.as_low(starts))
         doubt = self.criterion.doubt
-        if not doubt.effects and gain > CONFLICT and self.criterion.n_par > 1:
-            doubt = Doubt.everywhere(self.criterion.parameters, doubt.terms, doubt.left)
+        if gain > CONFLICT and self.criterion.n_par > 1:
+            self.visit_all([*starts, *(doubt.all_times(doubt.one, times) for times in ALL_LARGER)])
+            doubt = (
+                doubt
+                if doubt.effects
+                else Doubt.everywhere(self.criterion.parameters, doubt.terms, doubt.left)
+            )
+        else:
+            self.visit_all(self.as_low(starts))
         if not doubt.effects:
             return
         self.visit_all(doubt.starts(self.moments))
