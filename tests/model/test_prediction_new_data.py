@@ -110,5 +110,6 @@ def test_predictions_beyond_the_largest_number_are_refused(options: dict[str, An
     data = interlace.datasets.load("sleepstudy")
     m = interlace.lmer("I(Reaction * 1e15) ~ Days + (1 | Subject)", data)
     new = data.head(4).assign(Days=[1.0, 2.0, np.nan, 1e300])
-    with pytest.raises(DataError, match=r"(prediction|'se'|'lower') of row 3 \(counted from 0\) is too large a number"):
+    words = r"(prediction|'se'|'lower') of row 3 \(counted from 0\) is too large a number"
+    with pytest.raises(DataError, match=words):
         m.predict(new, **options)

@@ -78,8 +78,8 @@ def _refuse_overflow(design: Design, columns: dict[str, np.ndarray]) -> None:
             row = beyond[0] if design.kept is None else design.kept[beyond[0]]
             what = "prediction" if name == NAME else f"'{name}'"
             raise DataError(
-                f"the {what} of row {row} (counted from 0) is too large a number: the values of newdata there "
-                "are too far from those that the model was fitted to; look at the units of its columns"
+                f"the {what} of row {row} (counted from 0) is too large a number: the values of newdata "
+                "there are too far from those that the model was fitted to; look at the units of its columns"
             )
 
 
