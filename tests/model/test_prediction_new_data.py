@@ -113,3 +113,16 @@ def test_predictions_beyond_the_largest_number_are_refused(options: dict[str, An
     words = r"(prediction|'se'|'lower') of row 3 \(counted from 0\) is too large a number"
     with pytest.raises(DataError, match=words):
         m.predict(new, **options)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.longdouble])
+def test_groups_as_floats_of_any_width(dtype: type) -> None:
+    rng = np.random.default_rng(2)
+    data = pd.DataFrame({"g": np.repeat(np.arange(6), 5), "x": rng.normal(size=30)})
+    data["y"] = data["x"] + rng.normal(size=6)[data["g"]] + rng.normal(size=30)
+    narrow = {name: data[name].to_numpy() for name in data} | {"g": data["g"].to_numpy().astype(dtype)}
+    m = interlace.lmer("y ~ x + (1 | g)", data)
+    np.testing.assert_allclose(m.predict(narrow), m.predict(data))
+    again = interlace.lmer("y ~ x + (1 | g)", narrow)
+    assert again.loglik == pytest.approx(m.loglik)
+    np.testing.assert_allclose(again.predict(narrow), m.predict())

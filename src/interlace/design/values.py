@@ -99,8 +99,13 @@ def match(values: np.ndarray, levels: np.ndarray) -> np.ndarray:
     """Positions of `values` among `levels` (which are distinct), -1 where there is none; int32."""
     if len(values) == len(levels) and values.dtype == levels.dtype and np.array_equal(values, levels):
         return np.arange(len(levels), dtype=np.int32)
-    index = pd.Index(levels)
-    return index.get_indexer(pd.Index(values)).astype(np.int32)
+    return pd.Index(_indexed(levels)).get_indexer(pd.Index(_indexed(values))).astype(np.int32)
+
+
+def _indexed(values: np.ndarray) -> np.ndarray:
+    """Floats of 32 and 64 bits as they are, others as such of 64: pandas looks up no others."""
+    odd = values.dtype.kind == "f" and values.dtype.itemsize not in (4, 8)
+    return values.astype(np.float64) if odd else values
 
 
 def type_difference(factor: Factor, levels: np.ndarray) -> str | None:
@@ -126,7 +131,7 @@ def factorize(values: np.ndarray) -> Factor:
         counted = _factorize_integers(values)
         if counted is not None:
             return counted
-    codes, levels = pd.factorize(values)
+    codes, levels = pd.factorize(_indexed(values))
     levels = np.asarray(levels)
     order = np.argsort(levels, kind="stable")
     rank = np.full(len(levels) + 1, -1, dtype=np.int32)
