@@ -238,4 +238,5 @@ def test_smaller_models_use_no_more_threads(monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setattr(f"interlace.{room}.fit_model", counted)
     m.ranova()
     m.drop1(test="lrt")
-    assert asked == [1, 1, 1]
+    assert asked == [1, 1]
+    assert m.fit.by(reml=False).n_jobs == 1

@@ -57,6 +57,7 @@ class Fit:
     kept: tuple[int, ...]
     dropped: tuple[str, ...]
     identification: Identification = field(repr=False)
+    _others: dict[bool, Fit] = field(init=False, default_factory=dict, repr=False, compare=False)
 
     @property
     def reml(self) -> bool:
@@ -139,6 +140,19 @@ class Fit:
         criterion, optimum = _search(lambda: minimise_again(criterion))
         return _checked(criterion, whole, optimum, self.model)
 
+    def by(self, *, reml: bool) -> Fit:
+        """The same model by REML or by maximum likelihood, from the same products.
+
+        It is searched for once and kept: several tables ask for it.
+        """
+        if reml == self.reml:
+            return self
+        if reml in self._others:
+            _tell(self._others[reml].optimum)
+            return self._others[reml]
+        criterion = ProfiledDeviance.of(self.criterion.system, reml=reml)
+        return self._others.setdefault(reml, _found(criterion, self.rows, self.model))
+
     def without_doubt(self) -> Fit:
         """The same, whose refits look for no second minimum: for somebody who does that."""
         return replace(self, criterion=self.criterion.without_doubt())
@@ -184,8 +198,12 @@ def fit(encoding: Encoding, rows: Design | Rows, *, reml: bool = True, n_jobs: i
             f"depend on earlier ones: {', '.join(model.dropped)}",
             RankDeficiencyWarning,
         )
+    return _found(criterion, rows, model)
+
+
+def _found(criterion: ProfiledDeviance, rows: Rows, model: Model) -> Fit:
     # what no data could tell: the criterion has the same minimum without it
-    criterion = criterion.without(model.identification.superfluous(reml=reml))
+    criterion = criterion.without(model.identification.superfluous(reml=criterion.reml))
     criterion, optimum = _search(lambda: minimise(criterion))
     return _checked(criterion, rows, optimum, model)
 
@@ -262,6 +280,11 @@ def _checked(
     model: Model,
 ) -> Fit:
     solution = _solved(criterion, optimum)
+    _tell(optimum)
+    return _fit(criterion, rows, optimum, solution, model)
+
+
+def _tell(optimum: Optimum) -> None:
     if optimum.status == UNBOUNDED:
         warn(_UNBOUNDED, ConvergenceWarning)
     elif not optimum.converged:
@@ -271,7 +294,6 @@ def _checked(
             "tell apart",
             ConvergenceWarning,
         )
-    return _fit(criterion, rows, optimum, solution, model)
 
 
 def _left_to_fall(optimum: Optimum) -> str:

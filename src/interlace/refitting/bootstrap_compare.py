@@ -14,7 +14,6 @@ from interlace.inference.estimates import chi2_p_value, f_p_value, gamma_p_value
 from interlace.prediction.simulate import drawn
 from interlace.refitting.compare import check_known, check_offsets, check_same_data
 from interlace.refitting.parallel import Generators, check_draws, in_blocks, root_of, stopped
-from interlace.refitting.refit import by_ml
 from interlace.tables.table import Table
 
 ZERO = 1e-8  # simulated statistics below this are zero: the estimate was on the boundary
@@ -137,7 +136,7 @@ def bootstrap_compare(
     check_same_data(named)
     check_offsets(named)
     check_known(named)
-    large, small = by_ml(large), by_ml(small)
+    large, small = large.by(reml=False), small.by(reml=False)
     df = n_parameters(large) - n_parameters(small)
     if df < 1:
         raise ModelError(

@@ -17,7 +17,6 @@ from interlace.inference.estimates import chi2_p_value
 from interlace.inference.hypotheses import difference
 from interlace.options import switch, word
 from interlace.precision.unidentified import Resting, unidentified_line
-from interlace.refitting.refit import by_ml
 from interlace.tables.table import Table
 
 CRITERIA = ("aic", "aicc", "bic")
@@ -204,7 +203,7 @@ def _criteria(fits: Mapping[str, Fit], *, refit: bool) -> pd.DataFrame:
     if not refit:
         _check_comparable(fits)
     said = [REFITTED if f.reml and refit else "REML" if f.reml else "ML" for f in fits.values()]
-    used = [by_ml(f) if refit else f for f in fits.values()]
+    used = [f.by(reml=False) if refit else f for f in fits.values()]
     k, ll = np.array([n_parameters(f) for f in used]), np.array([f.loglik for f in used])
     n = n_obs(used[0])
     aic = 2 * k - 2 * ll

@@ -75,7 +75,7 @@ def hypothesis(fit: Fit, terms: Terms, term: Term, without: Without) -> Array:
 
 def drop1_lrt(fit: Fit) -> Table:
     """Likelihood ratios of fits by maximum likelihood; `<none>` is the model itself."""
-    full = _by_ml(fit, fit.encoding, fit.rows) if fit.reml else fit
+    full = fit.by(reml=False)
     p, ll = full.solution.beta.size, full.loglik
     smaller_ll: dict[str, float] = {}
     rows = [(np.nan, likelihood.aic(full), np.nan, np.nan)]

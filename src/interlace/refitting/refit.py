@@ -12,7 +12,6 @@ from interlace.design.checks import LARGEST_RESPONSE, check_values
 from interlace.design.design import Design
 from interlace.design.extras import check_index
 from interlace.design.frame import read_array
-from interlace.design.reduced import without_columns
 from interlace.design.rows import as_rows
 from interlace.design.values import Factor
 from interlace.errors import DataError
@@ -36,7 +35,9 @@ def refit(fit: Fit, y: Any = None, *, reml: bool | None = None) -> Fit:
     response = None if y is None else read_response(fit.design, y)
     if reml is None or reml == fit.reml:
         return fit if response is None else fit.refit(response)
-    rows = fit.rows if response is None else as_rows(fit.encoding, replace(fit.design, y=response))
+    if response is None:
+        return fit.by(reml=reml)
+    rows = as_rows(fit.encoding, replace(fit.design, y=response))
     return fit_model(fit.encoding, rows, reml=reml, n_jobs=fit.n_jobs)
 
 
@@ -71,14 +72,6 @@ def _read_column(design: Design, name: Any, y: Any) -> np.ndarray:
         return read_response(design, y)
     except DataError as error:
         raise DataError(f"column {name!r} of the responses: {error}") from error
-
-
-def by_ml(fit: Fit) -> Fit:
-    """The model fitted by maximum likelihood; no second word about columns of X that were dropped."""
-    if not fit.reml:
-        return fit
-    rows = without_columns(fit.rows, fit.kept)
-    return fit_model(rows.encoding, rows, reml=False, n_jobs=fit.n_jobs)
 
 
 def read_response(design: Design, y: Any) -> np.ndarray:
