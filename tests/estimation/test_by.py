@@ -71,7 +71,7 @@ def test_an_end_that_is_no_minimum_is_said_each_time(
     data: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fit = interlace.lmer(FORMULA, data).fit
-    monkeypatch.setattr("interlace.estimation.optimize.Optimum.converged", property(lambda self: False))
+    monkeypatch.setattr("interlace.estimation.optimum.Optimum.converged", property(lambda self: False))
     for _ in range(2):
         with pytest.warns(ConvergenceWarning, match="without a proof"):
             fit.by(reml=False)

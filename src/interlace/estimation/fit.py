@@ -18,7 +18,8 @@ from interlace.estimation.crossproducts import CrossProducts
 from interlace.estimation.deviance import ProfiledDeviance
 from interlace.estimation.identification import Identification
 from interlace.estimation.layout import Layout
-from interlace.estimation.optimize import UNBOUNDED, Optimum, minimise, minimise_again
+from interlace.estimation.optimize import UNBOUNDED, minimise, minimise_again
+from interlace.estimation.optimum import Optimum
 from interlace.estimation.penalized import EXACT_FIT, GONE, Solution
 from interlace.estimation.prepare import EXACT, Model, conditioned, prepare
 from interlace.kernel import NotPositiveDefiniteError

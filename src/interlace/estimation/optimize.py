@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -30,10 +29,10 @@ from interlace.estimation.descent import (
     STEPS,
     TOLERANCE,
     Search,
-    decrement,
     hopeless,
     work,
 )
+from interlace.estimation.optimum import Optimum, Valley
 from interlace.estimation.penalized import EXACT_FIT, GONE
 from interlace.estimation.valleys import Doubt
 
@@ -67,75 +66,6 @@ UNBOUNDED = "a minimum beside which the criterion has no lower bound"
 # Where the data do not tell the parameters apart, the search creeps along a valley, and ends, unproved, after
 # so many evaluations; fewer with more parameters than the second number.
 HOPELESS_EVALUATIONS, HOPELESS_MANY = 80, 200
-
-
-@dataclass(frozen=True, slots=True)
-class Valley:
-    """A minimum of the criterion that is not the lowest.
-
-    Attributes
-    ----------
-    value : float
-    theta : ndarray
-        The relative covariance factors there, in lme4's order.
-    """
-
-    value: float
-    theta: Array
-
-
-@dataclass(frozen=True, slots=True)
-class Optimum:
-    """A minimum and what there is to say about it.
-
-    Attributes
-    ----------
-    par : ndarray, (m,)
-        Parameters of the criterion (not theta).
-    value : float
-    gradient : ndarray, (m,)
-    hessian : ndarray, (m, m)
-    hessian_kind : str
-        "exact", or "average information" where an exact one would cost more than the fit, or where it is
-        `hopeless`.
-    status : str
-        "converged", or what ended the search.
-    evaluations, gradients : int
-        Of the criterion, and of its gradient, in all searches together.
-    searches : int
-        How many there were.
-    at_zero : tuple of str
-        Names of the components that are zero: diagonal entries of Lambda on the boundary.
-    other : Valley or None
-        The lowest of the other minima that were found.
-    """
-
-    par: Array
-    value: float
-    gradient: Array
-    hessian: Array
-    hessian_kind: str
-    status: str
-    evaluations: int
-    gradients: int
-    at_zero: tuple[str, ...]
-    searches: int = 1
-    other: Valley | None = None
-
-    @property
-    def converged(self) -> bool:
-        """Did the search end at a minimum?"""
-        return self.status == "converged"
-
-    @property
-    def decrement(self) -> float:
-        """``g'H^-1 g / 2``: how much lower the criterion could still be, whatever the units of the data."""
-        return decrement(self.gradient, self.hessian)
-
-    @property
-    def smallest_eigenvalue(self) -> float:
-        """Of the Hessian: positive at a minimum (zero where a direction does not matter)."""
-        return float(np.linalg.eigvalsh(self.hessian)[0]) if self.par.size else 0.0
 
 
 def minimise(criterion: C) -> tuple[C, Optimum]:
