@@ -66,9 +66,10 @@ class TraceTerms {
     std::vector<double> t_;
 };
 
-// Natural arrays of the solution: columns X of U = M^-1 Lambda'Z'X and E = Z'V^-1 X times RX^-1, and u, s.
+// Natural arrays of the solution: columns X of E = Z'V^-1 X and of U = M^-1 Lambda'Z'X, which is Lambda'E where levels are independent,
+// times RX^-1, and u, s.
 struct Projected {
-    Blocks u_x, e_x;  // q x p, row-major
+    Blocks u_x, e_x;  // q x p, row-major; U of linked levels alone
     Blocks u, s;      // q
 };
 
@@ -79,22 +80,48 @@ Projected project(const Cholesky& l) {
     const Blocks az = l.apply_ztz(l.apply_lambda(u, m), m);
     for (size_t f = 0; f < e.size(); ++f)
         for (size_t i = 0; i < e[f].size(); ++i) e[f][i] -= az[f][i];
-    Projected out;
-    const auto split = [&](const Blocks& from, Blocks& x, Blocks& r) {
-        for (const auto& v : from) {
-            const index q = static_cast<index>(v.size()) / m;
-            std::vector<double> vx(q * p), vr(q);
-            for (index i = 0; i < q; ++i) {
-                small::copy(p, &v[i * m], &vx[i * p]);
-                vr[i] = v[i * m + p] - small::dot(p, &v[i * m], l.beta().data());
-            }
-            blas::trsm_lower('L', 'N', p, q, l.rx().data(), m, vx.data(), std::max<index>(1, p));
-            x.push_back(std::move(vx));
-            r.push_back(std::move(vr));
-        }
+    const auto projected = [&](const std::vector<double>& v) {
+        const index q = static_cast<index>(v.size()) / m;
+        std::vector<double> x(q * p);
+        for (index i = 0; i < q; ++i) small::copy(p, &v[i * m], &x[i * p]);
+        blas::trsm_lower('L', 'N', p, q, l.rx().data(), m, x.data(), std::max<index>(1, p));
+        return x;
     };
-    split(u, out.u_x, out.u);
-    split(e, out.e_x, out.s);
+    const auto residual = [&](const std::vector<double>& v) {
+        std::vector<double> r(v.size() / m);
+        for (size_t i = 0; i < r.size(); ++i) r[i] = v[i * m + p] - small::dot(p, &v[i * m], l.beta().data());
+        return r;
+    };
+    Projected out;
+    for (size_t f = 0; f < e.size(); ++f) {
+        out.u_x.push_back(l.symbolic().priors[f].links() ? projected(u[f]) : std::vector<double>());
+        out.e_x.push_back(projected(e[f]));
+        out.u.push_back(residual(u[f]));
+        out.s.push_back(residual(e[f]));
+    }
+    return out;
+}
+
+// sum_g E_g U_g' of a grouping factor, k x k.
+std::vector<double> products_of_rows(const Cholesky& l, const Projected& pr, index f) {
+    const RandomPart& random = *l.products().random;
+    const index k = random.k()[f], levels = random.levels()[f], p = l.p();
+    std::vector<double> out(k * k, 0.0);
+    const double* e = pr.e_x[f].data();
+    if (l.symbolic().priors[f].links()) {
+        for (index level = 0; level < levels; ++level)
+            for (index a = 0; a < k; ++a)
+                for (index b = 0; b < k; ++b)
+                    out[a * k + b] += small::dot(p, e + (level * k + a) * p, pr.u_x[f].data() + (level * k + b) * p);
+        return out;
+    }
+    std::vector<double> squares(k * k, 0.0);
+    for (index level = 0; level < levels; ++level)
+        for (index a = 0; a < k; ++a)
+            for (index b = 0; b <= a; ++b) squares[a * k + b] += small::dot(p, e + (level * k + a) * p, e + (level * k + b) * p);
+    for (index a = 0; a < k; ++a)
+        for (index b = 0; b < a; ++b) squares[b * k + a] = squares[a * k + b];
+    small::add_ab(k, k, k, 1.0, squares.data(), l.factors()[f].data(), out.data());
     return out;
 }
 
@@ -173,7 +200,6 @@ Derivatives derivatives(const Cholesky& l, Criterion kind, const std::vector<Dir
     const double df = degrees(l, kind), s2 = scale.value_or(l.pwrss() / df);
     const Projected pr = project(l);
     Derivatives out{TraceTerms(l).take(), {}, {}};
-    const index p = l.p();
     for (index f = 0; f < random.factors(); ++f) {
         const index k = random.k()[f];
         double* g = out.gradient[f].data();
@@ -183,12 +209,13 @@ Derivatives derivatives(const Cholesky& l, Criterion kind, const std::vector<Dir
             for (index a = 0; a < k; ++a)
                 for (index b = 0; b < k; ++b) {
                     const index ra = level * k + a, rb = level * k + b;
-                    const double su = pr.s[f][ra] * pr.u[f][rb];
-                    misfit[a * k + b] += su;
-                    double v = su / s2;
-                    if (kind == Criterion::reml) v += small::dot(p, pr.e_x[f].data() + ra * p, pr.u_x[f].data() + rb * p);
-                    g[a * k + b] -= v;
+                    misfit[a * k + b] += pr.s[f][ra] * pr.u[f][rb];
                 }
+        for (index c = 0; c < k * k; ++c) g[c] -= misfit[c] / s2;
+        if (kind == Criterion::reml) {
+            const std::vector<double> fixed = products_of_rows(l, pr, f);
+            for (index c = 0; c < k * k; ++c) g[c] -= fixed[c];
+        }
         for (index c = 0; c < k * k; ++c) g[c] *= 2.0;
     }
     if (!directions.empty()) {
