@@ -293,7 +293,8 @@ def test_displacement_is_what_the_likelihood_loses(reml: bool, method: str) -> N
 
 STEPS = [
     "autism_int", "exam_int", "exam_slope", "radon_int", "sleepstudy_int", "sleepstudy_null",
-    "sleepstudy_shuffled", "sleepstudy_slope", "sleepstudy_slope_ml", "ahd_slope", "penicillin_crossed",
+    "sleepstudy_shuffled", "sleepstudy_slope", "sleepstudy_slope_ml", "sleepstudy_noint", "ahd_slope",
+    "penicillin_crossed",
 ]  # fmt: skip
 BALANCED = [
     "sleepstudy_int",
@@ -306,15 +307,24 @@ BALANCED = [
 
 @pytest.mark.parametrize("name", STEPS)
 def test_a_step_ends_near_the_refit(name: str) -> None:
-    """Within a tenth of the way from `fixed` to `refit` in every measure and variance, for balanced data at
-    its end; a fit with a variance of zero within a sixth."""
+    """Within a tenth of the way from `fixed` to `refit` is wanted in every measure and variance; it is a
+    fiftieth, with a variance of zero (ahd) and along a valley (noint) too, and for balanced data the end."""
+    _within(name, list(model(name).ngroups))
+
+
+@pytest.mark.parametrize("level", ["schoolid", pytest.param("schoolid:childid", marks=pytest.mark.slow)])
+def test_a_step_of_nested_levels_ends_near_the_refit(level: str) -> None:
+    _within("egsingle_nested", [level])
+
+
+def _within(name: str, levels: list[str]) -> None:
     m = model(name)
-    for level in m.ngroups:
+    for level in levels:
         at = {method: _numbers(m, level, method) for method in ("fixed", "onestep", "refit")}
         way = np.linalg.norm(at["refit"] - at["fixed"], axis=0)
         left = np.linalg.norm(at["refit"] - at["onestep"], axis=0)
         moved = way > 1e-6 * np.linalg.norm(at["refit"], axis=0)
-        share = 0.003 if name in BALANCED else 1 / 6 if name == "ahd_slope" else 0.1
+        share = 0.001 if name in BALANCED else 0.02
         assert (left <= share * way)[moved].all(), (level, left / way)
 
 
@@ -345,12 +355,13 @@ def _numbers(m: LinearMixedModel, level: str, method: str) -> np.ndarray:
     return np.hstack([found.fixef, found.varcomp, table[list(MEASURES)]])
 
 
-def test_newton_steps_of_single_rows() -> None:
-    m = model("sleepstudy_slope")
+@pytest.mark.parametrize("name", ["sleepstudy_slope", "sleepstudy_shuffled", "ahd_slope"])
+def test_newton_steps_of_single_rows(name: str) -> None:
+    m = model(name)
     at = {method: pd.DataFrame(m.influence(method=method)) for method in ("fixed", "onestep", "refit")}
     for measure in MEASURES:
         fixed, step, refit = (at[method][measure] for method in ("fixed", "onestep", "refit"))
-        assert np.linalg.norm(refit - step) <= 0.1 * np.linalg.norm(refit - fixed)
+        assert np.linalg.norm(refit - step) <= 0.05 * np.linalg.norm(refit - fixed)
     assert m.influence(method="refit").attrs["note"] == "the model is fitted again without each row"
     assert m.influence().attrs["note"] == "theta and sigma are those of the model"
 
@@ -417,3 +428,15 @@ def test_rows_that_leave_nothing_to_estimate() -> None:
     with pytest.raises(ModelError, match="take method='fixed'"):
         m.influence(delete=[1, 2, 3, 4, 5], method="onestep")
     assert np.isfinite(m.influence(delete=[1, 2, 3, 4, 5]).to_numpy()).all()
+
+
+def test_refits_along_a_valley_end_where_a_fit_of_the_rows_ends() -> None:
+    """Without an intercept the criterion is nearly flat in one direction."""
+    m, data = model("sleepstudy_noint"), load_data("sleepstudy")
+    found = m.case_delete("Subject")
+    for label in ("330", "370", "309"):
+        other = lmer(CASES["sleepstudy_noint"].formula, data[data["Subject"].astype(str) != label])
+        np.testing.assert_allclose(found.fixef.loc[label], other.fixef, rtol=1e-7)
+        S = other.fit.scale * other.fit.solution.factors[0] @ other.fit.solution.factors[0].T
+        expected = [other.sigma**2, S[0, 0], S[1, 0], S[1, 1]]
+        np.testing.assert_allclose(found.varcomp.loc[label].to_numpy(float), expected, rtol=1e-6)

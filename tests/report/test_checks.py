@@ -236,7 +236,7 @@ def test_the_test_of_quantiles_alarms_as_often_as_claimed_and_finds_faults() -> 
         alarms, error = np.mean(np.array(p["clean"]) < alpha), np.sqrt(alpha * (1 - alpha) / 300)
         assert abs(alarms - alpha) < 3.3 * error, (alpha, alarms)
     assert np.mean(np.array(p["curved"]) < 0.01) > 0.8
-    assert np.mean(np.array(p["spread"]) < 0.01) > 0.95
+    assert np.mean(np.array(p["spread"]) < 0.01) > 0.9
 
 
 def test_lines_that_cannot_be_tested_say_so() -> None:

@@ -266,6 +266,14 @@ class Search(Generic[C]):
             if not finished < decrement(self.gradient, self.hessian) < NO_MINIMUM or not self.step():
                 return
 
+    def finish(self) -> None:
+        """`polish`; where the Hessian of the search does not lead to the end, by the exact one."""
+        self.polish()
+        finished = FINISHED_CHEAPLY if work(self.criterion) < FEW_FLOPS else FINISHED
+        if self.status == "converged" and decrement(self.gradient, self.hessian) > finished:
+            self.prove()
+            self.polish()
+
     def step(self) -> bool:
         """One Newton step, taken if it comes nearer to the minimum."""
         left = decrement(self.gradient, self.hessian)

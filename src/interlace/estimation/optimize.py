@@ -96,7 +96,8 @@ def minimise(criterion: C) -> tuple[C, Optimum]:
 
 
 def minimise_again(criterion: C) -> tuple[C, Optimum]:
-    """`minimise` for refits by the thousand: the Hessian at the end is the one that the search used.
+    """`minimise` for refits by the thousand: the Hessian at the end is the one that the search used, where
+    it led there.
 
     The moments of a new response are a better start than the parameters of the old one (with balanced
     data they are the REML estimates).
@@ -106,7 +107,7 @@ def minimise_again(criterion: C) -> tuple[C, Optimum]:
         if not found.in_core(prove=False):
             found.run()
             found.best.widen(found.whole)
-            found.best.polish()
+            found.best.finish()
         return found.best.criterion, found.optimum()
 
 

@@ -35,9 +35,10 @@ class Deletions(Fitted):
             "fixed": theta and sigma are those of the model, as in HLMdiag's `approx = TRUE`. "onestep": one
             Newton step in theta, taken in the variances and covariances, with the exact gradient and Hessian
             of the criterion of the other rows and what the step is expected to change of the Hessian; the
-            gradient at its end is followed with the same curvature. With balanced data it ends at the refit.
-            Where less than one row in 100 and one level in 200 leave, and with more than ten parameters, the
-            Hessian is that of all rows, and nothing follows.
+            gradient at its end is followed twice with the same curvature and what was seen of it on the way.
+            With balanced data it ends at the refit. Where less than one row and one level in 1,000 leave (in
+            models whose factorisation is expensive, one row in 100 and one level in 200), and with more than
+            ten parameters, the Hessian is that of all rows, and nothing follows.
             "refit": the model is fitted again, from cross-products less those of the rows that leave.
         delete : optional
             Labels of levels, or (without `level`) of rows, that leave together: one row of the table. Rows

@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 from math import log, pi
 
 import numpy as np
+from numpy.typing import NDArray
 
 from interlace.arrays import Array, Index
 from interlace.design.design import Design
 from interlace.errors import ModelError
+from interlace.estimation.descent import FEW_FLOPS, work
 from interlace.estimation.fit import Fit
 from interlace.estimation.one_step import OneStep
 from interlace.estimation.optimize import minimise_again
@@ -23,8 +25,11 @@ from interlace.refitting.small_solves import SmallSolves
 
 METHODS = ("fixed", "onestep", "refit")
 # If less than one row in so many leaves, and less than one level in so many, or with more parameters than the
-# last number, the curvature of all rows stands for that of the others.
-ROWS, LEVELS, MANY = 100, 200, 10
+# last number, the curvature of all rows stands for that of the others: (rows, levels) where an evaluation
+# costs many flops, and where it costs few.
+COSTLY, CHEAP, MANY = (100, 200), (1000, 1000), 10
+# The share of a column beyond rounding error.
+LACKS = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +123,13 @@ def _held(fit: Fit) -> Without:
 
 def _stepped(fit: Fit) -> Without:
     """By the curvature of all rows where few leave, else by that of the others."""
-    design, steps = fit.design.selected(fit.kept), OneStep(fit.criterion, fit.optimum.par)
+    design = fit.design.selected(fit.kept)
+    steps = OneStep(fit.criterion, fit.optimum.par, _lacking(fit.X, design))
     small = _stepped_small(fit, steps)
+    limits = CHEAP if work(fit.criterion) < FEW_FLOPS else COSTLY
 
     def without(rows: Index) -> Deleted:
-        few = fit.criterion.n_par > MANY or _few_leave(design, rows)
+        few = fit.criterion.n_par > MANY or _few_leave(design, rows, limits)
         found = small(rows) if few else None
         if found is not None:
             return found
@@ -136,14 +143,25 @@ def _stepped(fit: Fit) -> Without:
     return without
 
 
-def _few_leave(design: Design, rows: Index) -> bool:
+def _lacking(X: Array, design: Design) -> list[NDArray[np.bool_]]:
+    """Per random term, the columns that are no combination of those of X."""
+    Q, out = np.linalg.qr(X)[0], []
+    for part in design.random:
+        z = np.asarray(part.z)
+        left = z - Q @ (Q.T @ z)
+        out.append(np.asarray(np.linalg.norm(left, axis=0) > LACKS * np.linalg.norm(z, axis=0)))
+    return out
+
+
+def _few_leave(design: Design, rows: Index, limits: tuple[int, int]) -> bool:
     """Of the rows, and of the levels of each grouping factor with all of their rows?"""
+    of_rows, of_levels = limits
     for part in design.random:
         there = np.bincount(part.codes)
         lost = (np.bincount(part.codes[rows], minlength=len(there)) == there) & (there > 0)
-        if LEVELS * int(lost.sum()) > len(there):
+        if of_levels * int(lost.sum()) > len(there):
             return False
-    return ROWS * len(rows) <= design.nrows
+    return of_rows * len(rows) <= design.nrows
 
 
 def _stepped_small(fit: Fit, steps: OneStep) -> Callable[[Index], Deleted | None]:
