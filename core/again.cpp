@@ -8,31 +8,12 @@
 namespace interlace {
 namespace {
 
-constexpr double tolerance = 1e-10, finished = 1e-18, close = 1e-12, wrong = 1e-4, ill_conditioned = 1e-6;
+constexpr double tolerance = 1e-10, close = 1e-12, ill_conditioned = 1e-6;
 // A shorter step teaches nothing.
 constexpr double unseen = 1e-9;
 // Diagonal entries below the first are tried at zero; beyond the second another basis is wanted.
 constexpr double nearly_zero = 1e-2, large = 25.0;
 constexpr index most_evaluations = 60, most_steps = 6;
-
-// H^-1 g, and g'H^-1 g / 2; false where H is not clearly positive.
-bool newton(const std::vector<double>& h, const std::vector<double>& g, std::vector<double>& step, double& decrement) {
-    const index n = static_cast<index>(g.size());
-    std::vector<double> l(h);
-    step = g;
-    double low = 0, high = 0;
-    if (!small::cholesky(n, l.data())) return false;
-    for (index i = 0; i < n; ++i) {
-        const double pivot = l[i * n + i] * l[i * n + i];
-        low = i ? std::min(low, pivot) : pivot;
-        high = std::max(high, h[i * n + i]);
-    }
-    if (low <= ill_conditioned * high) return false;
-    small::solve_l(n, 1, l.data(), step.data());
-    decrement = 0.5 * small::dot(n, step.data(), step.data());
-    small::solve_lt(n, 1, l.data(), step.data());
-    return true;
-}
 
 bool is_diagonal(const Entry& e) { return e.row == e.col; }
 
@@ -106,18 +87,36 @@ bool newton_steps(ProfiledDeviance& criterion, Again& out) {
     return out.decrement < close;
 }
 
-bool is_inner(const ProfiledDeviance& criterion, const std::vector<double>& par) {
-    for (size_t i = 0; i < par.size(); ++i)
-        if (std::abs(par[i]) > large || (is_diagonal(criterion.map().entries[i]) && std::abs(par[i]) < nearly_zero)) return false;
+}  // namespace
+
+bool newton(const std::vector<double>& h, const std::vector<double>& g, std::vector<double>& step, double& decrement) {
+    const index n = static_cast<index>(g.size());
+    std::vector<double> l(h);
+    step = g;
+    double low = 0, high = 0;
+    if (!small::cholesky(n, l.data())) return false;
+    for (index i = 0; i < n; ++i) {
+        const double pivot = l[i * n + i] * l[i * n + i];
+        low = i ? std::min(low, pivot) : pivot;
+        high = std::max(high, h[i * n + i]);
+    }
+    if (low <= ill_conditioned * high) return false;
+    small::solve_l(n, 1, l.data(), step.data());
+    decrement = 0.5 * small::dot(n, step.data(), step.data());
+    small::solve_lt(n, 1, l.data(), step.data());
     return true;
 }
 
-}  // namespace
+bool is_inner(const Parametrization& map, const std::vector<double>& par) {
+    for (size_t i = 0; i < par.size(); ++i)
+        if (std::abs(par[i]) > large || (is_diagonal(map.entries[i]) && std::abs(par[i]) < nearly_zero)) return false;
+    return true;
+}
 
 Again search_near(ProfiledDeviance& criterion, const std::vector<double>& start) {
     Again out;
     out.par = start;
-    if (start.empty() || !is_inner(criterion, start)) return search_again(criterion, start);
+    if (start.empty() || !is_inner(criterion.map(), start)) return search_again(criterion, start);
     out.value = criterion.value(start);
     out.evaluations = 1;
     if (criterion.rounding() > wrong) return out;
@@ -130,7 +129,7 @@ Again search_again(ProfiledDeviance& criterion, const std::vector<double>& start
     Minimum found = minimise(criterion, start, tolerance, most_evaluations);
     Again out{found.x, found.gradient, found.hessian, found.value, found.decrement, found.evaluations, false};
     if (found.status != Status::converged || found.rounding > wrong || out.par.empty()) return out;
-    if (is_inner(criterion, out.par)) out.certain = newton_steps(criterion, out);
+    if (is_inner(criterion.map(), out.par)) out.certain = newton_steps(criterion, out);
     else out.certain = at_zero(criterion, out);
     return out;
 }

@@ -27,7 +27,6 @@ void bind_folds(nb::module_& m) {
               const PyRows r(y, x, codes, z, levels, w, y_origin, x_origin, z_origin);
               const Parametrization map = parametrization(entries, basis);
               const std::vector<double> from = to_vector(start);
-              const WholeModel whole{a, symbolic, map, criterion_of(kind), r.rows, from};
               const index folds = static_cast<index>(ptr.size()) - 1;
               std::vector<Fold> given;
               for (index i = 0; i < folds; ++i) {
@@ -42,6 +41,8 @@ void bind_folds(nb::module_& m) {
               }
               std::vector<WithoutFold> found(sz(folds));
               released([&] {
+                  const std::optional<SharedStart> shared = SharedStart::of(a, *symbolic, map, criterion_of(kind), from, folds);
+                  const WholeModel whole{a, symbolic, map, criterion_of(kind), r.rows, from, shared ? &*shared : nullptr};
                   each_alone(folds, [&](index i) { found[i] = without_fold(whole, given[i]); });
                   return 0;
               });

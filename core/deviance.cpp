@@ -21,6 +21,17 @@ Blocks Parametrization::factors(const std::vector<index>& k, const std::vector<d
     return out;
 }
 
+std::vector<double> Parametrization::reduced(const std::vector<index>& k, const Blocks& full) const {
+    Blocks t;  // basis' G
+    for (size_t f = 0; f < k.size(); ++f) {
+        t.emplace_back(k[f] * k[f], 0.0);
+        small::add_atb(k[f], k[f], k[f], 1.0, basis[f].data(), full[f].data(), t[f].data());
+    }
+    std::vector<double> out;
+    for (const Entry& e : entries) out.push_back(t[e.factor][e.row * k[e.factor] + e.col]);
+    return out;
+}
+
 ProfiledDeviance::ProfiledDeviance(Cholesky factor, Parametrization map, Criterion kind)
     : factor_(std::move(factor)), map_(std::move(map)), kind_(kind) {}
 
@@ -55,21 +66,9 @@ double ProfiledDeviance::rounding() const {
     return error;
 }
 
-std::vector<double> ProfiledDeviance::reduced_gradient(const Blocks& full) const {
-    const auto& k = factor_.products().random->k();
-    Blocks t;  // basis' G
-    for (size_t f = 0; f < k.size(); ++f) {
-        t.emplace_back(k[f] * k[f], 0.0);
-        small::add_atb(k[f], k[f], k[f], 1.0, map_.basis[f].data(), full[f].data(), t[f].data());
-    }
-    std::vector<double> out;
-    for (const Entry& e : map_.entries) out.push_back(t[e.factor][e.row * k[e.factor] + e.col]);
-    return out;
-}
-
 std::vector<double> ProfiledDeviance::gradient(const std::vector<double>& par) {
     value(par);
-    return reduced_gradient(interlace::derivatives(factor_, kind_, {}).gradient);
+    return map_.reduced(factor_.products().random->k(), interlace::derivatives(factor_, kind_, {}).gradient);
 }
 
 void ProfiledDeviance::derivatives(std::vector<double>& gradient, std::vector<double>& hessian) {
@@ -84,7 +83,7 @@ void ProfiledDeviance::derivatives(std::vector<double>& gradient, std::vector<do
         directions.push_back(std::move(d));
     }
     Derivatives d = interlace::derivatives(factor_, kind_, directions);
-    gradient = reduced_gradient(d.gradient);
+    gradient = map_.reduced(k, d.gradient);
     hessian = std::move(d.average);
     // 2) d^2 (T T') = e_r e_r'' + e_r' e_r' when two entries share a column: adds 2 B_rr', B = d criterion / d(T T') = G T^-1 / 2
     for (size_t f = 0; f < k.size(); ++f) {

@@ -17,6 +17,8 @@ struct Parametrization {
     std::vector<Entry> entries;
     Blocks basis;  // per grouping factor k x k
     Blocks factors(const std::vector<index>& k, const std::vector<double>& par) const;
+    // d / d par of what has the derivatives `full` in the factors F, k x k
+    std::vector<double> reduced(const std::vector<index>& k, const Blocks& full) const;
 };
 
 class ProfiledDeviance : public Objective {
@@ -50,7 +52,6 @@ class ProfiledDeviance : public Objective {
     static constexpr double diagonal_floor = 1e-6;
 
   private:
-    std::vector<double> reduced_gradient(const Blocks& full) const;
     Cholesky factor_;
     Parametrization map_;
     Criterion kind_;

@@ -175,6 +175,23 @@ class Unseen {
     double scale_;
 };
 
+// Searches share what the levels say that keep all rows: with more of others than a quarter they would save nothing.
+constexpr index rare = 4;
+
+// The criterion is left at the end.
+Again search_without(const WholeModel& whole, const Rows& gone, const CrossProducts& left, ProfiledDeviance& criterion) {
+    if (!whole.shared) return search_near(criterion, whole.start);
+    std::vector<index> levels(gone.factors[0].codes, gone.factors[0].codes + gone.n);
+    std::sort(levels.begin(), levels.end());
+    levels.erase(std::unique(levels.begin(), levels.end()), levels.end());
+    Again out;
+    if (rare * static_cast<index>(levels.size()) > gone.factors[0].levels || !whole.shared->search(left, levels, out))
+        return search_near(criterion, whole.start);
+    out.value = criterion.value(out.par);
+    out.certain = criterion.rounding() <= wrong;
+    return out;
+}
+
 }  // namespace
 
 WithoutFold without_fold(const WholeModel& whole, const Fold& fold) {
@@ -187,7 +204,7 @@ WithoutFold without_fold(const WholeModel& whole, const Fold& fold) {
     if (!out.known) return out;
     // 2) its model
     ProfiledDeviance criterion(Cholesky(left, whole.symbolic), whole.map, whole.kind);
-    out.found = search_near(criterion, whole.start);
+    out.found = search_without(whole, gone.rows, left, criterion);
     const Cholesky& l = criterion.factor();
     out.pwrss = l.pwrss();
     out.found.certain = out.found.certain && out.pwrss > exact_fit * left.response->yy;

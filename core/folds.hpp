@@ -4,7 +4,7 @@
 #include <functional>
 #include <vector>
 
-#include "again.hpp"
+#include "shared_start.hpp"
 
 namespace interlace {
 
@@ -30,6 +30,7 @@ struct WholeModel {
     Criterion kind;
     const Rows& rows;
     const std::vector<double>& start;
+    const SharedStart* shared;  // null where searches share nothing
 };
 
 // Where `found.certain` or `known` is false, nothing else is there.

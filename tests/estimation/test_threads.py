@@ -15,7 +15,6 @@ from threadpoolctl import ThreadpoolController
 import interlace
 from interlace import kernel
 from interlace.errors import DataError
-from interlace.refitting.parallel import replicate
 from made_data import one
 
 LARGE = 1e12  # flops that are worth any number of threads
@@ -80,11 +79,6 @@ class TestLimit:
         leave.set()
         thread.join()
         assert (seen, threads()) == ([1, 2], 2)
-
-    def test_workers_of_refits_are_the_threads(self) -> None:
-        seen = replicate(lambda generator: threads(), 3, seed=1, n_jobs=2)
-        assert seen == [1, 1, 1]
-        assert threads() == 2
 
     def test_the_data_are_read_within_the_limit_too(self) -> None:
         seen = []

@@ -52,6 +52,40 @@ def test_a_known_covariance_of_levels(formula: str, folds: dict[str, Any]) -> No
         assert left.groupby(data["id"]).mean().abs().max() > 0.1  # not the population's
 
 
+def one_grouping(levels: int) -> pd.DataFrame:
+    """Levels of 9 to 15 rows, with three effects that differ between them."""
+    rng = np.random.default_rng(9)
+    g = np.repeat(np.arange(levels), rng.integers(9, 16, levels))
+    x, z = rng.normal(size=(2, len(g)))
+    b = rng.normal(size=(levels, 3)) @ np.array([[0.9, 0.3, 0.0], [0.0, 0.5, -0.2], [0.0, 0.0, 0.6]])
+    y = 1 + x - z + b[g, 0] + b[g, 1] * x + b[g, 2] * z + rng.normal(size=len(g))
+    return pd.DataFrame({"y": y, "x": x, "z": z, "g": g, "w": rng.uniform(0.5, 2, len(g))})
+
+
+@pytest.mark.parametrize(("folds", "reml"), [({"by": "g"}, True), ({"k": 300, "seed": 1}, False)], ids=str)
+@pytest.mark.parametrize(
+    "formula",
+    [
+        "y ~ x * z + (1 | g)",
+        "y ~ x + (x | g)",
+        "y ~ x + (x || g)",
+        "y ~ z + (0 + z | g)",
+        "y ~ x + z + (x + z | g)",
+    ],
+)
+def test_many_folds_of_one_grouping_factor(formula: str, reml: bool, folds: dict[str, Any]) -> None:
+    """What their searches share is a sum over levels: a fold takes whole levels from it, or some rows."""
+    data = one_grouping(240)
+    options: dict[str, Any] = {"reml": reml, "weights": "w"}
+    held_out(lmer(formula, data, **options), data, folds, most=5, **options)
+
+
+def test_a_level_unlike_the_others_is_held_out_from_what_all_share() -> None:
+    data = one_grouping(240)
+    data.loc[data["g"] == 0, "y"] *= 60
+    held_out(lmer("y ~ x + (x | g)", data), data, {"by": "g"}, most=2)
+
+
 def many_levels() -> pd.DataFrame:
     rng = np.random.default_rng(5)
     n = 3000

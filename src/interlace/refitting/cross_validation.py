@@ -163,7 +163,7 @@ def validate(
         return predict_folds(whole, fit.optimum.par, several, folds)
 
     every = [fold for one in folds.passes for fold in one]
-    size = 1 if anew or not is_quick(whole) else max(1, min(TOGETHER, len(every) // 16))
+    size = 1 if anew or not is_quick(whole) else max(1, min(TOGETHER, len(every) // 8))
     blocks = [every[start : start + size] for start in range(0, len(every), size)]
     with warnings.catch_warnings():  # counted instead
         warnings.simplefilter("ignore", InterlaceWarning)

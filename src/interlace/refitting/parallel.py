@@ -6,7 +6,7 @@ import os
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from math import inf
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
@@ -22,35 +22,6 @@ Generators = Sequence[np.random.Generator]
 RESULT_BYTES = 100  # of one replicate: a small tuple of Python's numbers
 # Replicates that a worker takes at once, and numbers that their responses may be together.
 BLOCK, BLOCK_NUMBERS = 50, 2_000_000
-
-
-def replicate(
-    work: Callable[[np.random.Generator], T],
-    n: int,
-    *,
-    seed: int | None,
-    n_jobs: int | None = 1,
-    progress: bool | None = None,
-    label: str = "",
-) -> list[T]:
-    """`work(generator)` n times in threads; replicate i has a generator of its own, whatever `n_jobs`.
-
-    Parameters
-    ----------
-    work : callable
-        Gets a fresh Generator; it should spend its time outside the interpreter lock.
-    seed : int, optional
-        Root of all generators; without it, another each time.
-    n_jobs : int, optional
-        Number of workers; -1 for one per processor, None for what joblib's `parallel_config` says.
-    progress : bool, optional
-        Show a bar; by default only where a person watches (standard error is a terminal).
-    label : str
-        Words before the bar.
-    """
-    check_draws(n)
-    blocks = _Each(work)
-    return in_blocks(blocks, 0, n, root=root_of(seed), n_jobs=n_jobs, progress=progress, label=label)
 
 
 def in_blocks(
@@ -75,6 +46,12 @@ def in_blocks(
         processes.
     root : int
         Seed of all generators.
+    n_jobs : int, optional
+        Number of workers; -1 for one per processor, None for what joblib's `parallel_config` says.
+    progress : bool, optional
+        Show a bar; by default only where a person watches (standard error is a terminal).
+    label : str
+        Words before the bar.
     size : int
         Numbers that a replicate holds.
     """
@@ -115,16 +92,6 @@ def stopped(done: int, asked: int, what: str = "samples") -> str:
     return f"stopped after {done} of {asked} {what}" if done < asked else ""
 
 
-class _Each:
-    """A function of one generator, for several."""
-
-    def __init__(self, work: Callable[[np.random.Generator], Any]) -> None:
-        self.work = work
-
-    def __call__(self, generators: Generators) -> list[Any]:
-        return [self.work(rng) for rng in generators]
-
-
 def generator_of(root: int, i: int) -> np.random.Generator:
     """The generator of replicate i: that of the i-th child of the seed."""
     return np.random.default_rng(np.random.SeedSequence(root, spawn_key=(i,)))
@@ -152,7 +119,7 @@ def in_threads(
     shown: bool | None = None,
     label: str = "",
 ) -> list[T]:
-    """`work(item)` of each of n items in threads, in their order; `shown` as `progress` of `replicate`."""
+    """`work(item)` of each of n items in threads, in their order; `shown` as `progress` of `in_blocks`."""
     from joblib import Parallel, delayed  # a tenth of a second that `import interlace` need not spend
 
     with blas_threads(inf, 1):  # the workers are the threads
