@@ -82,7 +82,11 @@ _SEARCH = "leave it out: the search needs no settings"
 _DDF = "degrees of freedom are chosen where they are used: m.summary(ddf='kenward-roger')"
 _ONLY_NORMAL = "leave it out: responses are normal, there are no generalized models"
 
-#: Options of a function elsewhere -> what to write; "" is for all functions.
+_GRID = "leave it out: a profile has as many points as it needs"
+_NAMES = "leave it out: parameters have one name each"
+
+#: Options of a function elsewhere -> what to write; "" is for all functions. Methods of answers have the name
+#: of their class before their own.
 OPTIONS: dict[str, dict[str, str]] = {
     "lmer": {
         **dict.fromkeys(("groups", "group", "random"), "write it in the formula: 'y ~ x + (1 | g)'"),
@@ -173,12 +177,97 @@ OPTIONS: dict[str, dict[str, str]] = {
         "method": "write reml=True or reml=False",
     },
     "ranova": {"reduce_terms": "write drop='slopes' or drop='terms'"},
+    "profile": {
+        **dict.fromkeys(("parm", "parameters"), "write which="),
+        **dict.fromkeys(("alphamax", "maxpts", "delta", "cutoff", "maxmult", "devtol"), _GRID),
+        **dict.fromkeys(("verbose", "maxit"), _SEARCH),
+        **dict.fromkeys(("signames", "oldNames", "prof.scale", "prof_scale"), _NAMES),
+        **dict.fromkeys(("parallel", "ncpus", "cl", "cores"), "write n_jobs="),
+        **dict.fromkeys(("level", "alpha"), "the intervals have it: m.confint(method='profile', level=0.95)"),
+        "REML": "write criterion='ml' or criterion='reml'",
+    },
+    "confint": {
+        **dict.fromkeys(("which", "parameters", "variables"), "write parm="),
+        **dict.fromkeys(("alpha", "conf_level", "conf"), "write level=0.95"),
+        **dict.fromkeys(("nsim", "n_sim", "reps", "R", "B"), "write n="),
+        **dict.fromkeys(("boot_type", "boottype", "type"), "write kind='percentile', 'basic' or 'normal'"),
+        **dict.fromkeys(("oldNames", "signames"), _NAMES),
+    },
+    "emmeans": {
+        **dict.fromkeys(("infer", "conf_level", "alpha"), "write level="),
+        **dict.fromkeys(("mode", "lmer_df", "lmer.df"), "write ddf='satterthwaite', 'kenward-roger'"),
+        **dict.fromkeys(("adjust", "side", "null"), "ask the answer: m.emmeans('a').test(adjust='holm')"),
+        **dict.fromkeys(("contr", "method"), "ask the answer: m.emmeans('a').contrast('pairwise')"),
+        **dict.fromkeys(("pbkrtest_limit", "lmerTest_limit"), "leave it out: there is no limit on rows"),
+        **dict.fromkeys(("trans", "transform", "tran"), "write type='response'"),
+        "vcov.": "write vcov=",
+    },
+    "permutation_test": {
+        **dict.fromkeys(("nperm", "n_perm", "nsim", "permutations", "R"), "write n="),
+        **dict.fromkeys(("random_state", "rng"), "write seed="),
+        **dict.fromkeys(("blocks", "strata", "by"), "write within="),
+        **dict.fromkeys(("effect", "which", "parm"), "write term="),
+    },
+    "multistart": {
+        **dict.fromkeys(("nsim", "n_starts", "starts"), "write n="),
+        **dict.fromkeys(("random_state", "rng"), "write seed="),
+        **dict.fromkeys(("ncpus", "cores", "cl"), "write n_jobs="),
+    },
+    "EMMeans.pairs": {
+        "type": "ask the answer: .pairs().test(type='response') or .pairs().confint(type='response')",
+        **dict.fromkeys(("side", "null", "delta", "alternative"), "ask the answer: .pairs().test(side='>')"),
+        **dict.fromkeys(("level", "infer", "conf_level"), "ask the answer: .pairs().confint(level=0.95)"),
+        **dict.fromkeys(("ref", "method"), "write .contrast('trt.vs.ctrl', ref=...)"),
+        **dict.fromkeys(("p_adjust", "adjustment", "correction"), "write adjust="),
+    },
+    "EMMeans.contrast": {
+        "type": "ask the answer: .contrast().test(type='response') or .confint(type='response')",
+        **dict.fromkeys(("side", "null", "delta", "alternative"), "ask the answer: .contrast().test(side=)"),
+        **dict.fromkeys(("level", "infer", "conf_level"), "ask the answer: .contrast().confint(level=0.95)"),
+        **dict.fromkeys(("p_adjust", "adjustment", "correction"), "write adjust="),
+        **dict.fromkeys(("name", "options"), "leave it out: rows are named after the means"),
+    },
+    "EMMeans.confint": {
+        **dict.fromkeys(("alpha", "conf_level", "infer"), "write level=0.95"),
+        "alternative": "write side=",
+        "parm": "take rows of the table",
+    },
+    "EMMeans.test": {
+        "alternative": "write side=",
+        **dict.fromkeys(("level", "infer"), "intervals are those of .confint(level=0.95)"),
+        **dict.fromkeys(("threshold",), "write delta="),
+    },
+    "EMMeans.cld": {**dict.fromkeys(("level", "threshold"), "write alpha=0.05")},
+    "EMMeans.plot": {
+        "CIs": "leave it out: intervals are drawn",
+        "PIs": "write m.predict(new, interval='prediction')",
+    },
+    "EMMeans.emmip": {**dict.fromkeys(("CIs", "CI", "ci"), "write intervals=")},
+    "EMMeans.regrid": {**dict.fromkeys(("type", "trans", "tran"), "write transform=")},
+    "EMMeans.eff_size": {"df": "write edf="},
+    "Profile.confint": {
+        **dict.fromkeys(("alpha", "conf_level"), "write level=0.95"),
+        **dict.fromkeys(("parm", "which"), "take rows of the table, or profile these: m.profile(which=...)"),
+    },
+    "Profile.plot": {**dict.fromkeys(("parm", "parameters"), "write which="), "type": "write kind="},
+    "Bootstrap.confint": {
+        "type": "write kind=",
+        "method": "write kind=",
+        **dict.fromkeys(("alpha", "conf_level", "conf"), "write level=0.95"),
+        **dict.fromkeys(("parm", "which", "index"), "take rows of the table"),
+    },
+    "Bootstrap.plot": {**dict.fromkeys(("parm", "index"), "write which=")},
+    "Bootstrap.append": {**dict.fromkeys(("nsim", "R", "B", "times"), "write n=")},
+    "Bootstrap.pvalues": {**dict.fromkeys(("mu", "value", "h0"), "write null=")},
+    "Power.plot": {**dict.fromkeys(("x", "y", "xlab", "ylab"), "change the answer, an axis of matplotlib")},
     "": {
         **dict.fromkeys(("robust", "cov_type", "vcov_type", "cluster"), "write vcov='CR2'"),
         **dict.fromkeys(("df", "df_method", "dof", "method"), "write ddf='satterthwaite' or 'kenward-roger'"),
         "corr": "write correlation=",
     },
 }  # fmt: skip
+
+OPTIONS["compare_cv"] = OPTIONS["cross_validate"]
 
 
 def unknown_attribute(name: str, cls: type) -> AttributeError:
@@ -202,8 +291,10 @@ def unknown_function(name: str, names: Collection[str]) -> AttributeError:
     return AttributeError(f"module 'interlace' has no attribute {name!r}{written and '; ' + written}")
 
 
-def refuse_unknown(function: str, given: Mapping[str, Any], options: Collection[str]) -> None:
-    """Options by name that a function does not have.
+def refuse_unknown(
+    function: str, given: Mapping[str, Any], options: Collection[str], *, of: str = ""
+) -> None:
+    """Options by name that a function, or a method of an answer of the class `of`, does not have.
 
     Raises
     ------
@@ -212,15 +303,17 @@ def refuse_unknown(function: str, given: Mapping[str, Any], options: Collection[
     """
     for name, value in given.items():
         if name not in options:
-            raise TypeError(_unknown_option(function, name, value, options))
+            raise TypeError(
+                _unknown_option(function, name, value, options, f"{of}.{function}" if of else function)
+            )
 
 
-def _unknown_option(function: str, name: str, value: object, options: Collection[str]) -> str:
+def _unknown_option(function: str, name: str, value: object, options: Collection[str], key: str) -> str:
     same = next((option for option in options if fold(option) == fold(name)), None)
     if same is not None:
         shown = f"={value}" if isinstance(value, bool) else "="
         return f"{function}() takes {same}{shown}, not {name}="
-    written = OPTIONS.get(function, {}).get(name) or OPTIONS[""].get(name)
+    written = OPTIONS.get(key, {}).get(name) or OPTIONS[""].get(name)
     if written is None or ((name_of := _option_written(written)) and name_of not in options):
         written = _near(name, options, "did you mean {}=?")
     known = f"its options are {', '.join(options)}" if options else "it takes none"
@@ -241,8 +334,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 C = TypeVar("C", bound=type)
 
 
-def answers_options(function: F) -> F:
-    """The function, which says what to write when it is given an option that it does not have."""
+def answers_options(function: F, *, of: str = "") -> F:
+    """The function, or method of an answer of the class `of`; it says what to write for options that it does
+    not have.
+    """
     parameters = [p for p in inspect.signature(function).parameters.values() if p.name != "self"]
     options = [p.name for p in parameters if p.kind is not p.VAR_POSITIONAL]
     known = frozenset(options)
@@ -252,7 +347,7 @@ def answers_options(function: F) -> F:
     @wraps(function)
     def called(*args: Any, **given: Any) -> Any:
         if not given.keys() <= known:
-            refuse_unknown(function.__name__, given, options)
+            refuse_unknown(function.__name__, given, options, of=of)
         if named and len(args) > leading:
             raise TypeError(f"{function.__name__}() takes its options by name: {named}")
         return function(*args, **given)
@@ -268,12 +363,18 @@ def _leading(function: Callable[..., Any]) -> float:
     return sum(p.kind is not p.KEYWORD_ONLY for p in parameters)
 
 
-def answers_by_name(cls: C) -> C:
-    """The class; it says what to write for attributes and options that it does not have."""
+def methods_answer_options(cls: C, *, of: str | None = None) -> C:
+    """The class of an answer; its methods say what to write for options that they do not have."""
     for name in dir(cls):
         member = inspect.getattr_static(cls, name)
         if inspect.isfunction(member) and not name.startswith("_"):
-            setattr(cls, name, answers_options(member))
+            setattr(cls, name, answers_options(member, of=cls.__name__ if of is None else of))
+    return cls
+
+
+def answers_by_name(cls: C) -> C:
+    """The class of a fitted model; it says what to write for attributes and options that it does not have."""
+    methods_answer_options(cls, of="")
 
     def missing(self: object, name: str) -> NoReturn:
         raise unknown_attribute(name, cls)

@@ -17,9 +17,14 @@ import pytest
 import interlace
 from interlace import hints
 from interlace.errors import DataError, InterlaceError
+from interlace.inference.emmeans import EMMeans
+from interlace.refitting.bootstrapped import Bootstrap
+from interlace.refitting.power import Power
+from interlace.refitting.profile import Profile
 
 FORMULA = "Reaction ~ Days + (Days | Subject)"
 DATA = interlace.datasets.load("sleepstudy")
+ANSWERS: dict[str, Any] = {cls.__name__: cls for cls in (EMMeans, Profile, Bootstrap, Power)}
 
 
 @pytest.fixture(scope="module")
@@ -67,8 +72,9 @@ def test_what_is_written_exists(m: interlace.LinearMixedModel) -> None:
             assert hasattr(interlace, name), text
     for function, table in hints.OPTIONS.items():
         if function:
-            home = interlace if hasattr(interlace, function) else m
-            options = inspect.signature(getattr(home, function)).parameters
+            of, _, method = function.rpartition(".")
+            home = ANSWERS[of] if of else interlace if hasattr(interlace, function) else m
+            options = inspect.signature(getattr(home, method)).parameters
             assert not set(table) & set(options), function
             for text in table.values():
                 written = re.match(r"write (\w+)=", text)
@@ -102,6 +108,37 @@ def test_options_of_other_packages(
 ) -> None:
     with pytest.raises(TypeError, match=re.escape(words)):
         getattr(m, method)(**options)
+
+
+@pytest.mark.parametrize(
+    ("answer", "call", "words"),
+    [
+        ("means", lambda e: e.pairs(type="response"), "ask the answer: .pairs().test(type='response')"),
+        ("means", lambda e: e.pairs(adjst="holm"), "did you mean adjust="),
+        ("means", lambda e: e.confint(alpha=0.1), "write level=0.95"),
+        ("means", lambda e: e.test(alternative="greater"), "write side="),
+        ("means", lambda e: e.cld(Letters="ab"), "takes letters=, not Letters="),
+        ("means", lambda e: e.pairs("holm"), "takes its options by name: adjust="),
+        ("profile", lambda P: P.confint(parm="sigma"), "take rows of the table"),
+        ("profile", lambda P: P.plot(type="density"), "write kind="),
+        ("bootstrap", lambda B: B.confint(type="perc"), "write kind="),
+        ("bootstrap", lambda B: B.append(nsim=3), "write n="),
+        ("folds", lambda V: V.summary(digits=3), "it takes none"),
+        ("pictures", lambda p: p.qq(zzz=1), "its options are level, effect"),
+    ],
+)
+def test_options_of_answers(
+    m: interlace.LinearMixedModel, answer: str, call: Callable[[Any], Any], words: str
+) -> None:
+    answers: dict[str, Callable[[], Any]] = {
+        "means": lambda: m.emmeans("Days"),
+        "profile": lambda: m.profile("sigma"),
+        "bootstrap": lambda: m.bootstrap(2, seed=1),
+        "folds": lambda: m.cross_validate("Subject", scores="mae"),
+        "pictures": lambda: m.plot,
+    }
+    with pytest.raises(TypeError, match=re.escape(words)):
+        call(answers[answer]())
 
 
 @pytest.mark.parametrize(

@@ -277,3 +277,26 @@ def test_wald_ends_next_to_the_edge() -> None:
     assert np.isnan(FISHER.around(1.0, 0.1 * steps)).all()
     low, high = FISHER.around(1 - 1e-12, steps)
     assert low == -1 and high == 1
+
+
+@pytest.mark.parametrize(("n_jobs", "small"), [(2, 1), (None, 1), (1, 1)])
+def test_small_models_have_one_thread(
+    n_jobs: int | None, small: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Threads would wait for each other; a model of 1,000 crossed rows is small, one of 4,000 is not."""
+    seen = []
+
+    def in_threads(work: Any, items: Any, n: int, **options: Any) -> Any:
+        seen.append(options["n_jobs"])
+        return items
+
+    monkeypatch.setattr(profiles, "in_threads", in_threads)
+    for rows, groups in ((1000, 20), (4000, 60)):
+        rng = np.random.default_rng(1)
+        s, i, e = rng.integers(0, 2 * groups, rows), rng.integers(0, groups, rows), rng.normal(size=rows)
+        y = rng.normal(size=2 * groups)[s] + rng.normal(size=groups)[i] + e
+        m = lmer("y ~ x + (x | s) + (1 | i)", {"y": y, "s": s, "i": i, "x": rng.normal(size=rows)})
+        m.profile("sigma", n_jobs=n_jobs)
+    assert seen == [small, n_jobs]
+    with pytest.raises(DataError, match="n_jobs"):
+        lmer("Reaction ~ 1 + (1 | Subject)", load("sleepstudy")).profile(n_jobs=0)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from interlace.errors import DataError
+from interlace.hints import methods_answer_options
 from interlace.inference import adjust as adjusting
 from interlace.inference import families, means_tables
 from interlace.inference.contrast_plan import (
@@ -35,6 +36,7 @@ SUM_OF_A_DIFFERENCE = 5e-4  # coefficients that sum to less make a difference, a
 STILL = "contrasts are still on"
 
 
+@methods_answer_options
 @dataclass(frozen=True, repr=False, eq=False)
 class EMMeans(Pictures):
     """Estimated marginal means, or contrasts or trends of them, as `LinearMixedModel.emmeans` gives them.

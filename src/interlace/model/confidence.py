@@ -52,7 +52,9 @@ class Intervals(Fitted):
             criterion. The latter has no profile of fixed effects: it is the likelihood of what they leave,
             and its values with different fixed parts cannot be compared.
         n_jobs : int, optional
-            Number of threads, each with profiles of its own; -1 for one per processor.
+            Number of threads, each with profiles of its own; -1 for one per processor. Small models have
+            one, as their evaluations take less time than threads wait for each other; two save a third of
+            the time with 4,000 rows of crossed effects.
         progress : bool, optional
             Show a bar; by default only where a person watches.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from interlace.hints import methods_answer_options
 from interlace.model.fitted import Fitted
 from interlace.precision.df import DdfLike
 from interlace.refitting.profile import check_level
@@ -11,6 +12,7 @@ from interlace.report import plots
 from interlace.report.envelope import quantile_picture
 
 
+@methods_answer_options
 class Plots:
     """Pictures of a model; every one takes `ax=` and returns the axes it is drawn on.
 

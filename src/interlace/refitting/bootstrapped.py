@@ -14,6 +14,7 @@ import pandas as pd
 from interlace.arrays import Array
 from interlace.errors import DataError, InterlaceError, ModelError, shown
 from interlace.estimation.fit import Fit
+from interlace.hints import methods_answer_options
 from interlace.options import number, word
 from interlace.pictures.curves import Curves, Panel, curve_plot, density
 from interlace.refitting.bootstrap_ends import Draws, ends
@@ -91,6 +92,7 @@ class Drawing(Protocol):
         """Without functions that do not pickle."""
 
 
+@methods_answer_options
 @dataclass(frozen=True)
 class Bootstrap:
     """Estimates over samples drawn anew; made by `LinearMixedModel.bootstrap`.

@@ -13,6 +13,7 @@ import numpy as np
 
 from interlace.errors import InterlaceWarning
 from interlace.estimation.fit import Fit
+from interlace.hints import methods_answer_options
 from interlace.options import switch, word
 from interlace.prediction.per_row import row_table
 from interlace.refitting.folds import Fold, Folds, make_folds
@@ -26,6 +27,7 @@ TRANSFORMS = ("fold", "data")
 ESTIMABLE = 1e-7  # share of a row outside the span of those that were fitted
 
 
+@methods_answer_options
 @dataclass(frozen=True)
 class CrossValidation:
     """Predictions of rows that were not fitted, and their scores; made by `LinearMixedModel.cross_validate`.

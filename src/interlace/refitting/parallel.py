@@ -129,6 +129,13 @@ def in_threads(
         return list(watched(results, n, shown, label))
 
 
+def one_job(n_jobs: int | None) -> int:
+    """One worker, where several would wait for each other; what is no number of workers is refused."""
+    if n_jobs is not None:
+        thread_count(n_jobs)
+    return 1
+
+
 def check_draws(n: object) -> int:
     """A number of replicates whose results have room in memory."""
     return count("n", n, at_most=available_bytes() / RESULT_BYTES)

@@ -14,6 +14,7 @@ import numpy as np
 from interlace.arrays import Array
 from interlace.errors import DataError, InterlaceError, InterlaceWarning, ModelError, shown
 from interlace.estimation.fit import Fit
+from interlace.hints import methods_answer_options
 from interlace.inference.contrast import Hypothesis
 from interlace.inference.estimates import f_p_value
 from interlace.inference.terms import Terms
@@ -37,6 +38,7 @@ OBSERVED = (
 )
 
 
+@methods_answer_options
 @dataclass(frozen=True)
 class Power:
     """Power of a test at several sizes of a design; made by `interlace.power`.

@@ -11,11 +11,13 @@ import numpy as np
 from interlace.arrays import Array
 from interlace.errors import DataError, ModelError, shown
 from interlace.estimation import held
+from interlace.estimation.descent import work
 from interlace.estimation.fit import Fit
 from interlace.estimation.held import Held, Quantity
+from interlace.hints import methods_answer_options
 from interlace.options import number, switch, word
 from interlace.precision.unidentified import unidentified_line
-from interlace.refitting.parallel import in_threads
+from interlace.refitting.parallel import in_threads, one_job
 from interlace.refitting.profile_pictures import curve_picture, pair_picture
 from interlace.refitting.track import HeldLine, HeldQuantity, Track
 from interlace.tables.table import Table
@@ -28,10 +30,13 @@ KINDS = ("all", "random", "fixed")
 PICTURES = ("zeta", "density", "pairs")
 # Roots of the rise of the deviance at which a profile is computed, to either side.
 GRID = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
+# Where an evaluation takes fewer flops than this, threads wait longer for each other than they work.
+THREADS_PAY = 1e5
 # Levels at which lines are drawn, as in lme4's pictures.
 LEVELS = (0.5, 0.8, 0.9, 0.95, 0.99)
 
 
+@methods_answer_options
 @dataclass(frozen=True, slots=True)
 class Profile:
     """Likelihood profiles of the parameters of a model.
@@ -187,7 +192,8 @@ def profile(
     """Profiles with points on a grid of zeta; see `LinearMixedModel.profile`."""
     found = tracks(fit, refitted, which, criterion=criterion)
     shown = None if progress is None else switch("progress", progress)
-    found = in_threads(walked, found, len(found), n_jobs=n_jobs, shown=shown, label="profile")
+    jobs = n_jobs if work(fit.criterion) > THREADS_PAY else one_job(n_jobs)
+    found = in_threads(walked, found, len(found), n_jobs=jobs, shown=shown, label="profile")
     return Profile(word("criterion", criterion, CRITERIA), tuple(found))
 
 
