@@ -181,6 +181,66 @@ def test_each_planted_fault_is_found_by_name() -> None:
     assert {("collinearity", "x"), ("collinearity", "z")} <= names(looked(near))
 
 
+@pytest.mark.parametrize("seed", [11, 12, 13])
+def test_one_fault_is_all_that_is_found(seed: int) -> None:
+    """What it does to other lines is said there, as such."""
+    base = clean(np.random.default_rng(seed))
+    level = base.assign(y=base["y"] + 10.0 * (base["g"] == "s07"))
+    row = base.assign(y=base["y"] + 10.0 * (np.arange(len(base)) == 100))
+    wild = np.where(base["g"] == "s21", 5.0 * np.random.default_rng(seed).standard_t(3, len(base)), 0.0)
+    tails = base.assign(y=base["y"] + wild)
+    expected = {("outlying levels", "g"): level, ("outlying rows", "residuals"): row}
+    for name, data in expected.items():
+        assert names(looked(data)) == {name}
+    found = looked(tails)
+    assert names(found) - {("uniformity", "rotated quantile residuals")} == {("heteroscedasticity", "g")}
+    assert found.loc["heteroscedasticity", "reading"] == "levels differ in variance: s21"
+
+
+def test_what_other_lines_name_is_said_as_such() -> None:
+    base = clean(np.random.default_rng(11))
+    row = base.assign(y=base["y"] + 10.0 * (np.arange(len(base)) == 100))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", interlace.InterlaceWarning)
+        table = pd.DataFrame(lmer("y ~ x + z + (x | g)", row).check(alpha=0.001, n=99))
+    line = table[(table.index == "normality") & (table["about"] == "residuals")].iloc[0]
+    assert line["verdict"] == "see" and line["reading"].endswith("comes from the outlying rows alone")
+    assert line["p"] < 0.001
+
+
+@pytest.mark.parametrize(
+    ("formula", "group"),
+    [("y ~ x + (1 | g/c)", "g"), ("y ~ 1 + (x | g)", "g"), ("y ~ x + (1 | g) + (1 | h)", "g")],
+)
+def test_random_effects_within_levels_are_no_variance(formula: str, group: str) -> None:
+    """Of other factors, and of columns that the fixed part lacks: Bartlett's p is about uniform."""
+    p = []
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        g, c = np.repeat(np.arange(20), 24), np.tile(np.repeat(np.arange(4), 6), 20)
+        h, x = (g + c) % 7, rng.normal(size=480)
+        inner = rng.normal(size=80)[4 * g + c] if "g/c" in formula else rng.normal(size=7)[h]
+        y = (
+            x
+            + inner * ("g)" not in formula or "h" in formula)
+            + rng.normal(size=20)[g]
+            + rng.normal(size=480)
+        )
+        if "(x" in formula:
+            y = y + 2 * rng.normal(size=20)[g] * x
+        data = pd.DataFrame({"y": y, "x": x, "g": g, "c": c, "h": h})
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", interlace.InterlaceWarning)
+            fit = lmer(formula, data).fit
+        codes = next(
+            r.codes
+            for r, block in zip(fit.design.random, fit.encoding.random, strict=True)
+            if block.group == group
+        )
+        p.append(check_tests.bartlett(fit, codes)[0][1])
+    assert np.mean(np.array(p) < 0.05) <= 0.13 and stats.kstest(p, "uniform").pvalue > 0.001
+
+
 def test_all_faults_in_one_table() -> None:
     """Each is named, and no level, row, covariate or term that has none."""
     rng = np.random.default_rng(3)

@@ -34,13 +34,15 @@ class Verdicts(Fitted):
         Returns
         -------
         Table
-            A row for each check: `about`, `statistic`, `value`, `p`, `verdict` ("ok", "look", or "-" where
-            nothing is judged) and `reading`.
+            A row for each check: `about`, `statistic`, `value`, `p`, `verdict` ("ok", "look", "see", or "-"
+            where nothing is judged) and `reading`. "see": p is below `alpha`, and no longer without rows or
+            levels that other lines name (outlying ones, and levels of another variance).
 
             "normality": Shapiro and Wilk's W of studentized residuals, and of the random effects over the
             standard deviation of their estimates. "heteroscedasticity": Breusch and Pagan's test on fitted
             values, as R's performance defines it (with sigma of the model); Bartlett's of the variances
-            within levels. "outlying rows": the largest externally studentized residual. "outlying levels":
+            within levels (of regressions within each; where random effects are left in these, of conditional
+            residuals). "outlying rows": the largest externally studentized residual. "outlying levels":
             ``u'Var(u)^-1 u`` of random effects. "influential levels": Cook's distance above 4 / J, where the
             coefficients change by more than chance (``Var(beta - beta_()) = C_() - C``). "linearity": a
             square of a covariate, tested at the fitted theta. "heterogeneity bias": its means by level, in
@@ -60,7 +62,7 @@ class Verdicts(Fitted):
         >>> m = interlace.lmer("Reaction ~ Days + (Days | Subject)", interlace.datasets.load("sleepstudy"))
         >>> found = m.check(order="Days")
         >>> found[found["verdict"] == "look"][["about", "statistic"]].to_dict("split")["data"][0]
-        ['residuals', 'W']
+        ['residuals', 'max |t|']
         """
         return checks(
             self._fit,

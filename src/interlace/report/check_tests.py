@@ -5,18 +5,25 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from interlace.arrays import Array, Index
 from interlace.estimation.fit import Fit
 from interlace.inference.estimates import chi2_p_value, p_values
 from interlace.prediction.innovations import innovations
+from interlace.prediction.leverage import leverage
 from interlace.prediction.ranef import blocks_by_group, conditional_covariance
 from interlace.prediction.residuals import fitted, marginal_fitted, residuals
 from interlace.prediction.spherical import Spherical
 from interlace.refitting.influence import measured
 from interlace.refitting.left_out import level_of_rows
+from interlace.report.added import constant
 
 SHAPIRO = 5_000  # rows up to which Shapiro and Wilk's test is taken
+LACKS = 1e-6  # the share of a column beyond rounding error
+EVERY = slice(None)
+
+Rows = slice | NDArray[np.bool_]
 
 
 def normality(values: Array) -> tuple[str, tuple[float, float]]:
@@ -32,11 +39,11 @@ def normality(values: Array) -> tuple[str, tuple[float, float]]:
     return "chisq(2)", (float(found.statistic), float(found.pvalue))
 
 
-def breusch_pagan(fit: Fit) -> tuple[float, float]:
-    """Of squared Pearson residuals on fitted values, as R's performance has it."""
+def breusch_pagan(fit: Fit, rows: Rows = EVERY) -> tuple[float, float]:
+    """Of squared Pearson residuals on fitted values, as R's performance has it; of some rows."""
     u = residuals(fit, kind="pearson") ** 2
-    u = u / (fit.scale * (fit.A.n - len(fit.names) - fit.criterion.parameters.counted - 1) / fit.A.n)
-    x = fitted(fit)
+    u = (u / (fit.scale * (fit.A.n - len(fit.names) - fit.criterion.parameters.counted - 1) / fit.A.n))[rows]
+    x = fitted(fit)[rows]
     x = x - x.mean()
     size = float(x @ x)
     if not size > 0:
@@ -75,8 +82,12 @@ def standardized_modes(fit: Fit, blocks: list[int]) -> tuple[Array, Array, int]:
     return z, np.where(whole, distance, np.nan), max(rank, 1)
 
 
-def bartlett(fit: Fit, codes: Index) -> tuple[tuple[float, float], Array, Index, Array]:
+def bartlett(fit: Fit, codes: Index, rows: Rows = EVERY) -> tuple[tuple[float, float], Array, Index, Array]:
     """Bartlett's test of one variance for all levels, of residuals of a regression within each.
+
+    Where that leaves random effects in them (of another factor that varies within the levels, or of a column
+    that the fixed part lacks), and of some rows, it is of conditional residuals, which have about ``sum of
+    1 - h`` degrees of freedom in a level.
 
     Returns
     -------
@@ -87,20 +98,46 @@ def bartlett(fit: Fit, codes: Index) -> tuple[tuple[float, float], Array, Index,
         Levels with two degrees of freedom or more.
     df : ndarray
     """
-    from interlace.prediction.least_squares import WithinLevels
-
-    within = WithinLevels.of(fit, codes)
-    w = np.ones(fit.A.n) if fit.design.weights is None else fit.design.weights
-    squares = np.bincount(codes, weights=w * within.residuals**2)
-    df = np.rint(np.bincount(codes, weights=within.left))
+    whole = isinstance(rows, slice) and _regressions_are_enough(fit, codes)
+    squares, df = (_within if whole else _conditional)(fit, codes, rows)
     there = np.flatnonzero((df >= 2) & (squares > 0))
     if len(there) < 2:
         return (np.nan, np.nan), np.zeros(0), there[:0], np.zeros(0)
     ss, v = squares[there], df[there]
     pooled = ss.sum() / v.sum()
     correction = 1 + ((1 / v).sum() - 1 / v.sum()) / (3 * (len(v) - 1))
-    chisq = (v.sum() * np.log(pooled) - (v * np.log(ss / v)).sum()) / correction
+    chisq = max((v.sum() * np.log(pooled) - (v * np.log(ss / v)).sum()) / correction, 0.0)
     return (float(chisq), float(chi2_p_value(chisq, len(v) - 1))), ss / pooled, there, v
+
+
+def _regressions_are_enough(fit: Fit, codes: Index) -> bool:
+    """Do they take all random effects out?"""
+    Q = np.linalg.qr(np.column_stack([np.ones(len(codes)), fit.X]))[0]
+    for part in fit.design.random:
+        z = np.asarray(part.z)
+        left = np.linalg.norm(z - Q @ (Q.T @ z), axis=0)
+        if not constant(part.codes, codes) or (left > LACKS * np.linalg.norm(z, axis=0)).any():
+            return False
+    return True
+
+
+def _within(fit: Fit, codes: Index, rows: Rows) -> tuple[Array, Array]:
+    """Sums of squares of the levels and their degrees of freedom."""
+    from interlace.prediction.least_squares import WithinLevels
+
+    within = WithinLevels.of(fit, codes)
+    w = np.ones(fit.A.n) if fit.design.weights is None else fit.design.weights
+    squares = np.bincount(codes, weights=w * within.residuals**2)
+    return np.asarray(squares, dtype=float), np.rint(np.bincount(codes, weights=within.left))
+
+
+def _conditional(fit: Fit, codes: Index, rows: Rows) -> tuple[Array, Array]:
+    """The same of conditional residuals."""
+    some, left = codes[rows], 1 - leverage(fit)["overall"]
+    squares = residuals(fit, kind="pearson") ** 2
+    levels = int(codes.max()) + 1
+    sums = [np.bincount(some, weights=values[rows], minlength=levels) for values in (squares, left)]
+    return np.asarray(sums[0], dtype=float), np.asarray(sums[1], dtype=float)
 
 
 def chi2_tail(value: Array, df: Array) -> Array:
@@ -131,11 +168,12 @@ def means_of(x: Array, codes: Index) -> Array:
     return sums[codes] / rows[codes]
 
 
-def autocorrelation(fit: Fit, order: Any) -> tuple[float, float]:
+def autocorrelation(fit: Fit, order: Any, some: Rows = EVERY) -> tuple[float, float]:
     """Correlation of neighbours within levels of the innermost factor, of residuals in that order.
 
     The residuals are those by Cholesky factor with rows in the order, which are independent where the model
-    holds; p is by the normal distribution of the sum of their products.
+    holds; p is by the normal distribution of the sum of their products. Of neighbours that are both among
+    some rows.
     """
     place = level_of_rows(fit, order)
     groups = blocks_by_group(fit)
@@ -147,9 +185,12 @@ def autocorrelation(fit: Fit, order: Any) -> tuple[float, float]:
     assert y is not None
     r = (y - marginal_fitted(fit)) / fit.sigma * (1.0 if w is None else np.sqrt(w))
     e = innovations(Spherical.of(fit).taken(rows), r[rows])
-    same = codes[rows][1:] == codes[rows][:-1]
+    here = np.zeros(len(rows), dtype=bool)
+    here[some] = True
+    here = here[rows]
+    same = (codes[rows][1:] == codes[rows][:-1]) & here[1:] & here[:-1]
     if not same.any():
         return np.nan, np.nan
     sums = float((e[1:] * e[:-1])[same].sum())
     z = sums / np.sqrt(same.sum())
-    return sums / float((e**2).mean() * same.sum()), float(p_values(np.array([z]), np.inf)[0])
+    return sums / float((e[here] ** 2).mean() * same.sum()), float(p_values(np.array([z]), np.inf)[0])

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,6 @@ import numpy as np
 from interlace.arrays import Array
 from interlace.errors import DataError, shown
 from interlace.estimation.fit import Fit
-from interlace.inference.estimates import chi2_p_value, p_values
 from interlace.options import number
 from interlace.precision.singular import is_singular
 from interlace.precision.varpar import VarianceParameters
@@ -22,24 +21,25 @@ from interlace.refitting.left_out import cases, row_labels
 from interlace.report.added import added, constant, numbers
 from interlace.report.check_tests import (
     autocorrelation,
-    bartlett,
     breusch_pagan,
-    chi2_tail,
     influenced,
     means_of,
     normality,
     standardized_modes,
 )
 from interlace.report.collinearity import collinearity
+from interlace.report.named import Named, levels_apart, outlying_levels, outlying_rows
 from interlace.report.simulated import Simulated
 from interlace.tables.table import Table
 from interlace.text import listed
 from interlace.variances.varcorr_se import varcorr_se_table
 
-FINE, LOOK, SAID = "ok", "look", "-"
+FINE, LOOK, SEEN, SAID = "ok", "look", "see", "-"
 MANY_LEVELS = 3_000  # of a factor: beyond this its influence is not asked for
 VIF, WEAK = 10.0, 0.5
 DRAWS = 2e7  # numbers that simulated responses may be
+
+Without = tuple[str, Callable[[], tuple[float, float]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +65,17 @@ class Checks:
     n: int
     seed: object
     parameters: VarianceParameters
+    named: Named
 
     def table(self) -> Table:
         """A row for each line."""
         lines = [line for part in self._parts() for line in part]
         names = ("about", "statistic", "value", "p", "verdict", "reading")
         columns = {name: [getattr(line, name) for line in lines] for name in names}
-        note = f"look: p < {self.alpha:g}, or the cut-off that the reading states; each line by itself"
+        note = (
+            f"look: p < {self.alpha:g}, or the cut-off that the reading states; each line by itself. "
+            "see: so far as rows or levels that other lines name make it so"
+        )
         return Table.of(columns, [line.check for line in lines], name="check", note=note)
 
     def _parts(self) -> Iterator[Iterator[Line]]:
@@ -86,38 +90,62 @@ class Checks:
         yield self._simulations()
 
     def _tested(
-        self, check: str, about: str, statistic: str, found: tuple[float, float], bad: str, good: str
+        self,
+        check: str,
+        about: str,
+        statistic: str,
+        found: tuple[float, float],
+        bad: str,
+        good: str,
+        without: Without | None = None,
     ) -> Line:
+        """The line of a test; `without` names rows or levels, and has the test without them."""
         value, p = found
         if not np.isfinite(p):
             return Line(check, about, statistic, value, p, SAID, "not tested: too little to test it by")
-        wrong = p < self.alpha
-        return Line(check, about, statistic, value, p, LOOK if wrong else FINE, bad if wrong else good)
+        if not p < self.alpha:
+            return Line(check, about, statistic, value, p, FINE, good)
+        if without is not None and without[1]()[1] >= self.alpha:
+            return Line(check, about, statistic, value, p, SEEN, f"{bad}; this comes from {without[0]} alone")
+        return Line(check, about, statistic, value, p, LOOK, bad)
 
     # ---- rows ---
 
     def _residuals(self) -> Iterator[Line]:
-        fit = self.fit
+        fit, named = self.fit, self.named
         r = residuals(fit, kind="studentized")
-        r = r[np.isfinite(r)]
-        name, found = normality(r)
+        other = np.isfinite(r) & ~named.any
+        name, found = normality(r[np.isfinite(r)])
         yield self._tested(
-            "normality", "residuals", name, found, "tails or skewness are not normal", "normal"
-        )
-        found = breusch_pagan(fit)
+            "normality", "residuals", name, found, "tails or skewness are not normal", "normal",
+            self._without(lambda: normality(r[other])[1]),
+        )  # fmt: skip
         yield self._tested(
-            "heteroscedasticity", "fitted values", "chisq(1)", found,
+            "heteroscedasticity", "fitted values", "chisq(1)", breusch_pagan(fit),
             "the variance changes with the fitted value", "the variance is the same for all fitted values",
+            self._without(lambda: breusch_pagan(fit, ~named.any)),
         )  # fmt: skip
-        t = residuals(fit, kind="externally-studentized")
-        df = fit.A.n - (len(fit.kept) if fit.reml else 0) - 1
-        p = np.minimum(1.0, p_values(t, df) * len(t))
-        worst = int(np.nanargmax(np.abs(t)))
-        names = listed([str(x) for x in row_labels(fit)[p < self.alpha]], 5)
-        yield self._tested(
-            "outlying rows", "residuals", "max |t|", (float(abs(t[worst])), float(p[worst])),
-            f"rows {names}, by Bonferroni's rule", "no row lies outside",
-        )  # fmt: skip
+        yield self._outlying_rows()
+
+    def _outlying_rows(self) -> Line:
+        t, p = outlying_rows(self.fit)
+        worst = np.argsort(-np.nan_to_num(np.abs(t)), kind="stable")
+        inside = self.named.spread
+        wild = [i for i in worst[: int(self.named.rows.sum())] if not inside[i]]
+        labels = row_labels(self.fit)
+        bad, within = f"rows {listed([str(labels[i]) for i in wild], 5)}, by Bonferroni's rule", ""
+        if count := int((self.named.rows & inside).sum()):
+            within = f"{count} in levels of another variance"
+            bad = f"{bad}; {within}" if wild else f"rows, {within}"
+        found = float(abs(t[worst[0]])), float(p[worst[0]])
+        line = self._tested("outlying rows", "residuals", "max |t|", found, bad, "no row lies outside")
+        return line if wild or not within else replace(line, verdict=SEEN)
+
+    def _without(self, test: Callable[[], tuple[float, float]]) -> Without | None:
+        """The test without the rows that are named, where there are any."""
+        if self.named.spread.any():
+            return "the outlying rows and the levels of another variance", test
+        return ("the outlying rows", test) if self.named.rows.any() else None
 
     # ---- levels ---
 
@@ -126,22 +154,25 @@ class Checks:
         for group, blocks in blocks_by_group(fit).items():
             z, distance, k = standardized_modes(fit, blocks)
             for j, column in enumerate(name for i in blocks for name in fit.encoding.random[i].columns):
-                values = z[:, j][np.isfinite(z[:, j])]
-                name, found = normality(values)
+                there = np.isfinite(z[:, j])
+                others = z[there & ~self.named.levels[group], j]
+                name, found = normality(z[there, j])
+                bad, about = "the random effects are not normal", f"{column}|{group}"
                 yield self._tested(
                     "normality",
-                    f"{column}|{group}",
+                    about,
                     name,
                     found,
-                    "the random effects are not normal",
+                    bad,
                     "normal",
+                    _normality_of("levels that other lines name", others),
                 )
             labels = fit.encoding.random[blocks[0]].levels
             yield self._outlying(group, labels, distance, k)
             yield from self._reliability(group, blocks)
 
     def _outlying(self, group: str, labels: Array, distance: Array, k: int) -> Line:
-        p = np.minimum(1.0, np.asarray(chi2_p_value(distance, k)) * max(np.isfinite(distance).sum(), 1))
+        p = outlying_levels(distance, k)
         if not np.isfinite(distance).any():
             found, names = (np.nan, np.nan), ""
         else:
@@ -166,14 +197,20 @@ class Checks:
 
     def _spread_by_group(self) -> Iterator[Line]:
         for group, blocks in blocks_by_group(self.fit).items():
-            codes, block = self.fit.design.random[blocks[0]].codes, self.fit.encoding.random[blocks[0]]
-            found, deviation, there, df = bartlett(self.fit, codes)
-            p = 2 * np.minimum(chi2_tail(deviation, df), 1 - chi2_tail(deviation, df)) * max(len(there), 1)
-            names = listed([str(block.levels[j]) for j in there[p < self.alpha]], 5)
+            found, apart, looked = levels_apart(self.fit, group, self.alpha, slice(None))
+            names = listed([str(x) for x in self.fit.encoding.random[blocks[0]].levels[apart]], 5)
             yield self._tested(
-                "heteroscedasticity", group, f"chisq({max(len(there) - 1, 0)})", found,
+                "heteroscedasticity", group, f"chisq({max(looked - 1, 0)})", found,
                 f"levels differ in variance{': ' * bool(names)}{names}", "levels have one variance",
+                self._without_rows(group),
             )  # fmt: skip
+
+    def _without_rows(self, group: str) -> Without | None:
+        """Bartlett's test without rows that are named by themselves, where there are any."""
+        rows = self.named.alone[group]
+        if not rows.any():
+            return None
+        return "the outlying rows", lambda: levels_apart(self.fit, group, self.alpha, ~rows)[0]
 
     def _levels(self) -> Iterator[Line]:
         """Levels whose absence moves the coefficients by more than the model allows of."""
@@ -192,8 +229,11 @@ class Checks:
             worst = int(np.nanargmax(cook))
             reading = f"levels {names}: cooksd above 4/{len(cook)} = {cut:.3g}, and more than chance allows"
             good = f"no level has cooksd above 4/{len(cook)} by more than chance"
+            verdict = LOOK if wrong.any() else FINE
+            if wrong.any() and self.named.levels[group][wrong].all():
+                verdict, reading = SEEN, f"{reading}; other lines name these, or rows of them"
             yield Line("influential levels", group, "max cooksd", float(cook[worst]), float(np.nanmin(p)),
-                       LOOK if wrong.any() else FINE, reading if wrong.any() else good)  # fmt: skip
+                       verdict, reading if wrong.any() else good)  # fmt: skip
 
     # ---- the fixed part ---
 
@@ -255,13 +295,15 @@ class Checks:
         found = autocorrelation(self.fit, self.order)
         about = self.order if isinstance(self.order, str) else "the given order"
         bad, good = "neighbours within levels are alike or opposed", "neighbours are independent"
-        yield self._tested("autocorrelation", about, "r", found, bad, good)
+        others = self._without(lambda: autocorrelation(self.fit, self.order, ~self.named.any))
+        yield self._tested("autocorrelation", about, "r", found, bad, good, others)
 
     def _simulations(self) -> Iterator[Line]:
         fit, m = self.fit, int(max(99, min(self.n, DRAWS // self.fit.A.n)))
         drawn = Simulated.of(fit, "rotated", m, self.seed)
         about = "rotated quantile residuals"
-        yield self._tested("uniformity", about, "D", drawn.uniformity(), "not uniform", "uniform")
+        others = self._without(lambda: drawn.uniformity(~self.named.any))
+        yield self._tested("uniformity", about, "D", drawn.uniformity(), "not uniform", "uniform", others)
         yield self._tested("dispersion", f"{m} new responses", "ratio", drawn.dispersion(fit),
                            "the variance is not that of the model", "as the model has it")  # fmt: skip
         bad, good = "more or fewer rows beyond all draws than by chance", "as many as by chance"
@@ -275,6 +317,10 @@ class Checks:
                                "among what the model draws")  # fmt: skip
 
 
+def _normality_of(words: str, values: Array) -> Without:
+    return words, lambda: normality(values)[1]
+
+
 def checks(
     fit: Fit, *, order: Any, alpha: object, n: int, seed: object, parameters: VarianceParameters
 ) -> Table:
@@ -282,4 +328,4 @@ def checks(
     level = number("alpha", alpha)
     if not 0 < level < 1:
         raise DataError(f"alpha must lie between 0 and 1, not {shown(alpha)}")
-    return Checks(fit, level, order, n, seed, parameters).table()
+    return Checks(fit, level, order, n, seed, parameters, Named.of(fit, level)).table()

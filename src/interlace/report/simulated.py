@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from interlace.arrays import Array
 from interlace.estimation.fit import Fit
@@ -13,6 +14,7 @@ from interlace.prediction.residuals import fitted, marginal, marginal_fitted
 from interlace.prediction.simulate import simulate
 
 KINDS = ("new", "conditional", "rotated")
+EVERY = slice(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +53,11 @@ class Simulated:
             return cls(y, draws, kind, special.ndtr(marginal(fit, "marginal-cholesky")))
         return cls(y, draws, kind, _places(y, draws, rng))
 
-    def uniformity(self) -> tuple[float, float]:
+    def uniformity(self, rows: slice | NDArray[np.bool_] = EVERY) -> tuple[float, float]:
         """Kolmogorov and Smirnov's distance of the places from a uniform distribution, and its p-value."""
         from scipy import stats
 
-        found = stats.kstest(self.places, "uniform")
+        found = stats.kstest(self.places[rows], "uniform")
         return float(found.statistic), float(found.pvalue)
 
     def dispersion(self, fit: Fit) -> tuple[float, float]:
