@@ -380,6 +380,20 @@ def test_structures_step_too(structure: str) -> None:
     assert (left <= 0.1 * np.linalg.norm(at["refit"] - at["fixed"], axis=0) + 1e-9).all()
 
 
+@pytest.mark.filterwarnings("ignore::interlace.errors.InterlaceWarning")
+@pytest.mark.parametrize(("structure", "seed"), [("cs(0 + f | a)", 8), ("ar1(0 + f | a)", 0)])
+def test_a_step_from_a_correlation_at_its_limit(structure: str, seed: int) -> None:
+    """There the criterion has no slope in the angle that stands for it."""
+    rng = np.random.default_rng(seed)
+    a, f = rng.integers(0, 14, 240), rng.choice(list("pqr"), 240)
+    y = rng.normal(size=14)[a] + rng.normal(size=240)
+    m = lmer(f"y ~ 1 + {structure}", pd.DataFrame({"y": y, "a": a, "f": f}))
+    at = {method: _numbers(m, "a", method) for method in ("fixed", "onestep", "refit")}
+    left = np.linalg.norm(at["refit"] - at["onestep"], axis=0)
+    assert abs(m.varcorr()["corr"].dropna().iloc[0]) > 1 - 1e-6
+    assert (left <= 0.1 * np.linalg.norm(at["refit"] - at["fixed"], axis=0) + 1e-9).all()
+
+
 def test_threads_change_nothing() -> None:
     m = lmer(SLEEP, load("sleepstudy"))
     one, two = (m.influence("Subject", method="refit", n_jobs=n) for n in (1, 2))

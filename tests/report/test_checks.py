@@ -338,3 +338,27 @@ def test_what_is_refused() -> None:
         m.quantile_residuals("old")
     with pytest.raises(DataError, match="n must be a positive whole number"):
         m.quantile_residuals(n=0)
+
+
+@pytest.mark.filterwarnings("ignore::interlace.errors.InterlaceWarning")
+def test_models_without_fixed_part_have_a_page() -> None:
+    import matplotlib
+
+    matplotlib.use("agg")
+    m = lmer("Reaction ~ 0 + (1 | Subject)", load("sleepstudy"))
+    page = m.plot.check()
+    assert page[4].get_title(loc="left") == "no deletion moves a coefficient"
+    with pytest.raises(DataError, match="is known of no deletion"):
+        m.plot.influence("Subject")
+
+
+def test_options_of_checks_are_refused_by_name() -> None:
+    m = lmer(SLEEP, load("sleepstudy"))
+    with pytest.raises(DataError, match="level must be between 0 and 1"):
+        m.collinearity(level=1.5)
+    with pytest.raises(DataError, match="order has 2 values"):
+        m.check(order=[1, 2])
+    with pytest.raises(DataError, match="order 'Day' is no column"):
+        m.check(order="Day")
+    with pytest.raises(DataError, match="critical must be a positive number, not -1"):
+        m.dfbetas("Subject", critical=-1)

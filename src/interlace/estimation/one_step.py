@@ -34,7 +34,7 @@ from interlace.kernel import NotPositiveDefiniteError
 FLAT, LEAST = 1e-7, 0.2
 # Along a valley there is less curvature than is expected; rounding error is less than this share of it.
 VALLEY = 1e-5
-# A size at zero is moved here first: at zero the criterion has no slope in it.
+# A size at zero is moved here first, a correlation at a limit as far: there the criterion has no slope in it.
 NEARLY_ZERO = 0.01
 # Where a step ends, a size below this is one of zero.
 ZERO = 1e-4
@@ -208,8 +208,13 @@ class _Walk:
 
 
 def off_limits(parameters: Parameters, par: Array) -> Array:
-    """The parameters, sizes at zero moved away from it."""
-    return np.where(parameters.even & (np.abs(par) < ZERO), NEARLY_ZERO, par)
+    """The parameters, sizes at zero and correlations at a limit moved away from it."""
+    out = np.where(parameters.even & (np.abs(par) < ZERO), NEARLY_ZERO, par)
+    if not parameters.scouted:
+        return out
+    beside = out + ZERO / 2  # what is at a limit goes back there
+    at = ~parameters.even & (parameters.at_limit(beside, ZERO) != beside)
+    return np.where(at, out - NEARLY_ZERO, out)
 
 
 def _units(expected: Array) -> Array:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from interlace.errors import DataError
 from interlace.model.fitted import Fitted
 from interlace.options import number
 from interlace.refitting import case_delete, influence
@@ -137,7 +138,7 @@ class Deletions(Fitted):
             method=method,
             delete=delete,
             parameters=parameters,
-            critical=number("critical", critical),
+            critical=_positive("critical", critical),
             n_jobs=n_jobs,
             progress=progress,
         )
@@ -174,3 +175,10 @@ class Deletions(Fitted):
         return case_delete.case_delete(
             self._fit, level, delete=delete, method=method, n_jobs=n_jobs, progress=progress
         )
+
+
+def _positive(option: str, given: object) -> float:
+    value = number(option, given)
+    if not value > 0:
+        raise DataError(f"{option} must be a positive number, not {value:g}")
+    return value

@@ -118,39 +118,41 @@ def _levels(fit: Fit, level: object) -> Cases:
     return Cases(name, [labels[code] for code in there], np.split(order, begins[1:]))
 
 
-def _column(fit: Fit, level: object) -> Factor:
+def _column(fit: Fit, level: object, option: str = "level") -> Factor:
     """A column of the data that is no grouping factor, or values; its levels those of the rows used."""
     design = fit.design
     missing = None
     column: Column
     if not isinstance(level, str):
-        check_index("level", level, design.frame.index, design.kept)
-        column, missing = read_array("level", level)
+        check_index(option, level, design.frame.index, design.kept)
+        column, missing = read_array(option, level)
     elif level in design.frame.columns:
         column = design.frame.columns[level]
     else:
         try:
-            column, missing = further_column(design, "level", level)
+            column, missing = further_column(design, option, level)
         except DataError as error:
+            if option != "level":
+                raise
             groups = listed(list(dict.fromkeys(block.group for block in fit.encoding.random)))
             raise DataError(
                 f"'{level}' is not a grouping factor of the model ({groups}), and {error}"
             ) from error
     if len(column) not in (design.nrows, design.n_rows_read):
-        raise DataError(f"level has {len(column)} values, and the model {design.nrows} rows")
+        raise DataError(f"{option} has {len(column)} values, and the model {design.nrows} rows")
     if design.kept is not None and len(column) != design.nrows:
         column = column.take(design.kept) if isinstance(column, Factor) else column[design.kept]
         missing = None if missing is None else missing[design.kept]
     factor = (column if isinstance(column, Factor) else factorize(column)).drop_unused()
     lost = int((factor.codes < 0).sum()) if missing is None else int(missing.sum())
     if lost:
-        raise DataError(f"level is missing in {lost} of the rows used: fill it in, or leave them out")
+        raise DataError(f"{option} is missing in {lost} of the rows used: fill it in, or leave them out")
     return factor
 
 
-def level_of_rows(fit: Fit, column: object) -> Index:
+def level_of_rows(fit: Fit, column: object, option: str) -> Index:
     """The place of each row used in the order of a column, or of values per row."""
-    return _column(fit, column).codes
+    return _column(fit, column, option).codes
 
 
 def _together(found: Cases, delete: object) -> Cases:

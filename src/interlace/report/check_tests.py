@@ -175,7 +175,7 @@ def autocorrelation(fit: Fit, order: Any, some: Rows = EVERY) -> tuple[float, fl
     holds; p is by the normal distribution of the sum of their products. Of neighbours that are both among
     some rows.
     """
-    place = level_of_rows(fit, order)
+    place = level_of_rows(fit, order, "order")
     groups = blocks_by_group(fit)
     inner = max(groups.values(), key=lambda blocks: len(fit.encoding.random[blocks[0]].levels))[0]
     codes = fit.design.random[inner].codes

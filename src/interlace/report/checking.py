@@ -179,10 +179,15 @@ class Checks:
             worst = int(np.nanargmax(distance))
             found = float(distance[worst]), float(p[worst])
             names = listed([str(x) for x in labels[p < self.alpha]], 5)
-        return self._tested(
+        codes = self.fit.design.random[blocks_by_group(self.fit)[group][0]].codes
+        line = self._tested(
             "outlying levels", group, f"max chisq({k})", found,
             f"levels {names}, by Bonferroni's rule", "no level lies outside",
         )  # fmt: skip
+        wild = np.isin(codes, np.flatnonzero(p < self.alpha))
+        if wild.any() and self.named.spread[wild].all():
+            return replace(line, verdict=SEEN, reading=f"{line.reading}; in levels of another variance")
+        return line
 
     def _reliability(self, group: str, blocks: list[int]) -> Iterator[Line]:
         covariance, j = conditional_covariance(self.fit)[group], 0
@@ -302,12 +307,20 @@ class Checks:
         fit, m = self.fit, int(max(99, min(self.n, DRAWS // self.fit.A.n)))
         drawn = Simulated.of(fit, "rotated", m, self.seed)
         about = "rotated quantile residuals"
-        others = self._without(lambda: drawn.uniformity(~self.named.any))
+        others = self._without(lambda: drawn.uniformity_of(~self.named.any))
         yield self._tested("uniformity", about, "D", drawn.uniformity(), "not uniform", "uniform", others)
         yield self._tested("dispersion", f"{m} new responses", "ratio", drawn.dispersion(fit),
                            "the variance is not that of the model", "as the model has it")  # fmt: skip
         bad, good = "more or fewer rows beyond all draws than by chance", "as many as by chance"
-        yield self._tested("outliers", f"{m} new responses", "rows beyond", drawn.outliers(), bad, good)
+        near = ~(self.named.any | self.named.far)
+        others = (
+            None
+            if near.all()
+            else ("the rows and levels that other lines name", lambda: drawn.outliers(near))
+        )
+        yield self._tested(
+            "outliers", f"{m} new responses", "rows beyond", drawn.outliers(), bad, good, others
+        )
         bad, good = "quantiles change with the prediction", "the same for all predictions"
         found = drawn.quantiles(marginal_fitted(fit))
         yield self._tested("quantiles", f"{about} by prediction", "chisq", found, bad, good)

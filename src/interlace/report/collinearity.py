@@ -5,19 +5,26 @@ from __future__ import annotations
 import numpy as np
 
 from interlace.estimation.fit import Fit
+from interlace.refitting.profile import check_level
 from interlace.tables.table import Table
 
 LARGEST = 500.0  # a logit
 
 
-def collinearity(fit: Fit, level: float = 0.95) -> Table:
+def collinearity(fit: Fit, level: object = 0.95) -> Table:
     """GVIF of each term of the fixed part, by Fox and Monette; intervals by Marcoulides and Raykov.
 
     ``det R_t det R_-t / det R`` for the correlation matrix R of the coefficients without the intercept, those
     of the term and the others.
+
+    Raises
+    ------
+    DataError
+        `level` is not between 0 and 1.
     """
     from scipy import special  # slow to import
 
+    level = check_level(level)
     terms = [(name, _kept(fit, columns)) for name, columns in fit.encoding.fixed_terms if name != "1"]
     terms = [(name, places) for name, places in terms if places]
     every = [place for _, places in terms for place in places]

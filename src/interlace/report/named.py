@@ -49,6 +49,8 @@ class Named:
         cause.
     spread : ndarray of bool, (n,)
         Those of levels with another variance, whatever a single outlying row does.
+    far : ndarray of bool, (n,)
+        Those of outlying levels.
     levels : dict
         {grouping factor: which levels are outlying, have another variance, or outlying rows}.
     """
@@ -56,6 +58,7 @@ class Named:
     rows: NDArray[np.bool_]
     alone: dict[str, NDArray[np.bool_]]
     spread: NDArray[np.bool_]
+    far: NDArray[np.bool_]
     levels: dict[str, NDArray[np.bool_]]
 
     @property
@@ -67,15 +70,16 @@ class Named:
     def of(cls, fit: Fit, alpha: float) -> Named:
         """At this level of each test."""
         rows = outlying_rows(fit)[1] < alpha
-        spread, alone, levels = np.zeros_like(rows), {}, {}
+        spread, far, alone, levels = np.zeros_like(rows), np.zeros_like(rows), {}, {}
         for group, blocks in blocks_by_group(fit).items():
             _, distance, k = standardized_modes(fit, blocks)
             codes = fit.design.random[blocks[0]].codes
             alone[group] = rows & (np.bincount(codes[rows], minlength=int(codes.max()) + 1)[codes] == 1)
             (_, p), apart, _ = levels_apart(fit, group, alpha, ~alone[group])
             levels[group] = outlying_levels(distance, k) < alpha
+            far |= levels[group][codes]
             levels[group][codes[rows]] = True
             if p < alpha:
                 levels[group][apart] = True
                 spread |= np.isin(codes, apart)
-        return cls(rows, alone, spread, levels)
+        return cls(rows, alone, spread, far, levels)

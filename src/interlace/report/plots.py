@@ -136,6 +136,8 @@ def influence_plot(fit: Fit, level: Any, measure: str, method: str, ax: Any) -> 
     values = np.asarray(table[measure], dtype=float)
     names = [str(one) for one in (row_labels(fit) if level is None else table.index)]
     known = np.isfinite(values)
+    if not known.any():
+        raise DataError(f"measure='{measure}' is known of no deletion: there is nothing to draw")
     values, names = values[known], [one for one, ok in zip(names, known, strict=True) if ok]
     q1, q3 = np.quantile(values, [0.25, 0.75])
     cut = float(q3 + 3 * (q3 - q1))
@@ -273,8 +275,10 @@ def sheet(fit: Fit, ax: Any) -> Any:
         quantile_picture(fit, group, None, "normal", 0, None, every[3])
     except DataError:
         every[3].set_title("the random effects have no variance", fontsize=8.5, loc="left")
-    if levels > 1:
+    if levels > 1 and fit.names:
         influence_plot(fit, group if levels <= 5_000 else None, "cooksd", "fixed", every[4])
+    else:
+        every[4].set_title("no deletion moves a coefficient", fontsize=8.5, loc="left")
     boxes(fit, group, "standardized", every[5])
     return handed(every)
 

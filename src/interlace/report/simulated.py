@@ -53,12 +53,18 @@ class Simulated:
             return cls(y, draws, kind, special.ndtr(marginal(fit, "marginal-cholesky")))
         return cls(y, draws, kind, _places(y, draws, rng))
 
-    def uniformity(self, rows: slice | NDArray[np.bool_] = EVERY) -> tuple[float, float]:
+    def uniformity(self) -> tuple[float, float]:
         """Kolmogorov and Smirnov's distance of the places from a uniform distribution, and its p-value."""
-        from scipy import stats
+        return _uniform(self.places)
 
-        found = stats.kstest(self.places[rows], "uniform")
-        return float(found.statistic), float(found.pvalue)
+    def uniformity_of(self, rows: NDArray[np.bool_]) -> tuple[float, float]:
+        """The same of some rows, the rotated residuals over a standard deviation of their own: that of the
+        model may be due to the others."""
+        from scipy import special
+
+        z = special.ndtri(self.places[rows])
+        z = z[np.isfinite(z)]
+        return _uniform(special.ndtr(z / np.sqrt((z**2).mean()))) if len(z) > 1 else (np.nan, np.nan)
 
     def dispersion(self, fit: Fit) -> tuple[float, float]:
         """Variance of the response about its prediction over the mean of that of the draws, two-sided."""
@@ -67,13 +73,15 @@ class Simulated:
         drawn = np.var(self.draws - centre[:, None], axis=0)
         return observed / float(drawn.mean()), monte_carlo(observed, drawn)
 
-    def outliers(self) -> tuple[float, float]:
-        """How many rows lie beyond all their draws, and the binomial p-value with the share 2 / (m + 1)."""
+    def outliers(self, rows: slice | NDArray[np.bool_] = EVERY) -> tuple[float, float]:
+        """How many rows lie beyond all their draws, and the binomial p-value with the share 2 / (m + 1); of
+        some rows."""
         from scipy import stats
 
-        beyond = int(((self.y < self.draws.min(axis=1)) | (self.y > self.draws.max(axis=1))).sum())
+        y, draws = self.y[rows], self.draws[rows]
+        beyond = int(((y < draws.min(axis=1)) | (y > draws.max(axis=1))).sum())
         share = 2 / (self.draws.shape[1] + 1)
-        return float(beyond), float(stats.binomtest(beyond, len(self.y), share).pvalue)
+        return float(beyond), float(stats.binomtest(beyond, len(y), share).pvalue) if len(y) else np.nan
 
     def quantiles(self, predicted: Array, groups: int = 10) -> tuple[float, float]:
         """Do the places depend on the prediction? Chi-square of a table, and its p-value.
@@ -103,6 +111,13 @@ class Simulated:
             observed = float(_moment(self.y[:, None], power)[0])
             out[name] = observed, monte_carlo(observed, drawn)
         return out
+
+
+def _uniform(places: Array) -> tuple[float, float]:
+    from scipy import stats
+
+    found = stats.kstest(places, "uniform")
+    return float(found.statistic), float(found.pvalue)
 
 
 def _places(y: Array, draws: Array, rng: np.random.Generator) -> Array:
