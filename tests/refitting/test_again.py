@@ -165,3 +165,44 @@ def test_what_is_refused(sleep: Any) -> None:
     oats = lmer("yield ~ nitro * Variety + (1 | Block/Variety)", load("oats"))
     with pytest.raises(ModelError, match="part of another"):
         oats.permutation_test("nitro", 9)
+
+
+@pytest.mark.filterwarnings("ignore::interlace.errors.InterlaceWarning")
+def test_a_term_that_others_replace_has_nothing_to_permute() -> None:
+    data = load("sleepstudy").assign(Hours=lambda d: 24 * d["Days"])
+    with pytest.raises(DataError, match="without Hours the model is the same"):
+        lmer("Reaction ~ Days + Hours + (1 | Subject)", data).permutation_test("Hours", 5, seed=1)
+
+
+def test_power_without_coefficients_needs_a_test() -> None:
+    m = lmer("Reaction ~ 0 + (1 | Subject)", load("sleepstudy"))
+    with pytest.raises(DataError, match="no coefficients to test: give test="):
+        interlace.power(m, n_groups=8, n=2, seed=1)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda m: m.profile(3), "there is no parameter 3: the parameters are"),
+        (lambda m: m.profile([]), "no parameter is asked for: leave it out for all"),
+        (lambda m: m.confint(parm=[]), "no parameter is asked for"),
+        (lambda m: m.bootstrap(5, statistic=3), "statistic must be a function of a refitted model"),
+        (lambda m: m.bootstrap(5, statistic=lambda again: None), "gave nothing: it must return a number"),
+        (lambda m: m.predict(level=0.9), "level= is of an interval: write interval="),
+        (lambda m: m.cross_validate(np.ones(180)), "the labels given have one level"),
+        (
+            lambda m: m.refit(pd.concat([m.simulate(1, 1)] * 2, axis=1)),
+            "two columns of the responses are called",
+        ),
+    ],
+)
+def test_nothing_is_asked_for_by_mistake(call: Any, words: str) -> None:
+    with pytest.raises(DataError, match=words):
+        call(lmer("Reaction ~ Days + (Days | Subject)", load("sleepstudy")))
+
+
+def test_adjusted_p_values_are_printed_as_p_values() -> None:
+    table = lmer("Reaction ~ Days + (1 | Subject)", load("sleepstudy")).refit(
+        lmer("Reaction ~ Days + (1 | Subject)", load("sleepstudy")).simulate(2, seed=1)
+    )
+    assert (table["p_adjusted"][table["term"] == "Days"] < 1e-10).all() and " 0.000" not in str(table)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from interlace.errors import DataError, shown
 from interlace.estimation.fit import Fit
 from interlace.inference.estimates import fixed_effects
 from interlace.model.fitted import Fitted
@@ -208,7 +209,7 @@ class Intervals(Fitted):
         >>> b.draws.shape
         (200, 1)
         """
-        wrapped = [None if f is None else partial(_of_model, f, type(self)) for f in (statistic, se)]
+        wrapped = [_wrapped(name, f, type(self)) for name, f in (("statistic", statistic), ("se", se))]
         return bootstrapping.bootstrap(
             self._fit, n, kind=kind, statistic=wrapped[0], se=wrapped[1], level=level, resample=resample,
             hccme=hccme, aux=aux, seed=seed, n_jobs=n_jobs, progress=progress,
@@ -248,6 +249,14 @@ class Intervals(Fitted):
             * empty,
         ]
         return Table.of_rows([rows[name] for name in kept], ["estimate", "lower", "upper"], kept, note=note)
+
+
+def _wrapped(name: str, given: Any, kind: type) -> Callable[[Fit], Any] | None:
+    if given is not None and not callable(given):
+        raise DataError(
+            f"{name} must be a function of a refitted model, such as lambda m: m.sigma, not {shown(given)}"
+        )
+    return None if given is None else partial(_of_model, given, kind)
 
 
 def _of_model(statistic: Callable[[Any], Any], kind: type, fit: Fit) -> Any:

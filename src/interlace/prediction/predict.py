@@ -26,6 +26,7 @@ from interlace.prediction.uncertainty import Uncertainty
 
 NEW_LEVELS = ("error", "population")
 INTERVALS = ("confidence", "prediction")
+LEVEL = 0.95  # of intervals, where nothing is said
 SHOWN = 5  # unseen levels named in an error message
 NAME = "predicted"
 
@@ -39,7 +40,7 @@ def predict(
     offset: Any = None,
     weights: Any = None,
     interval: str | None = None,
-    level: float = 0.95,
+    level: float = LEVEL,
     se: bool = False,
 ) -> Any:
     """`X beta + offset + Z b` with the chosen random effects, one value per row, in the library of the data.
@@ -110,6 +111,8 @@ class Asked:
         level = number("level", level)
         if not 0 < level < 1:
             raise DataError(f"level must be between 0 and 1, not {level:g}")
+        if interval is None and level != LEVEL:
+            raise DataError("level= is of an interval: write interval='confidence' or 'prediction' with it")
         if weights is not None and interval != "prediction":
             raise DataError("weights= is for interval='prediction': only new responses depend on them")
         return cls(interval, level, switch("se", se))

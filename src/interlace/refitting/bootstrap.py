@@ -391,6 +391,8 @@ def numbers(found: Any) -> Array:
     DataError
         It is no number, nor several.
     """
+    if found is None:
+        raise DataError("the statistic gave nothing: it must return a number or several")
     try:
         values = np.atleast_1d(np.asarray(found, dtype=np.float64))
     except (TypeError, ValueError) as error:

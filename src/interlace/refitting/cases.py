@@ -222,6 +222,8 @@ def fit_rows(
     ------
     ModelError
         The rows do not tell every coefficient, or cannot be fitted.
+    DataError
+        There are levels of which a known covariance says nothing.
     """
     whole = without_columns(fit.rows, fit.kept)
     design, encoding = _taken(whole.design, rows), whole.encoding
@@ -229,6 +231,9 @@ def fit_rows(
         design = _encoded(encoding, design, columns)
     random, blocks, groupings = list(design.random), list(encoding.random), dict[str, Grouping]()
     for i, block in enumerate(blocks):
+        if block.known is not None:  # its levels stay, those without rows too
+            _check_known(block.group, design.random[i].codes, None if codes is None else codes[block.group])
+            continue
         given = design.random[i].codes if codes is None else codes[block.group]
         there, new = np.unique(given, return_inverse=True)
         random[i] = replace(design.random[i], codes=np.ascontiguousarray(new, dtype=np.int32))
@@ -241,6 +246,15 @@ def fit_rows(
     if found.names != fit.names:
         raise ModelError("the rows do not tell every coefficient")
     return found
+
+
+def _check_known(group: str, own: Index, asked: Index | None) -> None:
+    there, ranks = np.unique(own, return_inverse=True)
+    if asked is not None and not np.array_equal(ranks, asked):
+        raise DataError(
+            f"levels of '{group}' have a known covariance, which says nothing of other levels: take as many "
+            f"of '{group}' as there are or fewer ({len(there)} have rows), or more rows by n_per_group"
+        )
 
 
 def _encoded(encoding: Encoding, design: Design, columns: Mapping[str, Column]) -> Design:

@@ -114,7 +114,8 @@ def _units(fit: Fit, by: Any) -> tuple[str, Index, Any]:
     name, codes, labels = _grouping(fit, by)
     there, codes = np.unique(codes, return_inverse=True)
     if len(there) < 2:
-        raise DataError(f"by={name} has one level: without it no rows are left to fit")
+        one = f"by={name} has" if isinstance(by, str) else f"{name} have"
+        raise DataError(f"{one} one level: without it no rows are left to fit")
     chosen = np.asarray(labels)[there].tolist()  # Python's own numbers and texts
     return name, codes.reshape(-1), chosen
 

@@ -22,7 +22,7 @@ from interlace.prediction.predict import contribution
 from interlace.refitting.cases import Factors
 from interlace.refitting.drop1 import droppable, hypothesis
 from interlace.refitting.parallel import Generators, check_draws, in_blocks, root_of, stopped
-from interlace.refitting.resampling import Residuals, whole
+from interlace.refitting.resampling import Residuals, refuse_known, whole
 from interlace.tables.table import Table
 from interlace.text import did_you_mean
 
@@ -160,9 +160,15 @@ def _asked(fit: Fit, term: str) -> tuple[str, Fit | None, Any, float]:
     fixed = {one.label: one for one in droppable(terms)}
     if term in fixed:
         without = Without(fit.encoding, fit.design)
+        L = hypothesis(fit, terms, fixed[term], without)
+        if not len(L):
+            raise DataError(
+                f"without {term} the model is the same, as its other terms say all that {term} does: "
+                "nothing can be tested"
+            )
         encoding, design = without.term(term)
         small = fit_model(encoding, FrameRows(encoding, design), reml=fit.reml, n_jobs=fit.n_jobs)
-        statistic = FStatistic(hypothesis(fit, terms, fixed[term], without))
+        statistic = FStatistic(L)
         own = statistic.of(fit.solution.beta[None], fit.solution.unscaled_vcov[None], np.array([fit.sigma]))
         return "F", small, statistic, float(own[0])
     reduction = _reduction(fit, term, list(fixed), [one.label for one in terms.tested])
@@ -254,6 +260,7 @@ def _exchange(fit: Fit, small: Fit | None, within: str | None) -> tuple[Exchange
         residuals = _linear_residuals(fit)
         groups, said = _groups(Factors.of(fit), within, [])
     else:
+        refuse_known(small, "take interlace.bootstrap_compare(m, smaller), which draws from the model")
         residuals = Residuals.of(small)
         groups, said = _groups(Factors.of(fit), within, list(Factors.of(small).names))
     return Exchange(small, residuals, groups), said

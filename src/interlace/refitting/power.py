@@ -324,6 +324,8 @@ def read_test(
     """
     if callable(test):
         return partial(_of_caller, test, model), getattr(test, "__name__", "a function of the model")
+    if test is None and not fit.names:
+        raise DataError("the model has no coefficients to test: give test=, a function of the model")
     if test is None:
         others = [name for name in fit.names if name != "Intercept"]
         test = list(effect) or others[:1] or list(fit.names[:1])

@@ -263,14 +263,18 @@ def chosen(
     Raises
     ------
     DataError
-        A name that none of them has.
+        A name that none of them has, or no name.
     ModelError
         Fixed effects, of which the REML criterion has no profile.
     """
     known = {"all": random + ([] if reml else fixed), "random": random, "fixed": fixed}
     if which is None:
         return set(known["all"])
-    asked = [which] if isinstance(which, str) else list(which)
+    asked = [which] if isinstance(which, str) or not isinstance(which, Iterable) else list(which)
+    if not asked:
+        raise DataError(
+            f"no parameter is asked for: leave it out for all, or choose from {', '.join(random + fixed)}"
+        )
     out: set[str] = set()
     for name in asked:
         if not isinstance(name, str) or (name not in known and name not in random + fixed):

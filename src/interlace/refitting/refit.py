@@ -53,7 +53,7 @@ def read_responses(design: Design, Y: Any) -> tuple[list[Any], np.ndarray]:
     Raises
     ------
     DataError
-        There is no column, or one is no response; the message says which.
+        There is no column, one is no response, or two have one name; the message says which.
     """
     if isinstance(Y, pd.DataFrame):
         columns = [(name, Y.iloc[:, j]) for j, name in enumerate(Y.columns)]
@@ -64,7 +64,15 @@ def read_responses(design: Design, Y: Any) -> tuple[list[Any], np.ndarray]:
     responses = [_read_column(design, name, y) for name, y in columns]
     if not responses:
         raise DataError("the matrix of responses has no column")
-    return [name for name, _ in columns], np.array(responses)
+    names = [name for name, _ in columns]
+    twice = (
+        [name for j, name in enumerate(names) if name in names[:j]] if len(set(names)) < len(names) else []
+    )
+    if twice:
+        raise DataError(
+            f"two columns of the responses are called {twice[0]!r}, and names tell them apart: rename one"
+        )
+    return names, np.array(responses)
 
 
 def _read_column(design: Design, name: Any, y: Any) -> np.ndarray:

@@ -225,8 +225,8 @@ _AUXILIARY: dict[str, Callable[[np.random.Generator, int], Array]] = {
 }
 
 
-def refuse_known(fit: Fit) -> None:
-    """Levels with a known covariance cannot be exchanged.
+def refuse_known(fit: Fit, instead: str = "take kind='parametric'") -> None:
+    """Levels with a known covariance cannot be exchanged; what to do instead.
 
     Raises
     ------
@@ -234,9 +234,7 @@ def refuse_known(fit: Fit) -> None:
     """
     known = [block.group for block in fit.encoding.random if block.known is not None]
     if known:
-        raise ModelError(
-            f"levels of '{known[0]}' have a known covariance and cannot be exchanged: take kind='parametric'"
-        )
+        raise ModelError(f"levels of '{known[0]}' have a known covariance and cannot be exchanged: {instead}")
 
 
 def whole(i: int, effects: Array) -> Part:

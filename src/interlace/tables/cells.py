@@ -26,7 +26,7 @@ FORMULA = "formula"  # above the table in text, where lines are short
 # The columns by how their numbers are printed. Estimates share digits with what has their unit, as in R's
 # `printCoefmat`; numbers of all others are printed as sums of squares are.
 ESTIMATES = ("estimate", "se", "df", "lower", "upper")
-P_VALUES = ("p", "p_mixture")
+P_VALUES = ("p", "p_mixture", "p_adjusted")
 STATISTICS = ("F", "chisq", "lrt", "statistic")
 
 Printed = tuple[list[str], list[list[str]], str]
@@ -110,6 +110,7 @@ def _cells_of_estimates(name: str, column: pd.Series) -> list[str]:
 _BESIDE_ESTIMATES: dict[str, Callable[[np.ndarray], list[str]]] = {
     "t": lambda t: format_common(np.round(t, ESTIMATE_DIGITS - 1), ESTIMATE_DIGITS),
     "p": lambda p: format_p(p, ESTIMATE_DIGITS - 1),
+    "p_adjusted": lambda p: format_p(p, ESTIMATE_DIGITS - 1),
 }
 
 
