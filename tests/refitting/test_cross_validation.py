@@ -366,7 +366,7 @@ ERRORS: list[tuple[dict[str, Any], str]] = [
     ({"k": "ten"}, "k must be a number of folds"),
     ({"by": "Subject", "repeats": 2}, "repeats goes with k"),
     ({"by": "Subject", "repeats": 0}, "repeats must be a positive whole number"),
-    ({"by": np.zeros(180)}, "has one level"),
+    ({"by": np.zeros(180)}, "the labels given have one level"),
     ({"by": np.zeros(7)}, "by has 7 values"),
     ({"by": ["Subject", "Days"]}, "by takes one grouping"),
     ({"by": "Subject", "scores": "rsme"}, "did you mean 'rmse'"),

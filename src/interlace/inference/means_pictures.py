@@ -160,6 +160,11 @@ def _rounded(values: Array, se: Array) -> list[str]:
     return [f"{value:.{decimals}f}" if decimals < 8 else f"{value:.{DIGITS}g}" for value in values]
 
 
+def _known(values: np.ndarray) -> np.ndarray:
+    """Without the digits that are rounding error: these would say which way a tie is rounded."""
+    return np.array([float(f"{value:.13g}") for value in values])
+
+
 def p_value_matrix(means: Drawn, adjust: str | None) -> Table | MeansList:
     """P-values above the diagonal, means on it, differences below; a table for each group."""
     contrasts, table = means.pairs(adjust=adjust), means.confint()
@@ -172,14 +177,14 @@ def p_value_matrix(means: Drawn, adjust: str | None) -> Table | MeansList:
         strict=True,
     )
     for (name, rows, p), (_, _, d) in pieces:
-        shows = format_common(table["estimate"].to_numpy()[rows], DIGITS)
+        shows = format_common(_known(table["estimate"].to_numpy()[rows]), DIGITS)
         cells = np.array([[f"[{one}]" for one in shows]] * len(rows), dtype=object).reshape(
             len(rows), len(rows)
         )
         place = np.arange(len(rows))
         upper, lower = place[:, None] < place, place[:, None] > place
         cells[upper] = format_p(p[upper], DIGITS - 1)
-        cells[lower] = format_common(d[lower], DIGITS)
+        cells[lower] = format_common(_known(d[lower]), DIGITS)
         mine = [names[row] for row in rows]
         note = [*_adjustment(tests), f"means on the diagonal, p-values above it, {_below(means)} below it"]
         found[name] = Table.of(dict(zip(mine, cells.T, strict=True)), mine, note=note)
