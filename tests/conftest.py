@@ -1,7 +1,9 @@
-"""The reference cases, one at a time: what R was asked, what it answered, and our fit at R's theta."""
+"""The reference cases: R's questions, its answers, our fit at its theta; no figure outlives a test."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,6 +13,13 @@ from interlace.estimation.fit import Fit, at_theta
 from interlace.formula.parser import parse
 from reference_cases import Case, lmer_cases
 from reference_data import array
+
+
+@pytest.fixture(autouse=True)
+def figures_are_closed() -> Iterator[None]:
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
 
 
 @pytest.fixture(scope="module", params=lmer_cases(), ids=str)
