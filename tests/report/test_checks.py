@@ -108,6 +108,16 @@ def test_places_are_dharmas() -> None:
     assert ties.outliers()[0] == 0 and monte_carlo(0.0, np.zeros(99)) == 1.0
 
 
+def test_rows_beyond_draws_that_others_have_made_wide_are_no_fault() -> None:
+    y, draws = np.zeros(400), np.tile(np.linspace(-1.0, 1.0, 99), (400, 1))
+    some = np.arange(400) >= 20
+    inside = Simulated(y, draws, "new", y)
+    assert inside.outliers()[1] == pytest.approx(2 * 0.98**400, rel=0.2)  # fewer than 8: two-sided
+    assert inside.outliers_of(some) == (0, 1.0)
+    outside = Simulated(np.where(np.arange(400) % 20 == 0, 2.0, 0.0), draws, "new", y)
+    assert outside.outliers_of(some) == (19, pytest.approx(stats.binom.sf(18, 380, 0.02)))
+
+
 def clean(rng: np.random.Generator, groups: int = 40, size: int = 12) -> pd.DataFrame:
     g = np.repeat(np.arange(groups), size)
     x, z = rng.normal(size=(2, len(g)))

@@ -316,7 +316,7 @@ class Checks:
         others = (
             None
             if near.all()
-            else ("the rows and levels that other lines name", lambda: drawn.outliers(near))
+            else ("the rows and levels that other lines name", lambda: drawn.outliers_of(near))
         )
         yield self._tested(
             "outliers", f"{m} new responses", "rows beyond", drawn.outliers(), bad, good, others

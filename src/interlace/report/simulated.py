@@ -73,15 +73,23 @@ class Simulated:
         drawn = np.var(self.draws - centre[:, None], axis=0)
         return observed / float(drawn.mean()), monte_carlo(observed, drawn)
 
-    def outliers(self, rows: slice | NDArray[np.bool_] = EVERY) -> tuple[float, float]:
-        """How many rows lie beyond all their draws, and the binomial p-value with the share 2 / (m + 1); of
-        some rows."""
+    def outliers(self) -> tuple[float, float]:
+        """How many rows lie beyond all their draws, and the binomial p-value with the share 2 / (m + 1)."""
+        return self._beyond(EVERY, "two-sided")
+
+    def outliers_of(self, rows: NDArray[np.bool_]) -> tuple[float, float]:
+        """The same of some rows, and whether it is more than by chance: it is fewer where the variance of the
+        model, and of the draws, is due to the others."""
+        return self._beyond(rows, "greater")
+
+    def _beyond(self, rows: slice | NDArray[np.bool_], side: str) -> tuple[float, float]:
         from scipy import stats
 
         y, draws = self.y[rows], self.draws[rows]
         beyond = int(((y < draws.min(axis=1)) | (y > draws.max(axis=1))).sum())
         share = 2 / (self.draws.shape[1] + 1)
-        return float(beyond), float(stats.binomtest(beyond, len(y), share).pvalue) if len(y) else np.nan
+        found = stats.binomtest(beyond, len(y), share, alternative=side).pvalue if len(y) else np.nan
+        return float(beyond), float(found)
 
     def quantiles(self, predicted: Array, groups: int = 10) -> tuple[float, float]:
         """Do the places depend on the prediction? Chi-square of a table, and its p-value.
