@@ -89,6 +89,14 @@ def test_sums_that_have_lost_their_digits(share: float, lost: bool, slopes: Fit)
     assert found.lost_digits == lost
 
 
+@pytest.mark.parametrize(("size", "lost"), [(1 - 0.9e-6, False), (1 - 1.1e-6, True), (-1.0, True)])
+def test_no_more_is_left_than_there_is(size: float, lost: bool, slopes: Fit) -> None:
+    found = replace(rotated.moments(slopes), expected=np.eye(4), size=np.array([1, size, 1, 1]))
+    assert found.lost_digits == lost
+    none = replace(found, expected=np.diag([1.0, 0.0, 1.0, 1.0]), size=np.array([1.0, 0.0, 1.0, 1.0]))
+    assert not none.lost_digits
+
+
 # ---- the variance parameters ---
 
 

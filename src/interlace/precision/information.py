@@ -68,8 +68,10 @@ class Moments:
 
     @property
     def lost_digits(self) -> bool:
-        """Is so little left of `size` in `expected` that a sum over pieces does not know it well?"""
-        return bool(np.any(np.diagonal(self.expected) < LOST * self.size))
+        """Is so little left of `size` in `expected`, or more than all, that a sum over pieces does not know
+        it well?"""
+        left = np.diagonal(self.expected)
+        return bool(np.any((left < LOST * self.size) | (self.size < (1 - LOST) * left) | (self.size < 0)))
 
 
 @dataclass(frozen=True, slots=True)

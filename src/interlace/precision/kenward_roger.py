@@ -264,7 +264,7 @@ def _refuse_confounded(fit: Fit, found: Moments, directions: Array) -> None:
     confounded = directions[:, change > CONSTANT * (np.abs(directions).T ** 2 @ lengths)]
     if not confounded.size:
         return
-    share = np.abs(confounded) * np.sqrt(found.size)[:, None]
+    share = np.abs(confounded) * np.sqrt(np.maximum(found.size, 0.0))[:, None]
     involved = np.flatnonzero((share > SHARE * share.max(axis=0)).any(axis=1))
     labels = [*_labels(fit), "the residuals"]
     names = list(dict.fromkeys(labels[j] for j in involved))
