@@ -14,6 +14,7 @@ from interlace.design.known import with_known
 from interlace.design.rows import learn
 from interlace.errors import DataError, shown
 from interlace.estimation.capacity import check_room
+from interlace.estimation.far import warn_if_far
 from interlace.estimation.fit import Fit, fit
 from interlace.formula.parser import parse, parse_fixed
 from interlace.hints import refuse_unknown
@@ -198,6 +199,7 @@ def fit_formula(
         rows = with_known(rows, known)
         fitted = fit(rows.encoding, rows, reml=reml, n_jobs=threads)
     warn_if_unidentified(fitted)
+    warn_if_far(fitted)
     return fitted
 
 

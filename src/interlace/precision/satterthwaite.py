@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -83,6 +83,12 @@ def _joined(nu: Array) -> float:
 
 def bind(fit: Fit) -> SatterthwaiteDdf:
     """Curvature of the criterion and gradient of ``Var(beta)`` at the fitted variance parameters."""
+    found = without_note(fit)
+    return replace(found, note=_note(fit, found.parameters.left_out))
+
+
+def without_note(fit: Fit) -> SatterthwaiteDdf:
+    """The same without a word of what is special, for fits by the thousand."""
     marginal = Marginal.of(fit)
     parameters = VarianceParameters.of(fit, marginal)
     half = derivatives(parameters.criterion, parameters.par, marginal.zvx)
@@ -93,7 +99,7 @@ def bind(fit: Fit) -> SatterthwaiteDdf:
         root=marginal.root,
         gradient=np.concatenate([half + half.transpose(0, 2, 1), scale[None]]),
         parameters=parameters,
-        note=_note(fit, parameters.left_out),
+        note="",
     )
 
 

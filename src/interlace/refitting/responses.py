@@ -13,7 +13,7 @@ from interlace.estimation.many import Many, fit_many, fits_at
 from interlace.inference.adjust import CROSS_METHODS, across
 from interlace.inference.estimates import p_values
 from interlace.options import word
-from interlace.precision.satterthwaite import bind
+from interlace.precision.satterthwaite import without_note
 from interlace.refitting.parallel import in_threads
 from interlace.refitting.refit import read_responses, refit
 from interlace.tables.table import Table
@@ -32,20 +32,33 @@ def refit_table(
     names, responses = read_responses(fit.design, Y)
     blocks = [responses[start : start + BLOCK] for start in range(0, len(responses), BLOCK)]
 
-    def work(some: Array) -> tuple[Many, Array]:
-        many = fit_many(fit, some)
-        df = np.full(many.beta.shape, np.inf)
-        return many, (_satterthwaite(fit, some, many) if ddf == "satterthwaite" else df)
-
-    found = in_threads(work, blocks, len(blocks), n_jobs=n_jobs, shown=progress, label="responses")
-    return _table(fit, names, [many for many, _ in found], np.vstack([df for _, df in found]), adjust)
+    found = in_threads(
+        lambda some: fit_many(fit, some),
+        blocks,
+        len(blocks),
+        n_jobs=n_jobs,
+        shown=progress,
+        label="responses",
+    )
+    if ddf == "asymptotic":
+        df = [np.full(many.beta.shape, np.inf) for many in found]
+    else:  # hardly anything of it is done without the lock of the interpreter: two threads take longer
+        df = in_threads(
+            lambda one: _satterthwaite(fit, *one),
+            zip(blocks, found, strict=True),
+            len(blocks),
+            n_jobs=1,
+            shown=progress,
+            label="degrees of freedom",
+        )
+    return _table(fit, names, found, np.vstack(df), adjust)
 
 
 def _satterthwaite(fit: Fit, responses: Array, many: Many) -> Array:
     df = np.full(many.beta.shape, np.nan)
     for j, again in enumerate(fits_at(fit, responses, many)):
         if again is not None:
-            df[j] = bind(again).df(np.eye(len(fit.names)))
+            df[j] = without_note(again).df(np.eye(len(fit.names)))
     return df
 
 
