@@ -43,19 +43,40 @@ class Newton {
     bool good_ = false;
 };
 
-bool any_zero(const Vector& x) { return std::any_of(x.begin(), x.end(), [](double v) { return v == 0.0; }); }
+// The slopes of parameters that are not zero: the others stay there.
+Vector free_slopes(Vector gradient, const Vector& x) {
+    for (size_t i = 0; i < x.size(); ++i)
+        if (x[i] == 0.0) gradient[i] = 0.0;
+    return gradient;
+}
 
-void polish(ProfiledDeviance& d, const Newton& newton, Minimum& best, const Limits& limits) {
-    if (any_zero(best.x) || !newton.conditioned(limits.ill_conditioned)) return;
+// A Hessian by which the others stay where they are, and say nothing of its condition.
+Vector free_curvatures(Vector h, const Vector& x) {
+    const size_t n = x.size();
+    double largest = 0;
+    for (size_t i = 0; i < n; ++i)
+        if (x[i] != 0.0) largest = std::max(largest, h[i * n + i]);
+    for (size_t i = 0; i < n; ++i)
+        for (size_t j = 0; j < n; ++j)
+            if (x[i] == 0.0 || x[j] == 0.0) h[i * n + j] = i == j ? largest : 0.0;
+    return h;
+}
+
+void polish(ProfiledDeviance& d, Minimum& best, const Limits& limits) {
+    const Newton newton(free_curvatures(best.hessian, best.x));
+    if (!newton.conditioned(limits.ill_conditioned)) return;
     for (index s = 0; s < limits.steps; ++s) {
-        const double left = newton.decrement(best.gradient);
+        const Vector slopes = free_slopes(best.gradient, best.x);
+        const double left = newton.decrement(slopes);
         if (!(left > limits.finished && left < limits.no_minimum)) return;
-        Vector x = newton.step(best.x, best.gradient);
+        Vector x = newton.step(best.x, slopes);
+        for (size_t i = 0; i < x.size(); ++i)
+            if (best.x[i] == 0.0) x[i] = 0.0;  // which rounding error may have moved
         Vector gradient = d.gradient(x);
         const double value = d.last_value();
         ++best.evaluations;
         ++best.gradients;
-        if (!(newton.decrement(gradient) < left && value < best.value + limits.tolerance)) return;
+        if (!(newton.decrement(free_slopes(gradient, x)) < left && value < best.value + limits.tolerance)) return;
         best.x = std::move(x);
         best.value = value;
         best.gradient = std::move(gradient);
@@ -131,7 +152,7 @@ Searched search(ProfiledDeviance& d, Vector start, const std::vector<std::vector
     }
     const Newton newton(best.hessian);
     if (newton.decrement(best.gradient) > limits.no_minimum) return out;
-    polish(d, newton, best, limits);
+    polish(d, best, limits);
     out.best = std::move(best);
     out.reach = Reach::enough;
     return out;

@@ -254,16 +254,17 @@ class Search(Generic[C]):
 
     def polish(self) -> None:
         """Newton steps more, where the search ended as soon as it might: parameters are known to the root of
-        what the criterion is known to."""
-        if self.status != "converged" or not self.par.size or not self.par.all():
+        what the criterion is known to. Those that are zero stay there."""
+        if self.status != "converged" or not self.par.any():
             return
-        curvature = np.linalg.eigvalsh(self.hessian)
+        free = np.flatnonzero(self.par)
+        curvature = np.linalg.eigvalsh(self.hessian[np.ix_(free, free)])
         if curvature[0] <= ILL_CONDITIONED * curvature[-1]:
             return
         cheap = work(self.criterion) < FEW_FLOPS
         finished = FINISHED_CHEAPLY if cheap else FINISHED
         for _ in range(STEPS if cheap else 1):
-            if not finished < decrement(self.gradient, self.hessian) < NO_MINIMUM or not self.step():
+            if not finished < self.left(self.gradient, free) < NO_MINIMUM or not self.step(free):
                 return
 
     def finish(self) -> None:
@@ -274,14 +275,19 @@ class Search(Generic[C]):
             self.prove()
             self.polish()
 
-    def step(self) -> bool:
-        """One Newton step, taken if it comes nearer to the minimum."""
-        left = decrement(self.gradient, self.hessian)
-        trial = self.par - np.linalg.solve(self.hessian, self.gradient)
+    def left(self, gradient: Array, free: NDArray[np.intp]) -> float:
+        """How much lower the criterion could be, were these parameters free and this the gradient."""
+        return decrement(gradient[free], self.hessian[np.ix_(free, free)])
+
+    def step(self, free: NDArray[np.intp]) -> bool:
+        """One Newton step of these parameters, taken if it comes nearer to the minimum."""
+        trial = self.par.copy()
+        trial[free] -= np.linalg.solve(self.hessian[np.ix_(free, free)], self.gradient[free])
         value, gradient = self.compiled.value(trial), self.compiled.gradient(trial)
         self.evaluations += 1
         self.gradients += 1
-        if not (decrement(gradient, self.hessian) < left and value < self.value + TOLERANCE):
+        nearer = self.left(gradient, free) < self.left(self.gradient, free)
+        if not (nearer and value < self.value + TOLERANCE):
             return False
         self.par, self.value, self.gradient = trial, value, gradient
         return True

@@ -16,7 +16,7 @@ from interlace.refitting.compare import check_known, check_offsets, check_same_d
 from interlace.refitting.parallel import Generators, check_draws, in_blocks, root_of, stopped
 from interlace.tables.table import Table
 
-ZERO = 1e-8  # simulated statistics below this are zero: the estimate was on the boundary
+ZERO = 1e-8  # statistics below this are zero: the estimate was on the boundary
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +163,12 @@ def bootstrap_compare(
         label="bootstrap",
         size=small.rows.n,
     )
-    reference = np.array([value for value, _ in draws])
+    reference = _boundary_at_zero(np.array([value for value, _ in draws]))
     failed = sum(not converged for _, converged in draws)
-    statistic = float(likelihood_ratio(large.loglik, small.loglik))
+    statistic = float(_boundary_at_zero(likelihood_ratio(large.loglik, small.loglik)))
     return BootstrapComparison(statistic, df, reference, failed, stopped(len(draws), n))
+
+
+def _boundary_at_zero(statistics: np.ndarray) -> np.ndarray:
+    """Rounding error of either sign is no difference between models."""
+    return np.where(np.abs(statistics) < ZERO, 0.0, statistics)
