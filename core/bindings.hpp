@@ -143,5 +143,6 @@ inline Limits limits_of(const nb::dict& given) {
 void bind_products(nb::module_& m);
 void bind_factor(nb::module_& m);
 void bind_again(nb::module_& m);
+void bind_absorbed(nb::module_& m);
 
 }  // namespace interlace

@@ -264,4 +264,5 @@ NB_MODULE(_core, m) {
     interlace::bind_triangle(m);
     interlace::bind_criterion(m);
     interlace::bind_again(m);
+    interlace::bind_absorbed(m);
 }

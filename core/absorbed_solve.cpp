@@ -1,0 +1,277 @@
+#include "absorbed_solve.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "absorbed_sweep.hpp"
+
+namespace interlace {
+namespace {
+
+// Gradients are taken until the normal equations hold to this, relative to what the lead leaves of a column (or to this share of the
+// column itself, below which there is nothing but rounding).
+constexpr double tolerance = 1e-12, share = 1e-5;
+// A diagonal that needs more iterations than these is not worth going on with; after the first it can be told.
+constexpr index patience = 60, look = 10;
+constexpr index few = 600;  // coordinates of which the factor is small whatever meets
+
+class Diagonal : public Preconditioner {
+  public:
+    explicit Diagonal(const AbsorbedRows& a) : inverse_(a.diagonal()) {
+        for (double& d : inverse_) d = d > 0 ? 1.0 / d : 0.0;
+    }
+    void apply(const double* r, double* z, index m) const override {
+        const index q = static_cast<index>(inverse_.size());
+        for (index i = 0; i < q; ++i)
+            for (index j = 0; j < m; ++j) z[i * m + j] = inverse_[i] * r[i * m + j];
+    }
+    const std::vector<double>& inverse() const { return inverse_; }
+
+  private:
+    std::vector<double> inverse_;
+};
+
+// Sums of products of columns (q x M), in the order of the rows
+template <int M> void dots(const std::vector<double>& a, const std::vector<double>& b, double* out) {
+    std::fill(out, out + M, 0.0);
+    const size_t q = a.size() / M;
+    for (size_t i = 0; i < q; ++i)
+        for (size_t j = 0; j < M; ++j) out[j] += a[i * M + j] * b[i * M + j];
+}
+
+template <int M> void lengths(const std::vector<double>& r, const std::vector<double>& inverse, double* out) {
+    std::fill(out, out + M, 0.0);
+    for (size_t i = 0; i < inverse.size(); ++i)
+        for (size_t j = 0; j < M; ++j) out[j] += inverse[i] * r[i * M + j] * r[i * M + j];
+    for (int j = 0; j < M; ++j) out[j] = std::sqrt(out[j]);
+}
+
+// One system S x = b for M columns at once: r is what is left of b.
+template <int M> struct Conjugate {
+    Sweep<M>& sweep;
+    const std::vector<double>& inverse;  // of the diagonal
+    std::vector<double>&x, &r;
+    const double* target;  // by column
+    double length[M] = {};
+
+    bool reached() {
+        lengths<M>(r, inverse, length);
+        for (int j = 0; j < M; ++j)
+            if (length[j] > target[j]) return false;
+        return true;
+    }
+    // Iterations done; ends where all columns have reached their target, at `most`, or where go_on(iterations) says no.
+    template <class GoOn> index run(const Preconditioner& p, index most, GoOn go_on) {
+        std::vector<double> z(r.size()), d(r.size()), s(r.size());
+        double rho[M] = {}, next[M], curve[M];
+        p.apply(r.data(), z.data(), M);
+        d = z;
+        dots<M>(r, z, rho);
+        for (index it = 1; it <= most; ++it) {
+            sweep.apply(d.data(), s.data());
+            dots<M>(d, s, curve);
+            for (int j = 0; j < M; ++j) curve[j] = curve[j] > 0 && rho[j] > 0 && length[j] > target[j] ? rho[j] / curve[j] : 0.0;
+            for (size_t i = 0; i < r.size(); i += M)
+                for (size_t j = 0; j < M; ++j) {
+                    x[i + j] += curve[j] * d[i + j];
+                    r[i + j] -= curve[j] * s[i + j];
+                }
+            if (reached() || it == most || !go_on(it)) return it;
+            p.apply(r.data(), z.data(), M);
+            dots<M>(r, z, next);
+            for (int j = 0; j < M; ++j) {
+                const double beta = rho[j] > 0 ? next[j] / rho[j] : 0.0;
+                rho[j] = next[j];
+                curve[j] = beta;
+            }
+            for (size_t i = 0; i < r.size(); i += M)
+                for (size_t j = 0; j < M; ++j) d[i + j] = z[i + j] + curve[j] * d[i + j];
+        }
+        return most;
+    }
+};
+
+// Powers of two that bring the largest number of each column near 1.
+template <int M> void scales(const AbsorbedRows& a, const ColumnBlock& c, double* scale) {
+    for (int j = 0; j < M; ++j) {
+        scale[j] = 1.0;
+        double largest = 0;
+        for (index r = 0; j < c.m && r < a.n; ++r) largest = std::max(largest, std::fabs(c.x[r * c.row + j * c.col]));
+        int power = 0;
+        if (largest > 0) std::frexp(largest, &power);
+        if (power > 300 || power < -300) scale[j] = std::ldexp(1.0, -power);
+    }
+}
+
+int strength(const std::string& method) { return method == "exact" ? 0 : method == "diagonal" ? 1 : method == "direct" ? 2 : 3; }
+
+}  // namespace
+
+std::unique_ptr<Preconditioner> diagonal_inverse(const AbsorbedRows& a) { return std::make_unique<Diagonal>(a); }
+
+void add_parts(const std::vector<std::vector<double>>& parts, index size, double* out) {
+    constexpr index piece = 16384;
+    pool::each((size + piece - 1) / piece, [&](index t) {
+        const index first = t * piece, last = std::min(size, first + piece);
+        std::copy(parts[0].begin() + first, parts[0].begin() + last, out + first);
+        for (size_t p = 1; p < parts.size(); ++p)
+            for (index i = first; i < last; ++i) out[i] += parts[p][i];
+    });
+}
+
+const ReducedFactor* AbsorbedSystem::direct() const {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (!tried_) {
+        direct_ = reduced_factor(rows_, {}, {2e9, std::max(2e6, 10.0 * static_cast<double>(rows_.n + rows_.q))});
+        tried_ = true;
+    }
+    return direct_.get();
+}
+
+const Preconditioner* AbsorbedSystem::sampled() const {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (!sampled_) sampled_ = sampled_factors(rows_);
+    return sampled_.get();
+}
+
+index AbsorbedSystem::rank_by_elimination(Room room) const {
+    index rank = 0;
+    for (const double d : rows_.factors[0].diag) rank += d > 0;
+    if (rows_.q == 0) return rank;
+    const auto factor = reduced_factor(rows_, {}, room);
+    return factor ? rank + factor->rank() : -1;
+}
+
+template <int M>
+void AbsorbedSystem::batch(const ColumnBlock& columns, double* out, index most, index first, Projected& result) const {
+    const AbsorbedRows& a = rows_;
+    const size_t size = static_cast<size_t>(a.q * M);
+    Sweep<M> sweep(a);
+    std::vector<double> x(size, 0.0), r(size, 0.0);
+    double scale[M], whole[M] = {}, left[M] = {}, target[M], norm[M] = {};
+    scales<M>(a, columns, scale);
+    const auto column = [&](index row, double* t) {
+        const double* from = columns.x + a.row(row) * columns.row;
+        for (int j = 0; j < M; ++j) t[j] = j < columns.m ? from[j * columns.col] * scale[j] : 0.0;
+    };
+    const auto nothing = [](index, const double*) {};
+    const index tasks = static_cast<index>(a.chunks.size()) - 1;
+    const auto task_of = [&](index row) {
+        index t = 0;
+        while (t + 1 < tasks && row >= a.start[a.chunks[t + 1]]) ++t;
+        return t;
+    };
+    // 1) D'W M v, and how long v and M v are
+    if (a.q > 0) {
+        std::vector<double> squares(tasks * 2 * M, 0.0);
+        sweep(r.data(), [&](index row, double* t) { column(row, t); },
+              [&](index row, const double* e) {
+                  double* s = &squares[task_of(row) * 2 * M];
+                  double v[M];
+                  column(row, v);
+                  const double w = a.weight(row);
+                  for (int j = 0; j < M; ++j) {
+                      s[j] += w * v[j] * v[j];
+                      s[M + j] += w * e[j] * e[j];
+                  }
+              }, nothing);
+        for (index t = 0; t < tasks; ++t)
+            for (int j = 0; j < M; ++j) {
+                whole[j] += squares[t * 2 * M + j];
+                left[j] += squares[t * 2 * M + M + j];
+            }
+        for (int j = 0; j < M; ++j) norm[j] = std::max(std::sqrt(left[j]), share * std::sqrt(whole[j]));
+    }
+    // 2) the rest, by what it needs
+    const Diagonal diagonal(a);
+    for (int j = 0; j < M; ++j) target[j] = tolerance * norm[j];
+    Conjugate<M> cg{sweep, diagonal.inverse(), x, r, target, {}};
+    index iterations = 0;
+    std::string method = "exact";
+    if (a.q > 0 && !cg.reached()) {
+        const ReducedFactor* factor = direct();
+        if (factor) {
+            method = "direct";
+            iterations = cg.run(*factor, std::min<index>(most, 8), [](index) { return true; });
+        } else {
+            method = "diagonal";
+            double start[M];
+            std::copy(cg.length, cg.length + M, start);
+            iterations = cg.run(diagonal, std::min(most, patience), [&](index it) {
+                if (it < look) return true;
+                for (int j = 0; j < M; ++j) {
+                    if (cg.length[j] <= target[j]) continue;
+                    const double rate = std::log(cg.length[j] / start[j]) / static_cast<double>(it);
+                    if (rate >= 0 || std::log(target[j] / start[j]) / rate > static_cast<double>(patience)) return false;
+                }
+                return true;
+            });
+        }
+        while (!cg.reached() && iterations < most) {
+            method = "sampled";
+            iterations += cg.run(*sampled(), most - iterations, [](index) { return true; });
+        }
+    }
+    // 3) the residuals, and the normal equations at them
+    const bool keep = !result.effects.empty();
+    std::vector<double> lead(keep ? a.factors[0].diag.size() * M : 0);
+    sweep(a.q > 0 ? r.data() : nullptr,
+          [&](index row, double* t) {
+              column(row, t);
+              double d[M];
+              sweep.gather(row, x.data(), d);
+              for (int j = 0; j < M; ++j) t[j] -= d[j];
+          },
+          [&](index row, const double* e) {
+              if (!out) return;
+              const index to = a.row(row);
+              for (index j = 0; j < columns.m; ++j) out[(first + j) * a.n + to] = e[j] / scale[j];
+          },
+          [&](index level, const double* c) {
+              if (keep) std::copy(c, c + a.factors[0].k * M, &lead[level * a.factors[0].k * M]);
+          });
+    cg.reached();
+    for (index j = 0; j < columns.m; ++j) {
+        result.residual[first + j] = norm[j] > 0 ? cg.length[j] / norm[j] : 0.0;
+        result.iterations[first + j] = iterations;
+    }
+    if (strength(method) > strength(result.method)) result.method = method;
+    if (!keep) return;
+    const index m = static_cast<index>(result.residual.size());
+    for (const AbsorbedRows::Factor& f : a.factors) {
+        const double* from = &f == &a.factors[0] ? lead.data() : x.data() + f.base * M;
+        std::vector<double>& to = result.effects[f.given];
+        for (index level = 0; level < f.levels; ++level)
+            for (index c = 0; c < f.k; ++c)
+                for (index j = 0; j < columns.m; ++j) {
+                    double v = from[(level * f.k + c) * M + j];
+                    if (!f.plain()) {
+                        v = 0;
+                        const double* t = &f.transform[level * f.k * f.k];
+                        for (index l = c; l < f.k; ++l) v += t[c * f.k + l] * from[(level * f.k + l) * M + j];
+                    }
+                    to[(level * f.k + c) * m + first + j] = v / scale[j];
+                }
+    }
+}
+
+Projected AbsorbedSystem::project(const ColumnBlock& columns, double* out, bool effects, index most) const {
+    Projected result;
+    result.residual.assign(columns.m, 0.0);
+    result.iterations.assign(columns.m, 0);
+    if (effects) {
+        result.effects.resize(rows_.factors.size());
+        for (const AbsorbedRows::Factor& f : rows_.factors) result.effects[f.given].assign(f.levels * f.k * columns.m, 0.0);
+    }
+    for (index first = 0; first < columns.m; first += 8) {
+        const index m = std::min<index>(8, columns.m - first);
+        const ColumnBlock part{columns.x + first * columns.col, columns.row, columns.col, m};
+        if (m == 1) batch<1>(part, out, most, first, result);
+        else if (m == 2) batch<2>(part, out, most, first, result);
+        else if (m <= 4) batch<4>(part, out, most, first, result);
+        else batch<8>(part, out, most, first, result);
+    }
+    return result;
+}
+
+}  // namespace interlace

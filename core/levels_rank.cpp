@@ -1,0 +1,268 @@
+#include "levels_rank.hpp"
+
+#include <algorithm>
+#include <functional>
+#include <map>
+#include <numeric>
+
+#include "interrupt.hpp"
+
+namespace interlace {
+namespace {
+
+constexpr std::uint64_t prime = 2147483647;  // 2^31 - 1
+
+std::uint64_t inverse_of(std::uint64_t a) {  // Fermat
+    std::uint64_t result = 1, power = a % prime;
+    for (std::uint64_t e = prime - 2; e > 0; e >>= 1) {
+        if (e & 1) result = result * power % prime;
+        power = power * power % prime;
+    }
+    return result;
+}
+
+class Union {
+  public:
+    explicit Union(index n) : up_(n) { std::iota(up_.begin(), up_.end(), index{0}); }
+    index find(index i) {
+        while (up_[i] != i) i = up_[i] = up_[up_[i]];
+        return i;
+    }
+    void join(index a, index b) { up_[std::max(find(a), find(b))] = std::min(find(a), find(b)); }
+
+  private:
+    std::vector<index> up_;
+};
+
+using Equation = std::map<std::int32_t, std::uint64_t, std::greater<>>;  // coordinate -> coefficient, the last one first
+
+// Equations between coordinates, each solved for its last one.
+class Echelon {
+  public:
+    Echelon(index size, double most) : solved_(size), most_(most) {}
+    index rank() const { return rank_; }
+    bool solves(index at) const { return !solved_[at].empty(); }
+    bool tired() const { return done_ > most_; }
+    void add(Equation e) {
+        while (!e.empty()) {
+            const auto [last, coefficient] = *e.begin();
+            if (coefficient == 0) {
+                e.erase(e.begin());
+                continue;
+            }
+            if (!solves(last)) {
+                const std::uint64_t one = inverse_of(coefficient);
+                for (const auto& [at, v] : e)
+                    if (v != 0) solved_[last].emplace_back(at, v * one % prime);
+                ++rank_;
+                return;
+            }
+            for (const auto& [at, v] : solved_[last]) {
+                std::uint64_t& mine = e[at];
+                mine = (mine + (prime - coefficient) * v) % prime;
+            }
+            done_ += static_cast<double>(solved_[last].size());
+            if (tired()) return;
+        }
+    }
+    // Numbers that satisfy them all, those drawn that no equation is solved for
+    template <class Draw> void satisfy(std::vector<std::uint64_t>& c, index from, Draw draw) const {
+        for (index k = from; k < static_cast<index>(solved_.size()); ++k) {
+            if (!solves(k)) {
+                c[k] = draw();
+                continue;
+            }
+            std::uint64_t sum = 0;
+            for (size_t i = 1; i < solved_[k].size(); ++i) sum = (sum + solved_[k][i].second * c[solved_[k][i].first]) % prime;
+            c[k] = sum == 0 ? 0 : prime - sum;
+        }
+    }
+
+  private:
+    std::vector<std::vector<std::pair<std::int32_t, std::uint64_t>>> solved_;  // by its last coordinate, which has the coefficient 1
+    index rank_ = 0;
+    double most_, done_ = 0;
+};
+
+// The graph of the two largest factors, and a spanning tree of it from breadth-first walks. Vertices: levels of the lead, then of the other.
+struct Tree {
+    const AbsorbedRows& a;
+    index lead, vertices;
+    std::vector<std::int32_t> parent, depth;
+    std::vector<index> by, order;  // row to the parent, -1: a root; vertices in the order of the walk
+    std::vector<index> roots;
+
+    explicit Tree(const AbsorbedRows& rows)
+        : a(rows), lead(a.factors[0].levels), vertices(lead + a.factors[1].levels), parent(vertices, -1), depth(vertices, -1), by(vertices, -1) {
+        walk();
+    }
+    index second(index r) const { return lead + a.at[r * a.rest()]; }
+    void walk() {
+        std::vector<index> ptr(vertices - lead + 1, 0), first(a.n), lead_of(a.n);
+        for (index r = 0; r < a.n; ++r) ++ptr[second(r) - lead + 1];
+        std::partial_sum(ptr.begin(), ptr.end(), ptr.begin());
+        std::vector<index> next(ptr.begin(), ptr.end() - 1);
+        for (index i = 0; i < lead; ++i)
+            for (index r = a.start[i]; r < a.start[i + 1]; ++r) {
+                lead_of[r] = i;
+                first[next[second(r) - lead]++] = r;
+            }
+        order.reserve(vertices);
+        const auto reach = [&](index v, index from, index r) {
+            if (depth[v] >= 0) return;
+            depth[v] = from < 0 ? 0 : depth[from] + 1;
+            parent[v] = static_cast<std::int32_t>(from);
+            by[v] = r;
+            order.push_back(v);
+        };
+        // a walk begins at a level of the second factor: that one is free
+        for (index s = lead; s < vertices; ++s) {
+            if (depth[s] >= 0 || ptr[s - lead] == ptr[s - lead + 1]) continue;
+            roots.push_back(s);
+            size_t at = order.size();
+            reach(s, -1, -1);
+            for (; at < order.size(); ++at) {
+                const index v = order[at];
+                if (v < lead)
+                    for (index r = a.start[v]; r < a.start[v + 1]; ++r) reach(second(r), v, r);
+                else
+                    for (index e = ptr[v - lead]; e < ptr[v - lead + 1]; ++e) reach(lead_of[first[e]], v, first[e]);
+                if (at % 4096 == 0) check_interrupt();
+            }
+        }
+    }
+};
+
+// Equations that the rows make between the levels of the third factor and those after it.
+class Cycles {
+  public:
+    Cycles(const AbsorbedRows& a, double most) : a_(a), tree_(a), echelon_(a.q, most), c_(a.q, 0), at_(tree_.vertices, 0) {}
+    const Tree& tree() const { return tree_; }
+    const Echelon& echelon() const { return echelon_; }
+    // Until no row contradicts numbers that satisfy all equations (twice, as these are drawn), or there can be no more of them
+    void eliminate(index bound) {
+        size_t batch = 16;
+        for (int quiet = 0; quiet < 2 && echelon_.rank() < bound && !echelon_.tired(); batch *= 2) {
+            const std::vector<index> rows = contradictions();
+            quiet = rows.empty() ? quiet + 1 : 0;
+            const size_t step = std::max<size_t>(1, rows.size() / batch);
+            for (size_t i = 0; i < rows.size() && !echelon_.tired() && echelon_.rank() < bound; i += step) {
+                echelon_.add(equation(rows[i]));
+                check_interrupt();
+            }
+        }
+    }
+
+  private:
+    std::uint64_t others(index r) const {
+        std::uint64_t sum = 0;
+        for (index f = 1; f < a_.rest(); ++f) sum += c_[a_.at[r * a_.rest() + f]];
+        return sum % prime;
+    }
+    std::uint64_t draw() {
+        state_ = state_ * 6364136223846793005ULL + 1442695040888963407ULL;
+        return (state_ >> 33) % prime;
+    }
+    std::vector<index> contradictions() {
+        echelon_.satisfy(c_, a_.factors[2].base, [this] { return draw(); });
+        for (const index v : tree_.order)
+            at_[v] = tree_.by[v] < 0 ? 0 : (2 * prime - at_[tree_.parent[v]] - others(tree_.by[v])) % prime;
+        std::vector<index> rows;
+        for (index i = 0; i < tree_.lead; ++i)
+            for (index r = a_.start[i]; r < a_.start[i + 1]; ++r)
+                if ((at_[i] + at_[tree_.second(r)] + others(r)) % prime != 0) {
+                    lead_of_[r] = i;
+                    rows.push_back(r);
+                }
+        check_interrupt();
+        return rows;
+    }
+    void add(Equation& e, index r, bool positive) const {
+        for (index f = 1; f < a_.rest(); ++f) {
+            std::uint64_t& v = e[a_.at[r * a_.rest() + f]];
+            v = (v + (positive ? 1 : prime - 1)) % prime;
+        }
+    }
+    // Around the cycle that the row closes, with alternating signs
+    Equation equation(index r) const {
+        Equation e;
+        add(e, r, true);
+        index u = lead_of_.at(r), v = tree_.second(r);
+        bool up = false, vp = false;  // signs of the next edges
+        while (u != v) {
+            const bool move_u = tree_.depth[u] >= tree_.depth[v];
+            index& moved = move_u ? u : v;
+            bool& sign = move_u ? up : vp;
+            add(e, tree_.by[moved], sign);
+            sign = !sign;
+            moved = tree_.parent[moved];
+        }
+        return e;
+    }
+
+    const AbsorbedRows& a_;
+    Tree tree_;
+    Echelon echelon_;
+    std::vector<std::uint64_t> c_, at_;
+    std::map<index, index> lead_of_;
+    std::uint64_t state_ = 20250101;
+};
+
+}  // namespace
+
+LevelsRank components(const AbsorbedRows& a) {
+    const index m = a.rest();
+    std::vector<index> base{0};
+    for (const AbsorbedRows::Factor& f : a.factors) base.push_back(base.back() + f.levels);
+    Union all(base.back());
+    std::vector<char> there(base.back(), 0);
+    for (index i = 0; i < a.factors[0].levels; ++i)
+        for (index r = a.start[i]; r < a.start[i + 1]; ++r) {
+            there[i] = 1;
+            for (index f = 0; f < m; ++f) {
+                const AbsorbedRows::Factor& factor = a.factors[f + 1];
+                const index node = base[f + 1] + (a.at[r * m + f] - factor.base) / factor.k;
+                there[node] = 1;
+                all.join(i, node);
+            }
+        }
+    LevelsRank out;
+    out.component.resize(a.factors.size());
+    std::vector<std::int32_t> number(base.back(), -1);
+    for (size_t f = 0; f < a.factors.size(); ++f) {
+        std::vector<std::int32_t>& of = out.component[a.factors[f].given];
+        of.assign(a.factors[f].levels, -1);
+        for (index l = 0; l < a.factors[f].levels; ++l) {
+            if (!there[base[f] + l]) continue;
+            std::int32_t& name = number[all.find(base[f] + l)];
+            if (name < 0) name = static_cast<std::int32_t>(out.components++);
+            of[l] = name;
+        }
+    }
+    return out;
+}
+
+LevelsRank levels_rank(const AbsorbedRows& a, double most) {
+    LevelsRank out = components(a);
+    std::vector<index> occurring(a.factors.size(), 0);
+    for (size_t f = 0; f < a.factors.size(); ++f)
+        for (const double d : a.factors[f].diag) occurring[f] += d > 0;
+    out.free.assign(a.q, 0);
+    if (a.rest() == 0) {
+        out.rank = occurring[0];
+        return out;
+    }
+    index others = 0;
+    for (size_t f = 2; f < a.factors.size(); ++f) others += occurring[f];
+    Cycles cycles(a, most);
+    for (const index root : cycles.tree().roots) out.free[root - cycles.tree().lead] = 1;
+    out.rank = occurring[0] + occurring[1] - static_cast<index>(cycles.tree().roots.size());
+    if (a.rest() < 2) return out;
+    cycles.eliminate(others - (a.rest() - 1) * out.components);
+    const std::vector<double> diagonal = a.diagonal();
+    for (index k = a.factors[2].base; k < a.q; ++k) out.free[k] = diagonal[k] > 0 && !cycles.echelon().solves(k);
+    out.rank = cycles.echelon().tired() ? -1 : out.rank + cycles.echelon().rank();
+    return out;
+}
+
+}  // namespace interlace

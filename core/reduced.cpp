@@ -1,0 +1,201 @@
+#include "reduced.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "interrupt.hpp"
+#include "pool.hpp"
+
+namespace interlace {
+namespace {
+
+struct Transposed {
+    std::vector<index> ptr;
+    std::vector<std::int32_t> row;
+    std::vector<index> entry;
+};
+
+Transposed transposed(const Meetings& c, index q) {
+    Transposed t{std::vector<index>(q + 1, 0), std::vector<std::int32_t>(c.at.size()), std::vector<index>(c.at.size())};
+    for (const std::int32_t at : c.at) ++t.ptr[at + 1];
+    std::partial_sum(t.ptr.begin(), t.ptr.end(), t.ptr.begin());
+    std::vector<index> next(t.ptr.begin(), t.ptr.end() - 1);
+    for (index i = 0; i + 1 < static_cast<index>(c.ptr.size()); ++i)
+        for (index e = c.ptr[i]; e < c.ptr[i + 1]; ++e) {
+            const index to = next[c.at[e]]++;
+            t.row[to] = static_cast<std::int32_t>(i);
+            t.entry[to] = e;
+        }
+    return t;
+}
+
+// Rows by the level of each factor of the rest: only where there are several of these do they meet outside the lead.
+std::vector<std::vector<index>> rows_of_levels(const AbsorbedRows& a, std::vector<std::vector<std::uint32_t>>& rows) {
+    const index m = a.rest();
+    std::vector<std::vector<index>> ptr;
+    for (index f = 0; f < m; ++f) {
+        const AbsorbedRows::Factor& factor = a.factors[f + 1];
+        std::vector<index> p(factor.levels + 1, 0);
+        const auto level = [&](index r) { return (a.at[r * m + f] - factor.base) / factor.k; };
+        for (index r = 0; r < a.n; ++r) ++p[level(r) + 1];
+        std::partial_sum(p.begin(), p.end(), p.begin());
+        std::vector<index> next(p.begin(), p.end() - 1);
+        std::vector<std::uint32_t> by(a.n);
+        for (index r = 0; r < a.n; ++r) by[next[level(r)]++] = static_cast<std::uint32_t>(r);
+        ptr.push_back(std::move(p));
+        rows.push_back(std::move(by));
+    }
+    return ptr;
+}
+
+// A sparse row that is summed up
+struct Row {
+    std::vector<double> sum;
+    std::vector<char> there;
+    std::vector<std::int32_t> where;
+    explicit Row(index q) : sum(q, 0.0), there(q, 0) {}
+    void add(std::int32_t at, double v) {
+        if (!there[at]) {
+            there[at] = 1;
+            where.push_back(at);
+        }
+        sum[at] += v;
+    }
+    void clear() {
+        for (const std::int32_t at : where) sum[at] = there[at] = 0;
+        where.clear();
+    }
+};
+
+}  // namespace
+
+Meetings meetings(const AbsorbedRows& a) {
+    const index m = a.rest(), k = a.factors[0].k, levels = a.factors[0].levels;
+    Meetings c;
+    c.ptr.assign(levels + 1, 0);
+    c.at.reserve(a.n * m);
+    std::vector<index> place(a.q, -1);
+    for (index i = 0; i < levels; ++i) {
+        const index begin = static_cast<index>(c.at.size());
+        for (index r = a.start[i]; r < a.start[i + 1]; ++r)
+            for (index f = 0; f < m; ++f) {
+                const AbsorbedRows::Factor& factor = a.factors[f + 1];
+                for (index col = 0; col < factor.k; ++col) {
+                    const std::int32_t at = static_cast<std::int32_t>(a.at[r * m + f] + col);
+                    if (place[at] < begin) {
+                        place[at] = static_cast<index>(c.at.size());
+                        c.at.push_back(at);
+                        c.value.insert(c.value.end(), k, 0.0);
+                    }
+                    const double wz = a.weight(r) * (factor.plain() ? 1.0 : factor.z[r * factor.k + col]);
+                    for (index l = 0; l < k; ++l)
+                        c.value[place[at] * k + l] += wz * (a.factors[0].plain() ? 1.0 : a.factors[0].z[r * k + l]);
+                }
+            }
+        if (a.factors[0].plain() && a.factors[0].diag[i] > 0) {
+            const double scale = 1.0 / std::sqrt(a.factors[0].diag[i]);
+            for (size_t e = static_cast<size_t>(begin); e < c.at.size(); ++e) c.value[e] *= scale;
+        }
+        c.ptr[i + 1] = static_cast<index>(c.at.size());
+        if (i % 1024 == 0) check_interrupt();
+    }
+    return c;
+}
+
+ReducedCost cost(const AbsorbedRows& a, const Meetings& c) {
+    ReducedCost out;
+    for (index i = 0; i + 1 < static_cast<index>(c.ptr.size()); ++i) {
+        const double d = static_cast<double>(c.ptr[i + 1] - c.ptr[i]);
+        out.products += d * d * static_cast<double>(a.factors[0].k);
+    }
+    const Transposed t = transposed(c, a.q);
+    const index sample = std::min<index>(a.q, 128);
+    std::vector<index> mark(a.q, -1);
+    double met = 0;
+    for (index s = 0; s < sample; ++s) {
+        const index j = s * a.q / sample;
+        for (index e = t.ptr[j]; e < t.ptr[j + 1]; ++e)
+            for (index o = c.ptr[t.row[e]]; o < c.ptr[t.row[e] + 1]; ++o)
+                if (mark[c.at[o]] != j) {
+                    mark[c.at[o]] = j;
+                    met += 1;
+                }
+    }
+    out.met = met / static_cast<double>(std::max<index>(sample, 1));
+    return out;
+}
+
+ReducedMatrix reduced_matrix(const AbsorbedRows& a, const Meetings& c, const std::vector<char>& pinned) {
+    const index m = a.rest(), k = a.factors[0].k;
+    const std::vector<double> diagonal = a.diagonal();
+    ReducedMatrix out;
+    std::vector<std::int32_t> node(a.q, -1);
+    for (index j = 0; j < a.q; ++j)
+        if (diagonal[j] > 0 && (pinned.empty() || !pinned[j])) {
+            node[j] = static_cast<std::int32_t>(out.coordinate.size());
+            out.coordinate.push_back(static_cast<std::int32_t>(j));
+            out.scale.push_back(std::sqrt(diagonal[j]));
+        }
+    std::vector<std::vector<std::uint32_t>> rows;
+    const std::vector<std::vector<index>> row_ptr = m > 1 ? rows_of_levels(a, rows) : std::vector<std::vector<index>>{};
+    const Transposed t = transposed(c, a.q);
+    const auto sum_row = [&](index j, Row& row) {
+        for (index e = t.ptr[j]; e < t.ptr[j + 1]; ++e) {
+            const double* mine = &c.value[t.entry[e] * k];
+            for (index o = c.ptr[t.row[e]]; o < c.ptr[t.row[e] + 1]; ++o)
+                for (index l = 0; l < k; ++l) row.add(c.at[o], -mine[l] * c.value[o * k + l]);
+        }
+        if (m < 2) return;
+        index f = 0;
+        while (f + 1 < m && j >= a.factors[f + 2].base) ++f;
+        const AbsorbedRows::Factor& own = a.factors[f + 1];
+        const index level = (j - own.base) / own.k, col = (j - own.base) % own.k;
+        for (index e = row_ptr[f][level]; e < row_ptr[f][level + 1]; ++e) {
+            const index r = rows[f][e];
+            const double wz = a.weight(r) * (own.plain() ? 1.0 : own.z[r * own.k + col]);
+            for (index g = 0; g < m; ++g) {
+                if (g == f) continue;
+                const AbsorbedRows::Factor& other = a.factors[g + 1];
+                for (index d = 0; d < other.k; ++d)
+                    row.add(static_cast<std::int32_t>(a.at[r * m + g] + d), wz * (other.plain() ? 1.0 : other.z[r * other.k + d]));
+            }
+        }
+    };
+    const index n = out.nodes(), piece = 1024, tasks = (n + piece - 1) / piece;
+    out.diag.assign(n, 1.0);
+    std::vector<std::vector<std::int32_t>> cols(tasks);
+    std::vector<std::vector<double>> vals(tasks);
+    std::vector<index> count(n + 1, 0);
+    pool::each(tasks, [&](index task) {
+        Row row(a.q);
+        for (index v = task * piece; v < std::min(n, (task + 1) * piece); ++v) {
+            const std::int32_t j = out.coordinate[v];
+            sum_row(j, row);
+            std::sort(row.where.begin(), row.where.end());
+            for (const std::int32_t at : row.where) {
+                if (node[at] < 0) continue;
+                const double value = row.sum[at] / (out.scale[v] * out.scale[node[at]]);
+                if (at == j) {
+                    out.diag[v] += value;
+                    continue;
+                }
+                cols[task].push_back(node[at]);
+                vals[task].push_back(value);
+                ++count[v + 1];
+            }
+            row.clear();
+        }
+    });
+    std::partial_sum(count.begin(), count.end(), count.begin());
+    out.ptr = std::move(count);
+    for (index task = 0; task < tasks; ++task) {
+        out.col.insert(out.col.end(), cols[task].begin(), cols[task].end());
+        out.val.insert(out.val.end(), vals[task].begin(), vals[task].end());
+        std::vector<std::int32_t>().swap(cols[task]);
+        std::vector<double>().swap(vals[task]);
+    }
+    return out;
+}
+
+}  // namespace interlace
