@@ -154,6 +154,10 @@ AbsorbedRows::AbsorbedRows(index rows, const std::vector<AbsorbedFactor>& given,
     chunks = cut(start, n, q);
 }
 
+bool AbsorbedRows::counts() const {
+    return w.empty() && std::all_of(factors.begin(), factors.end(), [](const Factor& f) { return f.plain(); });
+}
+
 std::vector<double> AbsorbedRows::diagonal() const {
     std::vector<double> d;
     d.reserve(q);

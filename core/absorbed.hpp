@@ -41,6 +41,7 @@ struct AbsorbedRows {
     index rest() const { return static_cast<index>(factors.size()) - 1; }
     index row(index r) const { return perm.empty() ? r : static_cast<index>(perm[r]); }
     double weight(index r) const { return w.empty() ? 1.0 : w[r]; }
+    bool counts() const;                   // are all columns ones, and all weights?
     std::vector<double> diagonal() const;  // of the rest, q
 };
 

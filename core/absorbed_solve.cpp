@@ -8,13 +8,13 @@
 namespace interlace {
 namespace {
 
-// Gradients are taken until the normal equations hold to this, relative to what the lead leaves of a column (or to this share of the
-// column itself, below which there is nothing but rounding).
-constexpr double tolerance = 1e-12, share = 1e-5;
+// Gradients are taken until the normal equations hold to the first of these, relative to what the lead leaves of a column; what is
+// found is accepted if they hold to the second when they are worked out from the residuals. Less than this share of the numbers that
+// were subtracted from each other says nothing.
+constexpr double tolerance = 1e-11, accepted = 1e-10, share = 1e-4;
+constexpr index rounds = 6;
 // A diagonal that needs more iterations than these is not worth going on with; after the first it can be told.
 constexpr index patience = 60, look = 10;
-constexpr index few = 600;  // coordinates of which the factor is small whatever meets
-
 class Diagonal : public Preconditioner {
   public:
     explicit Diagonal(const AbsorbedRows& a) : inverse_(a.diagonal()) {
@@ -105,6 +105,130 @@ template <int M> void scales(const AbsorbedRows& a, const ColumnBlock& c, double
 
 int strength(const std::string& method) { return method == "exact" ? 0 : method == "diagonal" ? 1 : method == "direct" ? 2 : 3; }
 
+// The columns of one call, M at once (those beyond the last are zeros), and what is found out of them.
+template <int M> class Batch {
+  public:
+    Batch(const AbsorbedRows& a, const ColumnBlock& columns)
+        : a_(a), columns_(columns), sweep_(a), diagonal_(a), x_(a.q * M, 0.0), r_(a.q * M, 0.0) {
+        scales<M>(a, columns, scale_);
+    }
+    // D'W M v, and how long v and M v are
+    void begin();
+    // Residuals to out (if there is one), D'W of them to r, the lead's coefficients if `keep`; do the normal equations hold?
+    bool finish(double* out, bool keep);
+    Conjugate<M> gradients() {
+        for (int j = 0; j < M; ++j) target_[j] = tolerance * norm(j);
+        return {sweep_, diagonal_.inverse(), x_, r_, target_, {}};
+    }
+    const Diagonal& diagonal() const { return diagonal_; }
+    double defect(index j) const { return norm(j) > 0 ? length_[j] / norm(j) : 0.0; }
+    void effects(index first, index all, std::vector<std::vector<double>>& to) const;
+
+  private:
+    // What a column is measured by: what the lead leaves of it, or a share of the numbers that are subtracted from each other.
+    double norm(index j) const { return std::max(left_[j], share * std::max(whole_[j], explained_[j])); }
+    void column(index row, double* t) const {
+        const double* from = columns_.x + a_.row(row) * columns_.row;
+        for (int j = 0; j < M; ++j) t[j] = j < columns_.m ? from[j * columns_.col] * scale_[j] : 0.0;
+    }
+
+    const AbsorbedRows& a_;
+    ColumnBlock columns_;
+    Sweep<M> sweep_;
+    Diagonal diagonal_;
+    std::vector<double> x_, r_, lead_;
+    double scale_[M], whole_[M] = {}, left_[M] = {}, explained_[M] = {}, target_[M] = {}, length_[M] = {};
+};
+
+template <int M> void Batch<M>::begin() {
+    if (a_.q == 0) return;
+    const index tasks = static_cast<index>(a_.chunks.size()) - 1;
+    std::vector<double> squares(tasks * 2 * M, 0.0);
+    const auto task_of = [&](index row) {
+        index t = 0;
+        while (t + 1 < tasks && row >= a_.start[a_.chunks[t + 1]]) ++t;
+        return t;
+    };
+    sweep_(r_.data(), [&](index row, double* t) { column(row, t); },
+           [&](index row, const double* e) {
+               double *s = &squares[task_of(row) * 2 * M], v[M];
+               column(row, v);
+               const double w = a_.weight(row);
+               for (int j = 0; j < M; ++j) {
+                   s[j] += w * v[j] * v[j];
+                   s[M + j] += w * e[j] * e[j];
+               }
+           },
+           [](index, const double*) {});
+    for (int j = 0; j < M; ++j) {
+        for (index t = 0; t < tasks; ++t) {
+            whole_[j] += squares[t * 2 * M + j];
+            left_[j] += squares[t * 2 * M + M + j];
+        }
+        whole_[j] = std::sqrt(whole_[j]);
+        left_[j] = std::sqrt(left_[j]);
+    }
+}
+
+template <int M> bool Batch<M>::finish(double* out, bool keep) {
+    const index k = a_.factors[0].k;
+    lead_.assign(keep ? a_.factors[0].diag.size() * M : 0, 0.0);
+    sweep_(a_.q > 0 ? r_.data() : nullptr,
+           [&](index row, double* t) {
+               double d[M];
+               column(row, t);
+               sweep_.gather(row, x_.data(), d);
+               for (int j = 0; j < M; ++j) t[j] -= d[j];
+           },
+           [&](index row, const double* e) {
+               if (!out) return;
+               const index to = a_.row(row);
+               for (index j = 0; j < columns_.m; ++j) out[j * a_.n + to] = e[j] / scale_[j];
+           },
+           [&](index level, const double* c) {
+               if (keep) std::copy(c, c + k * M, &lead_[level * k * M]);
+           });
+    lengths<M>(r_, diagonal_.inverse(), length_);
+    std::fill(explained_, explained_ + M, 0.0);
+    const std::vector<double> d = a_.diagonal();
+    for (index i = 0; i < a_.q; ++i)
+        for (int j = 0; j < M; ++j) explained_[j] += d[i] * x_[i * M + j] * x_[i * M + j];
+    bool holds = true;
+    for (int j = 0; j < M; ++j) {
+        explained_[j] = std::sqrt(explained_[j]);
+        holds = holds && length_[j] <= accepted * norm(j);
+    }
+    return holds;
+}
+
+template <int M> void Batch<M>::effects(index first, index all, std::vector<std::vector<double>>& to) const {
+    for (const AbsorbedRows::Factor& f : a_.factors) {
+        const double* from = &f == &a_.factors[0] ? lead_.data() : x_.data() + f.base * M;
+        for (index level = 0; level < f.levels; ++level)
+            for (index c = 0; c < f.k; ++c)
+                for (index j = 0; j < columns_.m; ++j) {
+                    double v = from[(level * f.k + c) * M + j];
+                    if (!f.plain()) {
+                        const double* t = &f.transform[level * f.k * f.k];
+                        v = 0;
+                        for (index l = c; l < f.k; ++l) v += t[c * f.k + l] * from[(level * f.k + l) * M + j];
+                    }
+                    to[f.given][(level * f.k + c) * all + first + j] = v / scale_[j];
+                }
+    }
+}
+
+// May the diagonal go on? Told from how fast the slowest column has come down.
+template <int M> bool quick_enough(const Conjugate<M>& cg, const double* start, index it) {
+    if (it < look) return true;
+    for (int j = 0; j < M; ++j) {
+        if (cg.length[j] <= cg.target[j]) continue;
+        const double rate = std::log(cg.length[j] / start[j]) / static_cast<double>(it);
+        if (rate >= 0 || std::log(cg.target[j] / start[j]) / rate > static_cast<double>(patience)) return false;
+    }
+    return true;
+}
+
 }  // namespace
 
 std::unique_ptr<Preconditioner> diagonal_inverse(const AbsorbedRows& a) { return std::make_unique<Diagonal>(a); }
@@ -144,115 +268,37 @@ index AbsorbedSystem::rank_by_elimination(Room room) const {
 
 template <int M>
 void AbsorbedSystem::batch(const ColumnBlock& columns, double* out, index most, index first, Projected& result) const {
-    const AbsorbedRows& a = rows_;
-    const size_t size = static_cast<size_t>(a.q * M);
-    Sweep<M> sweep(a);
-    std::vector<double> x(size, 0.0), r(size, 0.0);
-    double scale[M], whole[M] = {}, left[M] = {}, target[M], norm[M] = {};
-    scales<M>(a, columns, scale);
-    const auto column = [&](index row, double* t) {
-        const double* from = columns.x + a.row(row) * columns.row;
-        for (int j = 0; j < M; ++j) t[j] = j < columns.m ? from[j * columns.col] * scale[j] : 0.0;
-    };
-    const auto nothing = [](index, const double*) {};
-    const index tasks = static_cast<index>(a.chunks.size()) - 1;
-    const auto task_of = [&](index row) {
-        index t = 0;
-        while (t + 1 < tasks && row >= a.start[a.chunks[t + 1]]) ++t;
-        return t;
-    };
-    // 1) D'W M v, and how long v and M v are
-    if (a.q > 0) {
-        std::vector<double> squares(tasks * 2 * M, 0.0);
-        sweep(r.data(), [&](index row, double* t) { column(row, t); },
-              [&](index row, const double* e) {
-                  double* s = &squares[task_of(row) * 2 * M];
-                  double v[M];
-                  column(row, v);
-                  const double w = a.weight(row);
-                  for (int j = 0; j < M; ++j) {
-                      s[j] += w * v[j] * v[j];
-                      s[M + j] += w * e[j] * e[j];
-                  }
-              }, nothing);
-        for (index t = 0; t < tasks; ++t)
-            for (int j = 0; j < M; ++j) {
-                whole[j] += squares[t * 2 * M + j];
-                left[j] += squares[t * 2 * M + M + j];
-            }
-        for (int j = 0; j < M; ++j) norm[j] = std::max(std::sqrt(left[j]), share * std::sqrt(whole[j]));
-    }
-    // 2) the rest, by what it needs
-    const Diagonal diagonal(a);
-    for (int j = 0; j < M; ++j) target[j] = tolerance * norm[j];
-    Conjugate<M> cg{sweep, diagonal.inverse(), x, r, target, {}};
+    const bool keep = !result.effects.empty();
+    Batch<M> b(rows_, columns);
+    b.begin();
     index iterations = 0;
     std::string method = "exact";
-    if (a.q > 0 && !cg.reached()) {
-        const ReducedFactor* factor = direct();
-        if (factor) {
-            method = "direct";
-            iterations = cg.run(*factor, std::min<index>(most, 8), [](index) { return true; });
-        } else {
-            method = "diagonal";
-            double start[M];
-            std::copy(cg.length, cg.length + M, start);
-            iterations = cg.run(diagonal, std::min(most, patience), [&](index it) {
-                if (it < look) return true;
-                for (int j = 0; j < M; ++j) {
-                    if (cg.length[j] <= target[j]) continue;
-                    const double rate = std::log(cg.length[j] / start[j]) / static_cast<double>(it);
-                    if (rate >= 0 || std::log(target[j] / start[j]) / rate > static_cast<double>(patience)) return false;
-                }
-                return true;
-            });
+    for (index round = 0; round < rounds; ++round) {
+        Conjugate<M> cg = b.gradients();
+        if (rows_.q > 0 && !cg.reached() && iterations < most) {
+            const ReducedFactor* factor = direct();
+            if (factor && round < 2) {
+                method = "direct";
+                iterations += cg.run(*factor, std::min<index>(most - iterations, 3), [](index) { return true; });
+            } else if (!factor && round == 0) {
+                method = "diagonal";
+                double start[M];
+                std::copy(cg.length, cg.length + M, start);
+                iterations += cg.run(b.diagonal(), std::min(most, patience), [&](index it) { return quick_enough(cg, start, it); });
+            }
+            if (!cg.reached() && iterations < most && !(factor && round < 2)) {
+                method = "sampled";
+                iterations += cg.run(*sampled(), most - iterations, [](index) { return true; });
+            }
         }
-        while (!cg.reached() && iterations < most) {
-            method = "sampled";
-            iterations += cg.run(*sampled(), most - iterations, [](index) { return true; });
-        }
+        if (b.finish(out ? out + first * rows_.n : nullptr, keep)) break;
     }
-    // 3) the residuals, and the normal equations at them
-    const bool keep = !result.effects.empty();
-    std::vector<double> lead(keep ? a.factors[0].diag.size() * M : 0);
-    sweep(a.q > 0 ? r.data() : nullptr,
-          [&](index row, double* t) {
-              column(row, t);
-              double d[M];
-              sweep.gather(row, x.data(), d);
-              for (int j = 0; j < M; ++j) t[j] -= d[j];
-          },
-          [&](index row, const double* e) {
-              if (!out) return;
-              const index to = a.row(row);
-              for (index j = 0; j < columns.m; ++j) out[(first + j) * a.n + to] = e[j] / scale[j];
-          },
-          [&](index level, const double* c) {
-              if (keep) std::copy(c, c + a.factors[0].k * M, &lead[level * a.factors[0].k * M]);
-          });
-    cg.reached();
     for (index j = 0; j < columns.m; ++j) {
-        result.residual[first + j] = norm[j] > 0 ? cg.length[j] / norm[j] : 0.0;
+        result.residual[first + j] = b.defect(j);
         result.iterations[first + j] = iterations;
     }
     if (strength(method) > strength(result.method)) result.method = method;
-    if (!keep) return;
-    const index m = static_cast<index>(result.residual.size());
-    for (const AbsorbedRows::Factor& f : a.factors) {
-        const double* from = &f == &a.factors[0] ? lead.data() : x.data() + f.base * M;
-        std::vector<double>& to = result.effects[f.given];
-        for (index level = 0; level < f.levels; ++level)
-            for (index c = 0; c < f.k; ++c)
-                for (index j = 0; j < columns.m; ++j) {
-                    double v = from[(level * f.k + c) * M + j];
-                    if (!f.plain()) {
-                        v = 0;
-                        const double* t = &f.transform[level * f.k * f.k];
-                        for (index l = c; l < f.k; ++l) v += t[c * f.k + l] * from[(level * f.k + l) * M + j];
-                    }
-                    to[(level * f.k + c) * m + first + j] = v / scale[j];
-                }
-    }
+    if (keep) b.effects(first, static_cast<index>(result.residual.size()), result.effects);
 }
 
 Projected AbsorbedSystem::project(const ColumnBlock& columns, double* out, bool effects, index most) const {
@@ -268,7 +314,8 @@ Projected AbsorbedSystem::project(const ColumnBlock& columns, double* out, bool 
         const ColumnBlock part{columns.x + first * columns.col, columns.row, columns.col, m};
         if (m == 1) batch<1>(part, out, most, first, result);
         else if (m == 2) batch<2>(part, out, most, first, result);
-        else if (m <= 4) batch<4>(part, out, most, first, result);
+        else if (m == 3) batch<3>(part, out, most, first, result);
+        else if (m == 4) batch<4>(part, out, most, first, result);
         else batch<8>(part, out, most, first, result);
     }
     return result;

@@ -47,10 +47,52 @@ template <int M> class Sweep {
     }
     // out (q x M) = S v, S the system that the lead leaves of the rest
     void apply(const double* v, double* out) {
+        if (a_.counts() && a_.rest() <= 2) {
+            if (a_.rest() == 1) counts<1>(v, out);
+            else counts<2>(v, out);
+            return;
+        }
         (*this)(out, [&](index r, double* t) { gather(r, v, t); }, [](index, const double*) {}, [](index, const double*) {});
     }
 
   private:
+    // The same where all columns are ones and so are the weights: nothing but codes is read.
+    template <int R> void counts(const double* v, double* out) {
+        pool::each(static_cast<index>(parts_.size()), [&](index task) {
+            parts_[task].assign(a_.q * M, 0.0);
+            for (index i = a_.chunks[task]; i < a_.chunks[task + 1]; ++i) {
+                count_level<R>(i, v, parts_[task].data());
+                if (i % 4096 == 0) check_interrupt();
+            }
+        });
+        add_parts(parts_, a_.q * M, out);
+    }
+    template <int R> void count_level(index i, const double* __restrict v, double* __restrict out) {
+        constexpr index block = 64;
+        double t[block * M], mean[M] = {};
+        const index s = a_.start[i], e = a_.start[i + 1];
+        const std::int32_t* at = a_.at.data();
+        const auto sum = [&](index r, double* to) {
+            for (int j = 0; j < M; ++j) to[j] = v[static_cast<index>(at[r * R]) * M + j];
+            for (int f = 1; f < R; ++f)
+                for (int j = 0; j < M; ++j) to[j] += v[static_cast<index>(at[r * R + f]) * M + j];
+        };
+        const bool once = e - s <= block;
+        for (index r = s; r < e; ++r) {
+            double* to = &t[once ? (r - s) * M : 0];
+            sum(r, to);
+            for (int j = 0; j < M; ++j) mean[j] += to[j];
+        }
+        const double one = e > s ? 1.0 / static_cast<double>(e - s) : 0.0;
+        for (int j = 0; j < M; ++j) mean[j] *= one;
+        for (index r = s; r < e; ++r) {
+            double* from = &t[once ? (r - s) * M : 0];
+            if (!once) sum(r, from);
+            for (int j = 0; j < M; ++j) from[j] -= mean[j];
+            for (int f = 0; f < R; ++f)
+                for (int j = 0; j < M; ++j) out[static_cast<index>(at[r * R + f]) * M + j] += from[j];
+        }
+    }
     template <class Load, class Use, class Level>
     void chunk(index first, index last, double* out, Load& load, Use& use, Level& level) {
         std::vector<double> t, coef(a_.factors[0].k * M);
