@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <utility>
 
 #include "interrupt.hpp"
 #include "pool.hpp"
@@ -103,26 +104,37 @@ Meetings meetings(const AbsorbedRows& a) {
     return c;
 }
 
-ReducedCost cost(const AbsorbedRows& a, const Meetings& c) {
+ReducedCost cost(const AbsorbedRows& a) {
     ReducedCost out;
-    for (index i = 0; i + 1 < static_cast<index>(c.ptr.size()); ++i) {
-        const double d = static_cast<double>(c.ptr[i + 1] - c.ptr[i]);
+    const index m = a.rest();
+    double columns = 0;
+    for (index f = 1; f <= m; ++f) columns += static_cast<double>(a.factors[f].k);
+    for (index i = 0; i < a.factors[0].levels; ++i) {
+        const double d = std::min(columns * static_cast<double>(a.start[i + 1] - a.start[i]), static_cast<double>(a.q));
         out.products += d * d * static_cast<double>(a.factors[0].k);
     }
-    const Transposed t = transposed(c, a.q);
-    const index sample = std::min<index>(a.q, 128);
-    std::vector<index> mark(a.q, -1);
-    double met = 0;
+    // levels of the lead that meet one of a few levels, and all that these meet
+    const index sample = std::min<index>(a.q, 64);
+    std::vector<std::int32_t> number(a.q, -1);
+    for (index s = 0; s < sample; ++s) number[s * a.q / sample] = static_cast<std::int32_t>(s);
+    std::vector<std::vector<index>> met(sample);
+    for (index i = 0; i < a.factors[0].levels; ++i)
+        for (index e = a.start[i] * m; e < a.start[i + 1] * m; ++e) {
+            const std::int32_t s = number[a.at[e]];
+            if (s >= 0 && (met[s].empty() || met[s].back() != i)) met[s].push_back(i);
+        }
+    std::vector<std::int32_t> mark(a.q, -1);
+    double others = 0;
     for (index s = 0; s < sample; ++s) {
-        const index j = s * a.q / sample;
-        for (index e = t.ptr[j]; e < t.ptr[j + 1]; ++e)
-            for (index o = c.ptr[t.row[e]]; o < c.ptr[t.row[e] + 1]; ++o)
-                if (mark[c.at[o]] != j) {
-                    mark[c.at[o]] = j;
-                    met += 1;
-                }
+        double mine = 0;
+        for (const index i : met[s]) {
+            for (index e = a.start[i] * m; e < a.start[i + 1] * m; ++e)
+                if (std::exchange(mark[a.at[e]], static_cast<std::int32_t>(s)) != s) mine += 1;
+            if (mine > 4096) break;  // more than enough to know
+        }
+        others += mine;
     }
-    out.met = met / static_cast<double>(std::max<index>(sample, 1));
+    out.met = others / static_cast<double>(std::max<index>(sample, 1));
     return out;
 }
 

@@ -17,7 +17,7 @@ struct ReducedMatrix {
     index nodes() const { return static_cast<index>(coordinate.size()); }
 };
 
-// What writing it down takes, in products; and how many others a coordinate meets, from some of them.
+// What writing it down takes, in products at most; and how many levels a level meets, from some of them.
 struct ReducedCost {
     double products = 0, met = 0;
 };
@@ -30,7 +30,7 @@ struct Meetings {
 };
 
 Meetings meetings(const AbsorbedRows& a);
-ReducedCost cost(const AbsorbedRows& a, const Meetings& c);
+ReducedCost cost(const AbsorbedRows& a);
 ReducedMatrix reduced_matrix(const AbsorbedRows& a, const Meetings& c, const std::vector<char>& pinned);
 
 }  // namespace interlace

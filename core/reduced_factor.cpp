@@ -167,12 +167,11 @@ bool nearly_dense(const ReducedMatrix& s) {
 }  // namespace
 
 std::unique_ptr<ReducedFactor> reduced_factor(const AbsorbedRows& a, const std::vector<char>& pinned, Room room) {
-    const Meetings c = meetings(a);
-    const ReducedCost needed = cost(a, c);
+    const ReducedCost needed = cost(a);
     const bool generous = room.flops > 1e10;
     if (needed.products > (generous ? 10 : 1) * most_products) return nullptr;
     if (a.q > few && needed.met > most_met && !generous) return nullptr;
-    ReducedMatrix s = reduced_matrix(a, c, pinned);
+    ReducedMatrix s = reduced_matrix(a, meetings(a), pinned);
     Graph graph{s.ptr, s.col};
     const std::vector<index> ones(s.nodes(), 1);
     Supernodes super;
