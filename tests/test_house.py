@@ -45,6 +45,7 @@ FLOORS = {
     "adapters": 9,
     "api": 9,
     "comparison": 9,
+    "demeaning": 9,
     "regressor": 9,
     "planning": 9,
     "cli": 10,

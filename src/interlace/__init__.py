@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from interlace import datasets
     from interlace.api import lmer, qdrg
     from interlace.comparison import aic_table, bootstrap_compare, compare, compare_cv
+    from interlace.demeaning import demean
     from interlace.design.known import Precision
     from interlace.inference.undoing import register_scale
     from interlace.model import LinearMixedModel
@@ -55,6 +56,7 @@ __all__ = [
     "compare",
     "compare_cv",
     "datasets",
+    "demean",
     "lmer",
     "parquet",
     "power",
@@ -75,6 +77,7 @@ _HOMES = {
     "bootstrap_compare": "interlace.comparison",
     "compare": "interlace.comparison",
     "compare_cv": "interlace.comparison",
+    "demean": "interlace.demeaning",
     "lmer": "interlace.api",
     "parquet": "interlace.design.parquet",
     "power": "interlace.planning",

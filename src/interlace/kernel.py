@@ -34,6 +34,9 @@ The core's objects:
     The inverse of the joint system of random and fixed effects on the pattern of the data.
 `Clusters`
     A partition of the rows, and sums over each cluster of what sandwich covariances are made of.
+`AbsorbedSystem`
+    Factors whose levels are fixed effects of their own (`absorbed` makes one): residuals of columns, effects
+    of the levels, rank, connected components.
 `ProfiledDeviance`
     The criterion as a function of parameters, with gradient, Hessian and a trust-region `minimise`.
 `without_folds`
@@ -66,6 +69,7 @@ from typing import Any
 from threadpoolctl import LibController, ThreadpoolController
 
 from interlace._core import (
+    AbsorbedSystem,
     Cholesky,
     Clusters,
     CrossProducts,
@@ -76,6 +80,7 @@ from interlace._core import (
     Prior,
     ProfiledDeviance,
     Symbolic,
+    absorbed,
     accumulate,
     accumulate_on,
     all_occur,
@@ -107,6 +112,7 @@ from interlace._core import (
 from interlace.errors import DataError, shown
 
 __all__ = [
+    "AbsorbedSystem",
     "Cholesky",
     "Clusters",
     "CrossProducts",
@@ -117,6 +123,7 @@ __all__ = [
     "Prior",
     "ProfiledDeviance",
     "Symbolic",
+    "absorbed",
     "accumulate",
     "accumulate_on",
     "all_occur",
