@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "absorbed_sweep.hpp"
 
@@ -13,6 +14,7 @@ namespace {
 // were subtracted from each other says nothing.
 constexpr double tolerance = 1e-11, accepted = 1e-10, share = 1e-4;
 constexpr index rounds = 6;
+constexpr double large = 100;  // effects so many times the column leave rounding that a second projection takes away
 // A diagonal that needs more iterations than these is not worth going on with; after the first it can be told.
 constexpr index patience = 60, look = 10;
 class Diagonal : public Preconditioner {
@@ -122,6 +124,12 @@ template <int M> class Batch {
     }
     const Diagonal& diagonal() const { return diagonal_; }
     double defect(index j) const { return norm(j) > 0 ? length_[j] / norm(j) : 0.0; }
+    // Were numbers subtracted that are so much larger than the column that their rounding is to be seen?
+    bool cancelled() const {
+        for (int j = 0; j < M; ++j)
+            if (explained_[j] > large * whole_[j]) return true;
+        return false;
+    }
     void effects(index first, index all, std::vector<std::vector<double>>& to) const;
 
   private:
@@ -267,7 +275,7 @@ index AbsorbedSystem::rank_by_elimination(Room room) const {
 }
 
 template <int M>
-void AbsorbedSystem::batch(const ColumnBlock& columns, double* out, index most, index first, Projected& result) const {
+void AbsorbedSystem::batch(const ColumnBlock& columns, double* out, index most, index first, bool again, Projected& result) const {
     const bool keep = !result.effects.empty();
     Batch<M> b(rows_, columns);
     b.begin();
@@ -294,16 +302,20 @@ void AbsorbedSystem::batch(const ColumnBlock& columns, double* out, index most, 
         if (b.finish(out ? out + first * rows_.n : nullptr, keep)) break;
     }
     for (index j = 0; j < columns.m; ++j) {
-        result.residual[first + j] = b.defect(j);
-        result.iterations[first + j] = iterations;
+        result.residual[first + j] = std::min(result.residual[first + j], b.defect(j));
+        result.iterations[first + j] += iterations;
     }
     if (strength(method) > strength(result.method)) result.method = method;
     if (keep) b.effects(first, static_cast<index>(result.residual.size()), result.effects);
+    if (again && out && !keep && b.cancelled()) {
+        const std::vector<double> once(out + first * rows_.n, out + (first + columns.m) * rows_.n);
+        batch<M>({once.data(), 1, rows_.n, columns.m}, out, most, first, false, result);
+    }
 }
 
 Projected AbsorbedSystem::project(const ColumnBlock& columns, double* out, bool effects, index most) const {
     Projected result;
-    result.residual.assign(columns.m, 0.0);
+    result.residual.assign(columns.m, std::numeric_limits<double>::infinity());
     result.iterations.assign(columns.m, 0);
     if (effects) {
         result.effects.resize(rows_.factors.size());
@@ -312,11 +324,11 @@ Projected AbsorbedSystem::project(const ColumnBlock& columns, double* out, bool 
     for (index first = 0; first < columns.m; first += 8) {
         const index m = std::min<index>(8, columns.m - first);
         const ColumnBlock part{columns.x + first * columns.col, columns.row, columns.col, m};
-        if (m == 1) batch<1>(part, out, most, first, result);
-        else if (m == 2) batch<2>(part, out, most, first, result);
-        else if (m == 3) batch<3>(part, out, most, first, result);
-        else if (m == 4) batch<4>(part, out, most, first, result);
-        else batch<8>(part, out, most, first, result);
+        if (m == 1) batch<1>(part, out, most, first, true, result);
+        else if (m == 2) batch<2>(part, out, most, first, true, result);
+        else if (m == 3) batch<3>(part, out, most, first, true, result);
+        else if (m == 4) batch<4>(part, out, most, first, true, result);
+        else batch<8>(part, out, most, first, true, result);
     }
     return result;
 }

@@ -29,7 +29,7 @@ class AbsorbedSystem {
     index rank_by_elimination(Room room) const;
 
   private:
-    template <int M> void batch(const ColumnBlock& columns, double* out, index most, index first, Projected& result) const;
+    template <int M> void batch(const ColumnBlock& columns, double* out, index most, index first, bool again, Projected& result) const;
     const ReducedFactor* direct() const;
     const Preconditioner* sampled() const;
     AbsorbedRows rows_;

@@ -50,6 +50,13 @@ std::vector<std::vector<index>> rows_of_levels(const AbsorbedRows& a, std::vecto
     return ptr;
 }
 
+// The factor whose coordinate it is
+index factor_of(const AbsorbedRows& a, index coordinate) {
+    index f = 1;
+    while (f < a.rest() && coordinate >= a.factors[f + 1].base) ++f;
+    return f;
+}
+
 // A sparse row that is summed up
 struct Row {
     std::vector<double> sum;
@@ -116,7 +123,11 @@ ReducedCost cost(const AbsorbedRows& a) {
     // levels of the lead that meet one of a few levels, and all that these meet
     const index sample = std::min<index>(a.q, 64);
     std::vector<std::int32_t> number(a.q, -1);
-    for (index s = 0; s < sample; ++s) number[s * a.q / sample] = static_cast<std::int32_t>(s);
+    for (index s = 0; s < sample; ++s) {
+        const index j = s * a.q / sample;
+        const AbsorbedRows::Factor& f = a.factors[factor_of(a, j)];
+        number[f.base + (j - f.base) / f.k * f.k] = static_cast<std::int32_t>(s);
+    }
     std::vector<std::vector<index>> met(sample);
     for (index i = 0; i < a.factors[0].levels; ++i)
         for (index e = a.start[i] * m; e < a.start[i + 1] * m; ++e) {
@@ -124,17 +135,18 @@ ReducedCost cost(const AbsorbedRows& a) {
             if (s >= 0 && (met[s].empty() || met[s].back() != i)) met[s].push_back(i);
         }
     std::vector<std::int32_t> mark(a.q, -1);
-    double others = 0;
+    double others = 0, asked = 0;
     for (index s = 0; s < sample; ++s) {
         double mine = 0;
         for (const index i : met[s]) {
             for (index e = a.start[i] * m; e < a.start[i + 1] * m; ++e)
-                if (std::exchange(mark[a.at[e]], static_cast<std::int32_t>(s)) != s) mine += 1;
+                if (std::exchange(mark[a.at[e]], static_cast<std::int32_t>(s)) != s) mine += static_cast<double>(a.factors[e % m + 1].k);
             if (mine > 4096) break;  // more than enough to know
         }
         others += mine;
+        asked += !met[s].empty();
     }
-    out.met = others / static_cast<double>(std::max<index>(sample, 1));
+    out.met = others / std::max(asked, 1.0);
     return out;
 }
 
@@ -159,8 +171,7 @@ ReducedMatrix reduced_matrix(const AbsorbedRows& a, const Meetings& c, const std
                 for (index l = 0; l < k; ++l) row.add(c.at[o], -mine[l] * c.value[o * k + l]);
         }
         if (m < 2) return;
-        index f = 0;
-        while (f + 1 < m && j >= a.factors[f + 2].base) ++f;
+        const index f = factor_of(a, j) - 1;
         const AbsorbedRows::Factor& own = a.factors[f + 1];
         const index level = (j - own.base) / own.k, col = (j - own.base) % own.k;
         for (index e = row_ptr[f][level]; e < row_ptr[f][level + 1]; ++e) {

@@ -42,8 +42,8 @@ def demean(
         The columns of numbers to demean.
     factors : str or list of str
         Each a column whose values are levels: text, categories, whole numbers, dates. ``"a:b"`` (or
-        ``"a^b"``) has a level for each combination; ``"a[x]"`` has an intercept and a slope of x in each level, and
-        ``"a[[x]]"`` the slope alone. A text that is the name of a column is that column.
+        ``"a^b"``) has a level for each combination; ``"a[x]"`` has an intercept and a slope of x in each
+        level, and ``"a[[x]]"`` the slope alone. A text that is the name of a column is that column.
     weights : str or array-like, optional
         Prior weights, positive: a column or a value per row.
     n_jobs : int, optional
