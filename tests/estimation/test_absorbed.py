@@ -151,7 +151,7 @@ class TestRank:
         assert found.components == 100 and found.rank == 300 + 200 - 100 and found.undetermined == 0
 
     def test_a_chain_that_the_third_factor_closes(self) -> None:
-        """Two factors leave two components; the third joins them and has a level that only one of them has."""
+        """Two factors leave two components; the third joins them and has a level of its own."""
         a, b, c = np.array([[0, 0, 0], [0, 1, 1], [1, 0, 1], [2, 2, 0], [2, 3, 1], [3, 3, 2], [3, 2, 2]]).T
         found = Absorbed((factor(a), factor(b), factor(c)))
         dense = np.hstack([dummies(one) for one in found.factors])
@@ -190,7 +190,7 @@ def connected(n: int, people: int, firms: int, seed: int = 0) -> tuple[np.ndarra
 
 
 def clusters(count: int, size: int, people: int) -> tuple[np.ndarray, np.ndarray]:
-    """Firms in a row of clusters, within which people move about for ten years; one of each goes on to the next."""
+    """Clusters of firms in a row; people move about in theirs for ten years, and one of each to the next."""
     rng = np.random.default_rng(5)
     cluster = np.repeat(np.arange(count), people)
     firm = cluster[:, None] * size + rng.integers(0, size, (count * people, 10))

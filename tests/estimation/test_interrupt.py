@@ -238,3 +238,53 @@ def test_limits_on_threads_of_blas_that_overlap_are_lifted_in_the_end() -> None:
         first.__exit__(None, None, None)
         second.__exit__(None, None, None)
         assert threads() == before
+
+
+# Sixty-four columns, each of which takes dozens of sweeps over the rows of poorly connected levels.
+ABSORBED = """
+import os, signal, sys, threading, time
+import numpy as np
+from interlace.design.absorbing import AbsorbedFactor, AbsorbedTerm
+from interlace.design.grouping import learn_grouping
+from interlace.estimation.absorbed import Absorbed
+
+rng = np.random.default_rng(1)
+people = np.repeat(np.arange(30_000), 10)
+firm = (people // 30 * 20 + rng.integers(0, 40, len(people))) % 20_000
+factors = []
+for codes in (people, firm):
+    factors.append(AbsorbedFactor(AbsorbedTerm(("f",)), *learn_grouping("f", ("f",), [codes])))
+V = rng.normal(size=(len(people), 64))
+sent = []
+
+
+def interrupt():
+    sent.append(time.process_time())
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+threading.Timer(float(sys.argv[1]), interrupt).start()
+try:
+    Absorbed(tuple(factors), None, int(sys.argv[2])).residuals(V)
+    print("finished", -1.0)
+except KeyboardInterrupt:
+    print("interrupted", time.process_time() - sent[0])
+print(Absorbed(tuple(factors)).residuals(V[:, :1]).normal.max() <= 1e-10)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name == "nt", reason="signals are sent the POSIX way")
+@pytest.mark.parametrize(("delay", "threads"), [(0.15, 1), (0.6, 2)])
+def test_ctrl_c_ends_the_projection_of_absorbed_factors(delay: float, threads: int) -> None:
+    limits = {"OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(threads)}
+    run = subprocess.run(
+        [sys.executable, "-c", ABSORBED, str(delay), str(threads)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **limits},
+        check=True,
+    )
+    said, worked, afterwards = run.stdout.split()
+    assert said == "interrupted" and float(worked) < 1.0
+    assert afterwards == "True"
