@@ -254,7 +254,7 @@ void add_parts(const std::vector<std::vector<double>>& parts, index size, double
 const ReducedFactor* AbsorbedSystem::direct() const {
     const std::lock_guard<std::mutex> lock(mutex_);
     if (!tried_) {
-        direct_ = reduced_factor(rows_, {}, {2e9, std::max(2e6, 10.0 * static_cast<double>(rows_.n + rows_.q))});
+        direct_ = reduced_factor(rows_, {2e9, std::max(2e6, 10.0 * static_cast<double>(rows_.n + rows_.q))});
         tried_ = true;
     }
     return direct_.get();
@@ -270,7 +270,7 @@ index AbsorbedSystem::rank_by_elimination(Room room) const {
     index rank = 0;
     for (const double d : rows_.factors[0].diag) rank += d > 0;
     if (rows_.q == 0) return rank;
-    const auto factor = reduced_factor(rows_, {}, room);
+    const auto factor = reduced_factor(rows_, room);
     return factor ? rank + factor->rank() : -1;
 }
 

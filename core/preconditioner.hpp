@@ -16,8 +16,8 @@ class Preconditioner {
 // The inverse of the diagonal; 0 where that is 0.
 std::unique_ptr<Preconditioner> diagonal_inverse(const AbsorbedRows& a);
 
-// The sparse factor of the system, where it is small enough: none otherwise. Coordinates that are `pinned` (q, or empty) have the
-// coefficient 0, and so have those that depend on others to rounding.
+// The sparse factor of the system, where it is small enough: none otherwise. Coordinates that depend on others to
+// rounding have the coefficient 0.
 struct Room {
     double flops = 0, doubles = 0;  // of the factor, at most
 };
@@ -25,7 +25,7 @@ class ReducedFactor : public Preconditioner {
   public:
     virtual index rank() const = 0;  // of the system
 };
-std::unique_ptr<ReducedFactor> reduced_factor(const AbsorbedRows& a, const std::vector<char>& pinned, Room room);
+std::unique_ptr<ReducedFactor> reduced_factor(const AbsorbedRows& a, Room room);
 
 // Factors of graphs that are sampled: each factor of the rest beside the lead, the levels of which meet (Gao, Kyng & Spielman 2025).
 std::unique_ptr<Preconditioner> sampled_factors(const AbsorbedRows& a);

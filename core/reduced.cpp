@@ -150,13 +150,13 @@ ReducedCost cost(const AbsorbedRows& a) {
     return out;
 }
 
-ReducedMatrix reduced_matrix(const AbsorbedRows& a, const Meetings& c, const std::vector<char>& pinned) {
+ReducedMatrix reduced_matrix(const AbsorbedRows& a, const Meetings& c) {
     const index m = a.rest(), k = a.factors[0].k;
     const std::vector<double> diagonal = a.diagonal();
     ReducedMatrix out;
     std::vector<std::int32_t> node(a.q, -1);
     for (index j = 0; j < a.q; ++j)
-        if (diagonal[j] > 0 && (pinned.empty() || !pinned[j])) {
+        if (diagonal[j] > 0) {
             node[j] = static_cast<std::int32_t>(out.coordinate.size());
             out.coordinate.push_back(static_cast<std::int32_t>(j));
             out.scale.push_back(std::sqrt(diagonal[j]));

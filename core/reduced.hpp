@@ -31,6 +31,6 @@ struct Meetings {
 
 Meetings meetings(const AbsorbedRows& a);
 ReducedCost cost(const AbsorbedRows& a);
-ReducedMatrix reduced_matrix(const AbsorbedRows& a, const Meetings& c, const std::vector<char>& pinned);
+ReducedMatrix reduced_matrix(const AbsorbedRows& a, const Meetings& c);
 
 }  // namespace interlace

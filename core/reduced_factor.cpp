@@ -166,12 +166,12 @@ bool nearly_dense(const ReducedMatrix& s) {
 
 }  // namespace
 
-std::unique_ptr<ReducedFactor> reduced_factor(const AbsorbedRows& a, const std::vector<char>& pinned, Room room) {
+std::unique_ptr<ReducedFactor> reduced_factor(const AbsorbedRows& a, Room room) {
     const ReducedCost needed = cost(a);
     const bool generous = room.flops > 1e10;
     if (needed.products > (generous ? 10 : 1) * most_products) return nullptr;
     if (a.q > few && needed.met > most_met && !generous) return nullptr;
-    ReducedMatrix s = reduced_matrix(a, meetings(a), pinned);
+    ReducedMatrix s = reduced_matrix(a, meetings(a));
     Graph graph{s.ptr, s.col};
     const std::vector<index> ones(s.nodes(), 1);
     Supernodes super;

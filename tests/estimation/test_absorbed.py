@@ -174,6 +174,13 @@ class TestRank:
         found = Absorbed(factors)
         assert found.rank == np.linalg.matrix_rank(D.T @ D, tol=1e-6) == found.coefficients - 2
 
+    @pytest.mark.parametrize(("share", "slopes"), [(1e-10, 3), (1e-12, 2)])
+    def test_a_slope_that_hardly_differs_from_the_intercept(self, share: float, slopes: int) -> None:
+        """Less than 1e-11 of its length is left beside the intercept of its level: rounding."""
+        g, t = np.repeat([0, 1, 2], 8), np.tile([-1.0, 1.0], 12)
+        x = np.where(g == 1, 1.0 + share * t, t)
+        assert Absorbed((factor(g, x[:, None]),)).rank == 3 + slopes
+
     def test_more_work_than_is_allowed_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(room, "_MOST_PRODUCTS", 0.0)
         monkeypatch.setattr(room, "_MOST_FLOPS", 0.0)
@@ -248,6 +255,15 @@ class TestWays:
     def test_few_levels_have_a_factor(self) -> None:
         people, firm = connected(20_000, 2000, 590)
         self.check((factor(people), factor(firm)), "direct")
+
+    @pytest.mark.parametrize(("firms", "method"), [(600, "direct"), (602, "diagonal")])
+    def test_six_hundred_levels_are_few(self, firms: int, method: str) -> None:
+        """Of which each meets more than 64 others."""
+        people, firm = connected(20_000, 2000, firms)
+        found = Absorbed((factor(people), factor(firm))).residuals(
+            np.random.default_rng(0).normal(size=(20_000, 1))
+        )
+        assert found.method == method
 
     def test_a_long_chain_has_a_factor(self) -> None:
         n = 30_000
