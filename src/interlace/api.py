@@ -12,7 +12,7 @@ import numpy as np
 
 from interlace.design.known import with_known
 from interlace.design.rows import learn
-from interlace.errors import DataError, shown
+from interlace.errors import DataError, ModelError, shown
 from interlace.estimation.capacity import check_room
 from interlace.estimation.far import warn_if_far
 from interlace.estimation.fit import Fit, fit
@@ -195,7 +195,13 @@ def fit_formula(
     """The fit of a formula whose names are columns of the data, the documented functions, and `context`."""
     threads = thread_count(n_jobs)
     with blas_threads(inf, threads):
-        _, rows = learn(parse(formula), data, context=context, room=check_room, **learnt)
+        parsed = parse(formula)
+        if parsed.absorbed:
+            raise ModelError(
+                f"lmer does not absorb factors yet ({', '.join(map(str, parsed.absorbed))}): write them as "
+                "terms or as random terms"
+            )
+        _, rows = learn(parsed, data, context=context, room=check_room, **learnt)
         rows = with_known(rows, known)
         fitted = fit(rows.encoding, rows, reml=reml, n_jobs=threads)
     warn_if_unidentified(fitted)

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from threadpoolctl import ThreadpoolController
 
-from interlace.design.absorbing import AbsorbedFactor, AbsorbedTerm
+from interlace.design.absorbing import AbsorbedFactor
 from interlace.design.grouping import learn_grouping
 from interlace.errors import ConvergenceError, DataError, ModelError
 from interlace.estimation import absorbed as room
 from interlace.estimation.absorbed import Absorbed
+from interlace.formula.formula import AbsorbedTerm
 
 
 def factor(codes: np.ndarray, slopes: np.ndarray | None = None, *, intercept: bool = True) -> AbsorbedFactor:

@@ -244,7 +244,8 @@ def test_limits_on_threads_of_blas_that_overlap_are_lifted_in_the_end() -> None:
 ABSORBED = """
 import os, signal, sys, threading, time
 import numpy as np
-from interlace.design.absorbing import AbsorbedFactor, AbsorbedTerm
+from interlace.design.absorbing import AbsorbedFactor
+from interlace.formula.formula import AbsorbedTerm
 from interlace.design.grouping import learn_grouping
 from interlace.estimation.absorbed import Absorbed
 

@@ -90,7 +90,7 @@ def test_empty_formula(text: str) -> None:
 
 
 def test_no_random_term_says_what_to_do() -> None:
-    with pytest.raises(FormulaError, match=r"add one, for example '\(1 \| group\)'.*least squares"):
+    with pytest.raises(FormulaError, match=r"add one, for example '\(1 \| group\)'.*by interlace.lm"):
         parse("y ~ x")
 
 

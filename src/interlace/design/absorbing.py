@@ -13,47 +13,9 @@ from interlace.design.frame import Frame, closest
 from interlace.design.grouping import Grouping, learn_grouping
 from interlace.design.values import Column, Factor
 from interlace.errors import DataError, shown
+from interlace.formula.formula import AbsorbedTerm
 
 _SLOPES = re.compile(r"^(?P<factors>[^\[\]]+)\[(?P<both>\[?)(?P<slopes>[^\[\]]+)\](?P<end>\]?)$")
-
-
-@dataclass(frozen=True, slots=True)
-class AbsorbedTerm:
-    """One absorbed factor as it is written; it knows no data.
-
-    Attributes
-    ----------
-    factors : tuple of str
-        Columns whose combinations are the levels.
-    slopes : tuple of str
-        Columns that have a slope of their own in each level.
-    intercept : bool
-        Whether each level has an intercept; without slopes it always has.
-
-    Examples
-    --------
-    >>> print(AbsorbedTerm(("firm", "year")), AbsorbedTerm(("firm",), ("x",), intercept=False))
-    firm:year firm[[x]]
-    """
-
-    factors: tuple[str, ...]
-    slopes: tuple[str, ...] = ()
-    intercept: bool = True
-
-    def __str__(self) -> str:
-        name = ":".join(self.factors)
-        slopes = f"[{', '.join(self.slopes)}]" if self.slopes else ""
-        return name + (slopes if self.intercept else f"[{slopes}]")
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Names of the columns that it needs."""
-        return (*self.factors, *self.slopes)
-
-    @property
-    def coefficients(self) -> tuple[str, ...]:
-        """Names of the coefficients that each level has."""
-        return (*(("Intercept",) if self.intercept else ()), *self.slopes)
 
 
 @dataclass(frozen=True)

@@ -239,6 +239,7 @@ def _expand_dot(formula: Formula, names: Sequence[str], reserved: set[str]) -> F
     used = set(reserved)
     for part in (formula.response, *formula.offsets, *(g for term in formula.random for g in term.grouping)):
         used.update(use.name for use in names_in(part))
+    used.update(name for term in formula.absorbed for name in term.columns)
     rest = [Name(name, "." in name, position=dot.position) for name in names if name not in used]
     if not rest:
         raise FormulaError("'.' stands for no column: all are used elsewhere", formula.text, dot.position)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from interlace.formula.structured import written
+from interlace.formula.tokens import quote
 from interlace.formula.tree import ADD, Name, Node, Number, label, spell
 
 NO_RESPONSE = Number("0")  # of a formula with nothing left of '~'
@@ -75,6 +76,48 @@ class RandomTerm:
 
 
 @dataclass(frozen=True, slots=True)
+class AbsorbedTerm:
+    """One absorbed factor as it is written; it knows no data.
+
+    Attributes
+    ----------
+    factors : tuple of str
+        Columns whose combinations are the levels.
+    slopes : tuple of str
+        Columns that have a slope of their own in each level.
+    intercept : bool
+        Whether each level has an intercept; without slopes it always has.
+    places : tuple of int
+        Where the names of `columns` stand in the text; no part of equality.
+
+    Examples
+    --------
+    >>> print(AbsorbedTerm(("firm", "year")), AbsorbedTerm(("firm",), ("x",), intercept=False))
+    firm:year firm[[x]]
+    """
+
+    factors: tuple[str, ...]
+    slopes: tuple[str, ...] = ()
+    intercept: bool = True
+    places: tuple[int, ...] = field(default=(), compare=False, repr=False)
+
+    def __str__(self) -> str:
+        name = ":".join(map(quote, self.factors))
+        slopes = f"[{', '.join(map(quote, self.slopes))}]" if self.slopes else ""
+        return name + (slopes if self.intercept else f"[{slopes}]")
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns that it needs."""
+        return (*self.factors, *self.slopes)
+
+    @property
+    def coefficients(self) -> tuple[str, ...]:
+        """Names of the coefficients that each level has."""
+        return (*(("Intercept",) if self.intercept else ()), *self.slopes)
+
+
+@dataclass(frozen=True, slots=True)
 class Formula:
     """A parsed model formula.
 
@@ -88,6 +131,8 @@ class Formula:
         Random terms in the order of writing; ``(1|a/b)`` is ``(1|a) + (1|a:b)``.
     offsets : tuple of Node
         The expressions inside ``offset(...)``.
+    absorbed : tuple of AbsorbedTerm
+        Factors after a bar outside parentheses: their levels are fixed effects without columns.
     text : str
         The formula as the user wrote it, for error messages; no part of equality.
     """
@@ -96,11 +141,13 @@ class Formula:
     fixed: Sum
     random: tuple[RandomTerm, ...]
     offsets: tuple[Node, ...] = ()
+    absorbed: tuple[AbsorbedTerm, ...] = ()
     text: str = field(default="", compare=False, repr=False)
 
     def __str__(self) -> str:
         parts = [str(self.fixed), *(f"offset({o})" for o in self.offsets), *map(str, self.random)]
-        return f"{self.response} ~ {' + '.join(parts)}"
+        bar = f" | {' + '.join(map(str, self.absorbed))}" if self.absorbed else ""
+        return f"{self.response} ~ {' + '.join(parts)}{bar}"
 
 
 def plain_name(node: Node) -> str | None:

@@ -121,7 +121,7 @@ def check_random(random: list[tuple[RandomTerm, int]], text: str) -> None:
     if not random:
         message = (
             "the formula has no random term; add one, for example '(1 | group)', "
-            "or use ordinary least squares for a model without random effects"
+            "or fit a model without random effects by interlace.lm"
         )
         raise FormulaError(message, text, len(text.rstrip()))
     columns: dict[frozenset[str], set[frozenset[str]]] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import zip_longest
 
 from interlace.formula.formula import Formula, Sum
 from interlace.formula.tree import ADD, Braces, Call, Chain, Name, Node, Unary, children, level_of
@@ -79,4 +80,9 @@ def parts_of(formula: Formula) -> tuple[Node | Sum, ...]:
     random: list[Node | Sum] = []
     for term in formula.random:
         random += [term.columns, *term.grouping]
-    return (formula.response, formula.fixed, *formula.offsets, *random)
+    absorbed = [
+        Name(name, position=place)
+        for term in formula.absorbed
+        for name, place in zip_longest(term.columns, term.places, fillvalue=-1)
+    ]
+    return (formula.response, formula.fixed, *formula.offsets, *random, *absorbed)

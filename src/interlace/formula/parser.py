@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from interlace.errors import FormulaError
+from interlace.formula.after_bar import absorbed_terms, at_the_bar, refuse_several
 from interlace.formula.algebra import terms_of
-from interlace.formula.formula import NO_RESPONSE, Formula, RandomTerm
+from interlace.formula.formula import NO_RESPONSE, AbsorbedTerm, Formula, RandomTerm
 from interlace.formula.grammar import read_expression, read_terms
 from interlace.formula.groups import check_random, random_terms
 from interlace.formula.sums import Side
-from interlace.formula.tokens import Tokens, outside_calls, tokenize
-from interlace.formula.tree import Call, Constant, Listing, Node, Number, Text, label
+from interlace.formula.tokens import Token, Tokens, outside_calls, tokenize
+from interlace.formula.tree import Call, Chain, Constant, Listing, Name, Node, Number, Text, label
 
 _EXAMPLE = "for example 'y ~ x + (1 | group)'"
 
@@ -24,7 +25,7 @@ def parse(text: str) -> Formula:
     Parameters
     ----------
     text : str
-        ``response ~ fixed + (columns | grouping) + ...``; all of lme4's random-term syntax.
+        ``response ~ fixed + (columns | grouping) + ... | absorbed + ...``; all of lme4's random-term syntax.
 
     Returns
     -------
@@ -41,17 +42,52 @@ def parse(text: str) -> Formula:
     >>> print(parse("y ~ x + (x|a/b)"))
     y ~ 1 + x + (1 + x | a) + (1 + x | a:b)
     """
-    left, right = _sides(tokenize(text), text)
-    response = _response(left, text)
-    side = Side(text).read(read_terms(right, text))
+    response, side, absorbed = _pieces(text)
     random = [
         (replace(term, bar=i), place)
         for i, bar in enumerate(side.bars)
         for term, place in random_terms(bar, text)
     ]
+    if absorbed.bar is not None and not random:
+        raise FormulaError(
+            "put parentheses round the random term: '(1 | g)'; factors after a bar outside parentheses are "
+            "absorbed fixed effects, and interlace.lm fits a model without random terms",
+            text,
+            absorbed.bar.position,
+        )
     check_random(random, text)
-    _check_fixed(response, side, text)
-    return Formula(response, side.sum, tuple(term for term, _ in random), tuple(side.offsets), text)
+    terms = tuple(term for term, _ in random)
+    return Formula(response, side.sum, terms, tuple(side.offsets), absorbed.terms, text)
+
+
+@lru_cache(maxsize=512)
+def parse_linear(text: str) -> Formula:
+    """Parse a formula without random terms: ``response ~ terms | absorbed + ...``.
+
+    Returns
+    -------
+    Formula
+        ``parse_linear(str(formula)) == formula``.
+
+    Raises
+    ------
+    FormulaError
+        As for `parse`; or there is a random term.
+
+    Examples
+    --------
+    >>> print(parse_linear("y ~ x | firm^year + worker[[x]]"))
+    y ~ 1 + x | firm:year + worker[[x]]
+    """
+    response, side, absorbed = _pieces(text)
+    if side.bars:
+        raise FormulaError(
+            "lm has no random effects, and this is a random term: fit the model by interlace.lmer, or write "
+            "the grouping factor after a bar outside parentheses, 'y ~ x | g', to absorb it",
+            text,
+            side.bars[0].position,
+        )
+    return Formula(response, side.sum, (), tuple(side.offsets), absorbed.terms, text)
 
 
 @lru_cache(maxsize=512)
@@ -78,7 +114,7 @@ def parse_fixed(text: str) -> Formula:
             "random terms have no coefficients here; leave them out", text, side.bars[0].position
         )
     _check_fixed(response, side, text)
-    return Formula(response, side.sum, (), tuple(side.offsets), text)
+    return Formula(response, side.sum, (), tuple(side.offsets), (), text)
 
 
 def parse_random(text: str) -> tuple[RandomTerm, ...]:
@@ -96,6 +132,69 @@ def parse_random(text: str) -> tuple[RandomTerm, ...]:
     if side.items or side.offsets or not side.bars:
         raise FormulaError("a random term such as '(1 | g)' is wanted here", text, 0)
     return tuple(term for bar in side.bars for term, _ in random_terms(bar, text))
+
+
+@dataclass(frozen=True, slots=True)
+class _Absorbed:
+    """The factors after a bar outside parentheses, and that bar."""
+
+    terms: tuple[AbsorbedTerm, ...]
+    bar: Token | None
+
+
+def _pieces(text: str) -> tuple[Node, Side, _Absorbed]:
+    """The response, what stands right of '~', and what stands after a bar there."""
+    tokens = tokenize(text)
+    _refuse_instruments(tokens, text)
+    left, right = _sides(tokens, text)
+    before, after, bar = at_the_bar(right, text)
+    response = _response(left, text)
+    side = Side(text).read(read_terms(before, text))
+    _check_fixed(response, side, text)
+    if bar is None:
+        return response, side, _Absorbed((), None)
+    if not side.bars:
+        refuse_several(tokens, text)
+        _refuse_several_responses(response, text)
+    terms = absorbed_terms(after, text)
+    _check_absorbed(response, terms, text)
+    return response, side, _Absorbed(terms, bar)
+
+
+def _refuse_instruments(tokens: Tokens, text: str) -> None:
+    """``y ~ x | f | endogenous ~ instruments`` of fixest and pyfixest."""
+    places = [(i, token) for i, token in outside_calls(tokens) if token.is_op("~", "|")]
+    signs = [token.text for _, token in places]
+    if signs.count("~") == 2 and signs[0] == "~" and "|" in signs[1:-1]:
+        raise FormulaError(
+            "the second '~' makes instrumental variables, which are not there; pyfixest.feols, linearmodels' "
+            "IV2SLS and fixest have them",
+            text,
+            places[-1][1].position,
+        )
+
+
+def _refuse_several_responses(response: Node, text: str) -> None:
+    """``y1 + y2 ~ x | f`` is two models in pyfixest, and arithmetic in R."""
+    if isinstance(response, Chain) and response.operators == {"+"}:
+        parts = [part for _, part in response.parts]
+        if all(isinstance(part, Name) for part in parts):
+            raise FormulaError(
+                f"a model has one response: fit a model for each, or write I({response}) for the sum",
+                text,
+                response.steps[0].position,
+            )
+
+
+def _check_absorbed(response: Node, terms: tuple[AbsorbedTerm, ...], text: str) -> None:
+    name = label(response)
+    for term in terms:
+        if name in term.columns:
+            raise FormulaError(
+                f"the response '{name}' stands on the right of '~' as well; take it out there",
+                text,
+                term.places[term.columns.index(name)],
+            )
 
 
 def _sides(tokens: Tokens, text: str, *, alone: bool = False) -> tuple[Tokens, Tokens]:

@@ -5,7 +5,11 @@ from __future__ import annotations
 _IN_THE_DATA = "compute the column in the data: "
 _ORDER = "give the levels in order: factor(x, levels = c('b', 'a'))"
 
+_SEVERAL = "a formula here is one model: fit each, and put them beside each other with interlace.compare"
+
 INSTEAD = {
+    **dict.fromkeys(("sw", "sw0", "csw", "csw0", "mvsw"), _SEVERAL),
+    "i": "write factor(f), factor(f):x, or relevel(f, ref = 'a') for another reference level",
     "paste": "write interaction(a, b) or a:b for the combinations of a and b",
     "paste0": "write interaction(a, b, sep = '') or a:b for the combinations of a and b",
     "recode": _IN_THE_DATA + "data['x'].replace({'old': 'new'}), or write factor(x, levels = , labels = )",
