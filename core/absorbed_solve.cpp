@@ -266,12 +266,17 @@ const Preconditioner* AbsorbedSystem::sampled() const {
     return sampled_.get();
 }
 
-index AbsorbedSystem::rank_by_elimination(Room room) const {
-    index rank = 0;
-    for (const double d : rows_.factors[0].diag) rank += d > 0;
-    if (rows_.q == 0) return rank;
+std::vector<char> AbsorbedSystem::rank_by_elimination(Room room, index& rank) const {
+    rank = std::count_if(rows_.factors[0].diag.begin(), rows_.factors[0].diag.end(), [](double d) { return d > 0; });
+    if (rows_.q == 0) return {};
     const auto factor = reduced_factor(rows_, room);
-    return factor ? rank + factor->rank() : -1;
+    if (!factor) {
+        rank = -1;
+        return {};
+    }
+    std::vector<char> depends = factor->depends();
+    rank += std::count(depends.begin(), depends.end(), char{0});
+    return depends;
 }
 
 template <int M>

@@ -25,8 +25,8 @@ class AbsorbedSystem {
     // `most` iterations.
     Projected project(const ColumnBlock& columns, double* out, bool effects, index most) const;
     // Rank of all columns of all factors by elimination with pivots that count above rounding; -1 if its factor would need more
-    // than the room.
-    index rank_by_elimination(Room room) const;
+    // than the room. Which coordinates of the rest depend on others, q.
+    std::vector<char> rank_by_elimination(Room room, index& rank) const;
 
   private:
     template <int M> void batch(const ColumnBlock& columns, double* out, index most, index first, bool again, Projected& result) const;

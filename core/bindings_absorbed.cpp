@@ -47,13 +47,26 @@ nb::dict project(const AbsorbedSystem& s, const Strided2& x, bool residuals, boo
     return d;
 }
 
+// By factor as given, levels x k: the coefficients that may be 0, so that the others are determined; empty if that is not known.
+nb::list held(const AbsorbedRows& a, const LevelsRank& r) {
+    nb::list out;
+    for (size_t g = 0; g < a.factors.size() && r.rank >= 0; ++g)
+        for (const AbsorbedRows::Factor& f : a.factors) {
+            if (f.given != static_cast<index>(g)) continue;
+            std::vector<std::int32_t> flags(f.diag.size());
+            for (size_t i = 0; i < flags.size(); ++i) flags[i] = f.diag[i] == 0.0 || (&f != &a.factors[0] && r.free[sz(f.base) + i]);
+            out.append(to_numpy(std::move(flags), {sz(f.levels), sz(f.k)}));
+        }
+    return out;
+}
+
 nb::dict rank(const AbsorbedSystem& s, double most, double flops, double doubles) {
     const AbsorbedRows& a = s.rows();
     bool plain = true;
     for (const AbsorbedRows::Factor& f : a.factors) plain = plain && f.plain();
     LevelsRank r = released([&] {
         LevelsRank found = plain ? levels_rank(a, most) : components(a);
-        if (found.rank < 0) found.rank = s.rank_by_elimination({flops, doubles});
+        if (found.rank < 0) found.free = s.rank_by_elimination({flops, doubles}, found.rank);
         return found;
     });
     nb::dict d;
@@ -65,6 +78,7 @@ nb::dict rank(const AbsorbedSystem& s, double most, double flops, double doubles
         of.append(to_numpy(std::move(c), {levels}));
     }
     d["component"] = of;
+    d["held"] = held(a, r);
     return d;
 }
 

@@ -52,7 +52,11 @@ void bind_prior(nb::module_& m) {
     m.def("precision", &precision, "ptr"_a, "col"_a, "val"_a, "max_bytes"_a);
     nb::class_<Prior>(m, "Prior")
         .def_static("identity", [] { return Prior{}; })
-        .def_static("none", [] { return Prior{Prior::Kind::none, nullptr}; })
+        .def_static("none", [](std::optional<Codes> held) {  // levels x k in one row, 1 where a coefficient is 0
+            Prior p{Prior::Kind::none};
+            if (held) p.held = std::make_shared<const std::vector<char>>(held->data(), held->data() + held->size());
+            return p;
+        }, "held"_a = nb::none())
         .def_static("known", [](std::shared_ptr<Precision> q) { return Prior{Prior::Kind::precision, std::move(q)}; });
 }
 
@@ -153,7 +157,7 @@ void bind_factor(nb::module_& m) {
              },
              "inverse"_a, "y"_a, "x"_a, "codes"_a, "z"_a, "levels"_a, "w"_a.none(), "y_origin"_a, "x_origin"_a, "z_origin"_a)
         .def("inverse_diagonal", [](const Cholesky& l) {
-            const Blocks d = released([&] { return l.inverse_diagonal(); });
+            const Blocks d = released([&] { return l.conditional_diagonal(); });
             nb::list out;
             for (index f = 0; f < l.products().random->factors(); ++f) {
                 const size_t k = sz(l.products().random->k()[f]);

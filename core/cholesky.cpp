@@ -14,20 +14,38 @@ namespace {
 
 [[noreturn]] void not_positive() { throw NotPositiveDefinite(); }
 
-// l with l l' = F'A F + one I for two effects; returns the log of the determinant.
-double factor_two(const double* a, const double* f, double one, double* l) {
+// l with l l' = F'A F + I for two effects; returns the log of the determinant.
+double factor_two(const double* a, const double* f, double* l) {
     const double t00 = a[0] * f[0] + a[1] * f[2], t01 = a[0] * f[1] + a[1] * f[3];
     const double t10 = a[2] * f[0] + a[3] * f[2], t11 = a[2] * f[1] + a[3] * f[3];
-    const double first = f[0] * t00 + f[2] * t10 + one;
+    const double first = f[0] * t00 + f[2] * t10 + 1.0;
     if (!(first > 0)) not_positive();
     l[0] = std::sqrt(first);
     l[1] = 0.0;
     l[2] = (f[1] * t00 + f[3] * t10) / l[0];
-    const double second = f[1] * t01 + f[3] * t11 + one - l[2] * l[2];
+    const double second = f[1] * t01 + f[3] * t11 + 1.0 - l[2] * l[2];
     if (!(second > 0)) not_positive();
     l[3] = std::sqrt(second);
     const double both = first * second;  // one logarithm, unless they are as large as numbers can be
     return both < 1e300 && both > 1e-300 ? std::log(both) : std::log(first) + std::log(second);
+}
+
+// Cross-products of the random effects alone that are no fixed effects, with y'y 1 so that the factor of the "fixed part" exists.
+CrossProducts with_priors(const CrossProducts& a, const Symbolic& s) {
+    const RandomPart& all = *a.random;
+    auto random = std::make_shared<RandomPart>();
+    auto fixed = std::make_shared<FixedPart>();
+    auto response = std::make_shared<ResponsePart>();
+    random->pattern = s.varying->pattern;
+    response->yy = 1.0;
+    for (const index f : s.varying_factors) {
+        random->diag.push_back(all.diag[f]);
+        fixed->zx.emplace_back();
+        response->zy.emplace_back(all.pattern->q(f), 0.0);
+    }
+    for (const PairPattern& pair : random->pattern->pairs)
+        random->cross.push_back(all.cross[all.pattern->pair_index(s.varying_factors[pair.i], s.varying_factors[pair.j])]);
+    return {a.n, 0.0, std::move(random), std::move(fixed), std::move(response)};
 }
 
 }  // namespace
@@ -39,6 +57,8 @@ Cholesky::Cholesky(CrossProducts products, std::shared_ptr<const Symbolic> symbo
     if (!s_->complete()) throw std::invalid_argument("the analysis was refused: the factor would not fit");
     lead_l_.resize(s_->lead_levels * k_[0] * k_[0]);
     for (size_t f = 0; f < k_.size(); ++f) ld_prior_ += static_cast<double>(k_[f]) * s_->priors[f].log_det();
+    for (size_t f = 0; f < k_.size(); ++f) absorbed_ += s_->priors[f].count(levels_[f] * k_[f]);
+    if (s_->varying) varying_ = std::make_unique<Cholesky>(with_priors(a_, *s_), s_->varying);
     elem_c_.resize(s_->column_pos.size() * k_[0]);
     panels_.resize(s_->panel_size);
     children_.resize(s_->fronts.size());
@@ -54,6 +74,12 @@ void Cholesky::factorize(const Blocks& factors) {
     r_ = lambda_t(zxy(), p() + 1);
     forward(r_);
     factor_fixed();
+    if (!varying_) return;
+    Blocks own;
+    for (const index f : s_->varying_factors) own.push_back(f_[f]);
+    varying_->factorize(own);
+    ld_rx2_ += ld_l2_ - varying_->ld_l2();
+    ld_l2_ = varying_->ld_l2();
 }
 
 // Per level of the leading factor: L_g L_g' = F'A_gg F + I, and C_gh = L_g^-1 F'A_gh F_h for the levels h it meets.
@@ -61,17 +87,17 @@ void Cholesky::factor_lead() {
     const RandomPart& random = *a_.random;
     const index k = k_[0];
     const double* f = f_[0].data();
-    const double one = s_->priors[0].kind == Prior::Kind::none ? 0.0 : 1.0;  // a factor whose levels are linked does not lead
+    const Prior& prior = s_->priors[0];  // a factor whose levels are linked does not lead
     if (k == 1) {
         const double f0 = f[0];
         for (index g = 0; g < s_->lead_levels; ++g) {
-            const double m = f0 * f0 * random.diag[0][g] + one;
+            const double m = f0 * f0 * random.diag[0][g] + (prior.absorbed() ? prior.diagonal(g, 1) : 1.0);
             if (m <= 0) not_positive();
             lead_l_[g] = std::sqrt(m);
             ld_l2_ += std::log(m);
         }
-    } else if (k == 2) {
-        for (index g = 0; g < s_->lead_levels; ++g) ld_l2_ += factor_two(&random.diag[0][g * 4], f, one, &lead_l_[g * 4]);
+    } else if (k == 2 && !prior.absorbed()) {
+        for (index g = 0; g < s_->lead_levels; ++g) ld_l2_ += factor_two(&random.diag[0][g * 4], f, &lead_l_[g * 4]);
     } else {
         std::vector<double> t(k * k);
         for (index g = 0; g < s_->lead_levels; ++g) {
@@ -80,7 +106,7 @@ void Cholesky::factor_lead() {
             std::fill(l, l + k * k, 0.0);
             small::add_ab(k, k, k, 1.0, &random.diag[0][g * k * k], f, t.data());
             small::add_atb(k, k, k, 1.0, f, t.data(), l);
-            for (index c = 0; c < k; ++c) l[c * k + c] += one;
+            for (index c = 0; c < k; ++c) l[c * k + c] += prior.diagonal(g * k + c, k);
             if (!small::cholesky(k, l)) not_positive();
             for (index c = 0; c < k; ++c) ld_l2_ += 2.0 * std::log(l[c * k + c]);
         }
@@ -176,13 +202,13 @@ void Cholesky::assemble(index index_of_front, double* panel, double* update, Blo
     for (index o = front.node_begin; o < front.node_end; ++o) {
         const index node = s_->order[o], f = s_->node_factor[node], k = k_[f], level = node - s_->node_base[f];
         const double* d = &random.diag[f][level * k * k];
-        const double one = s_->priors[f].diagonal(level);
+        const Prior& prior = s_->priors[f];
         if (k == 1) {
-            fm.at(at, at) = f_[f][0] * f_[f][0] * d[0] + one;
+            fm.at(at, at) = f_[f][0] * f_[f][0] * d[0] + prior.diagonal(level, 1);
         } else {
             congruence(f, f, d);
             for (index c = 0; c < k; ++c)
-                for (index r = c; r < k; ++r) fm.at(at + r, at + c) = v[r * k + c] + (r == c ? one : 0.0);
+                for (index r = c; r < k; ++r) fm.at(at + r, at + c) = v[r * k + c] + (r == c ? prior.diagonal(level * k + c, k) : 0.0);
         }
         at += k;
     }

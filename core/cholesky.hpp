@@ -33,9 +33,12 @@ class Cholesky {
     // L, RX, beta, u and the penalized residual sum of squares. Throws NotPositiveDefinite if a pivot is not positive.
     void factorize(const Blocks& factors);
 
-    double ld_l2() const { return ld_l2_; }  // log det M less that of P: log det V, where no prior is `none`
+    double ld_l2() const { return ld_l2_; }  // log det V: log det M less that of P, of the effects that vary
     double ld_m() const { return ld_l2_ + ld_prior_; }
-    double ld_rx2() const { return ld_rx2_; }
+    double ld_rx2() const { return ld_rx2_; }  // log det of [D X]'V^-1 [D X], D the columns of absorbed levels
+    index absorbed() const { return absorbed_; }  // columns of D
+    // The factor of the effects that vary alone, where some do not: nothing otherwise
+    const Cholesky* varying() const { return varying_.get(); }
     double pwrss() const { return pwrss_; }
     const std::vector<double>& beta() const { return beta_; }
     // Cholesky factor of the (p + 1) x (p + 1) Schur complement of [X y], column-major lower: RX' and RX^-T X'y below it.
@@ -73,6 +76,8 @@ class Cholesky {
     template <class F> void for_element_rows(index g, F f) const;
     // Diagonal blocks of M^-1, natural (levels x k x k)
     Blocks inverse_diagonal() const;
+    // The same of the effects that vary, given those that do not; 0 for these
+    Blocks conditional_diagonal() const;
 
   private:
     void factor_lead();
@@ -90,6 +95,8 @@ class Cholesky {
     std::vector<std::vector<index>> children_;
     Rhs r_;
     double ld_l2_ = 0, ld_rx2_ = 0, pwrss_ = 0, ld_prior_ = 0;
+    index absorbed_ = 0;
+    std::unique_ptr<Cholesky> varying_;
 };
 
 template <class F> void Cholesky::for_element_rows(index g, F f) const {

@@ -48,7 +48,11 @@ void ProfiledDeviance::hold(const std::vector<double>& par, std::vector<double>&
 
 double ProfiledDeviance::value(const std::vector<double>& par) {
     par_ = par;
-    factor_.factorize(map_.factors(factor_.products().random->k(), par));
+    const std::vector<index>& k = factor_.products().random->k();
+    Blocks factors = map_.factors(k, par);
+    for (size_t f = 0; f < factors.size(); ++f)
+        for (index c = 0; c < k[f] && factor_.symbolic().priors[f].absorbed(); ++c) factors[f][c * k[f] + c] = 1.0;
+    factor_.factorize(factors);
     return last_value();
 }
 

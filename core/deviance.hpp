@@ -46,6 +46,9 @@ class ProfiledDeviance : public Objective {
     std::vector<double> gradient(const std::vector<double>& par);
     // Exact Hessian: central differences of the exact gradient.
     std::vector<double> hessian(const std::vector<double>& par);
+    // Where a search may begin, if somebody knows better than the moments of the products do.
+    void begin(std::vector<double> par) { begin_ = std::move(par); }
+    const std::vector<double>& begin() const { return begin_; }
     const Cholesky& factor() const { return factor_; }
     const Parametrization& map() const { return map_; }
 
@@ -55,7 +58,7 @@ class ProfiledDeviance : public Objective {
     Cholesky factor_;
     Parametrization map_;
     Criterion kind_;
-    std::vector<double> par_;
+    std::vector<double> par_, begin_;
 };
 
 }  // namespace interlace

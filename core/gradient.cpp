@@ -184,7 +184,16 @@ std::vector<double> average_information(const Cholesky& l, const Projected& pr, 
 }
 
 double degrees(const Cholesky& l, Criterion kind) {
-    return static_cast<double>(l.products().n - (kind == Criterion::reml ? l.p() : 0));
+    return static_cast<double>(l.products().n - (kind == Criterion::reml ? l.p() + l.absorbed() : 0));
+}
+
+// Half of d ldL2 / d F (for REML with what absorbed levels add to ldRX2), less what is to come.
+Blocks traces(const Cholesky& l, Criterion kind) {
+    if (kind == Criterion::reml || !l.varying()) return TraceTerms(l).take();
+    Blocks own = TraceTerms(*l.varying()).take(), out;
+    for (const index k : l.products().random->k()) out.emplace_back(k * k, 0.0);
+    for (size_t i = 0; i < own.size(); ++i) out[l.symbolic().varying_factors[i]] = std::move(own[i]);
+    return out;
 }
 
 }  // namespace
@@ -199,7 +208,7 @@ Derivatives derivatives(const Cholesky& l, Criterion kind, const std::vector<Dir
     const RandomPart& random = *l.products().random;
     const double df = degrees(l, kind), s2 = scale.value_or(l.pwrss() / df);
     const Projected pr = project(l);
-    Derivatives out{TraceTerms(l).take(), {}, {}};
+    Derivatives out{traces(l, kind), {}, {}};
     for (index f = 0; f < random.factors(); ++f) {
         const index k = random.k()[f];
         double* g = out.gradient[f].data();

@@ -86,7 +86,7 @@ class RowLeverage {
             for (index c = 0; c < k; ++c) z_[f][c] = fr.z[r * k + c] - fr.origin[c];
             random += quadratic(k, k, z_[f].data(), &inverse_.diagonal[f][g * k * k], z_[f].data());
             const double own = quadratic(k, k, z_[f].data(), g_[f].data(), z_[f].data());
-            prior += priors_[f].links() ? own * priors_[f].precision->variance[g] : own;
+            if (!priors_[f].absorbed()) prior += priors_[f].links() ? own * priors_[f].precision->variance[g] : own;
             for (index c = 0; c < k; ++c) {
                 const double *e = inverse_.e[f].data() + (g * k + c) * p, v = z_[f][c];
                 for (index j = 0; j < p; ++j) less_[j] -= v * e[j];
@@ -130,6 +130,14 @@ Blocks Cholesky::inverse_diagonal() const {
     for (size_t f = 0; f < k_.size(); ++f) out.emplace_back(levels_[f] * k_[f] * k_[f], 0.0);
     KeepDiagonal keep{out, k_};
     visit_inverse(*this, keep);
+    return out;
+}
+
+Blocks Cholesky::conditional_diagonal() const {
+    if (!varying_) return inverse_diagonal();
+    Blocks own = varying_->inverse_diagonal(), out;
+    for (size_t f = 0; f < k_.size(); ++f) out.emplace_back(levels_[f] * k_[f] * k_[f], 0.0);
+    for (size_t i = 0; i < own.size(); ++i) out[s_->varying_factors[i]] = std::move(own[i]);
     return out;
 }
 

@@ -217,8 +217,14 @@ void bind_criterion(nb::module_& m) {
             });
             return nb::make_tuple(to_numpy(g, {g.size()}), to_numpy(h, {g.size(), g.size()}));
         })
+        .def("begin", [](ProfiledDeviance& d, const Flat& par) {
+            if (par.size() != sz(d.size())) throw std::invalid_argument("one number for each parameter");
+            d.begin(to_vector(par));
+        })
         .def("moment_start", [](const ProfiledDeviance& d) {
-            auto x = released([&] { return moment_start(d.factor().products(), d.map(), d.factor().symbolic().priors); });
+            auto x = released([&] {
+                return d.begin().empty() ? moment_start(d.factor().products(), d.map(), d.factor().symbolic().priors) : d.begin();
+            });
             return to_numpy(x, {x.size()});
         })
         .def("rivals", [](const ProfiledDeviance& d) {

@@ -23,7 +23,7 @@ struct Room {
 };
 class ReducedFactor : public Preconditioner {
   public:
-    virtual index rank() const = 0;  // of the system
+    virtual std::vector<char> depends() const = 0;  // q: does the coordinate depend on others?
 };
 std::unique_ptr<ReducedFactor> reduced_factor(const AbsorbedRows& a, Room room);
 

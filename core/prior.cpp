@@ -44,8 +44,15 @@ struct KeepLinks {
 
 }  // namespace
 
-double Prior::diagonal(index level) const {
-    if (kind != Kind::precision) return kind == Kind::identity ? 1.0 : 0.0;
+index Prior::count(index coefficients) const {
+    if (!absorbed()) return 0;
+    return coefficients - (held ? std::count(held->begin(), held->end(), char{1}) : 0);
+}
+
+double Prior::diagonal(index place, index k) const {
+    if (kind == Kind::identity) return 1.0;
+    if (kind == Kind::none) return held && (*held)[place] ? 1.0 : 0.0;
+    const index level = place / k;
     const Precision& q = *precision;
     const auto begin = q.col.begin() + q.ptr[level], end = q.col.begin() + q.ptr[level + 1];
     return q.val[std::lower_bound(begin, end, static_cast<std::int32_t>(level)) - q.col.begin()];

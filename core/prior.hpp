@@ -40,8 +40,12 @@ struct Prior {
     enum class Kind { identity, none, precision };
     Kind kind = Kind::identity;
     std::shared_ptr<const Precision> precision = nullptr;
+    // Of absorbed levels (levels x k, or nothing): the coefficients that are 0, as others tell all that they could. Their columns are 0.
+    std::shared_ptr<const std::vector<char>> held = nullptr;
     bool links() const { return kind == Kind::precision; }  // may levels touch each other through it?
-    double diagonal(index level) const;
+    bool absorbed() const { return kind == Kind::none; }
+    double diagonal(index place, index k) const;  // of coefficient place % k of level place / k
+    index count(index coefficients) const;        // of those, how many are fixed effects
     double log_det() const { return links() ? precision->log_det : 0.0; }
     double scale() const { return links() ? precision->scale : 1.0; }
 };

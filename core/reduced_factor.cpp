@@ -23,7 +23,11 @@ class Fronts : public ReducedFactor {
         : q_(q), s_(std::move(s)), super_(std::move(super)), rows_(std::move(rows)), left_(s_.nodes(), 0) {
         factorize();
     }
-    index rank() const override { return s_.nodes() - std::accumulate(left_.begin(), left_.end(), index{0}); }
+    std::vector<char> depends() const override {
+        std::vector<char> out(q_, 1);
+        for (index k = 0; k < s_.nodes(); ++k) out[s_.coordinate[super_.order[k]]] = left_[k];
+        return out;
+    }
     void apply(const double* r, double* z, index m) const override;
 
   private:

@@ -205,6 +205,33 @@ void place_entries(Symbolic& s, const Rest& rest, const Places& places) {
     });
 }
 
+// The pattern of some grouping factors, in their order
+SharedPattern part_of(const Pattern& whole, const std::vector<index>& factors) {
+    auto out = std::make_shared<Pattern>();
+    for (const index f : factors) {
+        out->levels.push_back(whole.levels[f]);
+        out->k.push_back(whole.k[f]);
+    }
+    for (index i = 0; i < out->factors(); ++i)
+        for (index j = i + 1; j < out->factors(); ++j) {
+            PairPattern pair = whole.pairs[whole.pair_index(factors[i], factors[j])];
+            pair.i = i;
+            pair.j = j;
+            out->pairs.push_back(std::move(pair));
+        }
+    return out;
+}
+
+void add_varying(Symbolic& s, double max_bytes) {
+    Priors priors;
+    for (index f = 0; f < s.pattern->factors(); ++f) {
+        if (s.priors[f].absorbed()) continue;
+        s.varying_factors.push_back(f);
+        priors.push_back(s.priors[f]);
+    }
+    if (!priors.empty()) s.varying = analyze(part_of(*s.pattern, s.varying_factors), std::move(priors), max_bytes);
+}
+
 }  // namespace
 
 double Symbolic::bytes(index p) const {
@@ -219,6 +246,9 @@ std::shared_ptr<const Symbolic> analyze(SharedPattern pattern, Priors priors, do
     for (index f = 0; f < pattern->factors(); ++f)
         if (priors[f].links() && priors[f].precision->levels() != pattern->levels[f])
             throw std::invalid_argument("the precision has other levels than the grouping factor");
+    for (index f = 0; f < pattern->factors(); ++f)
+        if (priors[f].held && static_cast<index>(priors[f].held->size()) != pattern->q(f))
+            throw std::invalid_argument("a flag for each coefficient of an absorbed factor");
     auto s = std::make_shared<Symbolic>();
     s->leading = leads(*pattern, priors) ? 1 : 0;
     s->lead_levels = s->leading ? pattern->levels[0] : 0;
@@ -226,6 +256,7 @@ std::shared_ptr<const Symbolic> analyze(SharedPattern pattern, Priors priors, do
     s->q_rest = pattern->q() - s->q_lead;
     s->pattern = std::move(pattern);
     s->priors = std::move(priors);
+    if (std::any_of(s->priors.begin(), s->priors.end(), [](const Prior& p) { return p.absorbed(); })) add_varying(*s, max_bytes);
     const Rest rest(*s);
     s->node_base = rest.base;
     s->node_factor = rest.factor;

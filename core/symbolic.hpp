@@ -59,12 +59,15 @@ struct Symbolic {
     std::vector<index> row_index;     // rest position of each front row
     std::vector<std::int32_t> parent_pos;  // its position in the parent front
     std::vector<FrontEntry> entries;
+    // the same of the grouping factors that have a prior, where others have none, and which they are
+    std::shared_ptr<const Symbolic> varying;
+    std::vector<index> varying_factors;
     // what it costs
     index panel_size = 0;     // doubles in the factor's panels
     index stack_size = 0;     // doubles in the update stack at its deepest
     index inverse_size = 0;   // doubles alive in the selected inverse at its deepest
     double flops = 0;         // of one factorisation
-    bool complete() const { return q_rest == 0 || !fronts.empty(); }  // else the factor was refused
+    bool complete() const { return (q_rest == 0 || !fronts.empty()) && (!varying || varying->complete()); }  // else the factor was refused
     double bytes(index p) const;  // everything one factor needs with p fixed effects
 };
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from interlace.design.known import with_known
 from interlace.design.rows import learn
-from interlace.errors import DataError, ModelError, shown
+from interlace.errors import DataError, shown
 from interlace.estimation.capacity import check_room
 from interlace.estimation.far import warn_if_far
 from interlace.estimation.fit import Fit, fit
@@ -22,6 +22,7 @@ from interlace.inference.given_fit import given_fit
 from interlace.kernel import blas_threads, thread_count
 from interlace.model import LinearMixedModel
 from interlace.model.given import GivenModel
+from interlace.model.with_absorbed import model_of
 from interlace.options import word
 from interlace.precision.unidentified import warn_if_unidentified
 
@@ -103,7 +104,7 @@ def lmer(
     scope = _caller_scope()
     learnt = {"weights": weights, "offset": offset, "contrasts": contrasts, "na_action": na_action}
     fitted = fit_formula(formula, data, reml=reml, n_jobs=n_jobs, context=scope, known=known, **learnt)
-    return LinearMixedModel(fitted, data_name=_name_of(data, scope))
+    return model_of(fitted, data_name=_name_of(data, scope))
 
 
 def qdrg(
@@ -195,13 +196,7 @@ def fit_formula(
     """The fit of a formula whose names are columns of the data, the documented functions, and `context`."""
     threads = thread_count(n_jobs)
     with blas_threads(inf, threads):
-        parsed = parse(formula)
-        if parsed.absorbed:
-            raise ModelError(
-                f"lmer does not absorb factors yet ({', '.join(map(str, parsed.absorbed))}): write them as "
-                "terms or as random terms"
-            )
-        _, rows = learn(parsed, data, context=context, room=check_room, **learnt)
+        _, rows = learn(parse(formula), data, context=context, room=check_room, **learnt)
         rows = with_known(rows, known)
         fitted = fit(rows.encoding, rows, reml=reml, n_jobs=threads)
     warn_if_unidentified(fitted)

@@ -21,6 +21,7 @@ from interlace.errors import DataError, InterlaceError, InterlaceWarning
 from interlace.inference.emmeans import EMMeans
 from interlace.inference.means_list import MeansList
 from interlace.model import LinearMixedModel
+from interlace.model.with_absorbed import model_of
 from interlace.options import TYPES, type_number, word
 from interlace.precision.df import WORDS
 from interlace.precision.robust import KINDS, MODEL
@@ -141,7 +142,7 @@ def _fit(arguments: argparse.Namespace) -> None:
             context={},
             weights=arguments.weights,
         )
-    model = LinearMixedModel(fitted, data_name=arguments.data)
+    model = model_of(fitted, data_name=arguments.data)
     tests = {"ddf": arguments.ddf, "vcov": arguments.vcov}
     table = None if arguments.anova is None else model.anova(type=arguments.anova, **tests)
     means = _means(model, arguments)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from interlace.errors import DataError
+from interlace.estimation.beside_levels import ROWS_LEAVE, refuse_absorbed
 from interlace.estimation.fit import Fit
 from interlace.hints import answers_options
 from interlace.model import LinearMixedModel
@@ -181,8 +182,11 @@ def compare_cv(
         names, models = list(map(str, models)), list(models.values())
     if isinstance(models, LinearMixedModel) or not isinstance(models, Sequence):
         raise DataError("compare_cv takes a list of models: interlace.compare_cv([m1, m2], by=...)")
+    fits = _named(models, names)
+    for fit in fits.values():
+        refuse_absorbed(fit.encoding, "compare_cv", ROWS_LEAVE)
     return cross_validated.compare_cv(
-        _named(models, names),
+        fits,
         by=by,
         k=k,
         repeats=repeats,

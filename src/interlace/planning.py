@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from interlace.errors import DataError, shown
+from interlace.estimation.beside_levels import refuse_absorbed
 from interlace.hints import answers_options
 from interlace.model import LinearMixedModel
 from interlace.precision.df import DdfLike, ddf_method
@@ -103,6 +104,7 @@ def power(
     """
     if not isinstance(model, LinearMixedModel):
         raise DataError(f"power is of a model that lmer fitted, not of {shown(model)}")
+    refuse_absorbed(model.fit.encoding, "power", "other rows and groups would have other levels of these")
     asked = simulated.read_asked(
         model.fit, LinearMixedModel, ddf_method(ddf), effect=effect, n_groups=n_groups,
         n_per_group=n_per_group, along=along, values=values, test=test, n=n, alpha=alpha, level=level,

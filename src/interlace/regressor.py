@@ -14,6 +14,7 @@ from interlace.api import fit_formula
 from interlace.design.frame import Frame, open_table
 from interlace.errors import DataError, MissingPackageError, ModelError
 from interlace.model import LinearMixedModel
+from interlace.model.with_absorbed import model_of
 from interlace.options import switch, word
 from interlace.prediction.predict import NEW_LEVELS
 
@@ -106,7 +107,7 @@ class LMERegressor:
             offset=None,
             na_action="raise",
         )
-        self.model_ = LinearMixedModel(fitted)
+        self.model_ = model_of(fitted)
         self.feature_names_in_ = np.array(list(table), dtype=object)
         self.n_features_in_ = table.shape[1]
         return self

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import interlace
-from interlace.errors import FormulaError, InterlaceError, ModelError
+from interlace.errors import FormulaError, InterlaceError
 from interlace.formula.formula import AbsorbedTerm
 from interlace.formula.names import used_names, uses_of
 from interlace.formula.parser import parse, parse_linear
@@ -95,11 +95,6 @@ def rows() -> pd.DataFrame:
 def test_a_forgotten_parenthesis_is_said_by_lmer(rows: pd.DataFrame) -> None:
     with pytest.raises(FormulaError, match=r"'\(1 \| g\)'.*interlace.lm"):
         interlace.lmer("y ~ x | g", rows)
-
-
-def test_lmer_refuses_for_now(rows: pd.DataFrame) -> None:
-    with pytest.raises(ModelError, match="lmer does not absorb factors yet"):
-        interlace.lmer("y ~ x + (1 | g) | f", rows)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from interlace.arrays import Array
 from interlace.design.reference import members_of
 from interlace.design.values import Factor
 from interlace.errors import MissingPackageError
+from interlace.estimation.beside_levels import refuse_absorbed
 from interlace.formula.names import used_names
 from interlace.model import LinearMixedModel
 
@@ -35,6 +36,11 @@ def for_marginaleffects(model: LinearMixedModel) -> Any:
     MissingPackageError
         marginaleffects, or polars, is not installed.
     """
+    refuse_absorbed(
+        model.fit.encoding,
+        "for_marginaleffects",
+        "its predictions need the uncertainty of the absorbed levels",
+    )
     try:
         import polars as pl
         from marginaleffects.classes import ModelAbstract, ModelVault

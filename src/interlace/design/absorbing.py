@@ -5,15 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from interlace import kernel
 from interlace.design.checks import LARGEST_PREDICTOR, check_finite, check_values
+from interlace.design.design import RandomRows
 from interlace.design.frame import Frame, closest
 from interlace.design.grouping import Grouping, learn_grouping
 from interlace.design.values import Column, Factor
-from interlace.errors import DataError, shown
+from interlace.errors import DataError, ModelError, shown
 from interlace.formula.formula import AbsorbedTerm
+from interlace.text import listed
 
 _SLOPES = re.compile(r"^(?P<factors>[^\[\]]+)\[(?P<both>\[?)(?P<slopes>[^\[\]]+)\](?P<end>\]?)$")
 
@@ -47,6 +51,149 @@ class AbsorbedFactor:
     def k(self) -> int:
         """Coefficients of each level."""
         return 1 if self.columns is None else self.columns.shape[1]
+
+
+@dataclass(frozen=True)
+class AbsorbedEncoding:
+    """What was learnt of an absorbed factor.
+
+    Attributes
+    ----------
+    term : AbsorbedTerm
+    grouping : Grouping
+        Its levels, and the codes of any new data.
+    held : ndarray of bool, shape (levels, k)
+        Coefficients that are 0, as others tell all that they could: what is left is a basis of what the
+        absorbed factors span.
+    """
+
+    term: AbsorbedTerm
+    grouping: Grouping
+    held: np.ndarray
+
+    @property
+    def rank(self) -> int:
+        """Coefficients that are not held."""
+        return int(self.held.size - self.held.sum())
+
+    def rows(self, frame: Frame) -> RandomRows:
+        """Codes of new data and the columns that its coefficients multiply.
+
+        Raises
+        ------
+        DataError
+            A level that the fit has not seen, or a slope that is no number.
+        """
+        columns = [frame.columns[name] for name in self.term.factors]
+        codes = self.grouping.codes(columns)
+        if (codes < 0).any():
+            self.grouping.refuse_other_types(columns)
+            raise DataError(_unknown(self.grouping.group, self.term.factors, columns, codes))
+        return self.multiplied(codes, _columns(frame, self.term))
+
+    def multiplied(self, codes: np.ndarray, columns: np.ndarray) -> RandomRows:
+        """Rows of the coefficients that are not held: the columns of the others are 0."""
+        return RandomRows(codes, np.where(self.held[codes], 0.0, columns))
+
+
+def _unknown(group: str, names: Sequence[str], columns: Sequence[Column], codes: np.ndarray) -> str:
+    rows = np.flatnonzero(codes < 0)
+    values = [c.levels[c.codes] if isinstance(c, Factor) else c for c in columns]
+    labels = dict.fromkeys(":".join(str(v[row]) for v in values) for row in rows[:1000].tolist())
+    return (
+        f"the absorbed factor '{group}' has levels in {len(rows)} rows that the fit has not seen, and their "
+        f"effects are not known: {listed(list(labels))}; leave these rows out, or use a random term"
+    )
+
+
+def _columns(frame: Frame, term: AbsorbedTerm) -> np.ndarray:
+    """What the coefficients of the rows multiply, (n, k)."""
+    slopes = [numbers(name, frame.columns[name], "have a slope in each level") for name in term.slopes]
+    z = np.column_stack([*([np.ones(frame.nrows)] if term.intercept else []), *slopes])
+    check_values(term.coefficients, z, LARGEST_PREDICTOR, None)
+    return z
+
+
+# To find what absorbed factors span: products modulo a prime and of numbers, and numbers in memory, at most.
+_PRODUCTS, _FLOPS, _DOUBLES = 2e9, 2e11, 2e8
+
+
+def encoded(factors: Sequence[AbsorbedFactor]) -> tuple[tuple[AbsorbedEncoding, ...], tuple[RandomRows, ...]]:
+    """What is learnt of absorbed factors of a model, and their rows.
+
+    Raises
+    ------
+    ModelError
+        What they span is not found; two of them are the same, or one says nothing beside the others.
+    """
+    if not factors:
+        return (), ()
+    held = held_coefficients(factors)
+    for factor, own in zip(factors, held, strict=True):
+        if own.all():
+            others = ", ".join(str(other.term) for other in factors if other is not factor)
+            raise ModelError(
+                f"the absorbed factor {factor.term} says nothing beside {others}: each of its levels is made "
+                "of theirs, as where it is equal to another factor or another is nested in it; leave it out"
+            )
+    learnt = tuple(AbsorbedEncoding(f.term, f.grouping, own) for f, own in zip(factors, held, strict=True))
+    ones = np.ones((len(factors[0].codes), 1))
+    rows = [
+        one.multiplied(f.codes, ones if f.columns is None else f.columns)
+        for one, f in zip(learnt, factors, strict=True)
+    ]
+    return learnt, tuple(rows)
+
+
+def held_coefficients(factors: Sequence[AbsorbedFactor]) -> list[np.ndarray]:
+    """Coefficients that may be 0 so that the others are determined, (levels, k) for each factor.
+
+    Intercepts are held as elimination in whole numbers says, and slopes where their column is constant
+    within the level (zero, without an intercept).
+
+    Raises
+    ------
+    ModelError
+        Slopes depend on other factors, or the elimination would need more memory or time than there is.
+    """
+    plain = [i for i, factor in enumerate(factors) if factor.term.intercept]
+    held = [np.zeros((factor.n_levels, factor.k), dtype=np.bool_) for factor in factors]
+    if plain:
+        found = _rank([factors[i] for i in plain], slopes=False)
+        for i, flags in zip(plain, found["held"], strict=True):
+            held[i][:, :1] = flags
+    sloped = [i for i, factor in enumerate(factors) if factor.columns is not None]
+    for i in sloped:
+        own = _rank([factors[i]], slopes=True)["held"][0].astype(np.bool_)
+        first = int(factors[i].term.intercept)
+        held[i][:, first:] = own[:, first:]
+    if sloped and len(factors) > 1:
+        rank = _rank(factors, slopes=True)["rank"]
+        if rank != sum(own.size - int(own.sum()) for own in held):
+            names = ", ".join(str(factors[i].term) for i in sloped)
+            raise ModelError(
+                f"the slopes of {names} depend on the other absorbed factors, as where a slope multiplies a "
+                "column that is constant within the levels of another; leave that factor or the slope out"
+            )
+    return held
+
+
+def _rank(factors: Sequence[AbsorbedFactor], *, slopes: bool) -> dict[str, Any]:
+    system = kernel.absorbed(
+        [factor.codes for factor in factors],
+        [factor.n_levels for factor in factors],
+        [factor.columns if slopes else None for factor in factors],
+        [factor.term.intercept for factor in factors],
+        None,
+    )
+    found: dict[str, Any] = system.rank(_PRODUCTS, _FLOPS, _DOUBLES)
+    if found["rank"] < 0:
+        raise ModelError(
+            f"what the absorbed factors {', '.join(str(factor.term) for factor in factors)} span is not "
+            "found: their elimination would need more memory or time than there is; absorb fewer factors, "
+            "or factors with fewer levels or slopes"
+        )
+    return found
 
 
 def parse_term(text: object, names: Sequence[str]) -> AbsorbedTerm:
@@ -117,10 +264,7 @@ def _learn(frame: Frame, term: AbsorbedTerm) -> AbsorbedFactor:
     grouping, codes = learn_grouping(":".join(term.factors), term.factors, columns)
     if not term.slopes:
         return AbsorbedFactor(term, grouping, codes)
-    slopes = [numbers(name, frame.columns[name], "have a slope in each level") for name in term.slopes]
-    z = np.column_stack([*([np.ones(frame.nrows)] if term.intercept else []), *slopes])
-    check_values(term.coefficients, z, LARGEST_PREDICTOR, None)
-    return AbsorbedFactor(term, grouping, codes, np.ascontiguousarray(z))
+    return AbsorbedFactor(term, grouping, codes, np.ascontiguousarray(_columns(frame, term)))
 
 
 def _refuse_fractions(name: str, column: Column) -> None:

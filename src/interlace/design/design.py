@@ -77,6 +77,8 @@ class Design:
         The rows used, to hand tables back in the caller's library.
     source : Source or None
         The caller's table, for columns that the model does not use.
+    absorbed : tuple of RandomRows
+        One per absorbed factor, in the order of `Encoding.absorbed`.
     """
 
     y: np.ndarray | None
@@ -89,6 +91,7 @@ class Design:
     missing: tuple[tuple[str, int], ...]
     frame: Frame
     source: Source | None = None
+    absorbed: tuple[RandomRows, ...] = ()
 
     @property
     def X(self) -> np.ndarray:

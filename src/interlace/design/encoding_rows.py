@@ -58,9 +58,10 @@ class RowEncoder:
         if weights_kept.values is not None:
             checks.check_weights(weights_kept.label, weights_kept.values, kept)
         total = sum_offsets(encoding.formula, frame, encoding.memory, offset_kept, kept)
+        absorbed = tuple(one.rows(frame) for one in encoding.absorbed)
         return Design(
             self._y(frame, kept), fixed, self._random(frame, kept), weights_kept.values, total,
-            read.nrows, kept, counts, frame,
+            read.nrows, kept, counts, frame, absorbed=absorbed,
         )  # fmt: skip
 
     def _without_rows(
@@ -72,7 +73,10 @@ class RowEncoder:
         ]
         fixed = Plain(np.zeros((0, len(self.encoding.fixed_names))))
         y = np.zeros(0) if self.response == "required" else None
-        return Design(y, fixed, tuple(empty), None, None, n_read, kept, counts, frame)
+        none = tuple(
+            RandomRows(np.zeros(0, np.int32), np.zeros((0, b.held.shape[1]))) for b in self.encoding.absorbed
+        )
+        return Design(y, fixed, tuple(empty), None, None, n_read, kept, counts, frame, absorbed=none)
 
     def _wanted(self, i: int) -> tuple[int, ...]:
         """The columns that are wanted of covariance block i."""
@@ -104,6 +108,7 @@ class RowEncoder:
         if self.response == "required":
             parts.append(encoding.formula.response)
         needed = dict.fromkeys(name for part in parts for name in self._columns_of(part))
+        needed |= dict.fromkeys(name for one in encoding.absorbed for name in one.term.columns)
         if encoding.offset is not None and encoding.offset != Extra.ARRAY and not replaced:
             needed[encoding.offset] = None
         check_columns(names, needed)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from interlace.design import checks
+from interlace.design.absorbing import encoded, learn_absorbed
 from interlace.design.basis import Basis, Learning, NumericBasis, learn_basis
 from interlace.design.columns import Coded, Columns
 from interlace.design.design import Design, RandomRows
@@ -83,6 +84,8 @@ class Learner:
         # 2) Fixed part
         learning = Learning(self.frame.columns, self.frame.nrows, self.memory, contrasts)
         fixed, X = self._basis(self.formula.fixed, learning)
+        factors = learn_absorbed(self.frame, self.formula.absorbed)
+        absorbed, absorbed_rows = encoded(factors)
         # 3) Random part: each grouping factor and each set of columns once
         learnt: dict[Sum, tuple[Basis, Columns]] = {self.formula.fixed: (fixed, X)}
         groups: dict[tuple[str, ...], tuple[Grouping, np.ndarray]] = {}
@@ -105,9 +108,10 @@ class Learner:
         self._check_varying(random, rows)
         covariates = Covariate.of_columns(self.frame, self._in_fixed_part())
         sources = weights.source, offset.source
-        learnt_all = Learnt(self.formula, fixed, tuple(random), *sources, self.memory, covariates)
+        learnt_all = Learnt(self.formula, fixed, tuple(random), *sources, self.memory, covariates, absorbed)
         counts = tuple(missing.items())
-        return learnt_all, Design(y, X, tuple(rows), prior, shift, n_read, self.kept, counts, self.frame)
+        design = Design(y, X, tuple(rows), prior, shift, n_read, self.kept, counts, self.frame)
+        return learnt_all, replace(design, absorbed=absorbed_rows)
 
     def _in_fixed_part(self) -> list[str]:
         names = used_names(self.formula.fixed)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from interlace.design import checks
+from interlace.design.absorbing import AbsorbedEncoding
 from interlace.design.basis import Basis, FactorCoding
 from interlace.design.contrasts import default_contrast
 from interlace.design.evaluation import Evaluator, Memory
@@ -128,6 +129,9 @@ class Learnt:
         The caller's functions and values that the formula uses, and what functions learnt.
     covariates : dict of str to Covariate
         Means and ranges of the columns of numbers that the fixed part uses.
+    absorbed : tuple of AbsorbedEncoding
+        Factors whose levels are fixed effects without columns. Where one of them has intercepts, the column
+        of ones is never in the model.
     """
 
     formula: Formula
@@ -137,6 +141,7 @@ class Learnt:
     offset: str | None
     memory: Memory
     covariates: dict[str, Covariate] = field(default_factory=dict)
+    absorbed: tuple[AbsorbedEncoding, ...] = ()
 
     @property
     def context(self) -> dict[str, Any]:
@@ -182,8 +187,19 @@ class Learnt:
 
     @property
     def intercept(self) -> int | None:
-        """Index of the intercept among the columns of X, or None."""
-        return _intercept(self.fixed.names)
+        """Index of the intercept among the columns of X that are in the model, or None: absorbed factors with
+        intercepts take its place."""
+        return None if self.absorbs_constant else _intercept(self.fixed.names)
+
+    @property
+    def absorbs_constant(self) -> bool:
+        """Does an absorbed factor have intercepts?"""
+        return any(one.term.intercept for one in self.absorbed)
+
+    @property
+    def spans_constant(self) -> bool:
+        """Is there an intercept, among the columns of X or one for each level of an absorbed factor?"""
+        return self.absorbs_constant or self.intercept is not None
 
 
 def _intercept(names: tuple[str, ...]) -> int | None:

@@ -34,8 +34,9 @@ def owned(learnt: Learnt, design: Design, read: Frame) -> Design:
     lent = list(read.columns.values())
     y = None if design.y is None else _own(design.y, lent)
     random = tuple(RandomRows(_own(rows.codes, lent), _own(rows.z, lent)) for rows in design.random)
+    absorbed = tuple(RandomRows(_own(rows.codes, lent), _own(rows.z, lent)) for rows in design.absorbed)
     fixed = design.fixed.with_arrays([_own(array, lent) for array in design.fixed.arrays()])
-    design = replace(design, y=y, fixed=fixed, random=random)
+    design = replace(design, y=y, fixed=fixed, random=random, absorbed=absorbed)
     for values in (design.weights, design.offset):
         if values is not None:
             values.flags.writeable = False

@@ -233,6 +233,11 @@ def learn(
     names, used = source.names, [name for name in (weights, offset) if name is not None]
     check_columns(names, used)
     parsed = parse(formula) if isinstance(formula, str) else formula
+    if parsed.absorbed:
+        raise ModelError(
+            "absorbed factors need all rows in memory, and Parquet files are read in chunks; "
+            "if the rows fit in memory, fit their table: pyarrow.parquet.read_table(...)"
+        )
     scope = settle(parsed, names, context, used)
     memory = Memory(scope.context, {}, scope.formula.text, frozenset(scope.columns))
     learner = ChunkLearner(source, scope, memory, weights, offset, na_action, room)

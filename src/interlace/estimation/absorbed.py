@@ -165,6 +165,13 @@ class Absorbed:
         found = self._project(columns, residuals=True)
         return Projection(found["residuals"].T, found["normal"], found["iterations"], found["method"])
 
+    def within(self, rows: Array) -> Array:
+        """`residuals` of columns of rows that were multiplied by the roots of the weights, times these."""
+        if self.weights is None:
+            return self.residuals(rows).values
+        root = np.sqrt(self.weights)[:, None]
+        return np.asarray(root * self.residuals(rows / root).values)
+
     def effects(self, columns: Array) -> Effects:
         """Estimates of all levels for each of some columns, shape (n, m).
 

@@ -56,3 +56,13 @@ class BlockFacts(NamedTuple):
         """
         limits = DEPENDENT, NOT_SPANNED, LEAST
         return cls(*kernel.block_facts(A.products, place.group, place.start, place.k, scale, linked, *limits))
+
+    def beside_constants(self, A: CrossProducts, place: Place, intercept: int | None) -> BlockFacts:
+        """The same where the constants, which are no column of X, are spanned by absorbed factors: the
+        columns but the intercept are asked whether X, about its means, leaves something of them."""
+        others = [j for j in range(place.k) if j != intercept]
+        columns = place.start + np.array(others, dtype=np.intp)
+        whole = np.asarray(A.products.zz_diagonal(place.group)).sum(axis=0)[np.ix_(columns, columns)]
+        zx = np.asarray(A.products.zx(place.group)).sum(axis=0)[columns]
+        left = np.diagonal(whole - zx @ np.linalg.pinv(A.products.xx, hermitian=True) @ zx.T)
+        return self._replace(mean=bool((left > NOT_SPANNED * np.diagonal(whole)).any()))

@@ -11,7 +11,10 @@ try:
 except ImportError:  # Windows has no limits of a process
     resource = None  # type: ignore[assignment]
 
+import numpy as np
+
 from interlace import kernel
+from interlace.arrays import Array
 from interlace.errors import ModelError
 from interlace.estimation.crossproducts import CrossProducts
 
@@ -73,6 +76,7 @@ def analyze(
     group_names: tuple[str, ...],
     *,
     precisions: Sequence[kernel.Precision | None] | None = None,
+    held: Sequence[Array | None] | None = None,
     limit: float | None = None,
 ) -> kernel.Symbolic:
     """Symbolic analysis, refused with the numbers if the factor would need more than `limit` bytes.
@@ -84,6 +88,8 @@ def analyze(
         Names of the grouping factors, in the kernel's order.
     precisions : sequence, optional
         Per grouping factor in the kernel's order, that of levels with a known covariance; None: independent.
+    held : sequence, optional
+        Per grouping factor, if it is absorbed, which of its coefficients are 0, (levels, k).
     limit : float, optional
         Bytes; 90% of the available memory by default.
 
@@ -93,7 +99,8 @@ def analyze(
         The factor would not fit.
     """
     known = [None] * len(A.layout.k) if precisions is None else precisions
-    priors = [kernel.Prior.identity() if Q is None else kernel.Prior.known(Q) for Q in known]
+    absorbed = [None] * len(A.layout.k) if held is None else held
+    priors = [_prior(Q, own) for Q, own in zip(known, absorbed, strict=True)]
     linked = any(Q is not None for Q in known)
     limit = _limit(A, 0 if linked else 1) if limit is None else limit
     symbolic = kernel.analyze(A.products, priors, limit)
@@ -110,6 +117,12 @@ def analyze(
         "effects must be factorised together. Use a machine with more memory, leave out the rarest levels, "
         "or drop a random term"
     )
+
+
+def _prior(Q: kernel.Precision | None, held: Array | None) -> kernel.Prior:
+    if held is not None:
+        return kernel.Prior.none(np.ascontiguousarray(held.ravel(), dtype=np.int32))
+    return kernel.Prior.identity() if Q is None else kernel.Prior.known(Q)
 
 
 def check_room(needed: float, what: str) -> None:

@@ -59,10 +59,11 @@ class Origin:
         for design in rows.designs():
             y += float(np.add.reduce(_response(design)))
             columns = [design.fixed, *(Plain(part.z) for part in design.random)]
-            found = _all_sums(columns, intercepts)
+            moved = _moved_columns(encoding, columns, intercepts)
+            found = _all_sums(columns, moved)
             sums = [a + b for a, b in zip(sums, found, strict=True)] if sums else found
         x, *z = (_means(total, one, rows.n) for total, one in zip(sums, intercepts, strict=True))
-        return cls(0.0 if encoding.intercept is None else y / rows.n, x, tuple(z), np.zeros(len(x)))
+        return cls(y / rows.n if encoding.spans_constant else 0.0, x, tuple(z), np.zeros(len(x)))
 
     def shift(self, encoding: Encoding, i: int) -> Array:
         """(k, k) matrix R of block i with ``Z = (Z - origin) R``, so that the effects about the origin are
@@ -81,12 +82,23 @@ def _moved(z: Array, intercept: int | None) -> Array:
     return R
 
 
-def _all_sums(columns: Sequence[Columns], intercepts: Sequence[int | None]) -> list[Array]:
+def _moved_columns(
+    encoding: Encoding, columns: Sequence[Columns], intercepts: Sequence[int | None]
+) -> list[bool]:
+    """Which of X and the Z are moved: those beside an intercept; and X beside absorbed ones, if it is held as
+    numbers."""
+    out = [one is not None and c.shape[1] > 1 for c, one in zip(columns, intercepts, strict=True)]
+    if intercepts[0] is None and encoding.spans_constant:
+        out[0] = isinstance(columns[0], Plain)
+    return out
+
+
+def _all_sums(columns: Sequence[Columns], moved: Sequence[bool]) -> list[Array]:
     """The sums of the columns of X and Z that are moved; the same array is looked at once."""
     out: list[Array] = []
-    for j, (one, intercept) in enumerate(zip(columns, intercepts, strict=True)):
-        same = next((i for i in range(j) if _is_same(columns[i], one) and intercepts[i] == intercept), None)
-        out.append(_sums(one, intercept) if same is None else out[same])
+    for j, (one, is_moved) in enumerate(zip(columns, moved, strict=True)):
+        same = next((i for i in range(j) if _is_same(columns[i], one) and moved[i] == is_moved), None)
+        out.append(_sums(one, is_moved) if same is None else out[same])
     return out
 
 
@@ -94,9 +106,8 @@ def _is_same(a: Columns, b: Columns) -> bool:
     return isinstance(a, Plain) and isinstance(b, Plain) and a.values is b.values
 
 
-def _sums(columns: Columns, intercept: int | None) -> Array:
-    p = columns.shape[1]
-    return np.zeros(p) if intercept is None or p == 1 else columns.sums()
+def _sums(columns: Columns, is_moved: bool) -> Array:
+    return columns.sums() if is_moved else np.zeros(columns.shape[1])
 
 
 def _means(sums: Array, intercept: int | None, n: int) -> Array:
@@ -107,7 +118,7 @@ def _means(sums: Array, intercept: int | None, n: int) -> Array:
 
 
 def _response_origin(encoding: Encoding, rows: Rows) -> float:
-    if encoding.intercept is None:
+    if not encoding.spans_constant:
         return 0.0
     return sum(float(np.add.reduce(_response(design))) for design in rows.designs()) / rows.n
 
@@ -200,7 +211,7 @@ class CrossProducts:
         if isinstance(design.fixed, Coded):
             return [self.with_response(encoding, replace(design, y=y)) for y in Y]
         Y = np.ascontiguousarray(Y if design.offset is None else Y - design.offset)
-        means = np.zeros(len(Y)) if encoding.intercept is None else np.add.reduce(Y, axis=1) / Y.shape[1]
+        means = np.add.reduce(Y, axis=1) / Y.shape[1] if encoding.spans_constant else np.zeros(len(Y))
         o = self.origin
         origins = [Origin(float(mean), o.x, o.z, np.zeros(len(o.x))) for mean in means]
         rows = _rows(self.layout, design, replace(o, beta=np.zeros(len(o.x))))
@@ -313,7 +324,13 @@ def _rows(
     layout: Layout, design: Design, origin: Origin, x: Array | None = None, x_origin: Array | None = None
 ) -> dict[str, Any]:
     codes, z, z_origin = [], [], []
-    for blocks in layout.blocks:
+    for blocks, absorbed in zip(layout.blocks, layout.absorbed, strict=True):
+        if absorbed is not None:
+            rows = design.absorbed[absorbed]
+            codes.append(rows.codes)
+            z.append(rows.z)
+            z_origin.append(np.zeros(rows.z.shape[1]))
+            continue
         columns = [design.random[i].z for i in blocks]
         codes.append(design.random[blocks[0]].codes)
         z.append(columns[0] if len(columns) == 1 else np.ascontiguousarray(np.hstack(columns)))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from interlace import kernel as core
 from interlace.estimation.blocks import BlockFacts
-from interlace.estimation.covariance import Covariance
+from interlace.estimation.covariance import Covariance, Unstructured
 from interlace.estimation.criterion import Compiled
 from interlace.estimation.mapped import MappedDeviance
 from interlace.estimation.parameters import Parameters, structures_of
@@ -18,6 +18,9 @@ from interlace.estimation.penalized import Solution, System
 from interlace.estimation.valleys import Doubt, Term
 
 Array = NDArray[np.floating]
+
+# Of a variance over that of the residuals, where a search begins that moments send to zero.
+SMALLEST = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +38,16 @@ class ProfiledDeviance:
         Which there are, and what they mean: they are not theta.
     doubt : Doubt
         Whether the design allows of a second minimum, and where to look for it.
+    begin : ndarray or None
+        Parameters, in the natural basis, that suit the data better than those that follow from moments of
+        the cross-products.
     """
 
     system: System
     reml: bool
     parameters: Parameters = field(repr=False)
     doubt: Doubt = field(repr=False)
+    begin: Array | None = field(default=None, repr=False)
 
     @classmethod
     def of(cls, system: System, *, reml: bool) -> ProfiledDeviance:
@@ -56,10 +63,15 @@ class ProfiledDeviance:
             BlockFacts.of(A, place, system.scale(place.group), linked=system.linked(place.group))
             for place in A.layout.places
         ]
+        if system.encoding.intercept is None and system.encoding.spans_constant:
+            facts = [
+                found.beside_constants(A, place, block.intercept)
+                for found, place, block in zip(facts, A.layout.places, system.encoding.random, strict=True)
+            ]
         parameters = Parameters.of(system.encoding, A, facts)
         terms = [Term(found.mean, found.spread, found.levels) for found in facts]
         effects = sum(term.levels * s.k for term, s in zip(terms, parameters.structures, strict=True))
-        left = A.n - A.products.p - effects
+        left = A.n - system.fixed_effects - effects
         return cls(system, reml, parameters, Doubt.of(parameters, terms, left))
 
     def without(self, lost: tuple[Array, ...]) -> ProfiledDeviance:
@@ -68,7 +80,7 @@ class ProfiledDeviance:
             return self
         parameters = self.parameters.without(lost)
         doubt = Doubt.of(parameters, self.doubt.terms, self.doubt.left)
-        return replace(self, parameters=parameters, doubt=doubt)
+        return replace(self, parameters=parameters, doubt=doubt, begin=None)
 
     def separated(self) -> ProfiledDeviance:
         """The criterion without covariances that no level can tell, whose minimum is the same."""
@@ -76,7 +88,23 @@ class ProfiledDeviance:
         if parameters.structures is self.parameters.structures:
             return self.with_parameters(parameters)
         doubt = Doubt.of(parameters, self.doubt.terms, self.doubt.left)
-        return replace(self, parameters=parameters, doubt=doubt)
+        return replace(self, parameters=parameters, doubt=doubt, begin=None)
+
+    def beginning(self, variances: Array, scale: float) -> ProfiledDeviance:
+        """The criterion whose search begins at variances and covariances in the natural basis, as entries of
+        the parameters; where these are no covariance matrices or at zero, near by."""
+        structures = self.parameters.structures
+        if not all(isinstance(s, Unstructured) for s in structures) or not scale > 0:
+            return self
+        found, at = list[Array](), 0
+        for s in structures:
+            D = np.tensordot(variances[at : at + s.n_par], s.tangents, 1)
+            at += s.n_par
+            values, vectors = np.linalg.eigh(D / scale)
+            root = vectors * np.sqrt(np.clip(values, SMALLEST, 1 / SMALLEST))
+            T = np.asarray(np.linalg.qr(root.T, mode="r")).T
+            found.append(s.par(T * np.where(np.diagonal(T) < 0, -1.0, 1.0)))
+        return replace(self, begin=np.concatenate(found))
 
     def without_doubt(self) -> ProfiledDeviance:
         """The criterion that is searched once."""
@@ -90,8 +118,8 @@ class ProfiledDeviance:
     @property
     def df(self) -> int:
         """What pwrss is divided by: n, or n - p by REML."""
-        A = self.system.A
-        return A.n - A.products.p if self.reml else A.n
+        n = self.system.A.n
+        return n - self.system.fixed_effects if self.reml else n
 
     @property
     def start(self) -> Array:
@@ -137,7 +165,12 @@ class ProfiledDeviance:
 
     def kernel(self) -> Compiled:
         """The compiled criterion with a workspace of its own: one for each thread."""
-        return self._compiled(self.parameters.places) if self.parameters.plain else self.mapped()
+        if not self.parameters.plain:
+            return self.mapped()
+        compiled = self._compiled(self.parameters.places)
+        if self.begin is not None and self.parameters.basis is self.parameters.natural:
+            compiled.begin(self.begin)
+        return compiled
 
     @property
     def is_simple(self) -> bool:
@@ -202,8 +235,12 @@ class ProfiledDeviance:
 
     def _map(self) -> tuple[list[Array], str]:
         """What stands before the factors, per grouping factor of the kernel, and the kind of criterion."""
-        basis: list[Array] = [np.zeros((k, k)) for k in self.system.A.layout.k]
-        for place, B in zip(self.system.A.layout.places, self.parameters.basis, strict=True):
+        layout = self.system.A.layout
+        basis: list[Array] = [
+            np.zeros((k, k)) if at is None else np.identity(k)
+            for k, at in zip(layout.k, layout.absorbed, strict=True)
+        ]
+        for place, B in zip(layout.places, self.parameters.basis, strict=True):
             basis[place.group][place.columns, place.columns] = B
         return basis, "reml" if self.reml else "ml"
 

@@ -14,6 +14,8 @@ from interlace.design.design import Design
 from interlace.design.encoding import Encoding
 from interlace.design.rows import FrameRows, Rows, as_rows, selected
 from interlace.errors import ConvergenceWarning, DataError, ModelError, RankDeficiencyWarning, warn
+from interlace.estimation.absorbed import Effects
+from interlace.estimation.beside_levels import absorbed_of, effects_of, without_effects
 from interlace.estimation.crossproducts import CrossProducts
 from interlace.estimation.deviance import ProfiledDeviance
 from interlace.estimation.identification import Identification
@@ -59,6 +61,7 @@ class Fit:
     dropped: tuple[str, ...]
     identification: Identification = field(repr=False)
     _others: dict[bool, Fit] = field(init=False, default_factory=dict, repr=False, compare=False)
+    _effects: list[Effects] = field(init=False, default_factory=list, repr=False, compare=False)
 
     @property
     def reml(self) -> bool:
@@ -101,6 +104,26 @@ class Fit:
         return -self.optimum.value / 2
 
     @property
+    def absorbed_effects(self) -> Effects:
+        """Estimates of the levels of absorbed factors, given beta and b: what is left of y on them.
+
+        Raises
+        ------
+        ModelError
+            Nothing is absorbed.
+        """
+        if not self._effects:
+            self._effects.append(effects_of(self.encoding, self.rows, self._varying, self.n_jobs))
+        return self._effects[0]
+
+    def _varying(self, design: Design) -> Array:
+        """``X beta + Z b``, (n,)."""
+        total = design.selected(self.kept).fixed.times(self.solution.beta)
+        for rows, b in zip(design.random, self.solution.b, strict=True):
+            total = total + np.einsum("nk,nk->n", rows.z, b[rows.codes])
+        return total
+
+    @property
     def n_jobs(self) -> int | None:
         """Threads at most; None: as many as BLAS was given."""
         return self.criterion.system.n_jobs
@@ -112,7 +135,11 @@ class Fit:
 
     def kernel_rows(self) -> dict[str, Any]:
         """The rows of the model about the origin of its cross-products, as `CrossProducts.rows` has them."""
-        return self.criterion.system.A.rows(self.design.selected(self.kept))
+        rows = selected(self.rows, self.kept)
+        absorbed = absorbed_of(self.encoding, rows, self.n_jobs)
+        if absorbed is not None:
+            rows = without_effects(absorbed, rows)
+        return self.A.rows(rows.design)
 
     def refit(self, y: ArrayLike) -> Fit:
         """The same model for another response: same rows, same options.
@@ -194,9 +221,10 @@ def fit(encoding: Encoding, rows: Design | Rows, *, reml: bool = True, n_jobs: i
     rows = as_rows(encoding, rows)
     criterion, model = prepare(encoding, rows, reml=reml, n_jobs=n_jobs)
     if model.dropped:
+        within = "the absorbed factors explain, or that " if encoding.absorbed else ""
         warn(
             f"the fixed-effects model matrix is rank deficient: dropped {len(model.dropped)} column(s) that "
-            f"depend on earlier ones: {', '.join(model.dropped)}",
+            f"{within}depend on earlier ones: {', '.join(model.dropped)}",
             RankDeficiencyWarning,
         )
     return _found(criterion, rows, model)
@@ -316,8 +344,8 @@ def _residuals_gone(criterion: ProfiledDeviance, solution: Solution) -> bool:
     """Have correlated random effects, one for each row or more, taken the place of the residuals?"""
     if not criterion.parameters.scouted:
         return False
-    A, p = criterion.system.A, len(solution.beta)
-    effects = sum(levels * k for levels, k in zip(A.layout.levels, A.layout.k, strict=True))
+    A, p = criterion.system.A, criterion.system.fixed_effects
+    effects = sum(A.layout.levels[f] * A.layout.k[f] for f in A.layout.varying)
     if effects < A.n - p:
         return False
     return bool(solution.pwrss <= GONE * A.products.yy)
@@ -342,7 +370,7 @@ def _fit(
     solution: Solution,
     model: Model,
 ) -> Fit:
-    df = criterion.system.A.n - (len(model.kept) if criterion.reml else 0)
+    df = criterion.df
     return Fit(
         encoding=criterion.system.encoding,
         rows=rows,

@@ -60,7 +60,7 @@ class Joint:
     def __init__(self, criterion: ProfiledDeviance, parameters: Parameters) -> None:
         A = criterion.system.A
         self._mapped = criterion.with_parameters(parameters).mapped()
-        self._df = A.n - A.products.p if criterion.reml else A.n
+        self._df = criterion.df
         self._logs = A.products.sum_log_w
         self._reml = criterion.reml
 

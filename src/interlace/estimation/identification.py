@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from interlace import kernel
 from interlace.design.design import Design
+from interlace.design.encoding import Encoding
 from interlace.design.rows import Rows
 from interlace.errors import ModelError
 from interlace.estimation.covariance import Unstructured
@@ -27,7 +28,7 @@ from interlace.estimation.crossproducts import CrossProducts
 from interlace.estimation.deviance import ProfiledDeviance
 from interlace.estimation.gram import Gram
 from interlace.estimation.parameters import Parameters
-from interlace.estimation.probed import ProbedGram
+from interlace.estimation.probed import AbsorbedGram, ProbedGram
 from interlace.estimation.rank import ROWS_AT_ONCE, TOLERANCE
 
 Array = NDArray[np.floating]
@@ -91,7 +92,7 @@ class Identification:
         return self.unchanged + self.confounded
 
 
-def identify(criterion: ProfiledDeviance, rows: Rows) -> Identification:
+def identify(criterion: ProfiledDeviance, rows: Rows, beside: AbsorbedGram | None = None) -> Identification:
     """What the data tell of the parameters of a criterion.
 
     Parameters
@@ -100,6 +101,8 @@ def identify(criterion: ProfiledDeviance, rows: Rows) -> Identification:
         As `ProfiledDeviance.of` makes it.
     rows : Rows
         Of them X has the columns that are in the model.
+    beside : AbsorbedGram, optional
+        Where there are absorbed factors.
 
     Raises
     ------
@@ -110,6 +113,9 @@ def identify(criterion: ProfiledDeviance, rows: Rows) -> Identification:
     nothing = tuple(np.zeros((s.k, 0)) for s in parameters.structures)
     told = Identification(nothing, n_parameters=parameters.counted)
     linked = any(Q is not None for Q in system.precisions)
+    if beside is not None:
+        _refuse_lost(beside, system.encoding)
+        return told
     # 1) nearly always everything is told
     if (not linked and _plain_to_see(A)) or _too_wide(parameters):
         return told
@@ -128,6 +134,32 @@ def identify(criterion: ProfiledDeviance, rows: Rows) -> Identification:
     unchanged, confounded, absorbed = _same_as_others(criterion, gram)
     n = sum(s.counted for s in gram.structures) - len(unchanged) - len(confounded)
     return Identification(lost, absorbed, unchanged, confounded, n)
+
+
+def _refuse_lost(gram: AbsorbedGram, encoding: Encoding) -> None:
+    """Absorbed factors leave something of every variance and covariance that no other tells, or there is no
+    model.
+
+    Raises
+    ------
+    ModelError
+    """
+    _, units = gram.plain()
+    found = gram.projected(units)
+    terms = [block.text() for block in encoding.random]
+    lost = [terms[i] for i in sorted(set(gram.block[np.diagonal(found)[:-1] < NOTHING].tolist()))]
+    names = ", ".join(str(one.term) for one in encoding.absorbed)
+    if lost:
+        raise ModelError(
+            f"nothing is left of {' and '.join(lost)} beside the absorbed factors {names} and the fixed "
+            "part: its random effects are sums of theirs, as where the absorbed factor is equal to the "
+            "grouping factor or nested in it; leave one of the two out"
+        )
+    if np.linalg.eigvalsh(found)[0] < NOTHING:
+        raise ModelError(
+            f"the variances of {' and '.join(terms)} cannot be told from each other or from that of the "
+            f"residuals beside the absorbed factors {names}: leave a random term or a factor out"
+        )
 
 
 def _of_structures(criterion: ProfiledDeviance, rows: Rows, gram: Gram) -> Identification:

@@ -30,18 +30,21 @@ class Place:
 @dataclass(frozen=True, slots=True)
 class Layout:
     """Blocks with the same grouping factor are amalgamated; these are ordered by number of random
-    effects, largest first, after them those whose levels have a known covariance.
+    effects, largest first, after them those whose levels have a known covariance. Absorbed factors stand
+    among them by their size.
 
     Attributes
     ----------
     blocks : tuple of tuple of int
-        Grouping factor of the kernel -> indices into `Encoding.random`.
+        Grouping factor of the kernel -> indices into `Encoding.random`; none for an absorbed factor.
     places : tuple of Place
         One per `Encoding.random`.
     levels, k : tuple of int
         Per grouping factor of the kernel.
     theta_order : tuple of int
         Indices into `Encoding.random` in the order of lme4's theta.
+    absorbed : tuple of (int or None)
+        Grouping factor of the kernel -> index into `Encoding.absorbed`, if it is one of these.
     """
 
     blocks: tuple[tuple[int, ...], ...]
@@ -49,12 +52,26 @@ class Layout:
     levels: tuple[int, ...]
     k: tuple[int, ...]
     theta_order: tuple[int, ...]
+    absorbed: tuple[int | None, ...]
 
     @classmethod
     def of(cls, encoding: Encoding) -> Layout:
         """The layout of a model."""
         terms = encoding.formula.random
-        return _layout(tuple(_Block.of(block, terms[block.term].bar) for block in encoding.random))
+        random = tuple(_Block.of(block, terms[block.term].bar) for block in encoding.random)
+        return _layout(random, tuple(one.held.shape for one in encoding.absorbed))
+
+    def names(self, encoding: Encoding) -> tuple[str, ...]:
+        """Names of the grouping factors of the kernel."""
+        return tuple(
+            str(encoding.absorbed[at].term) if at is not None else encoding.random[blocks[0]].group
+            for at, blocks in zip(self.absorbed, self.blocks, strict=True)
+        )
+
+    @property
+    def varying(self) -> tuple[int, ...]:
+        """Grouping factors of the kernel that have random effects."""
+        return tuple(f for f, at in enumerate(self.absorbed) if at is None)
 
 
 class _Block(NamedTuple):
@@ -75,30 +92,42 @@ class _Block(NamedTuple):
 
 
 @lru_cache(maxsize=512)  # models are fitted by the thousand, and their layouts are few
-def _layout(random: tuple[_Block, ...]) -> Layout:
+def _layout(random: tuple[_Block, ...], absorbed: tuple[tuple[int, int], ...]) -> Layout:
     groups: dict[str, list[int]] = {}
     for i, block in enumerate(random):
         groups.setdefault(block.group, []).append(i)
-    sizes = [block.size for block in random]
-    n_levels = [block.levels for block in random]
-
-    def place(blocks: list[int]) -> tuple[bool, int]:
-        return random[blocks[0]].linked, -n_levels[blocks[0]] * sum(sizes[i] for i in blocks)
-
-    ordered = sorted(groups.values(), key=place)
+    every = [_Group.of(random, blocks) for blocks in groups.values()]
+    every += [_Group((), at, levels, k, False) for at, (levels, k) in enumerate(absorbed)]
+    ordered = sorted(every, key=lambda group: (group.linked, -group.levels * group.k))
     places: dict[int, Place] = {}
-    for group, blocks in enumerate(ordered):
+    for f, group in enumerate(ordered):
         start = 0
-        for i in blocks:
-            places[i] = Place(group, start, sizes[i])
-            start += sizes[i]
+        for i in group.blocks:
+            places[i] = Place(f, start, random[i].size)
+            start += random[i].size
     return Layout(
-        blocks=tuple(tuple(blocks) for blocks in ordered),
-        places=tuple(places[i] for i in range(len(sizes))),
-        levels=tuple(n_levels[blocks[0]] for blocks in ordered),
-        k=tuple(sum(sizes[i] for i in blocks) for blocks in ordered),
+        blocks=tuple(group.blocks for group in ordered),
+        places=tuple(places[i] for i in range(len(random))),
+        levels=tuple(group.levels for group in ordered),
+        k=tuple(group.k for group in ordered),
         theta_order=_term_order(random),
+        absorbed=tuple(group.absorbed for group in ordered),
     )
+
+
+class _Group(NamedTuple):
+    """A grouping factor of the kernel."""
+
+    blocks: tuple[int, ...]
+    absorbed: int | None
+    levels: int
+    k: int
+    linked: bool
+
+    @classmethod
+    def of(cls, random: Sequence[_Block], blocks: Sequence[int]) -> _Group:
+        first = random[blocks[0]]
+        return cls(tuple(blocks), None, first.levels, sum(random[i].size for i in blocks), first.linked)
 
 
 def term_order(encoding: Encoding) -> tuple[int, ...]:

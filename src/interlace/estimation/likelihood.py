@@ -22,8 +22,9 @@ def n_obs(fit: Fit) -> int:
 
 
 def n_parameters(fit: Fit) -> int:
-    """Number of estimated parameters: p fixed effects, those of the covariances, and sigma."""
-    return fit.solution.beta.size + fit.criterion.parameters.counted + 1
+    """Number of estimated parameters: fixed effects, those of absorbed levels included, those of the
+    covariances, and sigma."""
+    return fit.criterion.system.fixed_effects + fit.criterion.parameters.counted + 1
 
 
 def df_resid(fit: Fit) -> int:
@@ -58,6 +59,8 @@ def linear_criterion(fit: Fit, Y: Array) -> Array:
     ``d (1 + log(2 pi rss / d)) + log det X'WX - sum(log w)`` with d = n - p for REML, and d = n and no
     determinant for maximum likelihood.
     """
+    if fit.encoding.absorbed:
+        raise ModelError("the criterion of the linear model with absorbed factors is not there")
     design = fit.design.selected(fit.kept)
     root = np.ones(design.nrows) if design.weights is None else np.sqrt(design.weights)
     y = (Y if design.offset is None else Y - design.offset) * root

@@ -114,7 +114,7 @@ def fits_at(fit: Fit, Y: Array, many: Many) -> Iterator[Fit | None]:
     """The fits of these responses, solved at the variances that were found; None where there is none."""
     design = fit.design.selected(fit.kept)
     A = fit.A.with_responses(fit.encoding, design, np.ascontiguousarray(Y, dtype=np.float64))
-    df = fit.A.n - (len(fit.kept) if fit.reml else 0)
+    df = fit.criterion.df
     for j, one in enumerate(A):
         if many.errors[j] is not None:
             yield None
@@ -191,7 +191,7 @@ class _Found:
             V[:, intercept] -= np.einsum("j,rjk->rk", origin.x, V)
             V[:, :, intercept] -= np.einsum("rjk,k->rj", V, origin.x)
         many.beta[easy], many.unscaled_vcov[easy] = beta, V
-        df = fit.A.n - (len(fit.kept) if fit.reml else 0)
+        df = fit.criterion.df
         many.sigma[easy], many.value[easy] = np.sqrt(ends["pwrss"][easy] / df), ends["value"][easy]
         many.evaluations[easy] = ends["evaluations"][easy]
         for F, found in zip(many.factors, factors_of(parameters, ends["par"][easy]), strict=True):

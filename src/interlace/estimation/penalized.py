@@ -50,9 +50,10 @@ class System:
         ModelError
             The factor does not fit in memory.
         """
-        names = tuple(encoding.random[blocks[0]].group for blocks in A.layout.blocks)
         known = precisions(encoding, A.layout)
-        return cls(encoding, A, analyze(A, names, precisions=known), known, n_jobs)
+        held = [None if at is None else encoding.absorbed[at].held for at in A.layout.absorbed]
+        symbolic = analyze(A, A.layout.names(encoding), precisions=known, held=held)
+        return cls(encoding, A, symbolic, known, n_jobs)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self).of, (
@@ -90,11 +91,17 @@ class System:
         return self.precisions[f] is not None
 
     def squared(self, u: Sequence[Array]) -> float:
-        """``u'K^-1 u``, summed over the grouping factors of the kernel."""
+        """``u'K^-1 u``, summed over the grouping factors of the kernel that have random effects."""
         total = 0.0
-        for Q, v in zip(self.precisions, u, strict=True):
+        for f in self.A.layout.varying:
+            Q, v = self.precisions[f], u[f]
             total += float(np.vdot(v, v if Q is None else Q.apply(_columns(v))))
         return total
+
+    @property
+    def fixed_effects(self) -> int:
+        """Columns of X and coefficients of absorbed levels that are not held."""
+        return self.A.products.p + sum(one.rank for one in self.encoding.absorbed)
 
     @property
     def flops(self) -> float:
@@ -112,8 +119,12 @@ class System:
         return kernel.blas_threads(flops, self.n_jobs)
 
     def internal_factors(self, factors: tuple[Array, ...]) -> list[Array]:
-        """Factors per covariance block to factors per grouping factor of the kernel, about the origin."""
-        out: list[Array] = [np.zeros((k, k)) for k in self.A.layout.k]
+        """Factors per covariance block to factors per grouping factor of the kernel, about the origin; those
+        of absorbed factors are I."""
+        out: list[Array] = [
+            np.zeros((k, k)) if at is None else np.identity(k)
+            for k, at in zip(self.A.layout.k, self.A.layout.absorbed, strict=True)
+        ]
         for i, (T, place) in enumerate(zip(factors, self.A.layout.places, strict=True)):
             out[place.group][place.columns, place.columns] = self.A.origin.shift(self.encoding, i) @ T
         return out

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from interlace.design.encoding import Encoding
 from interlace.design.rows import Rows, selected
 from interlace.errors import ModelError
+from interlace.estimation.beside_levels import absorbed_of, beside, without_effects
 from interlace.estimation.capacity import check_room
 from interlace.estimation.crossproducts import CrossProducts
 from interlace.estimation.deviance import ProfiledDeviance
 from interlace.estimation.identification import Identification, identify
 from interlace.estimation.penalized import EXACT_FIT, System
+from interlace.estimation.probed import AbsorbedGram
 from interlace.estimation.rank import independent_columns
 
 # Matrices of the size of X'X, and of Z'X, that a fit holds at once.
@@ -39,22 +41,35 @@ def prepare(
     _check_room(encoding)
     A = CrossProducts.of(encoding, rows)
     # 1) columns of X that depend on earlier ones leave
-    kept = independent_columns(A, rows)
+    absorbed = absorbed_of(encoding, rows, n_jobs)
+    kept = independent_columns(A, rows) if absorbed is None else beside(absorbed, rows)
     dropped = tuple(name for j, name in enumerate(encoding.fixed_names) if j not in kept)
     if dropped:
         A = A.select_fixed(kept)
-    if A.n <= len(kept):
+    if encoding.absorbs_constant:
+        dropped = tuple(name for name in dropped if name != "Intercept")
+    levels = sum(one.rank for one in encoding.absorbed)
+    if A.n <= len(kept) + levels:
+        effects = f"{len(kept)} fixed effects" + (f", {levels} effects of absorbed levels" if levels else "")
         raise ModelError(
-            f"{A.n} rows cannot tell {len(kept)} fixed effects and a residual variance apart: use more data "
-            "or fewer terms"
+            f"{A.n} rows cannot tell {effects} and a residual variance apart: use more data or fewer terms"
         )
     rows = selected(rows, kept)
-    A = conditioned(A, rows)
+    if absorbed is not None:
+        demeaned = without_effects(absorbed, rows)
+        A = A.with_response(encoding, demeaned)
+        A = conditioned(A, demeaned)
+    else:
+        A = conditioned(A, rows)
     # 2) the pattern of the factor, and whether it fits
     criterion = ProfiledDeviance.of(System.of(encoding, A, n_jobs), reml=reml)
     _check_parameters(criterion)
     # 3) what the data cannot tell
-    return criterion, Model(kept, dropped, identify(criterion, rows))
+    if absorbed is None:
+        return criterion, Model(kept, dropped, identify(criterion, rows))
+    beside_levels = AbsorbedGram.of(criterion, rows, absorbed)
+    found = identify(criterion, rows, beside_levels)
+    return criterion.beginning(*beside_levels.variances()), Model(kept, dropped, found)
 
 
 def _check_room(encoding: Encoding) -> None:

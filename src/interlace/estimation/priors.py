@@ -34,8 +34,11 @@ def precisions(encoding: Encoding, layout: Layout) -> tuple[kernel.Precision | N
     """
     out: list[kernel.Precision | None] = []
     for blocks in layout.blocks:
-        block = encoding.random[blocks[0]]
-        out.append(None if block.known is None else _precision(block.group, block.known))
+        block = encoding.random[blocks[0]] if blocks else None
+        if block is None or block.known is None:
+            out.append(None)
+        else:
+            out.append(_precision(block.group, block.known))
     return tuple(out)
 
 

@@ -14,6 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from interlace.design.design import Design
+from interlace.design.rows import Rows
+from interlace.estimation.absorbed import Absorbed
+from interlace.estimation.deviance import ProfiledDeviance
 from interlace.estimation.gram import Gram
 from interlace.estimation.penalized import System
 
@@ -88,3 +91,50 @@ class ProbedGram(Gram):
             spread = self.system.covariance(place.group, sums)[rows.codes]
             out += [np.einsum("nr,nrp->np", z @ D, spread) for D in self.structures[i].tangents]
         return out
+
+
+@dataclass(frozen=True)
+class AbsorbedGram(ProbedGram):
+    """`ProbedGram` beside absorbed factors: P projects off their levels too.
+
+    Attributes
+    ----------
+    absorbed : Absorbed
+        Of these rows.
+    """
+
+    absorbed: Absorbed
+
+    @classmethod
+    def of(cls, criterion: ProfiledDeviance, rows: Rows, absorbed: Absorbed) -> AbsorbedGram:
+        """Of a criterion and its rows; X has the columns that are in the model."""
+        system, parameters = criterion.system, criterion.parameters
+        return cls(system.A, parameters.natural, parameters.structures, system, rows.design, absorbed)
+
+    @cached_property
+    def _q(self) -> Array:
+        return np.linalg.qr(self.absorbed.within(self._weighted(self.design.X - self.A.origin.x)))[0]
+
+    def _away(self, rows: Array) -> Array:
+        return super()._away(self.absorbed.within(rows))
+
+    @cached_property
+    def _products(self) -> Array:
+        """The inner products of ``P V_j P`` of the parameters, sigma^2 last, without units; by probes."""
+        inside = self._away(self._probes)
+        every = np.array([*(self._away(image) for image in self._of(inside)), inside])
+        return np.asarray(np.einsum("jns,kns->jk", every, every) / PROBES)
+
+    def projected(self, units: Array) -> Array:
+        scale = np.append(units, 1 / np.sqrt(self.A.n))
+        return self._products * np.outer(scale, scale)
+
+    def variances(self) -> tuple[Array, float]:
+        """Variances and covariances, and sigma^2, that have the moments of the response: ``y'P V_j P y`` is
+        ``sum over k of tr(P V_j P V_k)`` times them."""
+        y, offset = self.design.y, self.design.offset
+        assert y is not None
+        left = self._away(self._weighted((y if offset is None else y - offset)[:, None]))
+        squares = [float(np.vdot(left, image)) for image in self._of(left)] + [float(np.vdot(left, left))]
+        found = np.linalg.solve(self._products, np.array(squares))
+        return found[:-1], float(found[-1])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import zip_longest
+from itertools import repeat
 
 from interlace.formula.formula import Formula, Sum
 from interlace.formula.tree import ADD, Braces, Call, Chain, Name, Node, Unary, children, level_of
@@ -83,6 +83,6 @@ def parts_of(formula: Formula) -> tuple[Node | Sum, ...]:
     absorbed = [
         Name(name, position=place)
         for term in formula.absorbed
-        for name, place in zip_longest(term.columns, term.places, fillvalue=-1)
+        for name, place in zip(term.columns, term.places or repeat(-1), strict=False)
     ]
     return (formula.response, formula.fixed, *formula.offsets, *random, *absorbed)

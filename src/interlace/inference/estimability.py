@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from interlace.arrays import Array
+from interlace.estimation.beside_levels import absorbed_of, surely_left
 from interlace.estimation.fit import Fit
-from interlace.estimation.rank import triangle_of
+from interlace.estimation.rank import triangle, triangle_of
 
 TOLERANCE = 1e-8  # share of the squared length of a function that may lie outside of the rows of X
 
@@ -38,7 +39,7 @@ class Estimable:
         dropped = [j for j in range(P) if j not in set(fit.kept)]
         if not dropped:
             return cls(np.zeros((P, 0)), np.ones(P), fit.kept)
-        R = triangle_of(fit.rows)
+        R = triangle_of(fit.rows) if not fit.encoding.absorbed else _beside_absorbed(fit)
         length = np.sqrt(np.einsum("ij,ij->j", R, R))
         length = np.where(length > 0, length, 1.0)
         R = R / length
@@ -65,3 +66,13 @@ class Estimable:
         U, s, _ = np.linalg.svd((L / self.length) @ self.null)
         rank = int((s > np.sqrt(TOLERANCE) * max(s.max(initial=0.0), 1.0)).sum())
         return np.asarray(U[:, rank:].T @ L)
+
+
+def _beside_absorbed(fit: Fit) -> Array:
+    """The triangle of what absorbed factors leave of the columns of X. Columns of which they leave nothing
+    are zero, so that no function of them is estimable."""
+    absorbed = absorbed_of(fit.encoding, fit.rows, fit.n_jobs)
+    assert absorbed is not None
+    R = triangle(absorbed.residuals(fit.design.X).values, absorbed.weights)
+    R[:, ~surely_left(absorbed, fit.rows)] = 0.0
+    return R

@@ -12,6 +12,7 @@ import numpy as np
 
 from interlace.arrays import Array
 from interlace.design.rows import selected
+from interlace.estimation.beside_levels import beside_levels
 from interlace.estimation.fit import Fit
 from interlace.estimation.rank import TOLERANCE, independent, triangle, triangle_of
 from interlace.inference.terms import Indicators, Term, Terms
@@ -92,7 +93,7 @@ def difference(fit: Fit, X0: Array) -> Array:
     """L such that ``X beta`` lies in the span of `X0` if ``L beta = 0``; the rows are orthonormal."""
     X = fit.X
     p = X.shape[1]
-    R = triangle(np.hstack([X0, X]))
+    R = triangle(beside_levels(fit.encoding, fit.rows, np.hstack([X0, X])))
     k = X0.shape[1]
     length = np.sqrt(np.einsum("ij,ij->j", R, R))
     length[length == 0] = 1.0
@@ -108,6 +109,8 @@ def difference(fit: Fit, X0: Array) -> Array:
 
 
 def _triangle(fit: Fit) -> Array:
+    if fit.encoding.absorbed:
+        return triangle(beside_levels(fit.encoding, fit.rows, fit.X))
     return triangle_of(selected(fit.rows, fit.kept), weighted=False)
 
 

@@ -153,4 +153,4 @@ class LinearMixedModel(
             return refit_table(
                 self._fit, y, reml=reml, ddf=ddf, adjust=adjust, n_jobs=n_jobs, progress=progress
             )
-        return LinearMixedModel(refit(self._fit, y, reml=reml), data_name=self._data_name)
+        return type(self)(refit(self._fit, y, reml=reml), data_name=self._data_name)

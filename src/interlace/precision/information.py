@@ -133,7 +133,10 @@ def bases(fit: Fit) -> list[Array]:
     """Per grouping factor of the kernel B such that the columns of Z B are orthonormal on average over the
     levels: there the rank of the information is seen whatever the origin and units of the data."""
     layout = fit.layout
-    out: list[Array] = [np.zeros((k, k)) for k in layout.k]
+    out: list[Array] = [
+        np.identity(k) if k and not blocks else np.zeros((k, k))
+        for k, blocks in zip(layout.k, layout.blocks, strict=True)
+    ]
     for place, B in zip(layout.places, fit.criterion.parameters.natural, strict=True):
         out[place.group][place.columns, place.columns] = B
     return out

@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from interlace.arrays import Array
-from interlace.errors import DataError
+from interlace.errors import DataError, ModelError
 from interlace.estimation.fit import Fit
 from interlace.options import word
 from interlace.precision.clusters import clusterings
@@ -98,7 +98,19 @@ class ClusterRobust:
         )
 
     def bind(self, fit: Fit) -> Bound:
-        """The covariance and its moments under the model."""
+        """The covariance and its moments under the model.
+
+        Raises
+        ------
+        ModelError
+            The model has absorbed factors.
+        """
+        if fit.encoding.absorbed:
+            raise ModelError(
+                "cluster-robust covariances of mixed models with absorbed factors are not computed: the "
+                "levels of the factors reach beyond clusters; write the factors as terms, or use "
+                "vcov='model'"
+            )
         return bind(fit, self.kind, clusterings(fit, self.cluster))
 
 

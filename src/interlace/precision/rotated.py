@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from interlace.arrays import Array
+from interlace.errors import ModelError
+from interlace.estimation.beside_levels import absorbed_of
 from interlace.estimation.fit import Fit
 from interlace.estimation.rank import triangle
 from interlace.precision import information as sums
@@ -33,9 +35,14 @@ def moments_of(fit: Fit) -> Moments:
         The largest connected piece of Z'Z, made dense, would not fit in memory.
     """
     A = fit.A
-    effects = sum(levels * k for levels, k in zip(A.layout.levels, A.layout.k, strict=True))
+    effects = sum(A.layout.levels[f] * A.layout.k[f] for f in A.layout.varying)
     work = float(A.n) * (effects + fit.solution.beta.size + 1) ** 2
-    if work > SMALL:
+    if fit.encoding.absorbed and work > POSSIBLE:
+        raise ModelError(
+            f"Kenward-Roger beside absorbed factors needs every random effect as a column: {A.n:,} rows and "
+            f"{effects:,} effects are too many; take ddf='satterthwaite', which needs no such matrix"
+        )
+    if work > SMALL and not fit.encoding.absorbed:
         found = sums.moments(fit, Marginal.of(fit))
         if not found.lost_digits or work > POSSIBLE:
             return found
@@ -88,7 +95,7 @@ def moments(fit: Fit) -> Moments:
     flat, response = inner.reshape(m, -1), (inner @ rows.y)[..., 0]
     expected, size = flat @ flat.T, np.array([float(np.sum(V * V)) for V in found])
     # 3) rows that a rotation has made zero: nothing but sigma^2 is seen there
-    empty = fit.A.n - len(rows.Q)
+    empty = fit.A.n - sum(one.rank for one in fit.encoding.absorbed) - len(rows.Q)
     expected[-1, -1] += empty
     size[-1] += empty
     return Moments(
@@ -146,9 +153,21 @@ def _columns(fit: Fit) -> tuple[Array, list[Array], Array]:
     root = np.ones(n) if design.weights is None else np.sqrt(design.weights)
     effects: list[Array] = []
     for blocks, levels, k, B in zip(A.layout.blocks, A.layout.levels, A.layout.k, bases(fit), strict=True):
+        if not blocks:  # absorbed
+            effects.append(np.zeros((n, 0, k)))
+            continue
         z = np.hstack([design.random[i].z - A.origin.z[i] for i in blocks])
         Z = np.zeros((n, levels, k))
         Z[np.arange(n), design.random[blocks[0]].codes] = (root[:, None] * z) @ B
         effects.append(Z)
     y = design.y - (0.0 if design.offset is None else design.offset) - X @ fit.solution.beta
-    return root[:, None] * (X - A.origin.x), effects, (root / fit.sigma) * y
+    return _beside_absorbed(fit, root[:, None] * (X - A.origin.x), effects, (root / fit.sigma) * y)
+
+
+def _beside_absorbed(fit: Fit, X: Array, effects: list[Array], y: Array) -> tuple[Array, list[Array], Array]:
+    """What the levels of absorbed factors leave of the columns."""
+    absorbed = absorbed_of(fit.encoding, fit.rows, fit.n_jobs)
+    if absorbed is None:
+        return X, effects, y
+    found = [absorbed.within(z.reshape(len(z), -1)).reshape(z.shape) if z.size else z for z in effects]
+    return absorbed.within(X), found, absorbed.within(y[:, None])[:, 0]

@@ -138,7 +138,7 @@ def _hessian(criterion: ProfiledDeviance, par: Array, fit: Fit, marginal: Margin
         It is not finite.
     """
     m = len(par)
-    df = criterion.system.A.n - (fit.solution.beta.size if fit.reml else 0)
+    df = criterion.df
     residuals = [v[:, :, None] / np.sqrt(fit.solution.pwrss) for v in marginal.zvr]
     d_pwrss = -2 * derivatives(criterion, par, residuals)[:, 0, 0]
     H = np.empty((m + 1, m + 1))

@@ -7,6 +7,7 @@ import pandas as pd
 
 from interlace.errors import DataError
 from interlace.estimation.fit import Fit
+from interlace.prediction.uncertainty import Uncertainty
 
 COLUMNS = ("overall", "fixef", "ranef", "ranef_uc")
 
@@ -82,7 +83,11 @@ def find_block(fit: Fit, level: object) -> int | None:
 
 
 def fixed_leverage(fit: Fit) -> np.ndarray:
-    """``w x'C x / sigma^2`` of each row, for the covariance C of beta, (n,)."""
+    """``w x'C x / sigma^2`` of each row, for the covariance C of beta, (n,); absorbed levels are columns of
+    X here."""
+    if fit.encoding.absorbed:
+        found = Uncertainty(fit).variance(fit.design, ()) / fit.scale
+        return found if fit.design.weights is None else fit.design.weights * found
     rows = fit.kernel_rows()
     x = (rows["x"] - rows["x_origin"]) @ np.linalg.inv(np.triu(fit.solution.factor.rx[:-1, :-1]))
     found = np.einsum("np,np->n", x, x)

@@ -202,8 +202,20 @@ def _check_weights(fit: Fit, design: Design, asked: Asked) -> None:
 
 
 def linear_predictor(fit: Fit, design: Design, parts: Sequence[Part]) -> np.ndarray:
-    """`X beta + offset` and the contributions of `parts`; an unseen level contributes nothing."""
-    return fixed_and_random(fit.solution, design.selected(fit.kept), parts)
+    """`X beta + offset`, the effects of absorbed levels, and the contributions of `parts`; an unseen level
+    contributes nothing."""
+    total = fixed_and_random(fit.solution, design.selected(fit.kept), parts)
+    return total + absorbed_part(fit, design) if fit.encoding.absorbed else total
+
+
+def absorbed_part(fit: Fit, design: Design) -> np.ndarray:
+    """The sum of the effects of absorbed levels, shape (n,)."""
+    total = np.zeros(design.nrows)
+    for rows, own in zip(
+        design.absorbed, fit.absorbed_effects.estimates if design.absorbed else (), strict=True
+    ):
+        total += np.einsum("nk,nk->n", rows.z, own[rows.codes, :, 0])
+    return total
 
 
 def fixed_and_random(solution: Solution, design: Design, parts: Sequence[Part]) -> np.ndarray:

@@ -73,7 +73,7 @@ def studentized(fit: Fit, kind: str) -> np.ndarray:
     inner = _over(residuals(fit, kind="standardized"), left)
     if kind == "studentized":
         return inner
-    df = fit.A.n - (len(fit.kept) if fit.reml else 0)
+    df = fit.criterion.df
     share = df - inner**2
     out = np.full(len(inner), np.nan)
     there = share > SMALLEST * df

@@ -120,6 +120,9 @@ class Uncertainty:
                 raw[~seen] = 0.0
             codes[place.group] = np.where(seen, own.codes[rows], 0)
             z[place.group][:, place.columns] = raw @ origin.unshift(system.encoding, part.block)
+        for f, at in enumerate(layout.absorbed):
+            if at is not None:
+                codes[f], z[f] = design.absorbed[at].codes[rows], design.absorbed[at].z[rows]
         used = [f for f, columns in enumerate(z) if columns.any()]
         # 2) own blocks, and the part of rank p
         for f in used:

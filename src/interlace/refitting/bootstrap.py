@@ -13,6 +13,7 @@ import pandas as pd
 
 from interlace.arrays import Array
 from interlace.errors import ConvergenceError, DataError, InterlaceError, InterlaceWarning, ModelError
+from interlace.estimation.beside_levels import ROWS_LEAVE, refuse_absorbed
 from interlace.estimation.fit import Fit
 from interlace.estimation.many import Many, fit_many, fits_at
 from interlace.options import word
@@ -136,8 +137,9 @@ class Plan:
         Raises
         ------
         ModelError
-            Without some level the model cannot be fitted.
+            Without some level the model cannot be fitted, or levels are absorbed.
         """
+        refuse_absorbed(self.fit.encoding, "a BCa interval", ROWS_LEAVE)
         self._refuse_lost()
         factors = Factors.of(self.fit)
         out = []
@@ -315,6 +317,12 @@ def bootstrap(
 ) -> Bootstrap:
     """See `LinearMixedModel.bootstrap`; `statistic` and `se` are functions of a fit."""
     kind, n = word("kind", kind, KINDS), check_draws(n)
+    if kind == "case":
+        refuse_absorbed(fit.encoding, "kind='case'", ROWS_LEAVE)
+    if kind == "wild":
+        refuse_absorbed(
+            fit.encoding, "kind='wild'", "levels of these reach beyond the groups that it draws for"
+        )
     if kind == "reb2" and statistic is not None:
         raise DataError(
             "kind='reb2' adjusts the draws of all parameters together, and has no statistic= of its own: "

@@ -143,7 +143,8 @@ def check_known(fits: Mapping[str, Fit]) -> None:
 def _level_covariances(fit: Fit) -> dict[str, np.ndarray | None]:
     """Per grouping factor the log determinant and the variances of a known covariance, or None."""
     layout, found = fit.criterion.system.A.layout, {}
-    for Q, blocks in zip(fit.criterion.system.precisions, layout.blocks, strict=True):
+    for f in layout.varying:
+        Q, blocks = fit.criterion.system.precisions[f], layout.blocks[f]
         found[fit.encoding.random[blocks[0]].group] = (
             None if Q is None else np.append(np.sort(Q.variance), Q.log_det)
         )
@@ -278,7 +279,11 @@ def _check_comparable(fits: Mapping[str, Fit]) -> None:
 
 
 def _same_fixed(a: Fit, b: Fit) -> bool:
-    if sorted(a.names) != sorted(b.names):
+    if sorted(a.names) != sorted(b.names) or _absorbed(a) != _absorbed(b):
         return False
     order = [b.names.index(name) for name in a.names]
     return bool(np.allclose(a.X, b.X[:, order], rtol=1e-12, atol=0.0))
+
+
+def _absorbed(fit: Fit) -> set[str]:
+    return {str(one.term) for one in fit.encoding.absorbed}

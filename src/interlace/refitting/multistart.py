@@ -141,7 +141,7 @@ def _search(fit: Fit, rng: np.random.Generator) -> Ending:
     if found.leaves_at_most(EXACT_FIT):
         return Ending(np.nan, FITTED, found.evaluations, unknown)
     solution = found.criterion.solution(found.par)
-    df = fit.A.n - (len(fit.kept) if fit.reml else 0)
+    df = fit.criterion.df
     end = replace(fit, solution=solution, sigma=float(np.sqrt(solution.pwrss / df)))
     return Ending(float(found.value), found.status, found.evaluations, parameter_values(end))
 

@@ -115,6 +115,6 @@ def _likelihood(fit: Fit, smaller: Reduction) -> _Facts:
     (restricted) log-likelihood."""
     if not smaller.rows.encoding.random:  # the linear model is the mixed model at theta = 0
         value = fit.criterion.value(np.zeros(fit.criterion.n_par))
-        return len(fit.kept) + 1, 0, -value / 2
+        return fit.criterion.system.fixed_effects + 1, 0, -value / 2
     reduced = fit_model(smaller.rows.encoding, smaller.rows, reml=fit.reml, n_jobs=fit.n_jobs)
     return n_parameters(reduced), reduced.identification.n_parameters, reduced.loglik

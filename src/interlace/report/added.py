@@ -36,7 +36,7 @@ def added(fit: Fit, z: Array) -> tuple[float, float, float]:
     if left <= NOTHING * float(w @ z**2):
         return np.nan, np.nan, np.nan
     s = float(w * z @ residuals(fit)) / (fit.sigma * np.sqrt(left))
-    df = fit.A.n - len(fit.kept) if fit.reml else fit.A.n
+    df = fit.criterion.df
     t = s * np.sqrt(max(df - 1, 1) / max(df - s**2, 1e-12))
     free = _free(fit, z)
     return float(t), float(free), float(p_values(np.array([t]), free)[0])

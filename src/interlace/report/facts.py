@@ -42,6 +42,8 @@ class OverviewFacts:
         Factors whose columns are polynomials because they are ordered.
     unidentified : str
         One line on variances that the data cannot tell; "" where they tell all.
+    absorbed : tuple of str
+        Lines on the absorbed factors, their levels and rank.
     """
 
     title: str
@@ -59,6 +61,7 @@ class OverviewFacts:
     singular: str
     polynomials: tuple[str, ...]
     unidentified: str
+    absorbed: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

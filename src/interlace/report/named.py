@@ -18,7 +18,7 @@ from interlace.report.check_tests import Rows, bartlett, chi2_tail, standardized
 def outlying_rows(fit: Fit) -> tuple[Array, Array]:
     """Externally studentized residuals and their p-values by Bonferroni's rule, (n,)."""
     t = residuals(fit, kind="externally-studentized")
-    df = fit.A.n - (len(fit.kept) if fit.reml else 0) - 1
+    df = fit.criterion.df - 1
     return t, np.minimum(1.0, p_values(t, df) * len(t))
 
 

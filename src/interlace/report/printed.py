@@ -111,6 +111,7 @@ def size_lines(o: OverviewFacts) -> list[str]:
     lines = [f"Number of obs: {o.nobs}, groups:  {groups}"]
     if o.known:
         lines.append(f"  (known covariance between the levels of {', '.join(o.known)})")
+    lines += o.absorbed
     if o.n_missing:
         lines.append(f"  ({o.n_missing} row{'s' * (o.n_missing != 1)} left out because of missing values)")
     return [*lines, *(line for line in (o.singular, o.unidentified) if line)]

@@ -47,6 +47,10 @@ def results(fit: Fit, ddf: Ddf) -> dict[str, Any]:
             "note": tested.note,
         },
         "dropped": fit.dropped,
+        "absorbed": {
+            str(one.term): {"levels": one.grouping.n_levels, "rank": one.rank}
+            for one in fit.encoding.absorbed
+        },
         "varcorr": varcorr_table(fit).to_dict("records"),
         "ranef": _random_effects(fit),
         "is_singular": is_singular(fit),

@@ -13,6 +13,7 @@ from interlace.precision import wald
 from interlace.precision.df import Ddf
 from interlace.precision.singular import singular_line
 from interlace.precision.unidentified import unidentified_line
+from interlace.prediction.absorbed_levels import absorbed_lines
 from interlace.prediction.ranef import n_groups
 from interlace.prediction.residuals import residuals
 from interlace.report import notebook as html
@@ -71,6 +72,7 @@ def overview(fit: Fit, *, data_name: str = "") -> Overview:
         singular=singular_line(fit),
         polynomials=fit.encoding.polynomials,
         unidentified=unidentified_line(fit),
+        absorbed=absorbed_lines(fit),
     )
 
 

@@ -12,6 +12,7 @@ from interlace.estimation.fit import Fit
 from interlace.options import number
 from interlace.precision.singular import TOLERANCE, singular_terms
 from interlace.precision.unidentified import changes_covariance, unidentified_line, unknown_entries
+from interlace.prediction.predict import absorbed_part
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ def _over_rows(fit: Fit) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     kept, factors = selected(fit.rows, fit.kept), fit.solution.factors
     means, squares, own = [], np.zeros(len(factors)), np.zeros(len(factors))
     for design in kept.designs():
-        means.append(design.fixed.times(fit.solution.beta))
+        means.append(design.fixed.times(fit.solution.beta) + absorbed_part(fit, design))
         for i, (part, T) in enumerate(zip(design.random, factors, strict=True)):
             variance = _level_variances(fit, i, part.codes)
             squares[i] += float((np.square(part.z @ T).sum(axis=1) * variance).sum())
