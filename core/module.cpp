@@ -10,6 +10,7 @@
 #include "moments.hpp"
 #include "pool.hpp"
 #include "triangle.hpp"
+#include "turned.hpp"
 
 namespace interlace {
 namespace {
@@ -232,6 +233,11 @@ void bind_criterion(nb::module_& m) {
             nb::list starts;
             for (const auto& one : x.starts) starts.append(to_numpy(one, {one.size()}));
             return nb::make_tuple(starts, x.gain);
+        })
+        .def("turned", [](ProfiledDeviance& d, const Flat& par, double above) {
+            nb::list starts;
+            for (const auto& one : released([&] { return turned(d, to_vector(par), above); })) starts.append(to_numpy(one, {one.size()}));
+            return starts;
         })
         .def("minimise", [](ProfiledDeviance& d, const Flat& start, double tolerance, index max_evaluations) {
             const auto x = to_vector(start);

@@ -5,6 +5,7 @@
 
 #include "moments.hpp"
 #include "small.hpp"
+#include "turned.hpp"
 
 namespace interlace {
 namespace {
@@ -144,7 +145,7 @@ Searched search(ProfiledDeviance& d, Vector start, const std::vector<std::vector
     // 2) the boundary, and terms that are better left out
     Minimum best(out.best);
     try_boundary(d, best, limits);
-    if (better_without(d, without, best, limits) || rivalled(d, best, limits)) return out;
+    if (better_without(d, without, best, limits) || rivalled(d, best, limits) || !turned(d, best.x, limits.rival).empty()) return out;
     // 3) proof of the end, and the last digits
     if (limits.prove) {
         best.hessian = d.hessian(best.x);

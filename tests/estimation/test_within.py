@@ -91,6 +91,25 @@ def test_several_terms_with_slopes_of_their_own(formula: str) -> None:
             assert found["status"] != "converged" or found["value"] > m.fit.optimum.value - 1e-4
 
 
+def test_one_effect_alone_may_take_what_levels_say() -> None:
+    """The minimum at large effects of h is without the slopes of g, which rows within levels ask for."""
+    rng = np.random.default_rng([5953, 11])
+    groups, others = int(rng.choice([4, 6, 8, 12, 20])), int(rng.choice([4, 8]))
+    g = np.repeat(np.arange(groups), int(rng.integers(3, 9)))
+    n = len(g)
+    h, shares = rng.integers(0, others, n), 10 ** rng.uniform(-2, 0, 2)
+    inner, other = shares[0] * rng.normal(size=n), shares[1] * rng.normal(size=n)
+    x, z = rng.normal(size=groups)[g] + inner, rng.normal(size=others)[h] + other
+    y = rng.normal(size=n) + rng.choice([0, 0.5, 2]) * rng.normal(size=groups)[g]
+    y += rng.choice([0, 0.5, 2]) * rng.normal(size=others)[h]
+    y += 3 * rng.normal() * (x - inner) + rng.normal() * (z - other)
+    y += rng.choice([0, 1, 3]) * inner / shares[0] + rng.choice([0, 1, 3]) * other / shares[1]
+    m = lmer("y ~ x + z + (x || g) + (1 | h)", pd.DataFrame({"y": y, "x": x, "z": z, "g": g, "h": h}))
+    criterion = m.fit.criterion.separated()
+    lower = criterion.value(np.array([0.657, 0.154, 321.91]))
+    assert lower < 333 and m.fit.optimum.value < lower + 1e-4
+
+
 def test_ordinary_slopes_are_searched_once() -> None:
     sleepstudy = interlace.datasets.load("sleepstudy")
     m = lmer("Reaction ~ Days + (Days | Subject)", sleepstudy)

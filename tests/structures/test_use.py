@@ -373,8 +373,10 @@ def test_parts_of_a_structured_term_are_predicted_by_their_columns() -> None:
 # ---- other minima ---
 
 
-# At the first two the search from the moments ends elsewhere.
-SEEDS = [45, 66, *(pytest.param(seed, marks=pytest.mark.slow) for seed in range(200) if seed not in (45, 66))]
+# At the first ones the search from the moments ends elsewhere.
+ELSEWHERE = (10, 45, 66, 109, 120, 682)
+SLOW = (seed for seed in range(200) if seed not in ELSEWHERE)
+SEEDS = [*ELSEWHERE, *(pytest.param(seed, marks=pytest.mark.slow) for seed in SLOW)]
 
 
 @pytest.mark.parametrize("seed", SEEDS)

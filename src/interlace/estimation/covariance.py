@@ -91,7 +91,7 @@ class Covariance(Protocol):
     def scouted(self) -> bool:
         """Are other minima looked for from `elsewhere`, whatever the design?"""
 
-    def elsewhere(self, par: Array) -> list[Array]:
+    def elsewhere(self, par: Array) -> list[list[Array]]:
         """Parameters of covariances with other correlations, from which to look for another minimum."""
 
     def theta(self, T: Array) -> Array:
@@ -260,7 +260,7 @@ class Unstructured:
         """No."""
         return False
 
-    def elsewhere(self, par: Array) -> list[Array]:
+    def elsewhere(self, par: Array) -> list[list[Array]]:
         """None: the search finds its way."""
         return []
 

@@ -40,6 +40,10 @@ class Compiled(Protocol):
         """The same about the slopes within levels of a grouping factor, where these are others than those of
         all rows; and the largest gain in log sigma^2 by them."""
 
+    def turned(self, par: Array, above: float, /) -> list[Array]:
+        """Where correlated effects are (nearly) singular: starts with covariances of rank one in other
+        directions, at local minima among them that are less than `above` higher."""
+
     def minimise(self, start: Array, tolerance: float, most: int, /) -> dict[str, Any]:
         """One search from a start."""
 

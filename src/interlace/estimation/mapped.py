@@ -137,6 +137,10 @@ class MappedDeviance:
         starts, gain = self._moments.rivals()
         return [self._of_moments(start) for start in starts], gain
 
+    def turned(self, par: Array, above: float) -> list[Array]:
+        """None: other correlations are looked for one by one (`Covariance.elsewhere`)."""
+        return []
+
     def _of_moments(self, entries: Array) -> Array:
         out, at = list[Array](), 0
         for s in self._parameters.structures:

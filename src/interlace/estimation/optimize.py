@@ -34,7 +34,7 @@ from interlace.estimation.descent import (
 )
 from interlace.estimation.optimum import Optimum, Valley
 from interlace.estimation.penalized import EXACT_FIT, GONE
-from interlace.estimation.valleys import Doubt
+from interlace.estimation.valleys import Doubt, one_by_one
 
 Array = NDArray[np.floating]
 C = TypeVar("C", bound=Criterion)
@@ -52,11 +52,13 @@ WORK_ELSEWHERE, LEAST_ELSEWHERE, ALL_ELSEWHERE = 1.5e9, 60, 5000
 # Of starts that are looked at, so many with the lowest values are searched from; those of other directions
 # with a cosine below this.
 LOWEST, SAME_DIRECTION = 4, 0.95
+# With each of the other correlations that have a structure, so many.
+PER_CORRELATION = 2
 # Where the slopes within levels are others than those of all rows, there may be a minimum about those: where
 # some effect is so many times larger or smaller, and the criterion no more than this above the present one.
 APART, RIVAL = 2.0, 6.0
 # A gain in log sigma^2 by them from which all effects are in doubt, where there are several.
-CONFLICT = 0.1
+CONFLICT = 0.05
 # Then all effects together are so many times larger than the residuals as well.
 ALL_LARGER = (10.0, 100.0)
 # What such a look costs, of an evaluation.
@@ -201,14 +203,24 @@ class _Searches(Generic[C]):
 
     def run(self) -> None:
         """From the start by moments, and from others where there may be a second minimum."""
+        self.run_from_moments()
+        for _ in range(ROUNDS):
+            before = self.best
+            self.visit_all(self.compiled.turned(before.natural_par, RIVAL))
+            if self.best is before:
+                return
+
+    def run_from_moments(self) -> None:
+        """The same, other directions of correlated effects left out."""
         self.best.run(self.first)
         if self.criterion.parameters.scouted:
-            for starts in self.criterion.parameters.elsewhere(self.best.natural_par):
-                self.visit_all(self.lowest(starts))
+            self.scout()
         starts, gain = self.compiled.rivals()
         doubt = self.criterion.doubt
         if gain > CONFLICT and self.criterion.n_par > 1:
             self.visit_all([*starts, *(doubt.all_times(doubt.one, times) for times in ALL_LARGER)])
+            for start in starts:
+                self.visit_all(self.lowest(self.one_by_one(start)))
             doubt = (
                 doubt
                 if doubt.effects
@@ -226,6 +238,25 @@ class _Searches(Generic[C]):
             self.visit_all(doubt.starts_about(before.natural_par))
             if self.best is before:
                 return
+
+    def scout(self) -> None:
+        """From other correlations that have a structure: about the moments, and about the best end for as
+        long as it changes."""
+        self.scout_about(self.moments)
+        for _ in range(ROUNDS):
+            before = self.best
+            self.scout_about(before.natural_par)
+            if self.best is before:
+                return
+
+    def scout_about(self, par: Array) -> None:
+        """From the lowest starts with each of the other correlations."""
+        for starts in self.criterion.parameters.elsewhere(par):
+            self.visit_all(self.lowest(starts)[:PER_CORRELATION])
+
+    def one_by_one(self, rival: Array) -> list[Array]:
+        """The moments with one effect after the other as a rival start has it."""
+        return one_by_one(self.criterion.parameters, self.moments, rival, APART)
 
     def as_low(self, starts: list[Array]) -> list[Array]:
         """Those where the criterion is (nearly) as low as at the best end."""
@@ -246,7 +277,7 @@ class _Searches(Generic[C]):
 
     def lowest(self, starts: list[Array], same: float = np.inf) -> list[Array]:
         """The starts with the lowest values, see `lowest`; none where enough was searched."""
-        if self.spent > self.most:
+        if not starts or self.spent > self.most:
             return []
         values = np.full(len(starts), np.inf)
         for i, start in enumerate(starts):

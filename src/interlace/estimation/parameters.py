@@ -278,13 +278,12 @@ class Parameters:
         )
 
     def elsewhere(self, par: Array) -> list[list[Array]]:
-        """Per block with a correlation that has a structure: parameters with other correlations in it."""
-        out = []
-        for s, at in zip(self.structures, self.slices, strict=True):
-            other = [np.concatenate([par[: at.start], p, par[at.stop :]]) for p in s.elsewhere(par[at])]
-            if other:
-                out.append(other)
-        return out
+        """Per block and correlation that has a structure: parameters with this correlation in it."""
+        return [
+            [np.concatenate([par[: at.start], p, par[at.stop :]]) for p in others]
+            for s, at in zip(self.structures, self.slices, strict=True)
+            for others in s.elsewhere(par[at])
+        ]
 
 
 # Models are fitted by the thousand, and their structures are few: each of these is found once.

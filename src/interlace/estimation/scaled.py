@@ -197,7 +197,7 @@ class Scaled:
         """Where there are correlations."""
         return self.correlation.n_par > 0
 
-    def elsewhere(self, par: Array) -> list[Array]:
+    def elsewhere(self, par: Array) -> list[list[Array]]:
         """Other correlations, and with them larger and smaller standard deviations: all, or one of unequal
         ones."""
         if not self.correlation.n_par:
@@ -208,7 +208,7 @@ class Scaled:
         if 1 < self.variances <= FEW:
             each = np.where(np.identity(self.k) > 0, SMALL, 1.0)
             sizes += [par[:-1] * row for row in each] + [np.maximum(par[:-1], SMALL) / row for row in each]
-        return [np.append(size, angle) for size in sizes for angle in angles]
+        return [[np.append(size, angle) for size in sizes] for angle in angles]
 
     def theta(self, T: Array) -> Array:
         """As lme4's: the entries of T column by column; of a shared variance those that differ."""

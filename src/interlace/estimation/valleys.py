@@ -1,12 +1,14 @@
 """Where a criterion may have more than one minimum, and where to begin to look for the others.
 
-Four things make a second valley. A random term whose columns, summed over the levels, are not in the span of
+Five things make a second valley. A random term whose columns, summed over the levels, are not in the span of
 X: then the term may take a mean for itself, and its variance is large, or leave it to another term or to the
 residuals. Levels that know their effects with very different precision (groups of unequal size, prior weights
 over decades): then the large groups may say one variance and the small ones another. And coefficients and
 effects that are nearly as many as the observations: then the effects may take nearly all of the response. And
 covariates whose slope within levels is another than between them (see `Criterion.rivals`): with large effects
-the slope within levels is believed. A model without any of them is searched once.
+the slope within levels is believed. And correlated effects of which each level tells little more than one
+combination, or that end with a singular covariance (see `Criterion.turned`): covariances of rank one may be
+at a minimum in several directions. A model without any of them is searched once.
 """
 
 from __future__ import annotations
@@ -149,6 +151,19 @@ def _directions(k: int) -> Array:
     found = np.abs(np.random.default_rng(k).normal(size=(max(1, k * DIRECTIONS // len(signs)), k)))
     found = (found[:, None] * signs).reshape(-1, k)
     return found / np.linalg.norm(found, axis=1, keepdims=True)
+
+
+def one_by_one(parameters: Parameters, moments: Array, rival: Array, apart: float) -> list[Array]:
+    """The moments with one effect after the other as large as a rival start has it, where that is more than
+    `apart` times as large; none where the rival differs in one effect alone."""
+    out = []
+    for row, diagonal in (effect for block in parameters.effects for effect in block):
+        there, here = (np.linalg.norm(par[row]) for par in (rival, moments))
+        if there > apart * max(float(here), SMALL):
+            start = moments.copy()
+            start[row], start[diagonal] = 0.0, there
+            out.append(start)
+    return out if len(out) > 1 else []
 
 
 @dataclass(frozen=True, slots=True)
