@@ -57,12 +57,19 @@ class BlockFacts(NamedTuple):
         limits = DEPENDENT, NOT_SPANNED, LEAST
         return cls(*kernel.block_facts(A.products, place.group, place.start, place.k, scale, linked, *limits))
 
-    def beside_constants(self, A: CrossProducts, place: Place, intercept: int | None) -> BlockFacts:
-        """The same where the constants, which are no column of X, are spanned by absorbed factors: the
-        columns but the intercept are asked whether X, about its means, leaves something of them."""
-        others = [j for j in range(place.k) if j != intercept]
-        columns = place.start + np.array(others, dtype=np.intp)
-        whole = np.asarray(A.products.zz_diagonal(place.group)).sum(axis=0)[np.ix_(columns, columns)]
-        zx = np.asarray(A.products.zx(place.group)).sum(axis=0)[columns]
-        left = np.diagonal(whole - zx @ np.linalg.pinv(A.products.xx, hermitian=True) @ zx.T)
-        return self._replace(mean=bool((left > NOT_SPANNED * np.diagonal(whole)).any()))
+    def beside_constants(self, A: CrossProducts, place: Place, absorbed: int) -> BlockFacts:
+        """The same where the constants, which are no column of X, are sums of the levels of an absorbed
+        factor: grouping factor `absorbed` of the kernel, its intercepts first, none of them held."""
+        products = A.products
+        ones = np.asarray(products.zz_diagonal(absorbed))[:, 0, 0].sum()
+        x = np.asarray(products.zx(absorbed))[:, 0].sum(axis=0)
+        first, second = sorted((place.group, absorbed))
+        pairs = np.asarray(products.zz_pair(first, second)[2]).sum(axis=0)
+        z = (pairs[:, 0] if place.group == first else pairs[0])[place.columns]
+        own = np.asarray(products.zz_diagonal(place.group)).sum(axis=0)[place.columns, place.columns]
+        zx = np.asarray(products.zx(place.group)).sum(axis=0)[place.columns]
+        G = np.block([[np.array([[ones]]), x[None]], [x[:, None], products.xx]])
+        unit = 1 / np.sqrt(np.where(np.diagonal(G) > 0, np.diagonal(G), 1.0))
+        R = np.hstack([z[:, None], zx]) * unit
+        left = np.diagonal(own - R @ np.linalg.pinv(G * np.outer(unit, unit), hermitian=True) @ R.T)
+        return self._replace(mean=bool((left > NOT_SPANNED * np.diagonal(own)).any()))

@@ -63,10 +63,11 @@ class ProfiledDeviance:
             BlockFacts.of(A, place, system.scale(place.group), linked=system.linked(place.group))
             for place in A.layout.places
         ]
-        if system.encoding.intercept is None and system.encoding.spans_constant:
+        constant = system.constant
+        if constant is not None:
             facts = [
-                found.beside_constants(A, place, block.intercept)
-                for found, place, block in zip(facts, A.layout.places, system.encoding.random, strict=True)
+                one.beside_constants(A, place, constant)
+                for one, place in zip(facts, A.layout.places, strict=True)
             ]
         parameters = Parameters.of(system.encoding, A, facts)
         terms = [Term(found.mean, found.spread, found.levels) for found in facts]

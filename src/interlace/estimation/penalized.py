@@ -104,6 +104,15 @@ class System:
         return self.A.products.p + sum(one.rank for one in self.encoding.absorbed)
 
     @property
+    def constant(self) -> int | None:
+        """A grouping factor of the kernel whose levels are absorbed and sum up to one in each row."""
+        for f, at in enumerate(self.A.layout.absorbed):
+            one = None if at is None else self.encoding.absorbed[at]
+            if one is not None and one.term.intercept and not one.held[:, 0].any():
+                return f
+        return None
+
+    @property
     def flops(self) -> float:
         """Rough cost of one factorisation, the fixed effects included."""
         layout, columns = self.A.layout, self.A.products.p + 1
