@@ -16,6 +16,7 @@ from interlace.inference.emmeans import EMMeans
 from interlace.inference.grid import ReferenceGrid
 from interlace.inference.means_labels import RowLabels
 from interlace.inference.means_list import MeansList
+from interlace.inference.absorbed_means import source_of_means
 from interlace.inference.means_source import MeansSource
 from interlace.inference.means_tables import MISLEADING
 from interlace.inference.means_view import RESPONSE, View, confidence, way_back
@@ -76,7 +77,9 @@ def marginal_means(fit: Fit, ddf: Ddf, asked: MeansAsked) -> EMMeans | MeansList
     specs = read_specs(asked.specs, asked.by, list(grid.variables))
     nuisance = nuisance_of(fit, grid.variables, asked.nuisance, specs)
     nesting = nesting_of(fit, nuisance.rest(grid.variables), asked.nesting)
-    found, *_ = means_at(grid, nesting, MeansSource.of(fit, ddf), specs, asked.weights, level, nuisance)
+    equal = isinstance(asked.weights, str) and asked.weights.casefold() == EQUAL
+    source = source_of_means(fit, ddf, equal=equal)
+    found, *_ = means_at(grid, nesting, source, specs, asked.weights, level, nuisance)
     found = replace(found, view=replace(asked.view, residual=fit.sigma))
     if found.view.type == RESPONSE and found.scale is not None:
         way_back(found.scale)

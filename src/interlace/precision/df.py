@@ -94,7 +94,7 @@ class Asymptotic:
     def bind(self, fit: Fit) -> Ddf:
         """No work is needed."""
         vcov = fit.vcov
-        return as_far_as_known(fit, _AsymptoticDdf(fit.solution.beta, vcov))
+        return as_far_as_known(fit, AsymptoticDdf(fit.solution.beta, vcov))
 
     def robust(self, vcov: ClusterRobust) -> DdfMethod:
         """Normal and chi-square tests by the robust covariance."""
@@ -113,7 +113,7 @@ class _RobustAsymptotic:
 
 
 @dataclass(frozen=True, slots=True)
-class _AsymptoticDdf:
+class AsymptoticDdf:
     beta: Array
     vcov: Array
     note: str = ""

@@ -1,0 +1,135 @@
+"""Marginal means beside absorbed factors: averages over the levels of these stand in for the intercept.
+
+In the model with dummy variables a mean is an average over all levels of the factors, with equal weights. Here
+the sum over the absorbed factors of the averages of their effects is a coefficient of its own, the first:
+``psi = c'a`` for the effects a of the levels. Its variance and its covariance with beta are those of the mixed
+model equations, and so is ``Z'V^-1 X l`` of it, on which Satterthwaite's degrees of freedom rest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from interlace.arrays import Array
+from interlace.estimation.fit import Fit
+from interlace.inference.means_source import MeansSource
+from interlace.precision.df import AsymptoticDdf
+from interlace.precision.marginal import Marginal
+from interlace.precision.satterthwaite import SatterthwaiteDdf
+from interlace.precision.varpar import derivatives
+from interlace.precision.wald import Ddf
+
+SAME = 1e-9  # shares of levels in a component that are the same
+
+
+def source_of_means(fit: Fit, ddf: Ddf, *, equal: bool) -> MeansSource:
+    """What estimates of means are made from; those of means themselves where they can be.
+
+    Parameters
+    ----------
+    equal : bool
+        Are all levels weighted equally? Else nothing is known of means beside absorbed factors.
+    """
+    source = MeansSource.of(fit, ddf)
+    if not fit.encoding.absorbs_constant or not equal or "Intercept" not in fit.encoding.fixed_names:
+        return source
+    average = _Average.of(fit)
+    joined = None if average is None else average.joined(fit, ddf)
+    if joined is None:
+        return source
+    at = fit.encoding.fixed_names.index("Intercept")
+    estimable = source.estimable
+    others = np.abs(estimable.null[at]) < 0.5  # one direction is the intercept alone
+    estimable = replace(estimable, null=estimable.null[:, others], kept=(at, *estimable.kept))
+    return MeansSource(joined.beta, joined, estimable)
+
+
+@dataclass(frozen=True, slots=True)
+class _Average:
+    """psi, and what it has to do with beta (sigma = 1).
+
+    Attributes
+    ----------
+    value : float
+    covariance : ndarray, (p + 1, p + 1)
+        Of (psi, beta).
+    zvx : tuple of ndarray, (levels, k, p + 1)
+        ``Z'V^-1 X l`` for psi and for each coefficient, per grouping factor of the kernel; X has the columns
+        of the levels too, and l the covariance of all coefficients with each.
+    """
+
+    value: float
+    covariance: Array
+    zvx: tuple[Array, ...]
+
+    @classmethod
+    def of(cls, fit: Fit) -> _Average | None:
+        """None where the average is not told by the data."""
+        weights = _weights(fit)
+        if weights is None:
+            return None
+        system, factor, A = fit.criterion.system, fit.solution.factor, fit.A
+        layout, p = A.layout, len(fit.kept)
+        c = [
+            np.zeros((levels, k, 1)) if at is None else np.where(system.encoding.absorbed[at].held, 0.0, weights[at])[:, :, None]
+            for at, levels, k in zip(layout.absorbed, layout.levels, layout.k, strict=True)
+        ]
+        # 1) (0, c, 0) through the inverse of the mixed model equations, about the origin
+        with system.threads():
+            u = [np.asarray(v) for v in factor.solve(c)]
+            onto = [np.asarray(v)[:, :, :p] for v in factor.solve_xy()]
+        S = factor.unscaled_covariance()
+        beta = -S @ sum(np.einsum("lka,lkp->p", one, v) for one, v in zip(c, onto, strict=True))
+        u = [v - (w @ beta)[:, :, None] for v, w in zip(u, onto, strict=True)]
+        variance = float(sum(np.vdot(one, v) for one, v in zip(c, u, strict=True)))
+        covariance = np.block([[np.array([[variance]]), beta[None]], [beta[:, None], S]])
+        # 2) Z'V^-1 X l
+        F = system.internal_factors(fit.solution.factors)
+        b = [np.ascontiguousarray(np.einsum("rs,lsa->lra", f, v)) for f, v in zip(F, u, strict=True)]
+        white = np.linalg.inv(np.triu(np.asarray(factor.rx)[:-1, :-1]))
+        own = [
+            np.asarray(A.products.zx(f)) @ beta + np.asarray(ztz)[:, :, 0] for f, ztz in enumerate(factor.apply_ztz(b))
+        ]
+        zvx = [np.concatenate([g[:, :, None], e @ white.T], axis=2) for g, e in zip(own, Marginal.of(fit).zvx, strict=True)]
+        # 3) from the origin back: psi takes what the means of the columns of X stand for
+        T = np.identity(p + 1)
+        T[0, 1:] = -A.origin.x
+        value = sum(
+            float(np.vdot(w, e[:, :, 0])) for w, e in zip(weights, fit.absorbed_effects.estimates, strict=True)
+        )
+        return cls(value, T @ covariance @ T.T, tuple(g @ T.T for g in zvx))
+
+    def joined(self, fit: Fit, ddf: Ddf) -> Ddf | None:
+        """A method of degrees of freedom of (psi, beta); None of those that are not known."""
+        beta, vcov = np.append(self.value, fit.solution.beta), fit.scale * self.covariance
+        if isinstance(ddf, AsymptoticDdf):
+            return AsymptoticDdf(beta, vcov, ddf.note)
+        if not isinstance(ddf, SatterthwaiteDdf):
+            return None
+        root = np.linalg.cholesky(self.covariance)
+        white = [np.linalg.solve(root, g.transpose(0, 2, 1)).transpose(0, 2, 1) for g in self.zvx]
+        half = derivatives(ddf.parameters.criterion, ddf.parameters.par, white)
+        gradient = np.concatenate([half + half.transpose(0, 2, 1), 2 * np.eye(len(beta))[None]])
+        return replace(ddf, beta=beta, vcov=vcov, root=root, gradient=gradient)
+
+
+def _weights(fit: Fit) -> list[Array] | None:
+    """Of the coefficients of all levels in the average over them, (levels, k) for each absorbed factor; slopes
+    are taken at the means of their columns. None where effects can move and leave every row as it is, and the
+    average not."""
+    design, effects, found = fit.design, fit.absorbed_effects, list[Array]()
+    shares = []
+    for one, rows, component in zip(fit.encoding.absorbed, design.absorbed, effects.component, strict=True):
+        if one.held[:, int(one.term.intercept) :].any():
+            return None
+        first = [1.0] if one.term.intercept else []
+        means = [float(np.mean(design.frame.columns[name])) for name in one.term.slopes]
+        found.append(np.tile([*first, *means], (len(component), 1)) / len(component))
+        if one.term.intercept:
+            shares.append(np.bincount(component, minlength=1 + int(component.max())) / len(component))
+    held = sum(int(one.held[:, 0].sum()) for one in fit.encoding.absorbed if one.term.intercept)
+    if held != len(shares[0]) * (len(shares) - 1):
+        return None
+    return found if all(np.allclose(one, shares[0], rtol=0, atol=SAME) for one in shares) else None
