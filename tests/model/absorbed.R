@@ -79,6 +79,8 @@ fit <- function(case, reml) {
     out$kenward_roger <- list(F = sapply(kr, `[[`, "F"), ddf = sapply(kr, `[[`, "ddf"))
   }
   if (!grepl("\\*", case$fixed)) {
+    g <- as.data.frame(summary(emmeans(mt, "f", lmer.df = "satterthwaite")))
+    out$means <- list(estimate = g$emmean, se = g$SE, df = g$df)
     e <- as.data.frame(summary(pairs(emmeans(mt, "f", lmer.df = "satterthwaite"), adjust = "none")))
     out$pairs <- list(contrast = as.character(e$contrast), estimate = e$estimate, se = e$SE, df = e$df)
   }

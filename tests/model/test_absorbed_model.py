@@ -115,6 +115,18 @@ class TestBesideLme4:
         np.testing.assert_allclose(found["df"], r["pairs"]["df"], rtol=2e-7)
 
 
+MEANS = [case for case in CASES if "means" in R["cases"][case] and not case.startswith("interaction")]
+
+
+@pytest.mark.parametrize("case", MEANS)
+def test_marginal_means_beside_emmeans(case: str) -> None:
+    """Averages over the levels of the absorbed factors, with equal weights."""
+    found, r = model(case).emmeans("f").frame, R["cases"][case]["means"]
+    np.testing.assert_allclose(found["estimate"], r["estimate"], rtol=1e-7)
+    np.testing.assert_allclose(found["se"], r["se"], rtol=1e-7)
+    np.testing.assert_allclose(found["df"], r["df"], rtol=1e-6)
+
+
 def dummies(weights: str | None = None, *, reml: bool = True) -> LinearMixedModel:
     formula = "y ~ factor(firm) + factor(year) + x + f + (1 | worker)"
     return lmer(formula, data(), reml=reml, weights=weights)
@@ -144,6 +156,9 @@ ANSWERS = {
     "drop1_lrt": lambda m: m.drop1(test="lrt").loc[["x", "f"]],
     "joint": lambda m: m.joint_tests().loc[["x", "f"]],
     "trends": lambda m: m.emtrends("x", "f").frame,
+    "means": lambda m: m.emmeans("f").frame,
+    "mean_of_all": lambda m: m.emmeans("1", at={"x": 2.0}).frame,
+    "means_normal": lambda m: m.emmeans("f", ddf="asymptotic").test(null=1.0),
     "glance": lambda m: m.glance(),
     "r2": lambda m: m.r2(),
     "icc": lambda m: m.icc(),
@@ -172,7 +187,7 @@ def test_answers_are_those_of_dummies(answer: str, weights: str | None) -> None:
     np.testing.assert_allclose(ours, theirs, rtol=1e-7, atol=1e-8)
 
 
-@pytest.mark.parametrize("answer", ["condvar", "profile", "many", "refit", "anova_2", "varcorr", "drop1_lrt"])
+@pytest.mark.parametrize("answer", ["condvar", "means", "profile", "many", "refit", "anova_2", "varcorr"])
 def test_answers_by_maximum_likelihood(answer: str) -> None:
     ask = ANSWERS[answer]
     ours, theirs = numbers(ask(absorbing(reml=False))), numbers(ask(dummies(reml=False)))
@@ -252,8 +267,19 @@ class TestColumns:
             )
         assert np.isnan(m.emmeans("g").pairs().frame["estimate"]).all()
 
-    def test_means_are_not_given(self) -> None:
-        assert model("crossed_reml").emmeans("f").frame["estimate"].isna().all()
+    def test_means_that_are_not_told(self) -> None:
+        """With other weights, by a method that does not know them, and where components have other shares of
+        the levels."""
+        crossed, table = model("crossed_reml"), data()[(data()["plant"] != 104) | (data()["worker"] % 2 == 0)]
+        apart = lmer("y ~ x + f + (1 | worker) | plant + season", table)
+        for means in (
+            crossed.emmeans("f", weights="proportional"),
+            crossed.emmeans("f", ddf="kenward-roger"),
+            model("interaction_reml").emmeans("f"),
+            apart.emmeans("f"),
+        ):
+            assert means.frame["estimate"].isna().all()
+            assert means.pairs().frame["estimate"].notna().all()
 
     def test_hardly_anything_is_left_of_a_column(self) -> None:
         table = data().assign(x=data()["x"] + 1e6 * data()["firm"])

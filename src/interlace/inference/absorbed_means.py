@@ -1,9 +1,9 @@
 """Marginal means beside absorbed factors: averages over the levels of these stand in for the intercept.
 
-In the model with dummy variables a mean is an average over all levels of the factors, with equal weights. Here
-the sum over the absorbed factors of the averages of their effects is a coefficient of its own, the first:
-``psi = c'a`` for the effects a of the levels. Its variance and its covariance with beta are those of the mixed
-model equations, and so is ``Z'V^-1 X l`` of it, on which Satterthwaite's degrees of freedom rest.
+In the model with dummy variables a mean is an average over all levels of the factors, with equal weights.
+Here the sum over the absorbed factors of the averages of their effects is a coefficient of its own, the
+first: ``psi = c'a`` for the effects a of the levels. Its variance and its covariance with beta are those of
+the mixed model equations, and so is ``Z'V^-1 X l`` of it, on which Satterthwaite's degrees of freedom rest.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from interlace.arrays import Array
+from interlace.design.absorbing import numbers
 from interlace.estimation.fit import Fit
 from interlace.inference.means_source import MeansSource
 from interlace.precision.df import AsymptoticDdf
@@ -37,13 +38,13 @@ def source_of_means(fit: Fit, ddf: Ddf, *, equal: bool) -> MeansSource:
         return source
     average = _Average.of(fit)
     joined = None if average is None else average.joined(fit, ddf)
-    if joined is None:
+    if average is None or joined is None:
         return source
     at = fit.encoding.fixed_names.index("Intercept")
     estimable = source.estimable
     others = np.abs(estimable.null[at]) < 0.5  # one direction is the intercept alone
     estimable = replace(estimable, null=estimable.null[:, others], kept=(at, *estimable.kept))
-    return MeansSource(joined.beta, joined, estimable)
+    return MeansSource(np.append(average.value, fit.solution.beta), joined, estimable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,35 +71,22 @@ class _Average:
         weights = _weights(fit)
         if weights is None:
             return None
-        system, factor, A = fit.criterion.system, fit.solution.factor, fit.A
-        layout, p = A.layout, len(fit.kept)
-        c = [
-            np.zeros((levels, k, 1)) if at is None else np.where(system.encoding.absorbed[at].held, 0.0, weights[at])[:, :, None]
-            for at, levels, k in zip(layout.absorbed, layout.levels, layout.k, strict=True)
-        ]
-        # 1) (0, c, 0) through the inverse of the mixed model equations, about the origin
-        with system.threads():
-            u = [np.asarray(v) for v in factor.solve(c)]
-            onto = [np.asarray(v)[:, :, :p] for v in factor.solve_xy()]
-        S = factor.unscaled_covariance()
-        beta = -S @ sum(np.einsum("lka,lkp->p", one, v) for one, v in zip(c, onto, strict=True))
-        u = [v - (w @ beta)[:, :, None] for v, w in zip(u, onto, strict=True)]
-        variance = float(sum(np.vdot(one, v) for one, v in zip(c, u, strict=True)))
-        covariance = np.block([[np.array([[variance]]), beta[None]], [beta[:, None], S]])
-        # 2) Z'V^-1 X l
-        F = system.internal_factors(fit.solution.factors)
-        b = [np.ascontiguousarray(np.einsum("rs,lsa->lra", f, v)) for f, v in zip(F, u, strict=True)]
+        A, factor, p = fit.A, fit.solution.factor, len(fit.kept)
+        beta, effects, variance = _solved(fit, _functions(fit, weights))
+        covariance = np.empty((p + 1, p + 1))
+        covariance[0, 0], covariance[0, 1:], covariance[1:, 0] = variance, beta, beta
+        covariance[1:, 1:] = factor.unscaled_covariance()
+        # Z'V^-1 X l, of psi and of beta
         white = np.linalg.inv(np.triu(np.asarray(factor.rx)[:-1, :-1]))
-        own = [
-            np.asarray(A.products.zx(f)) @ beta + np.asarray(ztz)[:, :, 0] for f, ztz in enumerate(factor.apply_ztz(b))
-        ]
-        zvx = [np.concatenate([g[:, :, None], e @ white.T], axis=2) for g, e in zip(own, Marginal.of(fit).zvx, strict=True)]
-        # 3) from the origin back: psi takes what the means of the columns of X stand for
+        zvx = []
+        for f, (ztz, own) in enumerate(zip(factor.apply_ztz(effects), Marginal.of(fit).zvx, strict=True)):
+            psi = np.asarray(A.products.zx(f)) @ beta + np.asarray(ztz)[:, :, 0]
+            zvx.append(np.concatenate([psi[:, :, None], own @ white.T], axis=2))
+        # from the origin back: psi takes what the means of the columns of X stand for
         T = np.identity(p + 1)
         T[0, 1:] = -A.origin.x
-        value = sum(
-            float(np.vdot(w, e[:, :, 0])) for w, e in zip(weights, fit.absorbed_effects.estimates, strict=True)
-        )
+        estimates = fit.absorbed_effects.estimates
+        value = sum(float(np.vdot(w, e[:, :, 0])) for w, e in zip(weights, estimates, strict=True))
         return cls(value, T @ covariance @ T.T, tuple(g @ T.T for g in zvx))
 
     def joined(self, fit: Fit, ddf: Ddf) -> Ddf | None:
@@ -115,17 +103,50 @@ class _Average:
         return replace(ddf, beta=beta, vcov=vcov, root=root, gradient=gradient)
 
 
+def _functions(fit: Fit, weights: list[Array]) -> list[Array]:
+    """c for each grouping factor of the kernel, (levels, k, 1), zero where coefficients are held."""
+    encoding, layout, out = fit.encoding, fit.layout, list[Array]()
+    for at, levels, k in zip(layout.absorbed, layout.levels, layout.k, strict=True):
+        c = np.zeros((levels, k)) if at is None else np.where(encoding.absorbed[at].held, 0.0, weights[at])
+        out.append(c[:, :, None])
+    return out
+
+
+def _solved(fit: Fit, c: list[Array]) -> tuple[Array, list[Array], float]:
+    """(0, c, 0) through the inverse of the mixed model equations of random effects, levels and beta about the
+    origin: beta, effects of each grouping factor of the kernel, (levels, k, 1), and the variance of psi.
+    """
+    system, factor, p = fit.criterion.system, fit.solution.factor, len(fit.kept)
+    with system.threads():
+        u = [np.asarray(v) for v in factor.solve(c)]
+        onto = [np.asarray(v)[:, :, :p] for v in factor.solve_xy()]
+    crossed = sum((np.tensordot(a[:, :, 0], v, 2) for a, v in zip(c, onto, strict=True)), np.zeros(p))
+    beta = -np.asarray(factor.unscaled_covariance()) @ crossed
+    u = [v - (w @ beta)[:, :, None] for v, w in zip(u, onto, strict=True)]
+    variance = float(sum(np.vdot(a, v) for a, v in zip(c, u, strict=True)))
+    F = system.internal_factors(fit.solution.factors)
+    effects = [np.ascontiguousarray(np.einsum("rs,lsa->lra", f, v)) for f, v in zip(F, u, strict=True)]
+    return beta, effects, variance
+
+
 def _weights(fit: Fit) -> list[Array] | None:
-    """Of the coefficients of all levels in the average over them, (levels, k) for each absorbed factor; slopes
-    are taken at the means of their columns. None where effects can move and leave every row as it is, and the
-    average not."""
+    """Of the coefficients of all levels in the average over them, (levels, k) for each absorbed factor; at
+    the means of the columns that have slopes.
+
+    None where effects can move and leave every row as it is, and the average not; and where a combination of
+    factors does not occur.
+    """
     design, effects, found = fit.design, fit.absorbed_effects, list[Array]()
     shares = []
-    for one, rows, component in zip(fit.encoding.absorbed, design.absorbed, effects.component, strict=True):
-        if one.held[:, int(one.term.intercept) :].any():
+    for one, component in zip(fit.encoding.absorbed, effects.component, strict=True):
+        cells = np.prod([len(part) for part in one.grouping.parts])
+        if one.held[:, int(one.term.intercept) :].any() or one.grouping.n_levels < cells:
             return None
         first = [1.0] if one.term.intercept else []
-        means = [float(np.mean(design.frame.columns[name])) for name in one.term.slopes]
+        means = [
+            float(numbers(name, design.frame.columns[name], "have a slope").mean())
+            for name in one.term.slopes
+        ]
         found.append(np.tile([*first, *means], (len(component), 1)) / len(component))
         if one.term.intercept:
             shares.append(np.bincount(component, minlength=1 + int(component.max())) / len(component))

@@ -12,11 +12,11 @@ from interlace.design.reference import members_of
 from interlace.design.response import read_response
 from interlace.errors import DataError
 from interlace.estimation.fit import Fit
+from interlace.inference.absorbed_means import source_of_means
 from interlace.inference.emmeans import EMMeans
 from interlace.inference.grid import ReferenceGrid
 from interlace.inference.means_labels import RowLabels
 from interlace.inference.means_list import MeansList
-from interlace.inference.absorbed_means import source_of_means
 from interlace.inference.means_source import MeansSource
 from interlace.inference.means_tables import MISLEADING
 from interlace.inference.means_view import RESPONSE, View, confidence, way_back

@@ -23,7 +23,7 @@ REFUSED: dict[str, str] = {
     "collinearity": "it is that of the columns of X before the absorbed factors are taken from them",
     "permutation_test": "rows would be permuted as if there were no absorbed factors",
     "multistart": "it is not tried beside absorbed factors",
-    "emmip": "means need the effects of the absorbed levels; ask for .emmeans(...).pairs() or emtrends",
+    "emmip": "its means are not looked at beside absorbed levels; ask for .emmeans(...) or emtrends",
 }
 
 
