@@ -93,3 +93,29 @@ def test_a_singular_fit_with_one_minimum_is_searched_once() -> None:
         singular += "rank 1" in str(m.convergence)
         assert m.fit.optimum.searches == 1
     assert singular > 5
+
+
+def _starts_and_share(groups: int, spread: float) -> tuple[int, float]:
+    """How many other directions are starts, however high, about covariances that are not singular; and the
+    share of what levels tell that is not along one combination each."""
+    rng, g = np.random.default_rng(5), np.repeat(np.arange(groups), 4)
+    x = rng.normal(size=groups)[g] + spread * np.tile([-1.5, -0.5, 0.5, 1.5], groups)
+    m = lmer("y ~ x + (x | g)", {"y": rng.normal(size=len(g)), "x": x, "g": g})
+    criterion = m.fit.criterion.separated()
+    (basis,) = criterion.parameters.basis
+    told = basis.T @ np.asarray(criterion.system.A.products.zz_diagonal(0)) @ basis
+    values = np.linalg.eigvalsh(told)
+    starts = criterion.kernel().turned(np.array([1.0, 0.2, 1.0]), 1e9)
+    return len(starts), float(values[:, 0].sum() / values.sum())
+
+
+def test_narrow_levels_and_no_others() -> None:
+    found = [_starts_and_share(20, spread) for spread in np.geomspace(0.1, 3, 30)]
+    shares = [share for _, share in found]
+    assert min(shares) < 0.24 and max(shares) > 0.26 and any(0.2 < share < 0.3 for share in shares)
+    assert all((starts > 0) == (share < 0.25) for starts, share in found)
+
+
+def test_only_where_an_evaluation_is_cheap() -> None:
+    assert _starts_and_share(200, 0.05)[0] > 0  # 400 random effects
+    assert _starts_and_share(201, 0.05)[0] == 0

@@ -28,6 +28,9 @@ PIVOT_EVERY = 8
 # A search that has not ended after so many evaluations takes steps with the exact Hessian, where it costs so
 # few flops: the other is far too large along a curved valley.
 SLOW, SLOW_FLOPS = 60, 2e7
+# A search stands still that has brought less than this share of the criterion before the basis changes. If
+# its Hessian promises no more than the second number, that is rounding error, and it has ended.
+STANDS, NO_PROMISE = 1e-13, 1e-8
 # Diagonal entries below this are tried at exactly zero.
 NEARLY_ZERO = 1e-2
 # An end is polished where the criterion could fall by more than this, and its Hessian tells how: parameters
@@ -109,6 +112,11 @@ class Search(Generic[C]):
         curvature = np.linalg.eigvalsh(self.hessian)
         return bool(curvature[0] > -1e-6 * max(1.0, curvature[-1]))
 
+    @property
+    def promises(self) -> float:
+        """By how much the criterion could fall, as far as gradient and Hessian can tell."""
+        return abs(decrement(self.gradient, self.hessian))
+
     def enlarge_start(self) -> None:
         """Moments say little of a residual variance that is a millionth of the others: look for the scale."""
         if not self.par.size or np.abs(self.par).max() < LARGE:
@@ -151,13 +159,17 @@ class Search(Generic[C]):
         pivots = max(s.k for s in self.criterion.parameters.structures) > 1
         if found is None and pivots and self.par.size and np.abs(self.par).max() > LARGE:
             self.pivot()
-        budget = PIVOT_EVERY if pivots else self.most
+        budget, value = PIVOT_EVERY if pivots else self.most, np.inf
         while True:
             before = self.natural_par if pivots else self.par
             self.take(self.compiled.minimise(self.par, TOLERANCE, budget) if found is None else found)
             found = None
             if self.status != "too many evaluations" or self.evaluations >= self.most:
                 return
+            if value - self.value <= STANDS * abs(self.value) and self.promises < NO_PROMISE:
+                self.status = "converged"
+                return
+            value = self.value
             # What was learnt of the curvature is forgotten, so the longer it takes, the longer it goes on.
             budget += budget // 2
             self.pivot()
