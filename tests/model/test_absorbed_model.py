@@ -387,6 +387,32 @@ class TestLaws:
         full = lmer("y ~ x + factor(worker) + factor(worker):z + (1 | firm)", data())
         assert m.loglik == pytest.approx(full.loglik, rel=1e-10)
 
+    def test_a_slope_whose_column_is_constant_in_a_level(self) -> None:
+        table = data().assign(s=np.where(data()["firm"] == 3, 2.0, data()["z"]))
+        m = lmer("y ~ x + (1 | worker) | firm[s] + year", table)
+        with pytest.warns(RankDeficiencyWarning):
+            full = lmer("y ~ x + factor(firm) + factor(firm):s + factor(year) + (1 | worker)", table)
+        assert m.loglik == pytest.approx(full.loglik, rel=1e-10) and m.df_resid == full.df_resid
+        np.testing.assert_allclose(m.se["x"], full.se["x"], rtol=1e-9)
+        found = m.absorbed().query("factor == 'firm[s]' and level == 3").set_index("coefficient")["estimate"]
+        assert found["s"] == 0.0 and np.isnan(m.emmeans("1").frame["estimate"]).all()
+
+    def test_penalties_are_those_of_random_effects(self) -> None:
+        ours, theirs = absorbing().fit.solution, dummies().fit.solution
+        assert (ours.ussq, ours.wrss) == pytest.approx((theirs.ussq, theirs.wrss), rel=1e-8)
+
+    @pytest.mark.parametrize("random", ["(1 + x || worker)", "(0 + x | firm) + (1 | worker)"])
+    def test_one_search_is_enough(self, random: str) -> None:
+        """The columns of random terms, summed over the levels, are in the span of X and of the levels."""
+        rng, n = np.random.default_rng(2), 3000
+        table = pd.DataFrame(
+            {"worker": np.arange(n) % 150, "firm": rng.integers(0, 40, n), "x": rng.normal(size=n)}
+        )
+        table["year"] = np.arange(n) // 150 % 4
+        table["y"] = table["x"] + rng.normal(size=150)[table["worker"]] + rng.normal(size=n) + table["firm"]
+        m = lmer(f"y ~ x + {random} | firm + year", table)
+        assert m.fit.optimum.searches == 1 and m.convergence.status == "converged"
+
     def test_pickles(self) -> None:
         again = pickle.loads(pickle.dumps(absorbing()))
         assert isinstance(again, AbsorbedModel)

@@ -15,7 +15,7 @@ from interlace.design.encoding import Encoding
 from interlace.design.rows import FrameRows, Rows, as_rows, selected
 from interlace.errors import ConvergenceWarning, DataError, ModelError, RankDeficiencyWarning, warn
 from interlace.estimation.absorbed import Effects
-from interlace.estimation.beside_levels import absorbed_of, effects_of, without_effects
+from interlace.estimation.beside_levels import effects_of
 from interlace.estimation.crossproducts import CrossProducts
 from interlace.estimation.deviance import ProfiledDeviance
 from interlace.estimation.identification import Identification
@@ -135,11 +135,7 @@ class Fit:
 
     def kernel_rows(self) -> dict[str, Any]:
         """The rows of the model about the origin of its cross-products, as `CrossProducts.rows` has them."""
-        rows = selected(self.rows, self.kept)
-        absorbed = absorbed_of(self.encoding, rows, self.n_jobs)
-        if absorbed is not None:
-            rows = without_effects(absorbed, rows)
-        return self.A.rows(rows.design)
+        return self.criterion.system.A.rows(self.design.selected(self.kept))
 
     def refit(self, y: ArrayLike) -> Fit:
         """The same model for another response: same rows, same options.
