@@ -413,6 +413,25 @@ class TestLaws:
         m = lmer(f"y ~ x + {random} | firm + year", table)
         assert m.fit.optimum.searches == 1 and m.convergence.status == "converged"
 
+    @pytest.mark.slow
+    def test_thousands_of_firms_and_workers(self) -> None:
+        """Five thousand absorbed firms beside 20,000 random workers; a tenth of these move each year."""
+        rng, n, years = np.random.default_rng(1), 20_000, 10
+        firm = np.empty((n, years), dtype=np.int64)
+        firm[:, 0] = rng.integers(0, 5000, n)
+        for year in range(1, years):
+            firm[:, year] = np.where(rng.random(n) < 0.1, rng.integers(0, 5000, n), firm[:, year - 1])
+        table = pd.DataFrame({"worker": np.repeat(np.arange(n), years), "firm": firm.ravel()})
+        table["year"], table["x"] = np.tile(np.arange(years), n), rng.normal(size=n * years)
+        effects = rng.normal(size=n)[table["worker"]] + rng.normal(size=5000)[table["firm"]]
+        table["y"] = table["x"] + effects + rng.normal(size=n * years)
+        m = lmer("y ~ x + (1 | worker) | firm + year", table)
+        assert m.convergence.status == "converged" and m.convergence.evaluations <= 4
+        assert (m.sigma, m.theta[0], m.fixef["x"]) == pytest.approx((1.0, 1.0, 1.0), abs=0.02)
+        left = table["y"] - m.fitted
+        for name in ("firm", "year"):
+            assert abs(left.groupby(table[name]).sum()).max() < 1e-7
+
     def test_pickles(self) -> None:
         again = pickle.loads(pickle.dumps(absorbing()))
         assert isinstance(again, AbsorbedModel)
