@@ -8,6 +8,7 @@ the mixed model equations, and so is ``Z'V^-1 X l`` of it, on which Satterthwait
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,7 +17,9 @@ from interlace.arrays import Array
 from interlace.design.absorbing import numbers
 from interlace.estimation.fit import Fit
 from interlace.inference.means_source import MeansSource
+from interlace.precision import rotated
 from interlace.precision.df import AsymptoticDdf
+from interlace.precision.kenward_roger import KenwardRogerDdf, of_moments
 from interlace.precision.marginal import Marginal
 from interlace.precision.satterthwaite import SatterthwaiteDdf
 from interlace.precision.varpar import derivatives
@@ -59,11 +62,17 @@ class _Average:
     zvx : tuple of ndarray, (levels, k, p + 1)
         ``Z'V^-1 X l`` for psi and for each coefficient, per grouping factor of the kernel; X has the columns
         of the levels too, and l the covariance of all coefficients with each.
+    T : ndarray, (p + 1, p + 1)
+        From coefficients about the origin to these.
+    c : tuple of ndarray, (levels, k, 1)
+        Per grouping factor of the kernel.
     """
 
     value: float
     covariance: Array
     zvx: tuple[Array, ...]
+    T: Array
+    c: tuple[Array, ...]
 
     @classmethod
     def of(cls, fit: Fit) -> _Average | None:
@@ -72,7 +81,8 @@ class _Average:
         if weights is None:
             return None
         A, factor, p = fit.A, fit.solution.factor, len(fit.kept)
-        beta, effects, variance = _solved(fit, _functions(fit, weights))
+        c = _functions(fit, weights)
+        beta, effects, variance = _solved(fit, c)
         covariance = np.empty((p + 1, p + 1))
         covariance[0, 0], covariance[0, 1:], covariance[1:, 0] = variance, beta, beta
         covariance[1:, 1:] = factor.unscaled_covariance()
@@ -87,13 +97,16 @@ class _Average:
         T[0, 1:] = -A.origin.x
         estimates = fit.absorbed_effects.estimates
         value = sum(float(np.vdot(w, e[:, :, 0])) for w, e in zip(weights, estimates, strict=True))
-        return cls(value, T @ covariance @ T.T, tuple(g @ T.T for g in zvx))
+        return cls(value, T @ covariance @ T.T, tuple(g @ T.T for g in zvx), T, tuple(c))
 
     def joined(self, fit: Fit, ddf: Ddf) -> Ddf | None:
         """A method of degrees of freedom of (psi, beta); None of those that are not known."""
         beta, vcov = np.append(self.value, fit.solution.beta), fit.scale * self.covariance
         if isinstance(ddf, AsymptoticDdf):
             return AsymptoticDdf(beta, vcov, ddf.note)
+        if isinstance(ddf, KenwardRogerDdf):
+            found = rotated.moments(fit, _column(fit, self.c))
+            return of_moments(fit, replace(found, root=self.T @ found.root), ddf.information, beta)
         if not isinstance(ddf, SatterthwaiteDdf):
             return None
         root = np.linalg.cholesky(self.covariance)
@@ -127,6 +140,30 @@ def _solved(fit: Fit, c: list[Array]) -> tuple[Array, list[Array], float]:
     F = system.internal_factors(fit.solution.factors)
     effects = [np.ascontiguousarray(np.einsum("rs,lsa->lra", f, v)) for f, v in zip(F, u, strict=True)]
     return beta, effects, variance
+
+
+def _column(fit: Fit, c: Sequence[Array]) -> Array:
+    """``W^1/2 D g / c'g`` for the columns D of the levels that are not held and ``D'W D g = c``, (n, 1): of
+    columns with the coefficient psi, what those combinations of D leave that have none."""
+    from scipy import sparse  # not in every model
+    from scipy.sparse.linalg import spsolve
+
+    design, n = fit.design, fit.rows.n
+    root = np.ones(n) if design.weights is None else np.sqrt(design.weights)
+    blocks, right = [], []
+    for at, one in zip(fit.layout.absorbed, c, strict=True):
+        if at is None:
+            continue
+        rows, (levels, k, _) = design.absorbed[at], one.shape
+        place = (rows.codes.astype(np.int64) * k)[:, None] + np.arange(k)
+        row = np.repeat(np.arange(n), k)
+        D = sparse.csc_array(((root[:, None] * rows.z).ravel(), (row, place.ravel())), shape=(n, levels * k))
+        free = np.flatnonzero(~fit.encoding.absorbed[at].held.ravel())
+        blocks.append(D[:, free])
+        right.append(one.ravel()[free])
+    D, r = sparse.hstack(blocks, format="csc"), np.concatenate(right)
+    g = spsolve(sparse.csc_matrix(D.T @ D), r)
+    return np.asarray(D @ g)[:, None] / float(r @ g)
 
 
 def _weights(fit: Fit) -> list[Array] | None:

@@ -172,13 +172,17 @@ def bind(fit: Fit, information: str) -> KenwardRogerDdf:
             "observed information has parts that are not computed: take "
             "KenwardRoger(information='expected')"
         )
-    found = moments_of(fit)
+    return of_moments(fit, moments_of(fit), information, fit.solution.beta)
+
+
+def of_moments(fit: Fit, found: Moments, information: str, beta: Array) -> KenwardRogerDdf:
+    """The same of coefficients whose moments are these."""
     known = _known_to_be_zero(fit) if information == "observed" else np.zeros(len(found.P), dtype=np.bool_)
     W, left_out = _variance(fit, found, information, known)
     K = fit.sigma * found.root
     vcov = K @ _adjusted(found.Q.weighted(W)) @ K.T
     note = _note(fit, left_out, known)
-    return KenwardRogerDdf(fit.solution.beta, vcov, K, found.P, W, information, note)
+    return KenwardRogerDdf(beta, vcov, K, found.P, W, information, note)
 
 
 def _adjusted(products: Array) -> Array:

@@ -13,6 +13,7 @@ import numpy as np
 
 from interlace.arrays import Array
 from interlace.errors import ModelError
+from interlace.estimation.absorbed import Absorbed
 from interlace.estimation.beside_levels import absorbed_of
 from interlace.estimation.fit import Fit
 from interlace.estimation.rank import triangle
@@ -81,9 +82,16 @@ class _Rows:
         return A
 
 
-def moments(fit: Fit) -> Moments:
-    """All of them at the fitted theta."""
-    rows = _rotated(fit)
+def moments(fit: Fit, average: Array | None = None) -> Moments:
+    """All of them at the fitted theta.
+
+    Parameters
+    ----------
+    average : ndarray, (n, 1), optional
+        A combination of the columns of absorbed levels, times the roots of the weights. Its coefficient comes
+        before beta, if it is what all others that have none leave of a column whose coefficient that is.
+    """
+    rows = _rotated(fit, average)
     found = [_derivative(rows, parameter) for parameter in parameters(fit)]
     found.append(np.diag(rows.noise))
     # 1) on X, between X and its complement, and on the complement
@@ -95,7 +103,8 @@ def moments(fit: Fit) -> Moments:
     flat, response = inner.reshape(m, -1), (inner @ rows.y)[..., 0]
     expected, size = flat @ flat.T, np.array([float(np.sum(V * V)) for V in found])
     # 3) rows that a rotation has made zero: nothing but sigma^2 is seen there
-    empty = fit.A.n - sum(one.rank for one in fit.encoding.absorbed) - len(rows.Q)
+    absorbed = sum(one.rank for one in fit.encoding.absorbed) - (average is not None)
+    empty = fit.A.n - absorbed - len(rows.Q)
     expected[-1, -1] += empty
     size[-1] += empty
     return Moments(
@@ -114,10 +123,10 @@ def _derivative(rows: _Rows, parameter: Parameter) -> Array:
     return np.einsum("rla,ab,slb->rs", Z, parameter.D, Z, optimize=True)
 
 
-def _rotated(fit: Fit) -> _Rows:
-    p = fit.solution.beta.size
+def _rotated(fit: Fit, average: Array | None) -> _Rows:
     # 1) [X Z residuals], columns of X of length 1: all other rows of an orthogonal factor are zero
-    X, effects, y = _columns(fit)
+    X, effects, y = _columns(fit, average)
+    p = X.shape[1]
     largest = np.abs(X).max(axis=0, initial=0.0)
     length = largest * np.linalg.norm(X / largest, axis=0)
     R = triangle(np.hstack([X / length, *(z.reshape(len(z), -1) for z in effects), y[:, None]]))
@@ -144,7 +153,7 @@ def _rotated(fit: Fit) -> _Rows:
     return replace(rows, y=rows.left(rows.y))
 
 
-def _columns(fit: Fit) -> tuple[Array, list[Array], Array]:
+def _columns(fit: Fit, average: Array | None) -> tuple[Array, list[Array], Array]:
     """Rows times the roots of their weights: X about its origin (n, p), Z in the coordinates of `bases` (n,
     levels, k), and the residuals of the fixed part over sigma (n,)."""
     design, A = fit.design, fit.A
@@ -161,13 +170,23 @@ def _columns(fit: Fit) -> tuple[Array, list[Array], Array]:
         Z[np.arange(n), design.random[blocks[0]].codes] = (root[:, None] * z) @ B
         effects.append(Z)
     y = design.y - (0.0 if design.offset is None else design.offset) - X @ fit.solution.beta
-    return _beside_absorbed(fit, root[:, None] * (X - A.origin.x), effects, (root / fit.sigma) * y)
-
-
-def _beside_absorbed(fit: Fit, X: Array, effects: list[Array], y: Array) -> tuple[Array, list[Array], Array]:
-    """What the levels of absorbed factors leave of the columns."""
+    X, y = root[:, None] * (X - A.origin.x), (root / fit.sigma) * y
     absorbed = absorbed_of(fit.encoding, fit.rows, fit.n_jobs)
-    if absorbed is None:
-        return X, effects, y
-    found = [absorbed.within(z.reshape(len(z), -1)).reshape(z.shape) if z.size else z for z in effects]
-    return absorbed.within(X), found, absorbed.within(y[:, None])[:, 0]
+    return (X, effects, y) if absorbed is None else _beside(absorbed, average, X, effects, y)
+
+
+def _beside(
+    absorbed: Absorbed, average: Array | None, X: Array, effects: list[Array], y: Array
+) -> tuple[Array, list[Array], Array]:
+    """What the levels of absorbed factors leave of the columns; all but `average`, which becomes the first
+    column of X."""
+
+    def left(columns: Array) -> Array:
+        found = absorbed.within(columns)
+        if average is None:
+            return found
+        return found + average @ (average.T @ columns) / float(average[:, 0] @ average[:, 0])
+
+    Z = [left(z.reshape(len(z), -1)).reshape(z.shape) if z.size else z for z in effects]
+    X = left(X) if average is None else np.hstack([average, left(X)])
+    return X, Z, left(y[:, None])[:, 0]
