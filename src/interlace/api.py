@@ -53,6 +53,8 @@ def lmer(
     ----------
     formula : str
         A formula of lme4: ``"y ~ x + (1 + x | g)"``. Functions of the caller's scope can be used in it.
+        Factors after a bar outside parentheses are absorbed: ``"y ~ x + (1 | worker) | firm + year"``. Their
+        levels are fixed effects of which no column is made, and `m.absorbed()` has their estimates.
     data : table
         pandas, polars or pyarrow, anything narwhals reads, a mapping of arrays, or Parquet files that are
         read in chunks: `interlace.parquet`.
