@@ -257,6 +257,41 @@ def learn_absorbed(frame: Frame, terms: Sequence[AbsorbedTerm]) -> tuple[Absorbe
     return tuple(_learn(frame, term) for term in terms)
 
 
+def without_singletons(
+    frame: Frame, kept: np.ndarray | None, terms: Sequence[AbsorbedTerm]
+) -> tuple[Frame, np.ndarray | None]:
+    """The rows that are not alone in a level that has an intercept; leaving some out may leave others alone.
+
+    Parameters
+    ----------
+    frame : Frame
+    kept : ndarray of int, or None
+        Their places in the table; None if all are there.
+    terms : sequence of AbsorbedTerm
+
+    Raises
+    ------
+    DataError
+        No row is left.
+    """
+    codes = [factor.codes for factor in learn_absorbed(frame, [term for term in terms if term.intercept])]
+    there = np.ones(frame.nrows, dtype=np.bool_)
+    while True:
+        alone = [there & (np.bincount(one, weights=there)[one] == 1) for one in codes]
+        if not np.any(alone):
+            break
+        there &= ~np.logical_or.reduce(alone)
+    if there.all():
+        return frame, kept
+    if not there.any():
+        raise DataError(
+            "without rows that are alone in a level of an absorbed factor no row is left: absorb factors with "
+            "fewer levels, or write singletons='keep'"
+        )
+    rows = np.flatnonzero(there)
+    return frame.take(rows), rows if kept is None else kept[rows]
+
+
 def _learn(frame: Frame, term: AbsorbedTerm) -> AbsorbedFactor:
     columns = [frame.columns[name] for name in term.factors]
     for name, column in zip(term.factors, columns, strict=True):

@@ -79,6 +79,8 @@ class Design:
         The caller's table, for columns that the model does not use.
     absorbed : tuple of RandomRows
         One per absorbed factor, in the order of `Encoding.absorbed`.
+    singletons : int
+        Rows left out as the only ones of a level of an absorbed factor.
     """
 
     y: np.ndarray | None
@@ -92,6 +94,7 @@ class Design:
     frame: Frame
     source: Source | None = None
     absorbed: tuple[RandomRows, ...] = ()
+    singletons: int = 0
 
     @property
     def X(self) -> np.ndarray:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from interlace.design.absorbing import without_singletons
 from interlace.design.checks import check_mapping
 from interlace.design.design import Design, RandomRows, Source
 from interlace.design.encoding_rows import RowEncoder
@@ -43,6 +44,7 @@ class Encoding(Learnt):
         contrasts: Mapping[str, Any] | None = None,
         na_action: str = "drop",
         context: Mapping[str, Any] | None = None,
+        singletons: str = "keep",
     ) -> tuple[Encoding, Design]:
         """Learn levels, contrasts and transforms from data, and encode these data.
 
@@ -60,6 +62,8 @@ class Encoding(Learnt):
             Leave out rows with a missing value in a column used, or refuse them.
         context : mapping, optional
             Where functions of the formula that are not in the library are looked up.
+        singletons : {"keep", "drop"}
+            Leave out rows that are the only ones of a level of an absorbed factor, until there are none.
 
         Raises
         ------
@@ -85,6 +89,9 @@ class Encoding(Learnt):
         prior = read_extra("weights", weights, read, data)
         shift = read_extra("offset", offset, read, data)
         frame, kept = complete(read, (prior, shift), na_action)
+        found = frame.nrows
+        if singletons == "drop":
+            frame, kept = without_singletons(frame, kept, scope.formula.absorbed)
         memory = Memory(scope.context, {}, scope.formula.text, frozenset(scope.columns))
         learner = Learner(scope.formula, frame, kept, memory)
         missing = {**read.missing, **{e.label: e.missing for e in (prior, shift) if e.missing is not None}}
@@ -92,7 +99,8 @@ class Encoding(Learnt):
         extras = prior.take(kept), shift.take(kept)
         learnt, design = learner.run(*extras, dict(contrasts or {}), counts, read.nrows)
         encoding = cls(**vars(learnt))
-        return encoding, replace(owned(learnt, design, read), source=Source(data))
+        design = replace(owned(learnt, design, read), source=Source(data), singletons=found - frame.nrows)
+        return encoding, design
 
     def design(
         self,

@@ -202,6 +202,7 @@ def learn(
     na_action: str = "drop",
     context: Mapping[str, Any] | None = None,
     room: Room = _no_limit,
+    singletons: str = "keep",
 ) -> tuple[Encoding, Rows]:
     """Learn levels, contrasts and transforms from data in memory or in files, and where its rows are.
 
@@ -212,6 +213,8 @@ def learn(
         are columns.
     room : callable
         Refuses (by an error of its own) work that needs more bytes than can be had.
+    singletons : {"keep", "drop"}
+        As for `Encoding.learn`.
 
     Raises
     ------
@@ -221,8 +224,9 @@ def learn(
     options = {"weights": weights, "offset": offset}
     if not isinstance(source, ParquetFiles):
         encoding, design = Encoding.learn(
-            formula, data, contrasts=contrasts, na_action=na_action, context=context, **options
-        )
+            formula, data, contrasts=contrasts, na_action=na_action, context=context, singletons=singletons,
+            **options,
+        )  # fmt: skip
         return encoding, FrameRows(encoding, design)
     for role, given in options.items():
         if given is not None and not isinstance(given, str):

@@ -15,7 +15,7 @@ from interlace.errors import DataError, shown
 from interlace.estimation.rank import independent, triangle_of
 from interlace.inference.spelling import hint, known_as
 from interlace.options import number
-from interlace.precision.wald import FTest, mean, scores, standard_errors
+from interlace.precision.wald import ConstantDdf
 from interlace.text import listed
 
 SYMMETRIC = (
@@ -54,20 +54,8 @@ class GivenFit:
 
 
 @dataclass(frozen=True, slots=True)
-class GivenDdf:
-    """Degrees of freedom that are the same for every row; infinite ones for z.
-
-    Attributes
-    ----------
-    beta : ndarray, (p,)
-    vcov : ndarray, (p, p)
-    den_df : float
-    """
-
-    beta: Array
-    vcov: Array
-    den_df: float
-    note: str = ""
+class GivenDdf(ConstantDdf):
+    """Degrees of freedom that were given."""
 
     @property
     def name(self) -> str:
@@ -78,19 +66,6 @@ class GivenDdf:
     def description(self) -> str:
         """In words."""
         return "the normal distribution" if np.isinf(self.den_df) else f"t with {self.den_df:g} df"
-
-    def se(self, L: Array) -> Array:
-        """Standard error of each row of L, (m,)."""
-        return standard_errors(L, self.vcov)
-
-    def df(self, L: Array) -> Array:
-        """The degrees of freedom that were given, (m,)."""
-        return np.full(len(L), self.den_df)
-
-    def f_test(self, L: Array, rhs: Array | float = 0.0) -> FTest:
-        """Wald's F."""
-        _, t2 = scores(L, self.vcov, L @ self.beta - rhs)
-        return FTest(mean(t2), float(t2.size), self.den_df)
 
 
 def given_fit(

@@ -14,6 +14,7 @@ from interlace.arrays import Array
 from interlace.design.rows import selected
 from interlace.estimation.beside_levels import beside_levels
 from interlace.estimation.fit import Fit
+from interlace.estimation.ols import LeastSquaresFit
 from interlace.estimation.rank import TOLERANCE, independent, triangle, triangle_of
 from interlace.inference.terms import Indicators, Term, Terms
 
@@ -109,6 +110,8 @@ def difference(fit: Fit, X0: Array) -> Array:
 
 
 def _triangle(fit: Fit) -> Array:
+    if isinstance(fit, LeastSquaresFit):  # sums of squares of least squares are weighted
+        return fit.triangle
     if fit.encoding.absorbed:
         return triangle(beside_levels(fit.encoding, fit.rows, fit.X))
     return triangle_of(selected(fit.rows, fit.kept), weighted=False)

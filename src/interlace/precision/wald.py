@@ -66,6 +66,37 @@ class Ddf(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class ConstantDdf:
+    """Degrees of freedom that are the same for every row; infinite ones for z.
+
+    Attributes
+    ----------
+    beta : ndarray, (p,)
+    vcov : ndarray, (p, p)
+    den_df : float
+    note : str
+    """
+
+    beta: Array
+    vcov: Array
+    den_df: float
+    note: str = ""
+
+    def se(self, L: Array) -> Array:
+        """Standard error of each row of L, (m,)."""
+        return standard_errors(L, self.vcov)
+
+    def df(self, L: Array) -> Array:
+        """The degrees of freedom, (m,)."""
+        return np.full(len(L), self.den_df)
+
+    def f_test(self, L: Array, rhs: Array | float = 0.0) -> FTest:
+        """Wald's F."""
+        _, t2 = scores(L, self.vcov, L @ self.beta - rhs)
+        return FTest(mean(t2), float(t2.size), self.den_df)
+
+
 def scores(L: Array, vcov: Array, distance: Array) -> tuple[Array, Array]:
     """Independent directions of ``L Var(beta) L'``, and the parts of the Wald statistic.
 

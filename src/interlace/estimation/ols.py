@@ -1,0 +1,233 @@
+"""Least squares of the fixed part alone, beside absorbed factors: a fit without random effects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from interlace.arrays import Array
+from interlace.design.design import Design
+from interlace.design.encoding import Encoding
+from interlace.design.rows import Rows
+from interlace.errors import ModelError, RankDeficiencyWarning, warn
+from interlace.estimation.absorbed import Absorbed, Effects
+from interlace.estimation.beside_levels import absorbed_of, beside, effects_of
+from interlace.estimation.rank import independent, triangle, triangle_of
+
+# Of the sum of squares of what the absorbed factors leave of the response, less than this is rounding error.
+EXACT = 1e-20
+
+
+@dataclass(frozen=True, slots=True)
+class LeastSquares:
+    """Coefficients of the columns of X that are in the model, (p,)."""
+
+    beta: Array
+
+
+@dataclass(frozen=True)
+class LeastSquaresFit:
+    """A fit of ``y = X beta + D a + e``, ``e ~ N(0, sigma^2 / w)``: what the rooms above ask of a fit.
+
+    Attributes
+    ----------
+    encoding : Encoding
+    rows : Rows
+        In memory.
+    kept : tuple of int
+        Columns of X that are in the model.
+    dropped : tuple of str
+        Names of the others, but for the intercept where absorbed factors take its place.
+    solution : LeastSquares
+    left : ndarray of float64, (n, p)
+        What the absorbed factors leave of the columns of X.
+    residuals : ndarray, (n,)
+    response : ndarray, (n,)
+        What they leave of the response.
+    n_jobs : int or None
+    """
+
+    encoding: Encoding
+    rows: Rows = field(repr=False)
+    kept: tuple[int, ...]
+    dropped: tuple[str, ...]
+    solution: LeastSquares
+    left: Array = field(repr=False)
+    residuals: Array = field(repr=False)
+    response: Array = field(repr=False)
+    n_jobs: int | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the coefficients."""
+        return tuple(self.encoding.fixed_names[j] for j in self.kept)
+
+    @property
+    def design(self) -> Design:
+        """The rows."""
+        return self.rows.design
+
+    @property
+    def X(self) -> Array:
+        """The columns of X that are in the model, (n, p)."""
+        return self.design.selected(self.kept).X
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return self.rows.n
+
+    @property
+    def weights(self) -> Array:
+        """Prior weights, ones where there are none, (n,)."""
+        given = self.design.weights
+        return np.ones(self.n) if given is None else given
+
+    @property
+    def absorbed_rank(self) -> int:
+        """Rank of the columns of the absorbed levels."""
+        return sum(one.rank for one in self.encoding.absorbed)
+
+    @property
+    def rank(self) -> int:
+        """Coefficients and effects of absorbed levels that the data tell."""
+        return len(self.kept) + self.absorbed_rank
+
+    @property
+    def df_resid(self) -> int:
+        """n less `rank`."""
+        return self.n - self.rank
+
+    @property
+    def rss(self) -> float:
+        """Weighted sum of squares of the residuals."""
+        return float(self.weights @ self.residuals**2)
+
+    @property
+    def scale(self) -> float:
+        """``sigma^2``."""
+        return self.rss / self.df_resid
+
+    @property
+    def sigma(self) -> float:
+        """Residual standard deviation of an observation of weight 1."""
+        return float(np.sqrt(self.scale))
+
+    @cached_property
+    def triangle(self) -> Array:
+        """R with ``R'R = X'WX`` of what absorbed factors leave of X, (p, p)."""
+        return np.triu(triangle(self.left, self.design.weights))
+
+    @property
+    def root(self) -> Array:
+        """``K = R^-1``: the covariance of beta is ``sigma^2 K K'``, (p, p)."""
+        return np.asarray(np.linalg.inv(self.triangle))
+
+    @property
+    def vcov(self) -> Array:
+        """``sigma^2 (X'WX)^-1``, (p, p)."""
+        return self.scale * (self.root @ self.root.T)
+
+    @property
+    def loglik(self) -> float:
+        """The log-likelihood at its maximum, where the variance is ``rss / n``."""
+        half = 0.5 * float(np.log(self.weights).sum())
+        return half - self.n / 2 * (np.log(2 * np.pi * self.rss / self.n) + 1)
+
+    @property
+    def absorbed(self) -> Absorbed | None:
+        """The absorbed factors of the rows; None if there are none."""
+        return absorbed_of(self.encoding, self.rows, self.n_jobs)
+
+    @cached_property
+    def absorbed_effects(self) -> Effects:
+        """Estimates of the levels of absorbed factors.
+
+        Raises
+        ------
+        ModelError
+            Nothing is absorbed.
+        """
+        return effects_of(self.encoding, self.rows, self._explained, self.n_jobs)
+
+    def _explained(self, design: Design) -> Array:
+        return design.selected(self.kept).fixed.times(self.solution.beta)
+
+    def __getstate__(self) -> dict[str, object]:
+        return {key: value for key, value in self.__dict__.items() if key != "absorbed_effects"}
+
+
+def least_squares(encoding: Encoding, rows: Rows, n_jobs: int | None = None) -> LeastSquaresFit:
+    """Least squares with the prior weights of the rows.
+
+    Raises
+    ------
+    ModelError
+        No more rows than coefficients, a response that is fitted exactly, or nothing to estimate.
+
+    Warns
+    -----
+    RankDeficiencyWarning
+        Columns of X were dropped: they depend on others, or the absorbed factors explain them.
+    """
+    absorbed = absorbed_of(encoding, rows, n_jobs)
+    kept = independent(triangle_of(rows)) if absorbed is None else beside(absorbed, rows)
+    names = encoding.fixed_names
+    dropped = tuple(name for j, name in enumerate(names) if j not in kept and not _replaced(encoding, name))
+    if dropped:
+        within = "the absorbed factors explain, or that " if absorbed is not None else ""
+        warn(
+            f"the fixed-effects model matrix is rank deficient: dropped {len(dropped)} column(s) that "
+            f"{within}depend on earlier ones: {', '.join(dropped)}",
+            RankDeficiencyWarning,
+        )
+    _check_rows(encoding, rows, len(kept))
+    design = rows.design
+    y = _response(design)
+    columns = np.column_stack([design.selected(kept).X, y])
+    left = columns if absorbed is None else absorbed.residuals(columns).values
+    X, response = np.ascontiguousarray(left[:, :-1]), np.ascontiguousarray(left[:, -1])
+    beta = _solved(X, response, design.weights)
+    residuals = response - X @ beta
+    _check_exact(y, residuals)
+    return LeastSquaresFit(
+        encoding, rows, kept, dropped, LeastSquares(beta), X, residuals, response, n_jobs
+    )
+
+
+def _replaced(encoding: Encoding, name: str) -> bool:
+    return encoding.absorbs_constant and name == "Intercept"
+
+
+def _response(design: Design) -> Array:
+    assert design.y is not None
+    return design.y if design.offset is None else design.y - design.offset
+
+
+def _solved(X: Array, y: Array, weights: Array | None) -> Array:
+    """Least squares by the triangle, corrected once by its residuals."""
+    w = np.ones(len(y)) if weights is None else weights
+    p = X.shape[1]
+    R = triangle(np.column_stack([X, y]), weights)
+    beta = np.linalg.solve(R[:p, :p], R[:p, p])
+    again = np.linalg.solve(R[:p, :p].T, X.T @ (w * (y - X @ beta)))
+    return np.asarray(beta + np.linalg.solve(R[:p, :p], again))
+
+
+def _check_rows(encoding: Encoding, rows: Rows, p: int) -> None:
+    levels = sum(one.rank for one in encoding.absorbed)
+    if rows.n <= p + levels:
+        effects = f"{p} coefficients" + (f", {levels} effects of absorbed levels" if levels else "")
+        raise ModelError(
+            f"{rows.n} rows cannot tell {effects} and a residual variance apart: use more data or fewer terms"
+        )
+
+
+def _check_exact(y: Array, residuals: Array) -> None:
+    if float(residuals @ residuals) <= EXACT * float(y @ y):
+        raise ModelError(
+            "the model fits the response exactly, and leaves no residuals from which a variance could be "
+            "estimated: absorb fewer factors, or use fewer terms"
+        )
