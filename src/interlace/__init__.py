@@ -21,14 +21,16 @@ from interlace.errors import (
 
 if TYPE_CHECKING:
     from interlace import datasets
-    from interlace.api import lmer, qdrg
+    from interlace.api import lm, lmer, qdrg
     from interlace.comparison import aic_table, bootstrap_compare, compare, compare_cv
     from interlace.demeaning import demean
     from interlace.design.known import Precision
     from interlace.inference.undoing import register_scale
     from interlace.model import LinearMixedModel
+    from interlace.model.least import LinearModel
     from interlace.planning import power
     from interlace.precision.df import Asymptotic, KenwardRoger, Satterthwaite
+    from interlace.precision.ols_covariance import SmallSample, ssc
     from interlace.precision.robust import ClusterRobust
     from interlace.regressor import LMERegressor
 
@@ -45,11 +47,13 @@ __all__ = [
     "KenwardRoger",
     "LMERegressor",
     "LinearMixedModel",
+    "LinearModel",
     "MissingPackageError",
     "ModelError",
     "Precision",
     "RankDeficiencyWarning",
     "Satterthwaite",
+    "SmallSample",
     "__version__",
     "aic_table",
     "bootstrap_compare",
@@ -57,11 +61,13 @@ __all__ = [
     "compare_cv",
     "datasets",
     "demean",
+    "lm",
     "lmer",
     "parquet",
     "power",
     "qdrg",
     "register_scale",
+    "ssc",
 ]
 
 # Public name -> module that defines it.
@@ -71,18 +77,22 @@ _HOMES = {
     "KenwardRoger": "interlace.precision.df",
     "LMERegressor": "interlace.regressor",
     "LinearMixedModel": "interlace.model",
+    "LinearModel": "interlace.model.least",
     "Precision": "interlace.design.known",
     "Satterthwaite": "interlace.precision.df",
+    "SmallSample": "interlace.precision.ols_covariance",
     "aic_table": "interlace.comparison",
     "bootstrap_compare": "interlace.comparison",
     "compare": "interlace.comparison",
     "compare_cv": "interlace.comparison",
     "demean": "interlace.demeaning",
+    "lm": "interlace.api",
     "lmer": "interlace.api",
     "parquet": "interlace.design.parquet",
     "power": "interlace.planning",
     "qdrg": "interlace.api",
     "register_scale": "interlace.inference.undoing",
+    "ssc": "interlace.precision.ols_covariance",
 }
 
 

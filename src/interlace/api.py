@@ -1,4 +1,4 @@
-"""`lmer` and `qdrg`: options are checked, then the rooms are called in order."""
+"""`lmer`, `lm` and `qdrg`: options are checked, then the rooms are called in order."""
 
 from __future__ import annotations
 
@@ -16,18 +16,26 @@ from interlace.errors import DataError, shown
 from interlace.estimation.capacity import check_room
 from interlace.estimation.far import warn_if_far
 from interlace.estimation.fit import Fit, fit
-from interlace.formula.parser import parse, parse_fixed
+from interlace.estimation.ols import check_columns_room, least_squares
+from interlace.formula.parser import parse, parse_fixed, parse_linear
 from interlace.hints import refuse_unknown
 from interlace.inference.given_fit import given_fit
 from interlace.kernel import blas_threads, thread_count
 from interlace.model import LinearMixedModel
 from interlace.model.given import GivenModel
+from interlace.model.least import Choice, LinearModel, covariance_kind
 from interlace.model.with_absorbed import model_of
 from interlace.options import word
+from interlace.precision.ols_covariance import SmallSample, small_sample
 from interlace.precision.unidentified import warn_if_unidentified
 
 NA_ACTIONS = ("drop", "error")
 OPTIONS = ("formula", "data", "reml", "weights", "offset", "contrasts", "na_action", "n_jobs", "known")
+SINGLETONS = ("keep", "drop")
+LM_OPTIONS = (
+    "formula", "data", "vcov", "cluster", "ssc", "weights", "offset", "contrasts", "singletons", "na_action",
+    "n_jobs",
+)  # fmt: skip
 GIVEN_OPTIONS = ("formula", "data", "coef", "vcov", "df", "sigma", "weights", "contrasts", "na_action")
 
 
@@ -107,6 +115,94 @@ def lmer(
     learnt = {"weights": weights, "offset": offset, "contrasts": contrasts, "na_action": na_action}
     fitted = fit_formula(formula, data, reml=reml, n_jobs=n_jobs, context=scope, known=known, **learnt)
     return model_of(fitted, data_name=_name_of(data, scope))
+
+
+def lm(
+    formula: str,
+    data: Any,
+    *,
+    vcov: str | None = None,
+    cluster: Any = None,
+    ssc: SmallSample | Mapping[str, Any] | None = None,
+    weights: Any = None,
+    offset: Any = None,
+    contrasts: Mapping[str, Any] | None = None,
+    singletons: str = "keep",
+    na_action: str = "drop",
+    n_jobs: int | None = None,
+    **unknown: NoReturn,
+) -> LinearModel:
+    """Fit a linear model by least squares, with factors of any number of levels absorbed.
+
+    The model is `y = X beta + offset + D a + e` with `e ~ N(0, sigma^2 / w)`, independent. D has a column for
+    each level of the factors after the bar; it is never made.
+
+    Parameters
+    ----------
+    formula : str
+        ``"y ~ x1 + x2"``, or ``"y ~ x1 + x2 | firm + year"`` with absorbed factors after the bar: columns of
+        the data, ``a:b`` or ``a^b`` for their combinations, ``a[x]`` for an intercept and a slope of x in each
+        level, ``a[[x]]`` for the slope alone.
+    data : table
+        As for `lmer`, in memory.
+    vcov : {"iid", "HC0", "HC1", "HC2", "HC3", "CR1", "CR3"}, optional
+        Covariance of the coefficients: of independent errors with one variance (as without it), robust to
+        unequal variances (MacKinnon and White 1985), or to any dependence within clusters: fixest's CR1,
+        which is what clusters mean without `vcov`, and the jackknife CR3.
+    cluster : str or array-like, or several in a list, optional
+        A column of the data, of the model or not, or values per row. Several make covariances of several ways
+        (Cameron, Gelbach and Miller 2011).
+    ssc : SmallSample or mapping, optional
+        Small-sample corrections of HC1 and CR1, from `interlace.ssc`.
+    weights, offset, contrasts, na_action
+        As for `lmer`.
+    singletons : {"keep", "drop"}
+        Leave out rows that are the only ones of a level of an absorbed factor, until there are none; the
+        summary counts them. They say nothing of the coefficients.
+    n_jobs : int, optional
+        Threads at most; the numbers do not depend on it.
+
+    Returns
+    -------
+    LinearModel
+
+    Raises
+    ------
+    FormulaError, DataError, ModelError, ConvergenceError
+        All are `interlace.errors.InterlaceError`; the message says what is wrong and what to do next.
+
+    Warns
+    -----
+    RankDeficiencyWarning
+        Columns depend on others, or do not vary within the levels of the absorbed factors: they are dropped,
+        and named.
+
+    Examples
+    --------
+    >>> import interlace
+    >>> machines = interlace.datasets.load("machines")
+    >>> model = interlace.lm("score ~ Machine | Worker", machines, cluster="Worker")
+    >>> print(model.coef_table()[["estimate", "se", "df"]].round(3))
+                  estimate     se   df
+    Machine[T.B]     7.967  2.488  5.0
+    Machine[T.C]    13.917  1.574  5.0
+    """
+    refuse_unknown("lm", unknown, LM_OPTIONS)
+    if not isinstance(formula, str):
+        raise DataError(f"the formula must be text such as 'y ~ x | f', not {type(formula).__name__}")
+    kind, small = covariance_kind(vcov, cluster), small_sample(ssc)
+    scope, threads = _caller_scope(), thread_count(n_jobs)
+    learnt = {
+        "weights": weights,
+        "offset": offset,
+        "contrasts": contrasts,
+        "na_action": word("na_action", na_action, NA_ACTIONS),
+        "singletons": word("singletons", singletons, SINGLETONS),
+    }
+    encoding, rows = learn(parse_linear(formula), data, context=scope, room=check_room, **learnt)
+    check_columns_room(encoding, rows)
+    fitted = least_squares(encoding, rows, threads)
+    return LinearModel(fitted, Choice(fitted, kind, cluster, small), data_name=_name_of(data, scope))
 
 
 def qdrg(

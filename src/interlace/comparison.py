@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
 
 from interlace.errors import DataError
 from interlace.estimation.beside_levels import ROWS_LEAVE, refuse_absorbed
 from interlace.estimation.fit import Fit
 from interlace.hints import answers_options
 from interlace.model import LinearMixedModel
+from interlace.model.least import LinearModel
 from interlace.options import labels
 from interlace.refitting import bootstrap_compare as bootstrap
 from interlace.refitting import compare as tables
@@ -20,7 +21,7 @@ from interlace.tables.table import Table
 
 
 @answers_options
-def compare(*models: LinearMixedModel, refit: bool = True, names: Sequence[str] | None = None) -> Table:
+def compare(*models: LinearMixedModel | LinearModel, refit: bool = True, names: Sequence[str] | None = None) -> Table:
     """Likelihood-ratio tests of nested models of the same data, as lme4's `anova(m1, m2, ...)`.
 
     Each model is tested against the one before it, by number of parameters. Whether they are nested is for
@@ -28,7 +29,7 @@ def compare(*models: LinearMixedModel, refit: bool = True, names: Sequence[str] 
 
     Parameters
     ----------
-    *models : LinearMixedModel
+    *models : LinearMixedModel or LinearModel
     refit : bool
         True: models fitted by REML are fitted again by maximum likelihood first, and the column `criterion`
         says so. False: the likelihoods are compared as they are; by REML only with the same fixed part.
@@ -182,7 +183,7 @@ def compare_cv(
         names, models = list(map(str, models)), list(models.values())
     if isinstance(models, LinearMixedModel) or not isinstance(models, Sequence):
         raise DataError("compare_cv takes a list of models: interlace.compare_cv([m1, m2], by=...)")
-    fits = _named(models, names)
+    fits = _named(models, names, _fit)
     for fit in fits.values():
         refuse_absorbed(fit.encoding, "compare_cv", ROWS_LEAVE)
     return cross_validated.compare_cv(
@@ -198,11 +199,21 @@ def compare_cv(
     )
 
 
-def _named(models: Sequence[LinearMixedModel], names: Sequence[str] | None) -> dict[str, Fit]:
+def _named(
+    models: Sequence[LinearMixedModel | LinearModel],
+    names: Sequence[str] | None,
+    fit_of: Callable[[Any], Fit] | None = None,
+) -> dict[str, Fit]:
     given = tuple(f"m{i + 1}" for i in range(len(models))) if names is None else labels("names", names)
     if len(given) != len(models) or len(set(given)) != len(given):
         raise DataError(f"{len(models)} models need as many different names, not {list(given)}")
-    return {label: _fit(model) for label, model in zip(given, models, strict=True)}
+    return {label: (fit_of or _any_fit)(model) for label, model in zip(given, models, strict=True)}
+
+
+def _any_fit(model: LinearMixedModel | LinearModel) -> Fit:
+    if isinstance(model, LinearModel):
+        return cast(Fit, model.fit)  # a comparison asks nothing that it does not answer
+    return _fit(model)
 
 
 def _fit(model: LinearMixedModel) -> Fit:

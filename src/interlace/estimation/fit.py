@@ -124,6 +124,12 @@ class Fit:
         return total
 
     @property
+    def n_parameters(self) -> int:
+        """Number of estimated parameters: fixed effects, those of absorbed levels included, those of the
+        covariances, and sigma."""
+        return self.criterion.system.fixed_effects + self.criterion.parameters.counted + 1
+
+    @property
     def n_jobs(self) -> int | None:
         """Threads at most; None: as many as BLAS was given."""
         return self.criterion.system.n_jobs

@@ -24,7 +24,7 @@ def n_obs(fit: Fit) -> int:
 def n_parameters(fit: Fit) -> int:
     """Number of estimated parameters: fixed effects, those of absorbed levels included, those of the
     covariances, and sigma."""
-    return fit.criterion.system.fixed_effects + fit.criterion.parameters.counted + 1
+    return fit.n_parameters
 
 
 def df_resid(fit: Fit) -> int:

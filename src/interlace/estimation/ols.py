@@ -14,10 +14,14 @@ from interlace.design.rows import Rows
 from interlace.errors import ModelError, RankDeficiencyWarning, warn
 from interlace.estimation.absorbed import Absorbed, Effects
 from interlace.estimation.beside_levels import absorbed_of, beside, effects_of
+from interlace.estimation.capacity import check_room
+from interlace.estimation.identification import Identification
 from interlace.estimation.rank import independent, triangle, triangle_of
 
 # Of the sum of squares of what the absorbed factors leave of the response, less than this is rounding error.
 EXACT = 1e-20
+# Products that a model without absorbed factors may take: a minute of one processor.
+_MOST_PRODUCTS = 5e10
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +141,25 @@ class LeastSquaresFit:
         return half - self.n / 2 * (np.log(2 * np.pi * self.rss / self.n) + 1)
 
     @property
+    def reml(self) -> bool:
+        """Never: the likelihood is the unrestricted one."""
+        return False
+
+    @property
+    def n_parameters(self) -> int:
+        """Coefficients, effects of absorbed levels, and sigma."""
+        return self.rank + 1
+
+    @property
+    def identification(self) -> Identification:
+        """There is one variance, and the data tell it."""
+        return Identification(())
+
+    def by(self, *, reml: bool) -> LeastSquaresFit:
+        """The fit itself: least squares are those of maximum likelihood."""
+        return self
+
+    @property
     def absorbed(self) -> Absorbed | None:
         """The absorbed factors of the rows; None if there are none."""
         return absorbed_of(self.encoding, self.rows, self.n_jobs)
@@ -195,6 +218,25 @@ def least_squares(encoding: Encoding, rows: Rows, n_jobs: int | None = None) -> 
     return LeastSquaresFit(
         encoding, rows, kept, dropped, LeastSquares(beta), X, residuals, response, n_jobs
     )
+
+
+def check_columns_room(encoding: Encoding, rows: Rows) -> None:
+    """Refuse columns of X that do not fit in memory, such as those of an ordinary factor of many levels.
+
+    Raises
+    ------
+    ModelError
+        With the advice to absorb the factor.
+    """
+    p = len(encoding.fixed_names)
+    factor = max(encoding.fixed_factors, key=lambda name: len(encoding.fixed_factors[name].levels), default="")
+    advice = f"; absorb factors of many levels: 'y ~ x | {factor}'" if factor else ""
+    if float(rows.n) * p**2 > _MOST_PRODUCTS and factor:
+        raise ModelError(
+            f"the factor '{factor}' makes most of {p} columns of X, and least squares of {rows.n} rows on them "
+            f"would take minutes: absorb it, 'y ~ x | {factor}'"
+        )
+    check_room(4 * 8.0 * rows.n * p + 8.0 * p**2, "the " + str(p) + " columns of X need {}" + advice)
 
 
 def _replaced(encoding: Encoding, name: str) -> bool:

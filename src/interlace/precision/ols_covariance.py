@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from interlace.arrays import Array
-from interlace.design.absorbing import learn_absorbed
+from interlace.design.absorbing import AbsorbedFactor, learn_absorbed
 from interlace.design.frame import Frame
 from interlace.design.row_labels import row_labels
 from interlace.errors import DataError, ModelError, shown
@@ -101,6 +101,23 @@ def ssc(**options: Any) -> SmallSample:
         else:
             chosen[name] = switch(name, value)
     return SmallSample(**chosen)
+
+
+def small_sample(given: Any) -> SmallSample:
+    """What `ssc=` was given.
+
+    Raises
+    ------
+    DataError
+        It is neither what `ssc` gives nor a mapping of its options.
+    """
+    if given is None:
+        return SmallSample()
+    if isinstance(given, SmallSample):
+        return given
+    if isinstance(given, Mapping):
+        return ssc(**given)
+    raise DataError(f"ssc must be interlace.ssc(...) or a mapping of its options, not {shown(given)}")
 
 
 def _t_df(value: Any) -> str | float:
@@ -282,32 +299,27 @@ def counted(fit: LeastSquaresFit, chosen: Sequence[Clusters], small: SmallSample
         return p + rank
     if small.K_fixef == "none":
         return p
-    constant = int(fit.encoding.absorbs_constant)
-    nested = sum(
-        one.grouping.n_levels * one.held.shape[1]
-        for one, rows in zip(fit.encoding.absorbed, fit.design.absorbed, strict=True)
-        if any(_nested(rows.codes, other.codes) for other in chosen)
-    )
-    if not nested:
-        return p + rank
-    return p + _rank_of_others(fit, chosen, constant)
+    return p + _rank_not_nested(fit, chosen)
 
 
-def _rank_of_others(fit: LeastSquaresFit, chosen: Sequence[Clusters], constant: int) -> int:
-    """Rank of the absorbed factors that are not nested in clusters, and of the constant."""
-    others = [
-        one
-        for one, rows in zip(fit.encoding.absorbed, fit.design.absorbed, strict=True)
-        if not any(_nested(rows.codes, other.codes) for other in chosen)
-    ]
-    if not others:
-        return constant
+def _rank_not_nested(fit: LeastSquaresFit, chosen: Sequence[Clusters]) -> int:
+    """Rank of the absorbed levels without the intercepts of factors that are nested in clusters; a constant
+    takes their place, and slopes stay, as in fixest."""
     absorbed = fit.absorbed
     assert absorbed is not None
-    terms = {one.term for one in others}
-    factors = tuple(factor for factor in absorbed.factors if factor.term in terms)
-    spans = any(factor.term.intercept for factor in factors)
-    return Absorbed(factors, absorbed.weights, fit.n_jobs).rank + (0 if spans else constant)
+    left: list[AbsorbedFactor] = []
+    for factor in absorbed.factors:
+        nested = any(_nested(factor.codes, other.codes) for other in chosen)
+        if not nested or not factor.term.intercept:
+            left.append(factor)
+        elif factor.columns is not None:
+            slopes = np.ascontiguousarray(factor.columns[:, 1:])
+            left.append(replace(factor, term=replace(factor.term, intercept=False), columns=slopes))
+    if [id(one) for one in left] == [id(one) for one in absorbed.factors]:
+        return fit.absorbed_rank
+    spans = any(factor.term.intercept for factor in left)
+    constant = 0 if spans else int(fit.encoding.absorbs_constant)
+    return constant + (Absorbed(tuple(left), absorbed.weights, fit.n_jobs).rank if left else 0)
 
 
 def _nested(inner: np.ndarray, outer: np.ndarray) -> bool:

@@ -142,6 +142,8 @@ def check_known(fits: Mapping[str, Fit]) -> None:
 
 def _level_covariances(fit: Fit) -> dict[str, np.ndarray | None]:
     """Per grouping factor the log determinant and the variances of a known covariance, or None."""
+    if not fit.encoding.random:
+        return {}
     layout, found = fit.criterion.system.A.layout, {}
     for f in layout.varying:
         Q, blocks = fit.criterion.system.precisions[f], layout.blocks[f]

@@ -1,0 +1,127 @@
+"""`lm`: laws beside models with dummy variables, tests, tables, and what is refused."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import interlace
+from interlace.errors import DataError, InterlaceError
+
+
+def made(n: int = 240, seed: int = 3) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    f, g = rng.integers(0, 8, n), rng.integers(0, 5, n)
+    x, w, a = rng.normal(size=n), rng.integers(1, 4, n), rng.choice(list("abc"), n)
+    y = x + f * 0.5 - g * 0.3 + (a == "b") + rng.normal(size=n)
+    names = {"f": [f"f{i}" for i in f], "g": [f"g{i}" for i in g], "c": rng.integers(0, 12, n)}
+    return pd.DataFrame({"y": y, "x": x, "w": w, "a": a, **names})
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"weights": "w"}, {"vcov": "HC0"}, {"vcov": "HC2"}, {"vcov": "HC3"}, {"cluster": "c"}]
+)
+def test_absorbing_is_the_model_with_dummies(options: dict[str, Any]) -> None:
+    rows = made()
+    one = interlace.lm("y ~ x + a | f + g", rows, **options)
+    other = interlace.lm("y ~ x + a + f + g", rows, **options)
+    names = list(one.fixef.index)
+    np.testing.assert_allclose(one.fixef, other.fixef[names], rtol=1e-9)
+    np.testing.assert_allclose(one.vcov(), other.vcov().loc[names, names], rtol=1e-9)
+    np.testing.assert_allclose(one.fitted, other.fitted, rtol=1e-9)
+    assert (one.df_resid, one.loglik) == (other.df_resid, pytest.approx(other.loglik))
+    pd.testing.assert_frame_equal(one.anova(type=2), other.anova(type=2).loc[["x", "a"]], rtol=1e-8)
+    pairs = [m.emmeans("a").pairs().frame[["estimate", "se", "df"]] for m in (one, other)]
+    pd.testing.assert_frame_equal(*pairs, rtol=1e-8)
+
+
+def test_the_jackknife_is_that_of_the_model_with_dummies() -> None:
+    rows = made()
+    one = interlace.lm("y ~ x | f + g", rows, vcov="CR3", cluster="c")
+    other = interlace.lm("y ~ x + f + g", rows, vcov="CR3", cluster="c")
+    assert one.se["x"] == pytest.approx(other.se["x"], rel=1e-9)
+
+
+def test_order_of_rows_and_factors_and_levels_is_irrelevant() -> None:
+    rows = made()
+    one = interlace.lm("y ~ x | f + g", rows, cluster="c")
+    shuffled = rows.sample(frac=1, random_state=1)
+    shuffled["f"] = shuffled["f"].map(lambda name: f"z{9 - int(name[1:])}")
+    other = interlace.lm("y ~ x | g + f", shuffled, cluster="c")
+    np.testing.assert_allclose(one.coef_table(), other.coef_table(), rtol=1e-9)
+
+
+def test_weights_are_rows_that_are_repeated() -> None:
+    rows = made()
+    repeated = rows.loc[rows.index.repeat(rows["w"])]
+    one, other = (
+        interlace.lm("y ~ x | f + g", rows, weights="w"),
+        interlace.lm("y ~ x | f + g", repeated),
+    )
+    np.testing.assert_allclose(one.fixef, other.fixef, rtol=1e-9)
+    assert one.fit.rss == pytest.approx(other.fit.rss)
+
+
+def test_a_constant_moves_the_effects_alone() -> None:
+    rows = made()
+    one, other = (interlace.lm("y ~ x | f + g", rows.assign(y=rows["y"] + c)) for c in (0.0, 7.0))
+    np.testing.assert_allclose(one.coef_table(), other.coef_table(), rtol=1e-9)
+    moved = other.absorbed()["estimate"] - one.absorbed()["estimate"]
+    np.testing.assert_allclose(moved, np.where(one.absorbed()["factor"] == "f", 7.0, 0.0), atol=1e-9)
+
+
+def test_predictions_of_known_levels_and_a_pickle() -> None:
+    rows = made()
+    model = interlace.lm("y ~ x | f + g", rows)
+    np.testing.assert_allclose(model.predict(rows), model.fitted, rtol=1e-9)
+    copy = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(copy.coef_table(), model.coef_table())
+    with pytest.raises(DataError, match="absorbed factor 'f' has levels"):
+        model.predict(rows.assign(f="new"))
+
+
+def test_singletons_leave_in_turn_and_are_counted() -> None:
+    rows = pd.concat([made(), made(3).assign(f=["s1", "s2", "s2"], g=["g1", "t1", "g1"])])
+    kept, left = (interlace.lm("y ~ x | f + g", rows, singletons=s) for s in ("keep", "drop"))
+    assert kept.nobs - left.nobs == 3
+    assert "3 rows left out as singletons" in str(left.summary())
+    np.testing.assert_allclose(kept.fixef, left.fixef, rtol=1e-9)
+
+
+def test_models_are_compared() -> None:
+    rows = made()
+    table = interlace.compare(interlace.lm("y ~ x", rows), interlace.lmer("y ~ x + (1 | f)", rows))
+    assert table["npar"].tolist() == [3, 4] and table["chisq"].iloc[1] > 10
+    nested = interlace.compare(interlace.lm("y ~ x | f", rows), interlace.lm("y ~ x | f + g", rows))
+    assert nested["df"].iloc[1] == 4
+
+
+@pytest.mark.parametrize(
+    ("formula", "options", "words"),
+    [
+        ("y ~ x | f + f2", {}, "says nothing beside"),
+        ("y ~ x | f + half", {}, "says nothing beside"),
+        ("y ~ x", {"cluster": "one"}, "two clusters or more; one has 1"),
+        ("y ~ x", {"cluster": "nope"}, "no column 'nope'"),
+        ("y ~ x", {"vcov": "CR1"}, "give cluster='firm'"),
+        ("y ~ x", {"vcov": "hetero"}, "did you mean 'HC1'"),
+        ("y ~ x", {"vcov": "HC1", "cluster": "c"}, "has no clusters"),
+        ("y ~ x", {"vcov": {"CRV1": "c"}}, "clusters are given by cluster="),
+        ("y ~ x", {"ssc": {"adj": True}}, "ssc has no option 'adj'"),
+        ("y ~ x", {"singletons": "remove"}, "singletons"),
+        ("y ~ x | x", {}, "not whole"),
+        ("code ~ x | f", {}, "exactly"),
+        ("y ~ x | nope", {}, "no column 'nope'"),
+        ("y ~ x | row", {}, "cannot tell 1 coefficients, 240 effects"),
+    ],
+)
+def test_what_is_refused(formula: str, options: dict[str, Any], words: str) -> None:
+    rows = made()
+    level = rows["f"].str[1:].astype(int)
+    rows = rows.assign(f2=level * 2, half=level // 2, one=1, code=level, row=np.arange(len(rows)))
+    with pytest.raises(InterlaceError, match=words):
+        interlace.lm(formula, rows, **options)
