@@ -141,8 +141,8 @@ def lm(
     ----------
     formula : str
         ``"y ~ x1 + x2"``, or ``"y ~ x1 + x2 | firm + year"`` with absorbed factors after the bar: columns of
-        the data, ``a:b`` or ``a^b`` for their combinations, ``a[x]`` for an intercept and a slope of x in each
-        level, ``a[[x]]`` for the slope alone.
+        the data, ``a:b`` or ``a^b`` for their combinations, ``a[x]`` for an intercept and a slope of x in
+        each level, ``a[[x]]`` for the slope alone.
     data : table
         As for `lmer`, in memory.
     vcov : {"iid", "HC0", "HC1", "HC2", "HC3", "CR1", "CR3"}, optional

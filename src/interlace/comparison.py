@@ -21,7 +21,9 @@ from interlace.tables.table import Table
 
 
 @answers_options
-def compare(*models: LinearMixedModel | LinearModel, refit: bool = True, names: Sequence[str] | None = None) -> Table:
+def compare(
+    *models: LinearMixedModel | LinearModel, refit: bool = True, names: Sequence[str] | None = None
+) -> Table:
     """Likelihood-ratio tests of nested models of the same data, as lme4's `anova(m1, m2, ...)`.
 
     Each model is tested against the one before it, by number of parameters. Whether they are nested is for

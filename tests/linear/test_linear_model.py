@@ -106,7 +106,7 @@ def test_models_are_compared() -> None:
         ("y ~ x | f + f2", {}, "says nothing beside"),
         ("y ~ x | f + half", {}, "says nothing beside"),
         ("y ~ x", {"cluster": "one"}, "two clusters or more; one has 1"),
-        ("y ~ x", {"cluster": "nope"}, "no column 'nope'"),
+        ("y ~ x", {"cluster": "nope"}, "cluster 'nope' is no column"),
         ("y ~ x", {"vcov": "CR1"}, "give cluster='firm'"),
         ("y ~ x", {"vcov": "hetero"}, "did you mean 'HC1'"),
         ("y ~ x", {"vcov": "HC1", "cluster": "c"}, "has no clusters"),
@@ -116,7 +116,7 @@ def test_models_are_compared() -> None:
         ("y ~ x | x", {}, "not whole"),
         ("code ~ x | f", {}, "exactly"),
         ("y ~ x | nope", {}, "no column 'nope'"),
-        ("y ~ x | row", {}, "cannot tell 1 coefficients, 240 effects"),
+        ("y ~ 1 | row", {}, "cannot tell 0 coefficients, 240 effects"),
     ],
 )
 def test_what_is_refused(formula: str, options: dict[str, Any], words: str) -> None:

@@ -285,8 +285,8 @@ def without_singletons(
         return frame, kept
     if not there.any():
         raise DataError(
-            "without rows that are alone in a level of an absorbed factor no row is left: absorb factors with "
-            "fewer levels, or write singletons='keep'"
+            "without rows that are alone in a level of an absorbed factor no row is left: absorb factors "
+            "with fewer levels, or write singletons='keep'"
         )
     rows = np.flatnonzero(there)
     return frame.take(rows), rows if kept is None else kept[rows]

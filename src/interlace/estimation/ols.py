@@ -215,9 +215,7 @@ def least_squares(encoding: Encoding, rows: Rows, n_jobs: int | None = None) -> 
     beta = _solved(X, response, design.weights)
     residuals = response - X @ beta
     _check_exact(y, residuals)
-    return LeastSquaresFit(
-        encoding, rows, kept, dropped, LeastSquares(beta), X, residuals, response, n_jobs
-    )
+    return LeastSquaresFit(encoding, rows, kept, dropped, LeastSquares(beta), X, residuals, response, n_jobs)
 
 
 def check_columns_room(encoding: Encoding, rows: Rows) -> None:
@@ -229,12 +227,14 @@ def check_columns_room(encoding: Encoding, rows: Rows) -> None:
         With the advice to absorb the factor.
     """
     p = len(encoding.fixed_names)
-    factor = max(encoding.fixed_factors, key=lambda name: len(encoding.fixed_factors[name].levels), default="")
+    factor = max(
+        encoding.fixed_factors, key=lambda name: len(encoding.fixed_factors[name].levels), default=""
+    )
     advice = f"; absorb factors of many levels: 'y ~ x | {factor}'" if factor else ""
     if float(rows.n) * p**2 > _MOST_PRODUCTS and factor:
         raise ModelError(
-            f"the factor '{factor}' makes most of {p} columns of X, and least squares of {rows.n} rows on them "
-            f"would take minutes: absorb it, 'y ~ x | {factor}'"
+            f"the factor '{factor}' makes most of {p} columns of X, and least squares of {rows.n} rows on "
+            f"them would take minutes: absorb it, 'y ~ x | {factor}'"
         )
     check_room(4 * 8.0 * rows.n * p + 8.0 * p**2, "the " + str(p) + " columns of X need {}" + advice)
 

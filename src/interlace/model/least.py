@@ -278,9 +278,7 @@ class LinearModel(Means):
         (over sigma)."""
         if kind not in residuals.PLAIN:
             raise DataError(f"residuals of lm are of kind {', '.join(residuals.PLAIN)}, not {shown(kind)}")
-        return rows.row_series(
-            self._least.rows.frame, "residuals", residuals.residuals(self._fit, kind=kind)
-        )
+        return rows.row_series(self._least.rows.frame, "residuals", residuals.residuals(self._fit, kind=kind))
 
     def leverage(self) -> Any:
         """How much each response moves its own fitted value, R's `hatvalues`; absorbed levels included."""

@@ -150,19 +150,24 @@ def bind(fit: LeastSquaresFit, kind: str, cluster: Any, small: SmallSample) -> R
     if kind == "iid":
         return ResidualDdf(beta, fit.vcov, df, "", f"{df:g}", f"t with {df:g} df")
     if kind.startswith("HC"):
+        df = float(fit.n - counted(fit, (), small))
         vcov = _turned(fit, _unequal(fit, kind, small))
         note = f"{kind} covariance: the variances of the rows may differ"
         return ResidualDdf(beta, vcov, df, note, f"{df:g} ({kind})", f"t with {df:g} df ({kind})")
     chosen = clusterings(fit, cluster)
     vcov = _sandwich(fit, chosen, small) if kind == "CR1" else _jackknife(fit, chosen)
-    fewest = min(one.size for one in chosen)
-    if small.t_df != "min":
-        df = df if small.t_df == "conventional" else float(small.t_df)
-    else:
-        df = fewest - 1.0
+    df = _t_of_clusters(fit, chosen, small)
     ways = ", ".join(f"{one.size} {one.name}" for one in chosen)
     note = f"{kind} covariance from clusters ({ways})"
     return ResidualDdf(beta, vcov, df, note, f"{df:g} ({kind})", f"t with {df:g} df ({note})")
+
+
+def _t_of_clusters(fit: LeastSquaresFit, chosen: Sequence[Clusters], small: SmallSample) -> float:
+    if small.t_df == "min":
+        return min(one.size for one in chosen) - 1.0
+    if small.t_df == "conventional":
+        return float(fit.n - counted(fit, chosen, small))
+    return float(small.t_df)
 
 
 def _turned(fit: LeastSquaresFit, middle: Array) -> Array:
@@ -239,15 +244,21 @@ def clusterings(fit: LeastSquaresFit, given: Any) -> tuple[Clusters, ...]:
     chosen = tuple(_clusters(fit, one) for one in _several(fit, given))
     for one in chosen:
         if one.size < 2:
-            raise DataError(f"a cluster-robust covariance needs two clusters or more; {one.name} has {one.size}")
+            raise DataError(
+                f"a cluster-robust covariance needs two clusters or more; {one.name} has {one.size}"
+            )
     return chosen
 
 
 def _several(fit: LeastSquaresFit, given: Any) -> Sequence[Any]:
     if given is None:
-        raise DataError("a cluster-robust covariance needs clusters: give cluster='firm', or several in a list")
+        raise DataError(
+            "a cluster-robust covariance needs clusters: give cluster='firm', or several in a list"
+        )
     if isinstance(given, str):
-        return [part.strip() for part in given.split("+")] if given not in fit.design.frame.columns else [given]
+        return (
+            [part.strip() for part in given.split("+")] if given not in fit.design.frame.columns else [given]
+        )
     if hasattr(given, "columns"):
         frame = Frame.read(given)
         return list(frame.columns.values())
