@@ -184,8 +184,8 @@ def lm(
     >>> model = interlace.lm("score ~ Machine | Worker", machines, cluster="Worker")
     >>> print(model.coef_table()[["estimate", "se", "df"]].round(3))
                   estimate     se   df
-    Machine[T.B]     7.967  2.488  5.0
-    Machine[T.C]    13.917  1.574  5.0
+    Machine[T.B]     7.967  2.468  5.0
+    Machine[T.C]    13.917  1.570  5.0
     """
     refuse_unknown("lm", unknown, LM_OPTIONS)
     if not isinstance(formula, str):
