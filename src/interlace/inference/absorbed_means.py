@@ -16,6 +16,7 @@ import numpy as np
 from interlace.arrays import Array
 from interlace.design.absorbing import numbers
 from interlace.estimation.fit import Fit
+from interlace.estimation.ols import LeastSquaresFit
 from interlace.inference.means_source import MeansSource
 from interlace.precision import rotated
 from interlace.precision.df import AsymptoticDdf
@@ -38,6 +39,8 @@ def source_of_means(fit: Fit, ddf: Ddf, *, equal: bool) -> MeansSource:
     """
     source = MeansSource.of(fit, ddf)
     if not fit.encoding.absorbs_constant or not equal or "Intercept" not in fit.encoding.fixed_names:
+        return source
+    if isinstance(fit, LeastSquaresFit):
         return source
     average = _Average.of(fit)
     joined = None if average is None else average.joined(fit, ddf)
