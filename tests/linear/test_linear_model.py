@@ -39,6 +39,30 @@ def test_absorbing_is_the_model_with_dummies(options: dict[str, Any]) -> None:
     pd.testing.assert_frame_equal(*pairs, rtol=1e-8)
 
 
+@pytest.mark.parametrize("options", [{}, {"weights": "w"}])
+@pytest.mark.parametrize(
+    ("absorbing", "dummies"),
+    [
+        ("y ~ x * a | f + g", "y ~ x * a + f + g"),
+        ("y ~ a + offset(x) | f", "y ~ a + offset(x) + f"),
+        ("y ~ a | f[x] + g", "y ~ a + f * x + g"),
+    ],
+)
+def test_means_average_over_the_absorbed_levels(
+    absorbing: str, dummies: str, options: dict[str, Any]
+) -> None:
+    rows = made()
+    one, other = (interlace.lm(formula, rows, **options) for formula in (absorbing, dummies))
+    means = [m.emmeans("a").frame.select_dtypes("number") for m in (one, other)]
+    assert np.isfinite(means[0].to_numpy()).all()
+    pd.testing.assert_frame_equal(*means, rtol=1e-9)
+
+
+def test_means_that_are_not_told_are_missing_and_said() -> None:
+    robust = interlace.lm("y ~ a | f", made(), vcov="HC1").emmeans("a")
+    assert robust.frame["estimate"].isna().all() and "cannot be estimated" in str(robust)
+
+
 def test_the_jackknife_is_that_of_the_model_with_dummies() -> None:
     rows = made()
     one = interlace.lm("y ~ x | f + g", rows, vcov="CR3", cluster="c")

@@ -22,10 +22,13 @@ from interlace.precision import rotated
 from interlace.precision.df import AsymptoticDdf
 from interlace.precision.kenward_roger import KenwardRogerDdf, of_moments
 from interlace.precision.marginal import Marginal
+from interlace.precision.ols_covariance import ResidualDdf
 from interlace.precision.satterthwaite import SatterthwaiteDdf
 from interlace.precision.varpar import derivatives
 from interlace.precision.wald import Ddf
 
+# With more levels the equations of the average of least squares are not solved.
+MOST_LEVELS = 5000
 SAME = 1e-9  # shares of levels in a component that are the same
 
 
@@ -40,17 +43,46 @@ def source_of_means(fit: Fit, ddf: Ddf, *, equal: bool) -> MeansSource:
     source = MeansSource.of(fit, ddf)
     if not fit.encoding.absorbs_constant or not equal or "Intercept" not in fit.encoding.fixed_names:
         return source
-    if isinstance(fit, LeastSquaresFit):
+    found = _of_least_squares(fit, ddf) if isinstance(fit, LeastSquaresFit) else _of_mixed(fit, ddf)
+    if found is None:
         return source
-    average = _Average.of(fit)
-    joined = None if average is None else average.joined(fit, ddf)
-    if average is None or joined is None:
-        return source
+    value, joined = found
     at = fit.encoding.fixed_names.index("Intercept")
     estimable = source.estimable
     others = np.abs(estimable.null[at]) < 0.5  # one direction is the intercept alone
     estimable = replace(estimable, null=estimable.null[:, others], kept=(at, *estimable.kept))
-    return MeansSource(np.append(average.value, fit.solution.beta), joined, estimable)
+    return MeansSource(np.append(value, fit.solution.beta), joined, estimable)
+
+
+def _of_mixed(fit: Fit, ddf: Ddf) -> tuple[float, Ddf] | None:
+    """psi, and a method of degrees of freedom of (psi, beta); None where one is not known."""
+    average = _Average.of(fit)
+    joined = None if average is None else average.joined(fit, ddf)
+    return None if average is None or joined is None else (average.value, joined)
+
+
+def _of_least_squares(fit: LeastSquaresFit, ddf: Ddf) -> tuple[float, Ddf] | None:
+    """The same of least squares with one variance: with ``D'W D g = c`` and ``d = X'W D g``, the variance of
+    psi is ``sigma^2 (c'g + d'C d)``, and ``-sigma^2 C d`` its covariance with beta, for C that of beta.
+    """
+    if not isinstance(ddf, ResidualDdf) or ddf.note or fit.absorbed_rank > MOST_LEVELS:
+        return None
+    weights = _weights(fit)
+    if weights is None:
+        return None
+    encoded = fit.encoding.absorbed
+    c = [np.where(one.held, 0.0, w) for one, w in zip(encoded, weights, strict=True)]
+    moved, length = _moved(fit, range(len(encoded)), c)
+    root = np.sqrt(fit.weights)
+    d = (root[:, None] * fit.X).T @ moved
+    C = fit.root @ fit.root.T
+    covariance = np.block([[np.array([[length + d @ C @ d]]), -(C @ d)[None]], [-(C @ d)[:, None], C]])
+    design = fit.design
+    assert design.y is not None
+    offset = 0.0 if design.offset is None else design.offset
+    value = float(moved @ (root * (design.y - offset - fit.X @ fit.solution.beta)))
+    beta = np.append(value, fit.solution.beta)
+    return value, replace(ddf, beta=beta, vcov=fit.scale * covariance)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,16 +180,21 @@ def _solved(fit: Fit, c: list[Array]) -> tuple[Array, list[Array], float]:
 def _column(fit: Fit, c: Sequence[Array]) -> Array:
     """``W^1/2 D g / c'g`` for the columns D of the levels that are not held and ``D'W D g = c``, (n, 1): of
     columns with the coefficient psi, what those combinations of D leave that have none."""
+    absorbed = [(at, one[:, :, 0]) for at, one in zip(fit.layout.absorbed, c, strict=True) if at is not None]
+    moved, length = _moved(fit, [at for at, _ in absorbed], [one for _, one in absorbed])
+    return moved[:, None] / length
+
+
+def _moved(fit: Fit | LeastSquaresFit, factors: Sequence[int], c: Sequence[Array]) -> tuple[Array, float]:
+    """``W^1/2 D g``, (n,), and ``c'g``, for ``D'W D g = c``; c of some absorbed factors, (levels, k) each."""
     from scipy import sparse  # not in every model
     from scipy.sparse.linalg import spsolve
 
     design, n = fit.design, fit.rows.n
     root = np.ones(n) if design.weights is None else np.sqrt(design.weights)
     blocks, right = [], []
-    for at, one in zip(fit.layout.absorbed, c, strict=True):
-        if at is None:
-            continue
-        rows, (levels, k, _) = design.absorbed[at], one.shape
+    for at, one in zip(factors, c, strict=True):
+        rows, (levels, k) = design.absorbed[at], one.shape
         place = (rows.codes.astype(np.int64) * k)[:, None] + np.arange(k)
         row = np.repeat(np.arange(n), k)
         D = sparse.csc_array(((root[:, None] * rows.z).ravel(), (row, place.ravel())), shape=(n, levels * k))
@@ -166,10 +203,10 @@ def _column(fit: Fit, c: Sequence[Array]) -> Array:
         right.append(one.ravel()[free])
     D, r = sparse.hstack(blocks, format="csc"), np.concatenate(right)
     g = spsolve(sparse.csc_matrix(D.T @ D), r)
-    return np.asarray(D @ g)[:, None] / float(r @ g)
+    return np.asarray(D @ g), float(r @ g)
 
 
-def _weights(fit: Fit) -> list[Array] | None:
+def _weights(fit: Fit | LeastSquaresFit) -> list[Array] | None:
     """Of the coefficients of all levels in the average over them, (levels, k) for each absorbed factor; at
     the means of the columns that have slopes.
 
