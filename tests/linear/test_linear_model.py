@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+from contextlib import nullcontext
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,8 @@ import pandas as pd
 import pytest
 
 import interlace
-from interlace.errors import DataError, InterlaceError
+from interlace.errors import DataError, InterlaceError, ModelError
+from interlace.estimation import ols
 
 
 def made(n: int = 240, seed: int = 3) -> pd.DataFrame:
@@ -149,3 +152,15 @@ def test_what_is_refused(formula: str, options: dict[str, Any], words: str) -> N
     rows = rows.assign(f2=level * 2, half=level // 2, one=1, code=level, row=np.arange(len(rows)))
     with pytest.raises(InterlaceError, match=words):
         interlace.lm(formula, rows, **options)
+
+
+@pytest.mark.parametrize(("rows", "refused"), [(50_000, False), (50_001, True)])
+def test_a_factor_whose_columns_would_take_minutes(
+    monkeypatch: pytest.MonkeyPatch, rows: int, refused: bool
+) -> None:
+    """With 1,000 columns; the room in memory has a check of its own."""
+    monkeypatch.setattr(ols, "check_room", lambda *_: None)
+    factors = {"f": SimpleNamespace(levels=range(999))}
+    encoding = SimpleNamespace(fixed_names=range(1000), fixed_factors=factors)
+    with pytest.raises(ModelError, match=r"absorb it, 'y ~ x \| f'") if refused else nullcontext():
+        ols.check_columns_room(encoding, SimpleNamespace(n=rows))  # type: ignore[arg-type]
