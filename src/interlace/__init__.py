@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from interlace.model.least import LinearModel
     from interlace.planning import power
     from interlace.precision.df import Asymptotic, KenwardRoger, Satterthwaite
-    from interlace.precision.ols_covariance import SmallSample, ssc
     from interlace.precision.robust import ClusterRobust
+    from interlace.precision.small_sample import SmallSample, ssc
     from interlace.regressor import LMERegressor
 
 __all__ = [
@@ -80,7 +80,7 @@ _HOMES = {
     "LinearModel": "interlace.model.least",
     "Precision": "interlace.design.known",
     "Satterthwaite": "interlace.precision.df",
-    "SmallSample": "interlace.precision.ols_covariance",
+    "SmallSample": "interlace.precision.small_sample",
     "aic_table": "interlace.comparison",
     "bootstrap_compare": "interlace.comparison",
     "compare": "interlace.comparison",
@@ -92,7 +92,7 @@ _HOMES = {
     "power": "interlace.planning",
     "qdrg": "interlace.api",
     "register_scale": "interlace.inference.undoing",
-    "ssc": "interlace.precision.ols_covariance",
+    "ssc": "interlace.precision.small_sample",
 }
 
 

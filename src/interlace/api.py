@@ -26,7 +26,7 @@ from interlace.model.given import GivenModel
 from interlace.model.least import Choice, LinearModel, covariance_kind
 from interlace.model.with_absorbed import model_of
 from interlace.options import word
-from interlace.precision.ols_covariance import SmallSample, small_sample
+from interlace.precision.small_sample import SmallSample, small_sample
 from interlace.precision.unidentified import warn_if_unidentified
 
 NA_ACTIONS = ("drop", "error")

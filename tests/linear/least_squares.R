@@ -17,7 +17,7 @@ cases <- list(
   one = list(fixed = "x + a", dummies = "factor(firm)"),
   two = list(fixed = "x + a", dummies = "factor(firm) + factor(year)"),
   interaction = list(fixed = "x * a + b", dummies = "factor(firm) + factor(year)"),
-  factors = list(fixed = "a * b + x", dummies = "factor(firm)"),
+  factors = list(fixed = "a + b + x + a:b", dummies = "factor(firm)"),
   slopes = list(fixed = "x + a", dummies = "factor(firm) + factor(firm):z + factor(year)")
 )
 
@@ -37,7 +37,7 @@ jackknife <- function(formula, data, by, names) {
 fit <- function(case, weighted) {
   d$weights. <- if (weighted) d$w else rep(1, n)
   right <- paste(c(case$dummies, case$fixed), collapse = " + ")
-  formula <- as.formula(paste("y ~", right))
+  formula <- terms(as.formula(paste("y ~", right)), keep.order = TRUE)  # tests of type I take the absorbed factors first
   m <- eval(bquote(lm(.(formula), data = d, weights = weights.)))
   found <- names(coef(m))[!is.na(coef(m))]
   names <- grep("^x|^a[qr]|^b[v]", found, value = TRUE)

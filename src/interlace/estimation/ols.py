@@ -16,10 +16,17 @@ from interlace.estimation.absorbed import Absorbed, Effects
 from interlace.estimation.beside_levels import absorbed_of, beside, effects_of
 from interlace.estimation.capacity import check_room
 from interlace.estimation.identification import Identification
+from interlace.estimation.level_system import LevelSystem
 from interlace.estimation.rank import independent, triangle, triangle_of
 
 # Of the sum of squares of what the absorbed factors leave of the response, less than this is rounding error.
 EXACT = 1e-20
+# What is found when it is asked for, and is left out of pickles.
+_MADE_AGAIN = ("absorbed_effects", "level_system", "leverages", "triangle")
+_WHOLE = (
+    "leverages (which HC2 and HC3 need), standard errors of predictions and means beside absorbed factors "
+    "need a factor of the equations of all levels: {}. Use vcov='HC1' or clusters, or absorb fewer factors"
+)
 # Products that a model without absorbed factors may take: a minute of one processor.
 _MOST_PRODUCTS = 5e10
 
@@ -175,11 +182,41 @@ class LeastSquaresFit:
         """
         return effects_of(self.encoding, self.rows, self._explained, self.n_jobs)
 
+    @cached_property
+    def level_system(self) -> LevelSystem:
+        """The factor of the normal equations of the absorbed levels.
+
+        Raises
+        ------
+        ModelError
+            It would need more memory or time than there is.
+        """
+        return LevelSystem.of(self.encoding, self.rows, self.n_jobs, _WHOLE)
+
+    @cached_property
+    def leverages(self) -> Array:
+        """The diagonal of the matrix that makes fitted values of y, absorbed levels included, (n,).
+
+        Raises
+        ------
+        ModelError
+            As for `level_system`.
+        """
+        own = self.weights * ((self.left @ self.root) ** 2).sum(axis=1)
+        absorbed = self.absorbed
+        if absorbed is None:
+            return own
+        first, *others = absorbed.factors
+        if others or first.columns is not None:
+            return own + self.level_system.leverages()
+        total = np.bincount(first.codes, weights=self.weights, minlength=first.n_levels)
+        return np.asarray(own + self.weights / total[first.codes])
+
     def _explained(self, design: Design) -> Array:
         return design.selected(self.kept).fixed.times(self.solution.beta)
 
     def __getstate__(self) -> dict[str, object]:
-        return {key: value for key, value in self.__dict__.items() if key != "absorbed_effects"}
+        return {key: value for key, value in self.__dict__.items() if key not in _MADE_AGAIN}
 
 
 def least_squares(encoding: Encoding, rows: Rows, n_jobs: int | None = None) -> LeastSquaresFit:

@@ -20,8 +20,9 @@ from interlace.model.means import Means
 from interlace.options import number
 from interlace.precision.df import DdfLike, VcovLike
 from interlace.precision.memory import Memory
-from interlace.precision.ols_covariance import KINDS, ResidualDdf, SmallSample, bind, leverages
+from interlace.precision.ols_covariance import KINDS, ResidualDdf, bind
 from interlace.precision.robust import MODEL
+from interlace.precision.small_sample import SmallSample
 from interlace.prediction import per_row as rows
 from interlace.prediction import predict, residuals
 from interlace.prediction.absorbed_levels import level_table
@@ -282,7 +283,7 @@ class LinearModel(Means):
 
     def leverage(self) -> Any:
         """How much each response moves its own fitted value, R's `hatvalues`; absorbed levels included."""
-        return rows.row_series(self._least.rows.frame, "leverage", leverages(self._least))
+        return rows.row_series(self._least.rows.frame, "leverage", self._least.leverages)
 
     def predict(self, newdata: Any = None, *, offset: Any = None) -> Any:
         """Predicted responses, the effects of absorbed levels included.

@@ -88,7 +88,7 @@ def clusterings(fit: Fit, given: Any = None) -> tuple[Clusters, ...]:
         if one.size < 2:
             raise DataError(f"a robust covariance needs two clusters or more; {one.name} has {one.size}")
     for block, rows in zip(fit.encoding.random, fit.design.random, strict=True):
-        if not any(_nested(rows.codes, one.codes) for one in chosen):
+        if not any(nested(rows.codes, one.codes) for one in chosen):
             names = " or ".join(one.name for one in chosen)
             raise ModelError(
                 f"the levels of '{block.group}' are not nested in the clusters ({names}): rows of "
@@ -159,7 +159,7 @@ def _outermost(fit: Fit) -> Clusters:
     }
     name = min(factors, key=lambda group: factors[group][1])
     codes, size = factors[name]
-    crossed = [group for group, (inner, _) in factors.items() if not _nested(inner, codes)]
+    crossed = [group for group, (inner, _) in factors.items() if not nested(inner, codes)]
     if crossed:
         raise ModelError(
             f"the grouping factors {name} and {', '.join(crossed)} are crossed: there are no independent "
@@ -183,7 +183,7 @@ def _of_factor(name: str, factor: Factor) -> Clusters:
     return Clusters(name, np.ascontiguousarray(factor.codes, dtype=np.int32), len(factor.levels))
 
 
-def _nested(inner: np.ndarray, outer: np.ndarray) -> bool:
+def nested(inner: np.ndarray, outer: np.ndarray) -> bool:
     """Whether each level of `inner` lies within one of `outer`."""
     first = np.zeros(int(inner.max()) + 1, dtype=outer.dtype)
     first[inner] = outer
