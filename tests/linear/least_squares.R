@@ -16,7 +16,7 @@ cases <- list(
   none = list(fixed = "x + a"),
   one = list(fixed = "x + a", dummies = "factor(firm)"),
   two = list(fixed = "x + a", dummies = "factor(firm) + factor(year)"),
-  interaction = list(fixed = "x * a + b", dummies = "factor(firm) + factor(year)"),
+  interaction = list(fixed = "x + a + b + x:a", dummies = "factor(firm) + factor(year)"),
   factors = list(fixed = "a + b + x + a:b", dummies = "factor(firm)"),
   slopes = list(fixed = "x + a", dummies = "factor(firm) + factor(firm):z + factor(year)")
 )
