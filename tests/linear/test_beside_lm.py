@@ -155,3 +155,29 @@ class TestCovariances:
     def test_the_jackknife_of_club_sandwich(self, case: str) -> None:
         wanted = covariance(case, R["cases"][case]["club"]["crossing"])
         np.testing.assert_allclose(model(case, vcov="CR3", cluster="crossing").vcov(), wanted, rtol=1e-8)
+
+    @pytest.mark.parametrize("kind", [*UNEQUAL, *ONE_WAY])
+    def test_means(self, case: str, kind: str) -> None:
+        """By the covariance of all dummy variables."""
+        if case.startswith("slopes"):
+            return
+        options = {"vcov": kind} if kind in UNEQUAL else {"cluster": kind}
+        name = kind if kind in UNEQUAL else f"CR1_{kind}"
+        found, r = model(case, ssc=FULL, **options).emmeans("a").frame, R["cases"][case]["robust_means"][name]
+        np.testing.assert_allclose(found["estimate"], r["estimate"], rtol=1e-9)
+        np.testing.assert_allclose(found["se"], r["se"], rtol=1e-7)
+
+
+NEGATIVE = [case for case in CASES if R["cases"][case]["not_definite"]["least"] < -1e-9]
+
+
+@pytest.mark.parametrize("case", NEGATIVE)
+def test_a_covariance_that_is_not_positive_semidefinite(case: str) -> None:
+    """Its negative eigenvalues are set to zero, of the coefficients that are not absorbed, and it says so."""
+    options: dict[str, Any] = {"ssc": interlace.ssc(K_fixef="full", G_df="conventional")}
+    m = model(case, cluster=["region", "b"], **options)
+    values, vectors = np.linalg.eigh(covariance(case, R["cases"][case]["not_definite"]["vcov"]))
+    np.testing.assert_allclose(m.vcov(), (vectors * values.clip(0)) @ vectors.T, rtol=1e-7, atol=1e-11)
+    negative = values.min() < -1e-9 * values.max()
+    for said in (m.coef_table().note, m.anova().note, str(m.summary()).replace("\n", " ")):
+        assert ("negative eigenvalues were set to zero" in said) is bool(negative)

@@ -16,6 +16,7 @@ import numpy as np
 from interlace.arrays import Array
 from interlace.design.absorbing import numbers
 from interlace.estimation.fit import Fit
+from interlace.estimation.level_system import LevelSystem
 from interlace.estimation.ols import LeastSquaresFit
 from interlace.inference.means_source import MeansSource
 from interlace.precision import rotated
@@ -27,9 +28,14 @@ from interlace.precision.satterthwaite import SatterthwaiteDdf
 from interlace.precision.varpar import derivatives
 from interlace.precision.wald import Ddf
 
-# With more levels the equations of the average of least squares are not solved.
-MOST_LEVELS = 5000
 SAME = 1e-9  # shares of levels in a component that are the same
+
+# Why an average over all levels is not known, after "means are averages over the levels of these, and".
+_UNEQUAL = "these are with equal weights alone: leave weights out, or ask for contrasts"
+_JACKKNIFE = "without a cluster some levels have no rows: ask for vcov='CR1', or for contrasts"
+_INDEFINITE = "their covariance is not positive semidefinite: ask for one clustering, or for contrasts"
+_NO_METHOD = "their degrees of freedom are not known for this covariance: ask for contrasts"
+_APART = "the data do not tell it: no chain of rows joins all levels, or a factor lies in others"
 
 
 def source_of_means(fit: Fit, ddf: Ddf, *, equal: bool) -> MeansSource:
@@ -41,11 +47,19 @@ def source_of_means(fit: Fit, ddf: Ddf, *, equal: bool) -> MeansSource:
         Are all levels weighted equally? Else nothing is known of means beside absorbed factors.
     """
     source = MeansSource.of(fit, ddf)
-    if not fit.encoding.absorbs_constant or not equal or "Intercept" not in fit.encoding.fixed_names:
+    if not fit.encoding.absorbs_constant or "Intercept" not in fit.encoding.fixed_names:
         return source
-    found = _of_least_squares(fit, ddf) if isinstance(fit, LeastSquaresFit) else _of_mixed(fit, ddf)
-    if found is None:
-        return source
+    found: tuple[float, Ddf] | str = (
+        _UNEQUAL
+        if not equal
+        else _of_least_squares(fit, ddf)
+        if isinstance(fit, LeastSquaresFit)
+        else _of_mixed(fit, ddf)
+    )
+    if isinstance(found, str):
+        return replace(
+            source, untold=f"means beside absorbed factors are averages over their levels, and {found}"
+        )
     value, joined = found
     at = fit.encoding.fixed_names.index("Intercept")
     estimable = source.estimable
@@ -54,35 +68,32 @@ def source_of_means(fit: Fit, ddf: Ddf, *, equal: bool) -> MeansSource:
     return MeansSource(np.append(value, fit.solution.beta), joined, estimable)
 
 
-def _of_mixed(fit: Fit, ddf: Ddf) -> tuple[float, Ddf] | None:
-    """psi, and a method of degrees of freedom of (psi, beta); None where one is not known."""
+def _of_mixed(fit: Fit, ddf: Ddf) -> tuple[float, Ddf] | str:
+    """psi, and a method of degrees of freedom of (psi, beta); why not, where one is not known."""
     average = _Average.of(fit)
-    joined = None if average is None else average.joined(fit, ddf)
-    return None if average is None or joined is None else (average.value, joined)
+    return average if isinstance(average, str) else average.joined(fit, ddf)
 
 
-def _of_least_squares(fit: LeastSquaresFit, ddf: Ddf) -> tuple[float, Ddf] | None:
-    """The same of least squares with one variance: with ``D'W D g = c`` and ``d = X'W D g``, the variance of
-    psi is ``sigma^2 (c'g + d'C d)``, and ``-sigma^2 C d`` its covariance with beta, for C that of beta.
+def _of_least_squares(fit: LeastSquaresFit, ddf: Ddf) -> tuple[float, Ddf] | str:
+    """The same of least squares. With ``D'W D g = c`` and ``d = X'W D g``, psi moves by ``q_i w_i`` with the
+    response of row i for ``q = D g - X C d``, where C and X are those of what the absorbed factors leave.
     """
-    if not isinstance(ddf, ResidualDdf) or ddf.note or fit.absorbed_rank > MOST_LEVELS:
-        return None
+    if not isinstance(ddf, ResidualDdf) or ddf.rule is None or ddf.rule.jackknife:
+        return _JACKKNIFE
     weights = _weights(fit)
-    if weights is None:
-        return None
-    encoded = fit.encoding.absorbed
-    c = [np.where(one.held, 0.0, w) for one, w in zip(encoded, weights, strict=True)]
-    moved, length = _moved(fit, range(len(encoded)), c)
-    root = np.sqrt(fit.weights)
-    d = (root[:, None] * fit.X).T @ moved
-    C = fit.root @ fit.root.T
-    covariance = np.block([[np.array([[length + d @ C @ d]]), -(C @ d)[None]], [-(C @ d)[:, None], C]])
-    design = fit.design
+    if isinstance(weights, str):
+        return weights
+    explained, _ = fit.level_system.solved(weights)
+    w, design, C = fit.weights, fit.design, fit.root @ fit.root.T
     assert design.y is not None
     offset = 0.0 if design.offset is None else design.offset
-    value = float(moved @ (root * (design.y - offset - fit.X @ fit.solution.beta)))
-    beta = np.append(value, fit.solution.beta)
-    return value, replace(ddf, beta=beta, vcov=fit.scale * covariance)
+    value = float((w * explained) @ (design.y - offset - fit.X @ fit.solution.beta))
+    own = fit.left @ C
+    influence = np.column_stack([explained - own @ (fit.X.T @ (w * explained)), own])
+    vcov, not_definite = ddf.rule.covariance(influence)
+    if not_definite:
+        return _INDEFINITE
+    return value, replace(ddf, beta=np.append(value, fit.solution.beta), vcov=vcov)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +121,11 @@ class _Average:
     c: tuple[Array, ...]
 
     @classmethod
-    def of(cls, fit: Fit) -> _Average | None:
-        """None where the average is not told by the data."""
+    def of(cls, fit: Fit) -> _Average | str:
+        """Why not, where the average is not told by the data."""
         weights = _weights(fit)
-        if weights is None:
-            return None
+        if isinstance(weights, str):
+            return weights
         A, factor, p = fit.A, fit.solution.factor, len(fit.kept)
         c = _functions(fit, weights)
         beta, effects, variance = _solved(fit, c)
@@ -134,8 +145,12 @@ class _Average:
         value = sum(float(np.vdot(w, e[:, :, 0])) for w, e in zip(weights, estimates, strict=True))
         return cls(value, T @ covariance @ T.T, tuple(g @ T.T for g in zvx), T, tuple(c))
 
-    def joined(self, fit: Fit, ddf: Ddf) -> Ddf | None:
-        """A method of degrees of freedom of (psi, beta); None of those that are not known."""
+    def joined(self, fit: Fit, ddf: Ddf) -> tuple[float, Ddf] | str:
+        """psi and a method of degrees of freedom of (psi, beta); why not, of those that are not known."""
+        found = self._joined(fit, ddf)
+        return _NO_METHOD if found is None else (self.value, found)
+
+    def _joined(self, fit: Fit, ddf: Ddf) -> Ddf | None:
         beta, vcov = np.append(self.value, fit.solution.beta), fit.scale * self.covariance
         if isinstance(ddf, AsymptoticDdf):
             return AsymptoticDdf(beta, vcov, ddf.note)
@@ -180,45 +195,31 @@ def _solved(fit: Fit, c: list[Array]) -> tuple[Array, list[Array], float]:
 def _column(fit: Fit, c: Sequence[Array]) -> Array:
     """``W^1/2 D g / c'g`` for the columns D of the levels that are not held and ``D'W D g = c``, (n, 1): of
     columns with the coefficient psi, what those combinations of D leave that have none."""
-    absorbed = [(at, one[:, :, 0]) for at, one in zip(fit.layout.absorbed, c, strict=True) if at is not None]
-    moved, length = _moved(fit, [at for at, _ in absorbed], [one for _, one in absorbed])
-    return moved[:, None] / length
+    by_factor = {at: one[:, :, 0] for at, one in zip(fit.layout.absorbed, c, strict=True) if at is not None}
+    levels = LevelSystem.of(
+        fit.encoding, fit.rows, fit.n_jobs, "means beside absorbed factors need a factor: {}"
+    )
+    explained, length = levels.solved([by_factor[at] for at in sorted(by_factor)])
+    weights = fit.design.weights
+    root = 1.0 if weights is None else np.sqrt(weights)
+    return (root * explained)[:, None] / length
 
 
-def _moved(fit: Fit | LeastSquaresFit, factors: Sequence[int], c: Sequence[Array]) -> tuple[Array, float]:
-    """``W^1/2 D g``, (n,), and ``c'g``, for ``D'W D g = c``; c of some absorbed factors, (levels, k) each."""
-    from scipy import sparse  # not in every model
-    from scipy.sparse.linalg import spsolve
-
-    design, n = fit.design, fit.rows.n
-    root = np.ones(n) if design.weights is None else np.sqrt(design.weights)
-    blocks, right = [], []
-    for at, one in zip(factors, c, strict=True):
-        rows, (levels, k) = design.absorbed[at], one.shape
-        place = (rows.codes.astype(np.int64) * k)[:, None] + np.arange(k)
-        row = np.repeat(np.arange(n), k)
-        D = sparse.csc_array(((root[:, None] * rows.z).ravel(), (row, place.ravel())), shape=(n, levels * k))
-        free = np.flatnonzero(~fit.encoding.absorbed[at].held.ravel())
-        blocks.append(D[:, free])
-        right.append(one.ravel()[free])
-    D, r = sparse.hstack(blocks, format="csc"), np.concatenate(right)
-    g = spsolve(sparse.csc_matrix(D.T @ D), r)
-    return np.asarray(D @ g), float(r @ g)
-
-
-def _weights(fit: Fit | LeastSquaresFit) -> list[Array] | None:
+def _weights(fit: Fit | LeastSquaresFit) -> list[Array] | str:
     """Of the coefficients of all levels in the average over them, (levels, k) for each absorbed factor; at
     the means of the columns that have slopes.
 
-    None where effects can move and leave every row as it is, and the average not; and where a combination of
-    factors does not occur.
+    Why not, where effects can move and leave every row as it is, and the average not; and where a combination
+    of factors does not occur.
     """
     design, effects, found = fit.design, fit.absorbed_effects, list[Array]()
     shares = []
     for one, component in zip(fit.encoding.absorbed, effects.component, strict=True):
         cells = np.prod([len(part) for part in one.grouping.parts])
-        if one.held[:, int(one.term.intercept) :].any() or one.grouping.n_levels < cells:
-            return None
+        if one.grouping.n_levels < cells:
+            return f"not all combinations of {one.term} occur in the data"
+        if one.held[:, int(one.term.intercept) :].any():
+            return f"the data do not tell a slope in every level of {one.term}"
         first = [1.0] if one.term.intercept else []
         means = [
             float(numbers(name, design.frame.columns[name], "have a slope").mean())
@@ -229,5 +230,5 @@ def _weights(fit: Fit | LeastSquaresFit) -> list[Array] | None:
             shares.append(np.bincount(component, minlength=1 + int(component.max())) / len(component))
     held = sum(int(one.held[:, 0].sum()) for one in fit.encoding.absorbed if one.term.intercept)
     if held != len(shares[0]) * (len(shares) - 1):
-        return None
-    return found if all(np.allclose(one, shares[0], rtol=0, atol=SAME) for one in shares) else None
+        return _APART
+    return found if all(np.allclose(one, shares[0], rtol=0, atol=SAME) for one in shares) else _APART

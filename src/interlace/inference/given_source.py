@@ -32,6 +32,11 @@ class GivenSource:
     each_df: Array
     ddf: Ddf
 
+    @property
+    def untold(self) -> str:
+        """Nothing: estimates that are not there are those of the caller."""
+        return ""
+
     def _known(self, L: Array) -> np.ndarray:
         unknown = ~np.isfinite(self.beta)
         return np.asarray(np.isfinite(L).all(axis=1) & ~((L != 0) & unknown).any(axis=1))

@@ -29,6 +29,11 @@ class Source(Protocol):
         """The method of degrees of freedom."""
         ...
 
+    @property
+    def untold(self) -> str:
+        """Why functions are not estimable, where more is known of it than that."""
+        ...
+
     def estimate(self, L: Array) -> Array:
         """(m,); NaN where there is none."""
         ...
@@ -64,11 +69,14 @@ class MeansSource:
         Of the columns that are in the model.
     ddf : Ddf
     estimable : Estimable
+    untold : str
+        Why rows that are not estimable are so, where more is known of it than that.
     """
 
     beta: Array
     ddf: Ddf
     estimable: Estimable
+    untold: str = ""
 
     @classmethod
     def of(cls, fit: Fit, ddf: Ddf) -> MeansSource:

@@ -209,6 +209,7 @@ def _notes(means: Means) -> list[str]:
     notes = [*means.said, method, means.source.ddf.note]
     if unknown:
         notes.append(f"{unknown} of {len(means.df)} rows cannot be estimated from these data, and are NaN")
+        notes.append(means.source.untold)
     return notes
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
 
 from interlace.estimation.ols import LeastSquaresFit
@@ -9,6 +10,7 @@ from interlace.inference.estimates import fixed_effects
 from interlace.precision.ols_covariance import ResidualDdf
 from interlace.prediction.absorbed_levels import absorbed_lines
 from interlace.tables.cells import lines
+from interlace.tables.format import LINE_WIDTH
 from interlace.tables.markup import page, paragraphs
 from interlace.tables.table import Table
 
@@ -33,6 +35,8 @@ class LinearSummary:
         Lines on the absorbed factors.
     tests : str
         What the t tests use.
+    notes : tuple of str
+        What else a reader must know of the covariance.
     """
 
     formula: str
@@ -47,6 +51,7 @@ class LinearSummary:
     dropped: tuple[str, ...]
     absorbed: tuple[str, ...]
     tests: str
+    notes: tuple[str, ...]
 
     def __str__(self) -> str:
         return "\n".join(self._lines())
@@ -61,7 +66,8 @@ class LinearSummary:
         head = [f"Linear model fit by least squares. t-tests use {self.tests}", f"Formula: {self.formula}"]
         head += [f"   Data: {self.data}"] if self.data else []
         table = lines(self.coefficients, words=False) if len(self.coefficients) else ["No coefficients"]
-        return [*head, "", "Coefficients:", *table, "", *self._fit_lines(), *self._row_lines()]
+        notes = [line for note in self.notes for line in textwrap.wrap(note, LINE_WIDTH)]
+        return [*head, "", "Coefficients:", *table, *notes, "", *self._fit_lines(), *self._row_lines()]
 
     def _fit_lines(self) -> list[str]:
         shares = ", ".join(f"{name} {value:.4f}" for name, value in self.r2.items())
@@ -98,4 +104,5 @@ def summarised(fit: LeastSquaresFit, ddf: ResidualDdf, r2: dict[str, float], dat
         dropped=fit.dropped,
         absorbed=absorbed_lines(fit),  # type: ignore[arg-type]
         tests=ddf.description,
+        notes=tuple(note for note in ddf.note.split("; ")[1:] if note),
     )
