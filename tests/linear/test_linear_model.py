@@ -185,7 +185,7 @@ def test_a_factor_whose_columns_would_take_minutes(
 def crossed(n: int = 6000) -> pd.DataFrame:
     rng = np.random.default_rng(5)
     f, g = rng.integers(0, 300, n), rng.integers(0, 200, n)
-        x, z, h = rng.normal(size=n) + g, rng.normal(size=n), rng.integers(0, 7, n)
+    x, z, h = rng.normal(size=n) + g, rng.normal(size=n), rng.integers(0, 7, n)
     return pd.DataFrame({"y": rng.normal(size=n), "x": x, "z": z, "f": f, "g": g, "h": h})
 
 
