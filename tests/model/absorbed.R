@@ -68,8 +68,12 @@ fit <- function(case, reml) {
     ranef = unname(as.matrix(ranef(at)$worker)), fitted = unname(fitted(at)),
     satterthwaite = unname(coef(summary(mt))[names, "df"])
   )
-  type3 <- anova(mt, type = 3)
-  out$anova <- list(rows = rownames(type3), F = type3[["F value"]], df = type3[["DenDF"]])
+  table <- function(type, ddf = "Satterthwaite") {
+    t <- anova(mt, type = type, ddf = ddf)
+    list(rows = rownames(t), F = t[["F value"]], df = t[["DenDF"]])
+  }
+  out$anova <- table(3); out$anova_1 <- table(1); out$anova_2 <- table(2)
+  if (reml && !isTRUE(case$w)) out$anova_kr <- table(2, "Kenward-Roger")
   if (reml && !isTRUE(case$w)) {  # pbkrtest leaves weights out
     kr <- lapply(names, function(one) {
       L <- matrix(as.numeric(names(fixef(at)) == one), 1)

@@ -96,11 +96,43 @@ class TestBesideLme4:
         rows = [place(term, r["anova"]["rows"]) for term in table.index]
         np.testing.assert_allclose(table["F"], np.array(r["anova"]["F"])[rows], rtol=1e-6)
 
+    @pytest.mark.parametrize("type", [1, 2])
+    def test_anova(self, case: str, type: int) -> None:
+        """Tests of type I take the absorbed factors first."""
+        table, r = model(case).anova(type=type), R["cases"][case][f"anova_{type}"]
+        if type == 1 and case.startswith(("slopes", "only_slopes", "interaction")):
+            return  # lmerTest takes interactions with dummy variables after the other terms
+        rows = [place(term, r["rows"]) for term in table.index]
+        np.testing.assert_allclose(table["F"], np.array(r["F"])[rows], rtol=1e-6)
+        np.testing.assert_allclose(table["den_df"], np.array(r["df"])[rows], rtol=1e-5)
+
+
+@pytest.mark.parametrize("formula", ["y ~ x + (1 | worker) | {}", "y ~ x | {}"])
+@pytest.mark.parametrize("others", ["year + firm", "year + task + firm", "year[z] + firm"])
+def test_the_order_of_absorbed_factors_is_nothing_to_rows(formula: str, others: str) -> None:
+    """Whichever of them has more levels."""
+    fitting = lmer if "worker" in formula else interlace.lm
+    orders = others, " + ".join(reversed(others.split(" + ")))
+    one, other = (fitting(formula.format(order), data()) for order in orders)
+    np.testing.assert_allclose(one.fitted, other.fitted, atol=1e-9)
+    np.testing.assert_allclose(one.residuals(), other.residuals(), atol=1e-9)
+    np.testing.assert_allclose(one.predict(data()[::5]), other.fitted[::5], atol=1e-9)
+    if fitting is interlace.lm:
+        np.testing.assert_allclose(one.residuals(), one.fit.residuals, atol=1e-12)
+
 
 def having(answer: str) -> list[str]:
     """The cases to which R has this answer: pbkrtest leaves weights out and knows REML alone; pairs are those
     of a factor in no interaction."""
     return [case for case in CASES if answer in R["cases"][case]]
+
+
+@pytest.mark.parametrize("case", having("anova_kr"))
+def test_anova_by_kenward_roger(case: str) -> None:
+    table, r = model(case).anova(type=2, ddf="kenward-roger"), R["cases"][case]["anova_kr"]
+    rows = [place(term, r["rows"]) for term in table.index]
+    np.testing.assert_allclose(table["F"], np.array(r["F"])[rows], rtol=1e-6)
+    np.testing.assert_allclose(table["den_df"], np.array(r["df"])[rows], rtol=1e-6)
 
 
 @pytest.mark.parametrize("case", having("kenward_roger"))

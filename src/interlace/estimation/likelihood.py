@@ -97,9 +97,9 @@ def warn_if_lower(larger: float, smaller: Mapping[str, float]) -> None:
 
 def aic(fit: Fit) -> float:
     """-2 loglik + 2 (number of parameters); of a REML fit with the restricted log-likelihood, as in lme4."""
-    return fit.optimum.value + 2 * n_parameters(fit)
+    return -2 * fit.loglik + 2 * n_parameters(fit)
 
 
 def bic(fit: Fit) -> float:
     """-2 loglik + log(n) (number of parameters); of a REML fit with the restricted log-likelihood."""
-    return fit.optimum.value + math.log(n_obs(fit)) * n_parameters(fit)
+    return -2 * fit.loglik + math.log(n_obs(fit)) * n_parameters(fit)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -31,6 +31,22 @@ SHOWN = 5  # unseen levels named in an error message
 NAME = "predicted"
 
 
+class Sure(Protocol):
+    """How sure predictions are."""
+
+    def variance(self, design: Design, parts: Sequence[Part]) -> np.ndarray:
+        """Of the mean of a row, (n,)."""
+        ...
+
+    def rest(self, design: Design, parts: Sequence[Part], z: Sequence[np.ndarray]) -> np.ndarray:
+        """What a new response varies by beside that, (n,)."""
+        ...
+
+    def reach(self, level: float) -> float:
+        """Of an interval, in standard errors."""
+        ...
+
+
 def predict(
     fit: Fit,
     newdata: Any,
@@ -42,11 +58,14 @@ def predict(
     interval: str | None = None,
     level: float = LEVEL,
     se: bool = False,
+    sure: Sure | None = None,
 ) -> Any:
     """`X beta + offset + Z b` with the chosen random effects, one value per row, in the library of the data.
 
-    Rows with a missing value in a column that is needed give NaN. See `LinearMixedModel.predict`.
+    Rows with a missing value in a column that is needed give NaN. See `LinearMixedModel.predict`. `sure` says
+    how sure predictions are, in place of `Uncertainty`.
     """
+    sure = Uncertainty(fit) if sure is None else sure
     new_levels = word("new_levels", new_levels, NEW_LEVELS)
     parts = select(fit.encoding, random)
     asked = Asked.of(interval, level, se, weights)
@@ -55,7 +74,7 @@ def predict(
             raise DataError(
                 "offset= and weights= go with newdata; predictions for the rows of the fit use its own"
             )
-        return _handed_out(fit.rows.frame, _of_the_fit(fit, parts, asked))
+        return _handed_out(fit.rows.frame, _of_the_fit(fit, sure, parts, asked))
     newdata = open_table(newdata)  # once: there are streams that can be read once only
     wanted = {part.block: part.columns for part in parts}
     design = fit.encoding.design(newdata, random=wanted, offset=offset, weights=weights)
@@ -65,7 +84,7 @@ def predict(
         if asked.anything:
             z = _columns(fit, design, newdata, parts) if asked.interval == "prediction" else ()
             _check_weights(fit, design, asked)
-            columns |= _sure(Uncertainty(fit), design, parts, z, columns[NAME], asked)
+            columns |= _sure(sure, design, parts, z, columns[NAME], asked)
     _refuse_overflow(design, columns)
     frame = Frame.read(newdata, ())
     return _handed_out(frame, {name: all_rows(design, values) for name, values in columns.items()})
@@ -127,8 +146,8 @@ def _handed_out(frame: Frame, columns: dict[str, np.ndarray]) -> Any:
     return row_series(frame, NAME, columns[NAME]) if len(columns) == 1 else row_table(frame, columns)
 
 
-def _of_the_fit(fit: Fit, parts: Sequence[Part], asked: Asked) -> dict[str, np.ndarray]:
-    sure, found = Uncertainty(fit), []
+def _of_the_fit(fit: Fit, sure: Sure, parts: Sequence[Part], asked: Asked) -> dict[str, np.ndarray]:
+    found = []
     for design in fit.rows.designs():
         columns = {NAME: linear_predictor(fit, design, parts)}
         if asked.anything:
@@ -139,7 +158,7 @@ def _of_the_fit(fit: Fit, parts: Sequence[Part], asked: Asked) -> dict[str, np.n
 
 
 def _sure(
-    sure: Uncertainty,
+    sure: Sure,
     design: Design,
     parts: Sequence[Part],
     z: Sequence[np.ndarray],
@@ -151,11 +170,9 @@ def _sure(
     found = {"se": np.sqrt(variance)} if asked.se else {}
     if asked.interval is None:
         return found
-    from scipy import special  # slow to import
-
     if asked.interval == "prediction":
         variance = variance + sure.rest(design, parts, z)
-    reach = special.ndtri((1 + asked.level) / 2) * np.sqrt(variance)
+    reach = sure.reach(asked.level) * np.sqrt(variance)
     return found | {"lower": mean - reach, "upper": mean + reach}
 
 
@@ -211,10 +228,14 @@ def linear_predictor(fit: Fit, design: Design, parts: Sequence[Part]) -> np.ndar
 def absorbed_part(fit: Fit, design: Design) -> np.ndarray:
     """The sum of the effects of absorbed levels, shape (n,)."""
     total = np.zeros(design.nrows)
-    for rows, own in zip(
-        design.absorbed, fit.absorbed_effects.estimates if design.absorbed else (), strict=True
-    ):
-        total += np.einsum("nk,nk->n", rows.z, own[rows.codes, :, 0])
+    if not design.absorbed:
+        return total
+    estimates = fit.absorbed_effects.estimates
+    for one, rows, own in zip(fit.encoding.absorbed, design.absorbed, estimates, strict=True):
+        z = rows.z
+        if one.term.intercept:  # of levels that are held too, which have another value in this normalisation
+            z = np.hstack([np.ones((design.nrows, 1)), z[:, 1:]])
+        total += np.einsum("nk,nk->n", z, own[rows.codes, :, 0])
     return total
 
 
