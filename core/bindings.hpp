@@ -137,7 +137,7 @@ inline Limits limits_of(const nb::dict& given) {
     return {number("tolerance"), static_cast<index>(number("evaluations")), number("large"), number("near_zero"),
             number("no_minimum"), number("finished"), number("ill_conditioned"), static_cast<index>(number("steps")),
             number("exact"), number("nearly_all"), number("apart"), number("rival"), number("conflict"), nb::cast<bool>(given["prove"]),
-            static_cast<index>(number("elsewhere")), number("elsewhere_tolerance"), number("same_value")};
+            static_cast<index>(number("opened")), static_cast<index>(number("elsewhere")), number("elsewhere_tolerance"), number("same_value")};
 }
 
 void bind_products(nb::module_& m);

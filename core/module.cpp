@@ -239,6 +239,12 @@ void bind_criterion(nb::module_& m) {
             for (const auto& one : released([&] { return turned(d, to_vector(par), above); })) starts.append(to_numpy(one, {one.size()}));
             return starts;
         })
+        .def("opened", [](const ProfiledDeviance& d, const Flat& par) {
+            nb::list starts;
+            const std::vector<double> one = opened(d, to_vector(par));
+            if (!one.empty()) starts.append(to_numpy(one, {one.size()}));
+            return starts;
+        })
         .def("minimise", [](ProfiledDeviance& d, const Flat& start, double tolerance, index max_evaluations) {
             const auto x = to_vector(start);
             return to_dict(released([&] { return minimise(d, x, tolerance, max_evaluations); }));

@@ -118,6 +118,20 @@ bool rivalled(ProfiledDeviance& d, const Minimum& best, const Limits& limits) {
     });
 }
 
+// Where a covariance is singular: does a search from one that is not end lower?
+bool better_opened(ProfiledDeviance& d, Minimum& best, const Limits& limits) {
+    Vector start = opened(d, best.x);
+    if (start.empty()) return false;
+    try {
+        const Minimum found = minimise(d, std::move(start), limits.elsewhere_tolerance, limits.opened);
+        best.evaluations += found.evaluations;
+        best.gradients += found.gradients;
+        return found.value < best.value - limits.same_value;
+    } catch (const NotPositiveDefinite&) {  // there the model fits the response exactly
+        return false;
+    }
+}
+
 }  // namespace
 
 void try_boundary(ProfiledDeviance& d, Minimum& best, const Limits& limits) {
@@ -145,7 +159,9 @@ Searched search(ProfiledDeviance& d, Vector start, const std::vector<std::vector
     // 2) the boundary, and terms that are better left out
     Minimum best(out.best);
     try_boundary(d, best, limits);
-    if (better_without(d, without, best, limits) || rivalled(d, best, limits) || !turned(d, best.x, limits.rival).empty()) return out;
+    if (better_without(d, without, best, limits) || rivalled(d, best, limits) || !turned(d, best.x, limits.rival).empty() ||
+        better_opened(d, best, limits))
+        return out;
     // 3) proof of the end, and the last digits
     if (limits.prove) {
         best.hessian = d.hessian(best.x);

@@ -20,6 +20,7 @@ struct Limits {
     double apart = 0, rival = 0;  // times larger, and how much higher: a place from which a search may end lower
     double conflict = 0;          // gain in log sigma^2 that asks for all searches
     bool prove = false;      // whether the Hessian at the end is the exact one
+    index opened = 0;        // evaluations of a search from a covariance that is not singular
     index elsewhere = 0;     // evaluations of a search for another minimum
     double elsewhere_tolerance = 0;  // of its predicted decrease
     double same_value = 0;   // minima whose values differ by less are one

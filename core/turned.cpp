@@ -151,23 +151,40 @@ void turn(ProfiledDeviance& d, const Vector& x, const Block& b, double highest, 
     }
 }
 
+// Blocks of correlated effects of which an evaluation costs little.
+std::vector<Block> looked_at(const ProfiledDeviance& d) {
+    std::vector<Block> out = correlated(d.map().entries);
+    const auto& random = *d.factor().products().random;
+    const auto passed_over = [&](const Block& b) {
+        return !is_whole(b) || random.levels()[b.group] * static_cast<index>(b.columns.size()) > cheap;
+    };
+    out.erase(std::remove_if(out.begin(), out.end(), passed_over), out.end());
+    return out;
+}
+
 }  // namespace
 
 std::vector<Vector> turned(ProfiledDeviance& d, const Vector& x, double above) {
     std::vector<Start> found;
-    double here = 0;
-    bool known = false;
-    for (const Block& b : correlated(d.map().entries)) {
-        const auto& random = *d.factor().products().random;
-        if (!is_whole(b) || random.levels()[b.group] * static_cast<index>(b.columns.size()) > cheap) continue;
-        if (!known) here = d.value(x);
-        known = true;
-        turn(d, x, b, here + above, found);
-    }
+    const std::vector<Block> blocks = looked_at(d);
+    const double highest = blocks.empty() ? 0.0 : d.value(x) + above;
+    for (const Block& b : blocks) turn(d, x, b, highest, found);
     std::stable_sort(found.begin(), found.end(), [](const Start& a, const Start& b) { return a.value < b.value; });
     std::vector<Vector> out;
     for (size_t i = 0; i < std::min(found.size(), most); ++i) out.push_back(std::move(found[i].x));
     return out;
+}
+
+Vector opened(const ProfiledDeviance& d, const Vector& x) {
+    Vector out(x);
+    for (const Block& b : looked_at(d)) {
+        const double size = Eigen::JacobiSVD<Eigen::MatrixXd>(factor(x, b)).singularValues()[0];
+        for (Eigen::Index i = 0; i < b.at.rows() && size > small_share; ++i) {
+            double& diagonal = out[static_cast<size_t>(b.at(i, i))];
+            if (std::abs(diagonal) < small_share * size) diagonal = size;
+        }
+    }
+    return out == x ? Vector() : out;
 }
 
 }  // namespace interlace

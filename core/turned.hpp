@@ -11,4 +11,8 @@ namespace interlace {
 // in other directions than x and whose criterion is less than `above` higher than there.
 std::vector<std::vector<double>> turned(ProfiledDeviance& d, const std::vector<double>& x, double above);
 
+// x with every effect as large as the largest of its block, where that is (nearly) singular and an evaluation is cheap; empty where none
+// is.
+std::vector<double> opened(const ProfiledDeviance& d, const std::vector<double>& x);
+
 }  // namespace interlace

@@ -54,6 +54,25 @@ def test_and_where_it_changes_more(seed: int) -> None:
     assert m.fit.optimum.value < deviance_at(m.fit, np.array(lower[seed]), reml=True) + 1e-4
 
 
+def test_a_covariance_that_is_not_singular_may_be_better() -> None:
+    m = lmer("y ~ x + (x | g)", _narrow(6194, -1.0, -0.3))
+    assert m.fit.optimum.value == pytest.approx(171.14247, abs=1e-4)
+    assert "171.1778 at the higher one" in str(m.convergence)
+
+
+def _opened(groups: int, singular: float) -> list[Any]:
+    rng, g = np.random.default_rng(5), np.repeat(np.arange(groups), 4)
+    m = lmer("y ~ x + (x | g)", {"y": rng.normal(size=len(g)), "x": rng.normal(size=len(g)), "g": g})
+    criterion = m.fit.criterion.separated()
+    return criterion.kernel().opened(np.array([2.0, 0.0, 2.0 * singular]))
+
+
+def test_singular_covariances_are_opened_where_it_is_cheap() -> None:
+    (start,) = _opened(200, 0.009)
+    np.testing.assert_allclose(start, [2.0, 0.0, 2.0])
+    assert _opened(200, 0.011) == _opened(201, 0.009) == []
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("formula", ["y ~ x + (x | g)", "y ~ 1 + (x | g)"])
 def test_no_start_ends_lower(formula: str) -> None:

@@ -44,6 +44,10 @@ class Compiled(Protocol):
         """Where correlated effects are (nearly) singular: starts with covariances of rank one in other
         directions, at local minima among them that are less than `above` higher."""
 
+    def opened(self, par: Array, /) -> list[Array]:
+        """The same with every effect as large as the largest of its block; none where no covariance is
+        (nearly) singular."""
+
     def minimise(self, start: Array, tolerance: float, most: int, /) -> dict[str, Any]:
         """One search from a start."""
 

@@ -149,17 +149,18 @@ class Search(Generic[C]):
         self.evaluations += found["evaluations"]
         self.gradients += found["gradients"]
 
-    def descend(self, found: dict[str, Any] | None = None) -> None:
-        """Newton steps; now and then the columns of the factors are put in order of their variances.
+    def descend(self, found: dict[str, Any] | None = None, at_once: int = PIVOT_EVERY) -> None:
+        """Newton steps; now and then the columns of the factors are put in order of their variances, for the
+        first time after `at_once` evaluations.
 
         Then the directions in which a covariance is (nearly) singular come last, where their zeros are
         columns of zeros and not a curved valley of equivalent factors. What a search has `found` from here
         is not searched again.
         """
         pivots = max(s.k for s in self.criterion.parameters.structures) > 1
-        if found is None and pivots and self.par.size and np.abs(self.par).max() > LARGE:
+        if found is None and pivots and at_once == PIVOT_EVERY and np.abs(self.par).max(initial=0.0) > LARGE:
             self.pivot()
-        budget, value = PIVOT_EVERY if pivots else self.most, np.inf
+        budget, value = at_once if pivots else self.most, np.inf
         while True:
             before = self.natural_par if pivots else self.par
             self.take(self.compiled.minimise(self.par, TOLERANCE, budget) if found is None else found)

@@ -141,6 +141,10 @@ class MappedDeviance:
         """None: other correlations are looked for one by one (`Covariance.elsewhere`)."""
         return []
 
+    def opened(self, par: Array) -> list[Array]:
+        """None, for the same reason."""
+        return []
+
     def _of_moments(self, entries: Array) -> Array:
         out, at = list[Array](), 0
         for s in self._parameters.structures:

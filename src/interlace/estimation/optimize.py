@@ -61,6 +61,10 @@ APART, RIVAL = 2.0, 6.0
 CONFLICT = 0.05
 # Then all effects together are so many times larger than the residuals as well.
 ALL_LARGER = (10.0, 100.0)
+# From starts that differ in one entry, so many evaluations before the basis changes for the first time.
+AT_ONCE = 100
+# Evaluations of the search that asks whether a covariance that is not singular is better than one that is.
+OPENED = 40
 # What such a look costs, of an evaluation.
 LOOK = 0.2
 # The status of a minimum beside which the criterion falls without end.
@@ -148,6 +152,7 @@ def limits(criterion: Criterion, *, prove: bool) -> dict[str, float]:
         "rival": RIVAL,
         "conflict": CONFLICT,
         "prove": prove,
+        "opened": OPENED,
         "elsewhere": MAX_ELSEWHERE,
         "elsewhere_tolerance": NO_LOWER,
         "same_value": SAME_VALUE,
@@ -204,9 +209,19 @@ class _Searches(Generic[C]):
     def run(self) -> None:
         """From the start by moments, and from others where there may be a second minimum."""
         self.run_from_moments()
+        self.run_in_other_directions()
+        before = self.best
+        if self.others and not self.unbounded:
+            self.visit_all(self.in_doubt_everywhere().entry_by_entry(self.moments), AT_ONCE)
+        if self.best is not before:
+            self.run_in_other_directions()
+
+    def run_in_other_directions(self) -> None:
+        """From other directions of correlated effects, about the best end for as long as it changes."""
         for _ in range(ROUNDS):
             before = self.best
-            self.visit_all(self.compiled.turned(before.natural_par, RIVAL))
+            here = before.natural_par
+            self.visit_all([*self.compiled.turned(here, RIVAL), *self.compiled.opened(here)])
             if self.best is before:
                 return
 
@@ -221,11 +236,7 @@ class _Searches(Generic[C]):
             self.visit_all([*starts, *(doubt.all_times(doubt.one, times) for times in ALL_LARGER)])
             for start in starts:
                 self.visit_all(self.lowest(self.one_by_one(start)))
-            doubt = (
-                doubt
-                if doubt.effects
-                else Doubt.everywhere(self.criterion.parameters, doubt.terms, doubt.left)
-            )
+            doubt = doubt if doubt.effects else self.in_doubt_everywhere()
         else:
             self.visit_all(self.as_low(starts))
         if not doubt.effects:
@@ -238,6 +249,11 @@ class _Searches(Generic[C]):
             self.visit_all(doubt.starts_about(before.natural_par))
             if self.best is before:
                 return
+
+    def in_doubt_everywhere(self) -> Doubt:
+        """The doubts of the criterion, and all others that a search may have."""
+        doubt = self.criterion.doubt
+        return Doubt.everywhere(self.criterion.parameters, doubt.terms, doubt.left)
 
     def scout(self) -> None:
         """From other correlations that have a structure: about the moments, and about the best end for as
@@ -288,12 +304,13 @@ class _Searches(Generic[C]):
         self.looks += len(starts)
         return [starts[i] for i in lowest(np.array(starts), values, same)]
 
-    def visit_all(self, starts: Iterable[Array]) -> None:
-        """Search from one after the other, as long as all searches together may go on."""
+    def visit_all(self, starts: Iterable[Array], at_once: int = PIVOT_EVERY) -> None:
+        """Search from one after the other, as long as all searches together may go on; so many evaluations
+        of each in the basis of the start."""
         for start in starts:
             if self.spent > self.most:
                 return
-            self.visit(start)
+            self.visit(start, at_once)
 
     @property
     def evaluations(self) -> int:
@@ -308,11 +325,11 @@ class _Searches(Generic[C]):
         exact = self.exact if self.criterion.n_par > MANY else 0
         return self.evaluations + exact - (1 - LOOK) * self.looks
 
-    def visit(self, start: Array) -> None:
+    def visit(self, start: Array, at_once: int = PIVOT_EVERY) -> None:
         """Search from there, and keep what was found."""
         found = Search(self.criterion, self.compiled, start, MAX_ELSEWHERE)
         try:
-            found.descend()
+            found.descend(at_once=at_once)
             found.try_boundary()
         except (kernel.NotPositiveDefiniteError, ValueError):
             self.exact += found.evaluations

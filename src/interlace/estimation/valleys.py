@@ -45,6 +45,8 @@ MOST, MOST_UNEQUAL = 32, 8
 LARGEST = 100.0
 # Standard deviations, in units of the residual one, of a term that is (nearly) left out.
 SMALL = 1e-2
+# Entries of the factors are so many times larger than the moments say, each alone.
+TIMES = (10.0, 100.0)
 # Directions of covariances of rank one that are looked at for each block, and sizes over the present one.
 DIRECTIONS, SIZES = 32, (0.25, 1.0, 4.0)
 # So many columns are looked at with both signs.
@@ -251,6 +253,18 @@ class Doubt:
         yield from islice(chain(each[:first], (one, self.all_times(one, 100.0)), each[first:]), self.most)
         for effect in self.effects:
             yield from (effect.scaled(one, LARGEST * 10.0**k) for k in range(1, effect.decades + 1))
+
+    def entry_by_entry(self, moments: Array) -> Iterator[Array]:
+        """Zero, and the moments, (..., m), with one entry after another so many times larger; none where an
+        evaluation is not cheap, or all starts are among the others."""
+        if not self.correlated:
+            return
+        yield np.where(self.sizes, 0.0, moments)
+        for entry in np.flatnonzero(self.sizes & moments.reshape(-1, moments.shape[-1]).any(axis=0)):
+            for times in TIMES:
+                start = moments.copy()
+                start[..., entry] *= times
+                yield start
 
     def singular_about(self, optimum: Array) -> Iterator[list[Array]]:
         """Per block of correlated effects: covariances of rank one about the lowest minimum found so far."""
