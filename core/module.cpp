@@ -276,6 +276,7 @@ NB_MODULE(_core, m) {
     m.def("set_threads", &interlace::pool::set_threads, "n"_a);
     m.def("threads", &interlace::pool::threads);
     nb::exception<interlace::NotPositiveDefinite>(m, "NotPositiveDefiniteError", PyExc_ArithmeticError);
+    nb::exception<interlace::NotFinite>(m, "NotFiniteError", PyExc_ValueError);
     interlace::bind_products(m);
     interlace::bind_factor(m);
     interlace::bind_clusters(m);

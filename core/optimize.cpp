@@ -20,7 +20,7 @@ double norm(const Vector& v) { return std::sqrt(small::dot(static_cast<index>(v.
 class Quadratic {
   public:
     Quadratic(const Vector& g, const Vector& h) : n_(static_cast<index>(g.size())), q_(h), lambda_(n_), g_(n_) {
-        if (!blas::syevd(n_, q_.data(), lambda_.data())) throw std::domain_error("the eigenvalues of the Hessian did not converge");
+        if (!blas::syevd(n_, q_.data(), lambda_.data())) throw NotFinite("the eigenvalues of the Hessian did not converge");
         for (index i = 0; i < n_; ++i) g_[i] = small::dot(n_, &q_[i * n_], g.data());
     }
     double smallest() const { return lambda_[0]; }
@@ -111,7 +111,7 @@ Minimum minimise(Objective& objective, std::vector<double> start, double toleran
     best.x = std::move(start);
     best.value = objective.value(best.x);
     ++best.evaluations;
-    if (!std::isfinite(best.value)) throw std::domain_error("the criterion is not finite at the start");
+    if (!std::isfinite(best.value)) throw NotFinite("the criterion is not finite at the start");
     if (n == 0) return best;
     Vector plain;  // Hessian as the objective gives it
     objective.derivatives(best.gradient, plain);

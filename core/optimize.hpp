@@ -1,10 +1,16 @@
 // Trust-region minimisation with second derivatives, for smooth functions of a few to some hundred parameters.
 #pragma once
+#include <stdexcept>
 #include <vector>
 
 #include "blas.hpp"
 
 namespace interlace {
+
+// A criterion, or its derivatives, that floating-point arithmetic cannot express.
+struct NotFinite : std::domain_error {
+    using std::domain_error::domain_error;
+};
 
 class Objective {
   public:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from interlace import kernel
 from interlace.design.encoding import Encoding
 from interlace.estimation import descent
 from interlace.estimation.deviance import ProfiledDeviance
@@ -75,7 +76,7 @@ def test_exact_steps_end_where_nothing_is_left_of_the_response() -> None:
             return 0.0
 
         def gradient(self, par: np.ndarray) -> np.ndarray:
-            raise ValueError("not a number")
+            raise kernel.NotFiniteError("not a number")
 
         hessian = gradient
 

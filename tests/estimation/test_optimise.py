@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import scipy.optimize
 
-from interlace import kernel
+from interlace import kernel, lmer
 from interlace.design.encoding import Encoding
 from interlace.errors import ConvergenceWarning, DataError, RankDeficiencyWarning
 from interlace.estimation import optimize
@@ -147,8 +147,19 @@ def test_a_gradient_that_is_wrong_is_no_minimum() -> None:
 
 
 def test_a_start_without_a_value_is_refused() -> None:
-    with pytest.raises(ValueError, match="not finite at the start"):
+    with pytest.raises(kernel.NotFiniteError, match="not finite at the start"):
         quadratic(np.eye(2), np.zeros(2)).minimise([np.nan, 0.0])
+
+
+def test_only_numbers_that_are_none_are_called_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault of another kind keeps its own words."""
+
+    def faulty(criterion: object) -> None:
+        raise ValueError("the lengths differ")
+
+    monkeypatch.setattr("interlace.estimation.fit.minimise", faulty)
+    with pytest.raises(ValueError, match="the lengths differ"):
+        lmer("y ~ 1 + (1 | g)", {"y": [1.0, 2.0, 4.0, 3.0, 5.0, 7.0], "g": list("aabbcc")})
 
 
 def test_nothing_to_search() -> None:

@@ -144,7 +144,8 @@ def test_effects_and_entries_that_are_lost(share: float, lost: bool, slopes: Fit
     inverse = np.linalg.inv(effects)
     scale = np.abs(inverse @ np.diag(length**2 * [1.0, 0.0]) @ inverse.T).max()
     C = inverse @ np.diag(length**2 * [1.0, share * scale]) @ inverse.T
-    changed = unidentified._changed(slopes, 0, (basis @ C @ basis.T,))
+    (coordinates,) = unidentified._coordinates(slopes, [(basis @ C @ basis.T,)])
+    changed = unidentified._changed(effects, coordinates[0])
     assert changed.tolist() == [[True, False], [False, lost]]
 
 

@@ -197,7 +197,7 @@ class Search(Generic[C]):
 
         try:
             found = kernel.minimise(value, derivatives, self.par, TOLERANCE, most)
-        except ValueError:  # nothing is left of the response, and the Hessian is no number
+        except kernel.NotFiniteError:  # nothing is left of the response, and the Hessian is no number
             return
         self.evaluations += found["evaluations"] + EXACT * found["gradients"]
         self.gradients += found["gradients"] * (1 + 2 * len(self.par))

@@ -24,7 +24,7 @@ from interlace.estimation.optimize import UNBOUNDED, minimise, minimise_again
 from interlace.estimation.optimum import Optimum
 from interlace.estimation.penalized import EXACT_FIT, GONE, Solution
 from interlace.estimation.prepare import EXACT, Model, conditioned, prepare
-from interlace.kernel import NotPositiveDefiniteError
+from interlace.kernel import NotFiniteError, NotPositiveDefiniteError
 
 Array = NDArray[np.floating]
 
@@ -295,9 +295,7 @@ def _search(search: Callable[[], tuple[ProfiledDeviance, Optimum]]) -> tuple[Pro
         return search()
     except NotPositiveDefiniteError as error:
         raise ModelError(EXACT) from error
-    except ModelError:
-        raise
-    except ValueError as error:
+    except (NotFiniteError, np.linalg.LinAlgError) as error:
         raise ModelError(
             "the criterion is not a number: the response, a predictor or the weights are too large or too "
             "small for floating-point arithmetic; rescale them"

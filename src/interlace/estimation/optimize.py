@@ -220,6 +220,8 @@ class _Searches(Generic[C]):
         """From other directions of correlated effects, about the best end for as long as it changes."""
         for _ in range(ROUNDS):
             before = self.best
+            if self.spent > self.most:
+                return
             here = before.natural_par
             self.visit_all([*self.compiled.turned(here, RIVAL), *self.compiled.opened(here)])
             if self.best is before:
@@ -331,7 +333,7 @@ class _Searches(Generic[C]):
         try:
             found.descend(at_once=at_once)
             found.try_boundary()
-        except (kernel.NotPositiveDefiniteError, ValueError):
+        except (kernel.NotPositiveDefiniteError, kernel.NotFiniteError):
             self.exact += found.evaluations
             return  # there the model fits the response exactly
         if found.exact:

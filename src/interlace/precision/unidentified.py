@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,13 +24,14 @@ NOTHING = 1e-7  # share of a variance, or of a hypothesis, that is rounding erro
 
 def unknown_entries(fit: Fit) -> tuple[NDArray[np.bool_], ...]:
     """Per covariance block, the entries of its covariance matrix that the data do not tell, (k, k)."""
-    out = []
-    for i, U in enumerate(fit.identification.lost):
-        lost = _lost_effects(fit, i, U)  # any covariance of a lost combination may change
-        unknown = lost[:, None] | lost[None, :]
-        for direction in fit.identification.directions:
-            unknown |= _changed(fit, i, direction)
-        out.append(unknown)
+    blocks = range(len(fit.encoding.random))
+    lost = [_lost_effects(fit, i, U) for i, U in enumerate(fit.identification.lost)]
+    out = [one[:, None] | one[None, :] for one in lost]  # any covariance of a lost combination may change
+    effects = [_effects(fit, i)[0] for i in blocks]
+    for coordinates in _coordinates(fit, fit.identification.directions):
+        for i in blocks:
+            if coordinates[i].any():
+                out[i] |= _changed(effects[i], coordinates[i])
     return tuple(out)
 
 
@@ -45,21 +47,20 @@ def _lost_effects(fit: Fit, i: int, U: Array) -> NDArray[np.bool_]:
     return part > NOTHING * np.linalg.norm(effects, axis=1)
 
 
-def _coordinates(fit: Fit, direction: Direction) -> list[Array]:
-    """The matrices of a direction in orthonormal coordinates, the largest entry 1."""
-    out = []
-    for i, N in enumerate(direction):
-        inverse = np.linalg.inv(fit.criterion.parameters.orthonormal[i])
-        out.append(inverse @ N @ inverse.T)
-    largest = max(np.abs(C).max() for C in out)
-    return [C / largest for C in out]
+def _coordinates(fit: Fit, directions: Sequence[Direction]) -> Iterator[list[Array]]:
+    """The matrices of each direction in orthonormal coordinates, the largest entry 1."""
+    inverses = [np.linalg.inv(basis) for basis in fit.criterion.parameters.orthonormal]
+    for direction in directions:
+        pairs = zip(inverses, direction, strict=True)
+        out = [inverse @ N @ inverse.T if N.any() else N for inverse, N in pairs]
+        largest = max(np.abs(C).max() for C in out)
+        yield [C / largest for C in out]
 
 
-def _changed(fit: Fit, i: int, direction: Direction) -> NDArray[np.bool_]:
-    effects, _ = _effects(fit, i)
+def _changed(effects: Array, coordinates: Array) -> NDArray[np.bool_]:
+    """Entries of the covariance matrix of effects that one direction changes, (k, k)."""
     length = np.linalg.norm(effects, axis=1)
-    change = effects @ _coordinates(fit, direction)[i] @ effects.T
-    return np.abs(change) > NOTHING * np.outer(length, length)
+    return np.abs(effects @ coordinates @ effects.T) > NOTHING * np.outer(length, length)
 
 
 # ---- words ---
@@ -132,8 +133,8 @@ def _lost_words(block: RandomEncoding, lost: NDArray[np.bool_]) -> str:
 
 def _apart_words(fit: Fit, directions: tuple[Direction, ...]) -> str:
     involved: dict[int, None] = {}
-    for direction in directions:
-        sizes = [np.abs(C).max() for C in _coordinates(fit, direction)]
+    for coordinates in _coordinates(fit, directions):
+        sizes = [np.abs(C).max() for C in coordinates]
         involved.update((i, None) for i, size in enumerate(sizes) if size > NOTHING)
     blocks = fit.encoding.random
     terms = [blocks[i].text() for i in sorted(involved)]
@@ -179,14 +180,14 @@ class Resting:
         if not changes_covariance(fit):
             return cls(np.zeros((0, 0)), (), ())
         marginal, system, weights = Marginal.of(fit), fit.criterion.system, []
+        confounded = list(_coordinates(fit, fit.identification.confounded))
         p, involved = len(marginal.root), []
         for i, (place, U) in enumerate(zip(system.A.layout.places, fit.identification.lost, strict=True)):
             zvx, basis = marginal.zvx[place.group][:, place.columns], fit.criterion.parameters.orthonormal[i]
             if U.size:
                 weights.append(np.einsum("lkp,kc->plc", zvx, U).reshape(p, -1))
                 involved.append(np.einsum("lkp,kc->plc", zvx, basis).reshape(p, -1))
-            for direction in fit.identification.confounded:
-                C = _coordinates(fit, direction)[i]
+            for C in (coordinates[i] for coordinates in confounded):
                 weights.append(np.einsum("lkp,kc,cd->pld", zvx, basis, C).reshape(p, -1))
                 involved.append(np.einsum("lkp,kc->plc", zvx, basis).reshape(p, -1))
         return cls(marginal.root, tuple(weights), tuple(involved))
