@@ -97,40 +97,49 @@ struct Tree {
         walk();
     }
     index second(index r) const { return lead + a.at[r * a.rest()]; }
+    index lead_of(index r) const { return std::upper_bound(a.start.begin(), a.start.end(), r) - a.start.begin() - 1; }
+
+  private:
     void walk() {
-        std::vector<index> ptr(vertices - lead + 1, 0), first(a.n), lead_of(a.n);
+        std::vector<index> ptr(vertices - lead + 1, 0);
+        std::vector<Edge> edges(a.n);  // by level of the second factor
         for (index r = 0; r < a.n; ++r) ++ptr[second(r) - lead + 1];
         std::partial_sum(ptr.begin(), ptr.end(), ptr.begin());
         std::vector<index> next(ptr.begin(), ptr.end() - 1);
-        for (index i = 0; i < lead; ++i)
-            for (index r = a.start[i]; r < a.start[i + 1]; ++r) {
-                lead_of[r] = i;
-                first[next[second(r) - lead]++] = r;
-            }
-        order.reserve(vertices);
-        const auto reach = [&](index v, index from, index r) {
-            if (depth[v] >= 0) return;
-            depth[v] = from < 0 ? 0 : depth[from] + 1;
-            parent[v] = static_cast<std::int32_t>(from);
-            by[v] = r;
-            order.push_back(v);
-        };
+        index there = 0;
+        for (index i = 0; i < lead; ++i) {
+            there += a.start[i] < a.start[i + 1];
+            for (index r = a.start[i]; r < a.start[i + 1]; ++r)
+                edges[next[second(r) - lead]++] = {static_cast<std::uint32_t>(r), static_cast<std::uint32_t>(i)};
+        }
+        for (index s = lead; s < vertices; ++s) there += ptr[s - lead] < ptr[s - lead + 1];
+        order.reserve(there);
         // a walk begins at a level of the second factor: that one is free
         for (index s = lead; s < vertices; ++s) {
             if (depth[s] >= 0 || ptr[s - lead] == ptr[s - lead + 1]) continue;
             roots.push_back(s);
             size_t at = order.size();
             reach(s, -1, -1);
-            for (; at < order.size(); ++at) {
+            for (; at < order.size() && static_cast<index>(order.size()) < there; ++at) {
                 const index v = order[at];
                 if (v < lead)
                     for (index r = a.start[v]; r < a.start[v + 1]; ++r) reach(second(r), v, r);
                 else
-                    for (index e = ptr[v - lead]; e < ptr[v - lead + 1]; ++e) reach(lead_of[first[e]], v, first[e]);
+                    for (index e = ptr[v - lead]; e < ptr[v - lead + 1]; ++e) reach(edges[e].lead, v, edges[e].row);
                 if (at % 4096 == 0) check_interrupt();
             }
         }
     }
+    void reach(index v, index from, index r) {
+        if (depth[v] >= 0) return;
+        depth[v] = from < 0 ? 0 : depth[from] + 1;
+        parent[v] = static_cast<std::int32_t>(from);
+        by[v] = r;
+        order.push_back(v);
+    }
+    struct Edge {
+        std::uint32_t row, lead;
+    };
 };
 
 // Equations that the rows make between the levels of the third factor and those after it.
@@ -170,10 +179,7 @@ class Cycles {
         std::vector<index> rows;
         for (index i = 0; i < tree_.lead; ++i)
             for (index r = a_.start[i]; r < a_.start[i + 1]; ++r)
-                if ((at_[i] + at_[tree_.second(r)] + others(r)) % prime != 0) {
-                    lead_of_[r] = i;
-                    rows.push_back(r);
-                }
+                if ((at_[i] + at_[tree_.second(r)] + others(r)) % prime != 0) rows.push_back(r);
         check_interrupt();
         return rows;
     }
@@ -187,7 +193,7 @@ class Cycles {
     Equation equation(index r) const {
         Equation e;
         add(e, r, true);
-        index u = lead_of_.at(r), v = tree_.second(r);
+        index u = tree_.lead_of(r), v = tree_.second(r);
         bool up = false, vp = false;  // signs of the next edges
         while (u != v) {
             const bool move_u = tree_.depth[u] >= tree_.depth[v];
@@ -204,42 +210,55 @@ class Cycles {
     Tree tree_;
     Echelon echelon_;
     std::vector<std::uint64_t> c_, at_;
-    std::map<index, index> lead_of_;
     std::uint64_t state_ = 20250101;
 };
 
 }  // namespace
 
 LevelsRank components(const AbsorbedRows& a) {
-    const index m = a.rest();
-    std::vector<index> base{0};
-    for (const AbsorbedRows::Factor& f : a.factors) base.push_back(base.back() + f.levels);
-    Union all(base.back());
-    std::vector<char> there(base.back(), 0);
-    for (index i = 0; i < a.factors[0].levels; ++i)
-        for (index r = a.start[i]; r < a.start[i + 1]; ++r) {
-            there[i] = 1;
-            for (index f = 0; f < m; ++f) {
-                const AbsorbedRows::Factor& factor = a.factors[f + 1];
-                const index node = base[f + 1] + (a.at[r * m + f] - factor.base) / factor.k;
-                there[node] = 1;
-                all.join(i, node);
-            }
+    const index m = a.rest(), nodes = std::max<index>(a.q, 1);
+    // levels of the lead do not meet: those of the rest are joined, by their coordinates
+    Union all(nodes);
+    std::vector<char> there(nodes, 0);
+    for (index i = 0; i < a.factors[0].levels; ++i) {
+        const index s = a.start[i] * m, e = a.start[i + 1] * m;
+        for (index t = s; t < e; ++t) {
+            there[a.at[t]] = 1;
+            if (a.at[t] != a.at[s]) all.join(a.at[s], a.at[t]);
         }
+        if (i % 65536 == 0) check_interrupt();
+    }
     LevelsRank out;
     out.component.resize(a.factors.size());
-    std::vector<std::int32_t> number(base.back(), -1);
-    for (size_t f = 0; f < a.factors.size(); ++f) {
-        std::vector<std::int32_t>& of = out.component[a.factors[f].given];
-        of.assign(a.factors[f].levels, -1);
-        for (index l = 0; l < a.factors[f].levels; ++l) {
-            if (!there[base[f] + l]) continue;
-            std::int32_t& name = number[all.find(base[f] + l)];
-            if (name < 0) name = static_cast<std::int32_t>(out.components++);
-            of[l] = name;
+    std::vector<std::int32_t> number(nodes, -1);
+    const auto name_of = [&](index node) {
+        std::int32_t& name = number[all.find(node)];
+        if (name < 0) name = static_cast<std::int32_t>(out.components++);
+        return name;
+    };
+    for (const AbsorbedRows::Factor& f : a.factors) {
+        std::vector<std::int32_t>& of = out.component[f.given];
+        of.assign(f.levels, -1);
+        for (index l = 0; l < f.levels; ++l) {
+            if (&f != &a.factors[0]) {
+                if (there[f.base + l * f.k]) of[l] = name_of(f.base + l * f.k);
+            } else if (a.start[l] < a.start[l + 1]) {
+                of[l] = m > 0 ? name_of(a.at[a.start[l] * m]) : static_cast<std::int32_t>(out.components++);
+            }
         }
     }
     return out;
+}
+
+// Of two factors: in each component, the first level of the second is free.
+void free_firsts(const AbsorbedRows& a, LevelsRank& out) {
+    std::vector<char> seen(out.components, 0);
+    const AbsorbedRows::Factor& second = a.factors[1];
+    for (index l = 0; l < second.levels; ++l) {
+        const std::int32_t c = out.component[second.given][l];
+        if (c < 0 || seen[c]) continue;
+        seen[c] = out.free[l] = 1;
+    }
 }
 
 LevelsRank levels_rank(const AbsorbedRows& a, double most) {
@@ -252,12 +271,16 @@ LevelsRank levels_rank(const AbsorbedRows& a, double most) {
         out.rank = occurring[0];
         return out;
     }
+    if (a.rest() == 1) {
+        free_firsts(a, out);
+        out.rank = occurring[0] + occurring[1] - out.components;
+        return out;
+    }
     index others = 0;
     for (size_t f = 2; f < a.factors.size(); ++f) others += occurring[f];
     Cycles cycles(a, most);
     for (const index root : cycles.tree().roots) out.free[root - cycles.tree().lead] = 1;
     out.rank = occurring[0] + occurring[1] - static_cast<index>(cycles.tree().roots.size());
-    if (a.rest() < 2) return out;
     cycles.eliminate(others - (a.rest() - 1) * out.components);
     const std::vector<double> diagonal = a.diagonal();
     for (index k = a.factors[2].base; k < a.q; ++k) out.free[k] = diagonal[k] > 0 && !cycles.echelon().solves(k);

@@ -11,7 +11,7 @@ import numpy as np
 
 from interlace import kernel
 from interlace.design.checks import LARGEST_PREDICTOR, check_finite, check_values
-from interlace.design.design import RandomRows
+from interlace.design.design import Design, RandomRows
 from interlace.design.frame import Frame, closest
 from interlace.design.grouping import Grouping, learn_grouping
 from interlace.design.values import Column, Factor
@@ -93,7 +93,10 @@ class AbsorbedEncoding:
 
     def multiplied(self, codes: np.ndarray, columns: np.ndarray) -> RandomRows:
         """Rows of the coefficients that are not held: the columns of the others are 0."""
-        return RandomRows(codes, np.where(self.held[codes], 0.0, columns))
+        if not self.held.any():
+            return RandomRows(codes, columns)
+        free = np.where(self.held, 0.0, 1.0)[codes]
+        return RandomRows(codes, columns * free if self.term.slopes else free)
 
 
 def _unknown(group: str, names: Sequence[str], columns: Sequence[Column], codes: np.ndarray) -> str:
@@ -255,6 +258,19 @@ def learn_absorbed(frame: Frame, terms: Sequence[AbsorbedTerm]) -> tuple[Absorbe
         A factor is a measurement, or a slope is no number.
     """
     return tuple(_learn(frame, term) for term in terms)
+
+
+def factors_of(learnt: Sequence[AbsorbedEncoding], design: Design) -> tuple[AbsorbedFactor, ...]:
+    """The same of the rows that they were learnt from."""
+    return tuple(
+        AbsorbedFactor(
+            one.term,
+            one.grouping,
+            rows.codes,
+            np.ascontiguousarray(_columns(design.frame, one.term)) if one.term.slopes else None,
+        )
+        for one, rows in zip(learnt, design.absorbed, strict=True)
+    )
 
 
 def without_singletons(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from interlace.arrays import Array
-from interlace.design.absorbing import learn_absorbed
+from interlace.design.absorbing import factors_of
 from interlace.design.design import Design
 from interlace.design.encoding import Encoding
 from interlace.design.rows import Rows
@@ -30,24 +30,82 @@ def absorbed_of(encoding: Encoding, rows: Rows, n_jobs: int | None = None) -> Ab
     if not encoding.absorbed:
         return None
     design = rows.design
-    factors = learn_absorbed(design.frame, [one.term for one in encoding.absorbed])
-    return Absorbed(factors, design.weights, n_jobs)
+    return Absorbed(factors_of(encoding.absorbed, design), design.weights, n_jobs)
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What absorbed factors leave of the columns of X, and of a response if there is one.
+
+    Attributes
+    ----------
+    values : ndarray of float64, shape (n, p) or (n, p + 1)
+        Column after column, the response last.
+    R : ndarray of float64
+        Upper triangular with ``R'R = values'W values``, to rounding in `values`.
+    share : ndarray of float64, shape (p,)
+        Of the length of each column of X, about its mean where levels have intercepts.
+    """
+
+    values: Array
+    R: Array
+    share: Array
+
+    @classmethod
+    def of(cls, absorbed: Absorbed, rows: Rows, y: Array | None = None) -> Left:
+        """Of the rows, which are in memory."""
+        X = rows.design.X
+        n, p = X.shape
+        columns = np.empty((n, p if y is None else p + 1), order="F")
+        columns[:, :p] = X
+        if y is not None:
+            columns[:, p] = y
+        if any(factor.term.intercept for factor in absorbed.factors):
+            for column in columns.T:
+                column -= column.mean()
+        whole = _squares(columns[:, :p], absorbed.weights)
+        values = absorbed.residuals(columns).values
+        left = _squares(values[:, :p], absorbed.weights)
+        share = np.sqrt(left / np.where(whole > 0, whole, 1.0))
+        return cls(values, triangle(values, absorbed.weights), share)
+
+    def kept(self, names: Sequence[str]) -> tuple[int, ...]:
+        """Columns of X of which something is left that does not depend on earlier ones, by the rule of
+        `independent`.
+
+        Raises
+        ------
+        ModelError
+            Too little is left of a column.
+        """
+        hardly = np.flatnonzero((self.share > TOLERANCE) & (self.share < HARDLY))
+        if len(hardly):
+            raise ModelError(
+                f"the absorbed factors leave {self.share[hardly[0]]:.1g} of the length of "
+                f"'{names[hardly[0]]}': too little of it for products of large numbers, and too much to leave "
+                "it out. Take what they explain from it beforehand: the column of interlace.demean(data, ...) "
+                "has the same coefficient"
+            )
+        places = np.flatnonzero(self.share > TOLERANCE)
+        return tuple(places[list(independent(self.R[:, places]))].tolist()) if len(places) else ()
+
+    def selected(self, kept: Sequence[int]) -> tuple[Array, Array]:
+        """Some columns of X and the response, and the triangle of these."""
+        p = len(self.share)
+        if len(kept) == p:
+            return self.values, self.R
+        places = [*kept, p]
+        return self.values[:, places], np.asarray(np.linalg.qr(self.R[:, places], mode="r"))
+
+
+def _squares(columns: Array, weights: Array | None) -> Array:
+    """Weighted sums of squares of columns that lie one after another."""
+    return np.array([np.dot(c, c if weights is None else weights * c) for c in columns.T])
 
 
 def beside(absorbed: Absorbed, rows: Rows) -> tuple[int, ...]:
-    """Columns of X of which the absorbed factors leave something that does not depend on earlier ones, by the
-    rule of `independent`."""
-    left, share = _left(absorbed, rows)
-    hardly = np.flatnonzero((share > TOLERANCE) & (share < HARDLY))
-    if len(hardly):
-        name = rows.encoding.fixed_names[hardly[0]]
-        raise ModelError(
-            f"the absorbed factors leave {share[hardly[0]]:.1g} of the length of '{name}': too little of it "
-            "for products of large numbers, and too much to leave it out. Take what they explain from it "
-            "beforehand: the column of interlace.demean(data, ...) has the same coefficient"
-        )
-    places = np.flatnonzero(share > TOLERANCE)
-    return tuple(places[list(independent(triangle(left[:, places])))].tolist()) if len(places) else ()
+    """Columns of X that the model has: see `Left.kept`."""
+    return Left.of(absorbed, rows).kept(rows.encoding.fixed_names)
 
 
 def beside_levels(encoding: Encoding, rows: Rows, columns: Array) -> Array:
@@ -58,18 +116,7 @@ def beside_levels(encoding: Encoding, rows: Rows, columns: Array) -> Array:
 
 def surely_left(absorbed: Absorbed, rows: Rows) -> NDArray[np.bool_]:
     """Of which columns of X the absorbed factors leave more than 1e-7 of their length about the mean."""
-    return np.asarray(_left(absorbed, rows)[1] > TOLERANCE)
-
-
-def _left(absorbed: Absorbed, rows: Rows) -> tuple[Array, Array]:
-    """What is left of the columns of X, with the roots of the weights, and the share of their length."""
-    X = rows.design.X
-    root = np.ones((len(X), 1)) if absorbed.weights is None else np.sqrt(absorbed.weights)[:, None]
-    spans = any(factor.term.intercept for factor in absorbed.factors)
-    centred = X - X.mean(axis=0) if spans else X
-    left = absorbed.residuals(centred).values * root
-    length = np.linalg.norm(root * centred, axis=0)
-    return left, np.linalg.norm(left, axis=0) / np.where(length > 0, length, 1.0)
+    return np.asarray(Left.of(absorbed, rows).share > TOLERANCE)
 
 
 def refuse_absorbed(encoding: Encoding, what: str, why: str) -> None:

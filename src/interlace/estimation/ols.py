@@ -13,7 +13,7 @@ from interlace.design.encoding import Encoding
 from interlace.design.rows import Rows
 from interlace.errors import ModelError, RankDeficiencyWarning, warn
 from interlace.estimation.absorbed import Absorbed, Effects
-from interlace.estimation.beside_levels import absorbed_of, beside, effects_of
+from interlace.estimation.beside_levels import Left, absorbed_of, effects_of
 from interlace.estimation.capacity import check_room
 from interlace.estimation.identification import Identification
 from interlace.estimation.level_system import LevelSystem
@@ -54,9 +54,11 @@ class LeastSquaresFit:
     solution : LeastSquares
     left : ndarray of float64, (n, p)
         What the absorbed factors leave of the columns of X.
-    residuals : ndarray, (n,)
     response : ndarray, (n,)
         What they leave of the response.
+    residuals : ndarray, (n,)
+    triangle : ndarray, (p, p)
+        R with ``R'R = left'W left``.
     n_jobs : int or None
     """
 
@@ -66,8 +68,9 @@ class LeastSquaresFit:
     dropped: tuple[str, ...]
     solution: LeastSquares
     left: Array = field(repr=False)
-    residuals: Array = field(repr=False)
     response: Array = field(repr=False)
+    residuals: Array = field(repr=False)
+    triangle: Array = field(repr=False)
     n_jobs: int | None = None
 
     @property
@@ -114,7 +117,8 @@ class LeastSquaresFit:
     @property
     def rss(self) -> float:
         """Weighted sum of squares of the residuals."""
-        return float(self.weights @ self.residuals**2)
+        w = self.design.weights
+        return float(np.dot(self.residuals, self.residuals if w is None else w * self.residuals))
 
     @property
     def scale(self) -> float:
@@ -125,11 +129,6 @@ class LeastSquaresFit:
     def sigma(self) -> float:
         """Residual standard deviation of an observation of weight 1."""
         return float(np.sqrt(self.scale))
-
-    @cached_property
-    def triangle(self) -> Array:
-        """R with ``R'R = X'WX`` of what absorbed factors leave of X, (p, p)."""
-        return np.triu(triangle(self.left, self.design.weights))
 
     @property
     def root(self) -> Array:
@@ -232,8 +231,10 @@ def least_squares(encoding: Encoding, rows: Rows, n_jobs: int | None = None) -> 
     RankDeficiencyWarning
         Columns of X were dropped: they depend on others, or the absorbed factors explain them.
     """
-    absorbed = absorbed_of(encoding, rows, n_jobs)
-    kept = independent(triangle_of(rows)) if absorbed is None else beside(absorbed, rows)
+    absorbed, design = absorbed_of(encoding, rows, n_jobs), rows.design
+    y = _response(design)
+    left = None if absorbed is None else Left.of(absorbed, rows, y)
+    kept = independent(triangle_of(rows)) if left is None else left.kept(encoding.fixed_names)
     names = encoding.fixed_names
     dropped = tuple(name for j, name in enumerate(names) if j not in kept and not _replaced(encoding, name))
     if dropped:
@@ -244,15 +245,15 @@ def least_squares(encoding: Encoding, rows: Rows, n_jobs: int | None = None) -> 
             RankDeficiencyWarning,
         )
     _check_rows(encoding, rows, len(kept))
-    design = rows.design
-    y = _response(design)
-    columns = np.column_stack([design.selected(kept).X, y])
-    left = columns if absorbed is None else absorbed.residuals(columns).values
-    X, response = np.ascontiguousarray(left[:, :-1]), np.ascontiguousarray(left[:, -1])
-    beta = _solved(X, response, design.weights)
-    residuals = response - X @ beta
+    if left is None:
+        columns = np.column_stack([design.selected(kept).X, y])
+        R = triangle(columns, design.weights)
+    else:
+        columns, R = left.selected(kept)
+    beta, residuals = _solved(columns[:, :-1], columns[:, -1], design.weights, R)
     _check_exact(y, residuals)
-    return LeastSquaresFit(encoding, rows, kept, dropped, LeastSquares(beta), X, residuals, response, n_jobs)
+    own, upper = (columns[:, :-1], columns[:, -1]), np.triu(R[:-1, :-1][: len(kept)])
+    return LeastSquaresFit(encoding, rows, kept, dropped, LeastSquares(beta), *own, residuals, upper, n_jobs)
 
 
 def check_columns_room(encoding: Encoding, rows: Rows) -> None:
@@ -285,14 +286,14 @@ def _response(design: Design) -> Array:
     return design.y if design.offset is None else design.y - design.offset
 
 
-def _solved(X: Array, y: Array, weights: Array | None) -> Array:
-    """Least squares by the triangle, corrected once by its residuals."""
-    w = np.ones(len(y)) if weights is None else weights
+def _solved(X: Array, y: Array, weights: Array | None, R: Array) -> tuple[Array, Array]:
+    """Least squares by the triangle R of [X y], corrected once by its residuals; and the residuals."""
     p = X.shape[1]
-    R = triangle(np.column_stack([X, y]), weights)
     beta = np.linalg.solve(R[:p, :p], R[:p, p])
-    again = np.linalg.solve(R[:p, :p].T, X.T @ (w * (y - X @ beta)))
-    return np.asarray(beta + np.linalg.solve(R[:p, :p], again))
+    residuals = y - X @ beta
+    again = X.T @ (residuals if weights is None else weights * residuals)
+    beta = beta + np.linalg.solve(R[:p, :p], np.linalg.solve(R[:p, :p].T, again))
+    return beta, y - X @ beta
 
 
 def _check_rows(encoding: Encoding, rows: Rows, p: int) -> None:
