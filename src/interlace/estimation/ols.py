@@ -22,7 +22,7 @@ from interlace.estimation.rank import independent, triangle, triangle_of
 # Of the sum of squares of what the absorbed factors leave of the response, less than this is rounding error.
 EXACT = 1e-20
 # What is found when it is asked for, and is left out of pickles.
-_MADE_AGAIN = ("absorbed_effects", "level_system", "leverages", "triangle")
+_MADE_AGAIN = ("absorbed_effects", "level_system", "leverages")
 _WHOLE = (
     "leverages (which HC2 and HC3 need), standard errors of predictions and means beside absorbed factors "
     "need a factor of the equations of all levels: {}. Use vcov='HC1' or clusters, or absorb fewer factors"
