@@ -82,9 +82,9 @@ class Left:
         if len(hardly):
             raise ModelError(
                 f"the absorbed factors leave {self.share[hardly[0]]:.1g} of the length of "
-                f"'{names[hardly[0]]}': too little of it for products of large numbers, and too much to leave "
-                "it out. Take what they explain from it beforehand: the column of interlace.demean(data, ...) "
-                "has the same coefficient"
+                f"'{names[hardly[0]]}': too little of it for products of large numbers, and too much to "
+                "leave it out. Take what they explain from it beforehand: the column of "
+                "interlace.demean(data, ...) has the same coefficient"
             )
         places = np.flatnonzero(self.share > TOLERANCE)
         return tuple(places[list(independent(self.R[:, places]))].tolist()) if len(places) else ()
