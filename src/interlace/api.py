@@ -22,8 +22,9 @@ from interlace.hints import refuse_unknown
 from interlace.inference.given_fit import given_fit
 from interlace.kernel import blas_threads, thread_count
 from interlace.model import LinearMixedModel
+from interlace.model.choice import Choice, covariance_kind
 from interlace.model.given import GivenModel
-from interlace.model.least import Choice, LinearModel, covariance_kind
+from interlace.model.least import LinearModel
 from interlace.model.with_absorbed import model_of
 from interlace.options import word
 from interlace.precision.small_sample import SmallSample, small_sample

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import re
 from collections.abc import Callable, Collection, Mapping
 from functools import wraps
 from typing import Any, NoReturn, TypeVar
@@ -67,7 +68,19 @@ ATTRIBUTES = {
 FUNCTIONS = {
     "anova": "write interlace.compare(m1, m2) for models, or m.anova() for the terms of one",
     **dict.fromkeys(("mixedlm", "lme", "mixed", "fit", "lmm"), "write interlace.lmer"),
-    **dict.fromkeys(("glmer", "glmmtmb", "nlmer", "lm", "ols"), "only linear mixed models are fitted: lmer"),
+    **dict.fromkeys(
+        (
+            "glmer",
+            "glmmtmb",
+            "nlmer",
+        ),
+        "only linear mixed models are fitted: lmer",
+    ),
+    **dict.fromkeys(
+        ("ols", "feols", "felm", "reghdfe", "areg", "plm", "panelols", "wls", "lmrobust"),
+        "write interlace.lm",
+    ),
+    **dict.fromkeys(("fepois", "glm", "logit"), "only linear models are fitted: lm and lmer"),
     "pbmodcomp": "write interlace.bootstrap_compare(large, small)",
     "bootmer": "write m.bootstrap(...), or interlace.bootstrap_compare(large, small)",
     **dict.fromkeys(("powersim", "powercurve", "extend", "simr"), "write interlace.power(m, n_groups=...)"),
@@ -269,16 +282,51 @@ OPTIONS: dict[str, dict[str, str]] = {
 
 OPTIONS["compare_cv"] = OPTIONS["cross_validate"]
 
+_ROBUST = "write vcov='HC1', or cluster='firm'"
+_NO_EFFECTS = "leave it out: there are no random effects"
+#: Of a linear model.
+OPTIONS["lm"] = {
+    **{
+        name: OPTIONS["lmer"][name]
+        for name in ("subset", "missing", "na_rm", "dropna", "w", "weight", "fixed", "df", "cores")
+    },
+    **dict.fromkeys(("robust", "cov_type", "vcov_type", "se_type", "se", "hccme", "cov_kwds"), _ROBUST),
+    **dict.fromkeys(("clusters", "groups", "group"), "write cluster="),
+    **dict.fromkeys(
+        ("fixef", "fe", "absorb", "fixed_effects", "entity_effects", "time_effects"),
+        "write the factors after a bar: 'y ~ x | firm + year'",
+    ),
+    **dict.fromkeys(("fixef_rm", "drop_singletons"), "write singletons='drop' or 'keep'"),
+    **dict.fromkeys(("reml", "random", "known"), _NO_EFFECTS),
+    **dict.fromkeys(("family", "link"), "leave it out: lm fits by least squares"),
+    **dict.fromkeys(("dof", "small_sample", "adj"), "write ssc=interlace.ssc(...)"),
+}  # fmt: skip
+OPTIONS["LinearModel"] = {
+    **dict.fromkeys(("robust", "cov_type", "vcov_type", "type_of_vcov"), _ROBUST),
+    **dict.fromkeys(("clusters", "groups"), "write cluster="),
+    **dict.fromkeys(("random", "re_form", "new_levels", "allow_new_levels", "reml", "use_re"), _NO_EFFECTS),
+    **dict.fromkeys(
+        ("ddf", "df", "df_method", "dof"),
+        "t has the degrees of freedom of lm's ssc: interlace.ssc(t_df='min')",
+    ),
+}  # fmt: skip
 
-def unknown_attribute(name: str, cls: type) -> AttributeError:
-    """What to say of an attribute that a fitted model, of this class, does not have."""
+
+def unknown_attribute(name: str, cls: type, instead: Mapping[str, str]) -> AttributeError:
+    """What to say of an attribute that a fitted model, of this class, does not have; `instead` before all."""
     public = [one for one in dir(cls) if not one.startswith("_")]
     if name.startswith("_"):
         return AttributeError(f"a fitted model has no attribute {name!r}")
     near = _near(name, public, "{}")
     call = "()" if near and callable(getattr(cls, near)) else ""
-    written = ATTRIBUTES.get(fold(name)) or (near and f"write m.{near}{call}")
+    written = instead.get(fold(name)) or _known_attribute(name, public) or (near and f"write m.{near}{call}")
     return AttributeError(f"a fitted model has no attribute {name!r}{written and '; ' + written}")
+
+
+def _known_attribute(name: str, public: Collection[str]) -> str:
+    """What is written for it, if the class has that."""
+    written = ATTRIBUTES.get(fold(name), "")
+    return written if set(_OF_MODEL.findall(written)) <= set(public) else ""
 
 
 def unknown_function(name: str, names: Collection[str]) -> AttributeError:
@@ -309,11 +357,13 @@ def refuse_unknown(
 
 
 def _unknown_option(function: str, name: str, value: object, options: Collection[str], key: str) -> str:
+    of = key.removesuffix(function).rstrip(".")
     same = next((option for option in options if fold(option) == fold(name)), None)
     if same is not None:
         shown = f"={value}" if isinstance(value, bool) else "="
         return f"{function}() takes {same}{shown}, not {name}="
-    written = OPTIONS.get(key, {}).get(name) or OPTIONS[""].get(name)
+    places = (key, of, function, "") if of == "LinearModel" else (key, "")
+    written = next((OPTIONS[one][name] for one in places if name in OPTIONS.get(one, {})), None)
     if written is None or ((name_of := _option_written(written)) and name_of not in options):
         written = _near(name, options, "did you mean {}=?")
     known = f"its options are {', '.join(options)}" if options else "it takes none"
@@ -329,6 +379,8 @@ def _near(name: str, names: Collection[str], text: str) -> str:
     near = nearest(name, names, most=1, cutoff=0.75)
     return text.format(near[0]) if near else ""
 
+
+_OF_MODEL = re.compile(r"\bm\.(\w+)")
 
 F = TypeVar("F", bound=Callable[..., Any])
 C = TypeVar("C", bound=type)
@@ -372,12 +424,24 @@ def methods_answer_options(cls: C, *, of: str | None = None) -> C:
     return cls
 
 
-def answers_by_name(cls: C) -> C:
-    """The class of a fitted model; it says what to write for attributes and options that it does not have."""
-    methods_answer_options(cls, of="")
+def answers_by_name(*, of: str = "", instead: Mapping[str, str] | None = None) -> Callable[[C], C]:
+    """For the class of a fitted model: it says what to write for attributes and options that it has not.
 
-    def missing(self: object, name: str) -> NoReturn:
-        raise unknown_attribute(name, cls)
+    Parameters
+    ----------
+    of : str
+        The key of its own words in `OPTIONS`.
+    instead : mapping, optional
+        Its own words for attributes, by names in small letters without dots and underscores.
+    """
 
-    cls.__getattr__ = missing  # type: ignore[attr-defined]
-    return cls
+    def named(cls: C) -> C:
+        methods_answer_options(cls, of=of)
+
+        def missing(self: object, name: str) -> NoReturn:
+            raise unknown_attribute(name, cls, instead or {})
+
+        cls.__getattr__ = missing  # type: ignore[attr-defined]
+        return cls
+
+    return named

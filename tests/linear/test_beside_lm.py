@@ -181,3 +181,37 @@ def test_a_covariance_that_is_not_positive_semidefinite(case: str) -> None:
     negative = values.min() < -1e-9 * values.max()
     for said in (m.coef_table().note, m.anova().note, str(m.summary()).replace("\n", " ")):
         assert ("negative eigenvalues were set to zero" in said) is bool(negative)
+
+
+@pytest.mark.parametrize("case", CASES)
+class TestRows:
+    def test_residuals_over_their_deviation(self, case: str) -> None:
+        m, r = plain(case), R["cases"][case]
+        np.testing.assert_allclose(m.residuals("studentized"), r["standardized"], rtol=1e-8, atol=1e-10)
+        np.testing.assert_allclose(
+            m.residuals("externally studentized"), r["studentized"], rtol=1e-8, atol=1e-9
+        )
+        np.testing.assert_allclose(m.augment()[".cooksd"], r["cooks"], rtol=1e-8, atol=1e-13)
+
+    def test_predictions(self, case: str) -> None:
+        m, r = plain(case), R["cases"][case]["predict"]
+        new = data().iloc[r["at"]].assign(x=lambda rows: rows["x"] + 1)
+        mean = m.predict(new, interval="confidence", level=0.9, se=True)
+        np.testing.assert_allclose(mean["predicted"], r["fit"], rtol=1e-9)
+        np.testing.assert_allclose(mean["se"], r["se"], rtol=1e-9)
+        np.testing.assert_allclose(mean[["lower", "upper"]].T, [r["lower"], r["upper"]], rtol=1e-9)
+        response = m.predict(new, interval="prediction", level=0.9)
+        np.testing.assert_allclose(
+            response[["lower", "upper"]].T, [r["new_lower"], r["new_upper"]], rtol=1e-9
+        )
+
+    def test_single_deletions(self, case: str) -> None:
+        """R's table has the absorbed factors too, and AIC but for a constant."""
+        m, r = plain(case), R["cases"][case]["drop1"]
+        table = m.drop1()
+        at = places(list(table.index), r["rows"])
+        np.testing.assert_allclose(table["F"], np.array(r["F"])[at], rtol=1e-8)
+        lrt = m.drop1(test="lrt")
+        aic = np.array(r["aic"])[at]
+        np.testing.assert_allclose(np.diff(lrt["aic"][1:]), np.diff(aic), rtol=1e-7, atol=1e-8)
+        assert lrt["aic"].iloc[0] == pytest.approx(m.aic)

@@ -12,10 +12,10 @@ from interlace.arrays import Array
 from interlace.design.absorbing import factors_of
 from interlace.design.design import Design
 from interlace.design.encoding import Encoding
-from interlace.design.rows import Rows
+from interlace.design.rows import Rows, selected
 from interlace.errors import ModelError
 from interlace.estimation.absorbed import Absorbed, Effects
-from interlace.estimation.rank import TOLERANCE, independent, triangle
+from interlace.estimation.rank import TOLERANCE, independent, triangle, triangle_of
 
 # Of the length of the response, what is rounding error.
 EXACT = 1e-10
@@ -112,6 +112,13 @@ def beside_levels(encoding: Encoding, rows: Rows, columns: Array) -> Array:
     """What absorbed factors leave of columns of the rows, without weights; the columns if there are none."""
     absorbed = absorbed_of(encoding, rows)
     return columns if absorbed is None else replace(absorbed, weights=None).residuals(columns).values
+
+
+def unweighted_triangle(rows: Rows, kept: tuple[int, ...]) -> Array:
+    """R with ``R'R = X'X`` of what the absorbed factors leave of the columns of X that are kept, (p, p)."""
+    if rows.encoding.absorbed:
+        return triangle(beside_levels(rows.encoding, rows, rows.design.selected(kept).X))
+    return triangle_of(selected(rows, kept), weighted=False)
 
 
 def surely_left(absorbed: Absorbed, rows: Rows) -> NDArray[np.bool_]:

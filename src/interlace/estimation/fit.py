@@ -15,7 +15,7 @@ from interlace.design.encoding import Encoding
 from interlace.design.rows import FrameRows, Rows, as_rows, selected
 from interlace.errors import ConvergenceWarning, DataError, ModelError, RankDeficiencyWarning, warn
 from interlace.estimation.absorbed import Effects
-from interlace.estimation.beside_levels import effects_of
+from interlace.estimation.beside_levels import effects_of, unweighted_triangle
 from interlace.estimation.crossproducts import CrossProducts
 from interlace.estimation.deviance import ProfiledDeviance
 from interlace.estimation.identification import Identification
@@ -169,6 +169,15 @@ class Fit:
         criterion = replace(self.criterion, system=self.criterion.system.with_products(A))
         criterion, optimum = _search(lambda: minimise_again(criterion))
         return _checked(criterion, whole, optimum, self.model)
+
+    @property
+    def triangle_of_tests(self) -> Array:
+        """What sequential sums of squares are made of, without weights as in lmerTest, (p, p)."""
+        return unweighted_triangle(self.rows, self.kept)
+
+    def of_model(self, encoding: Encoding, rows: Design | Rows) -> Fit:
+        """The fit of another model of these rows by maximum likelihood."""
+        return fit(encoding, rows, reml=False, n_jobs=self.n_jobs)
 
     def by(self, *, reml: bool) -> Fit:
         """The same model by REML or by maximum likelihood, from the same products.

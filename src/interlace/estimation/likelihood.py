@@ -10,24 +10,25 @@ from numpy.typing import NDArray
 
 from interlace.arrays import Array
 from interlace.errors import ConvergenceWarning, ModelError, warn
+from interlace.estimation.any_fit import AnyFit
 from interlace.estimation.fit import Fit
 
 # A likelihood-ratio statistic this far below zero, and this share of the log-likelihood, is rounding error.
 ROUNDING = 1e-6, 1e-10
 
 
-def n_obs(fit: Fit) -> int:
+def n_obs(fit: AnyFit) -> int:
     """Number of rows the fit was made from."""
     return fit.rows.n
 
 
-def n_parameters(fit: Fit) -> int:
+def n_parameters(fit: AnyFit) -> int:
     """Number of estimated parameters: fixed effects, those of absorbed levels included, those of the
     covariances, and sigma."""
     return fit.n_parameters
 
 
-def df_resid(fit: Fit) -> int:
+def df_resid(fit: AnyFit) -> int:
     """n minus the number of parameters, as lme4's `df.residual`."""
     return n_obs(fit) - n_parameters(fit)
 
@@ -95,11 +96,11 @@ def warn_if_lower(larger: float, smaller: Mapping[str, float]) -> None:
         )
 
 
-def aic(fit: Fit) -> float:
+def aic(fit: AnyFit) -> float:
     """-2 loglik + 2 (number of parameters); of a REML fit with the restricted log-likelihood, as in lme4."""
     return -2 * fit.loglik + 2 * n_parameters(fit)
 
 
-def bic(fit: Fit) -> float:
+def bic(fit: AnyFit) -> float:
     """-2 loglik + log(n) (number of parameters); of a REML fit with the restricted log-likelihood."""
     return -2 * fit.loglik + math.log(n_obs(fit)) * n_parameters(fit)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from interlace.arrays import Array
 from interlace.design.design import Design
 from interlace.design.encoding import Encoding
-from interlace.design.rows import Rows
+from interlace.design.rows import Rows, as_rows
 from interlace.errors import ModelError, RankDeficiencyWarning, warn
 from interlace.estimation.absorbed import Absorbed, Effects
 from interlace.estimation.beside_levels import Left, absorbed_of, effects_of
@@ -22,7 +22,7 @@ from interlace.estimation.rank import independent, triangle, triangle_of
 # Of the sum of squares of what the absorbed factors leave of the response, less than this is rounding error.
 EXACT = 1e-20
 # What is found when it is asked for, and is left out of pickles.
-_MADE_AGAIN = ("absorbed_effects", "level_system", "leverages")
+_MADE_AGAIN = ("absorbed", "absorbed_effects", "level_system", "leverages")
 _WHOLE = (
     "leverages (which HC2 and HC3 need), standard errors of predictions and means beside absorbed factors "
     "need a factor of the equations of all levels: {}. Use vcov='HC1' or clusters, or absorb fewer factors"
@@ -131,6 +131,11 @@ class LeastSquaresFit:
         return float(np.sqrt(self.scale))
 
     @property
+    def triangle_of_tests(self) -> Array:
+        """The same: sequential sums of squares of least squares have the weights."""
+        return self.triangle
+
+    @property
     def root(self) -> Array:
         """``K = R^-1``: the covariance of beta is ``sigma^2 K K'``, (p, p)."""
         return np.asarray(np.linalg.inv(self.triangle))
@@ -165,7 +170,22 @@ class LeastSquaresFit:
         """The fit itself: least squares are those of maximum likelihood."""
         return self
 
-    @property
+    def of_model(self, encoding: Encoding, rows: Design | Rows) -> LeastSquaresFit:
+        """The fit of another model of these rows."""
+        return least_squares(encoding, as_rows(encoding, rows), self.n_jobs)
+
+    def refit(self, y: Array) -> LeastSquaresFit:
+        """The same model of another response of the rows used, (n,)."""
+        rows = self.rows.changed(self.encoding, lambda design: replace(design, y=y))
+        response = whole = _response(rows.design)
+        if self.absorbed is not None:
+            response = np.ascontiguousarray(self.absorbed.residuals(whole[:, None]).values[:, 0])
+        R = triangle(np.column_stack([self.left, response]), self.design.weights)
+        beta, residuals = _solved(self.left, response, self.design.weights, R)
+        _check_exact(whole, residuals)
+        return replace(self, rows=rows, solution=LeastSquares(beta), residuals=residuals, response=response)
+
+    @cached_property
     def absorbed(self) -> Absorbed | None:
         """The absorbed factors of the rows; None if there are none."""
         return absorbed_of(self.encoding, self.rows, self.n_jobs)
@@ -253,7 +273,9 @@ def least_squares(encoding: Encoding, rows: Rows, n_jobs: int | None = None) -> 
     beta, residuals = _solved(columns[:, :-1], columns[:, -1], design.weights, R)
     _check_exact(y, residuals)
     own, upper = (columns[:, :-1], columns[:, -1]), np.triu(R[:-1, :-1][: len(kept)])
-    return LeastSquaresFit(encoding, rows, kept, dropped, LeastSquares(beta), *own, residuals, upper, n_jobs)
+    found = LeastSquaresFit(encoding, rows, kept, dropped, LeastSquares(beta), *own, residuals, upper, n_jobs)
+    found.__dict__["absorbed"] = absorbed  # what is learnt of the levels is used again
+    return found
 
 
 def check_columns_room(encoding: Encoding, rows: Rows) -> None:

@@ -15,9 +15,9 @@ import numpy as np
 
 from interlace.arrays import Array
 from interlace.design.absorbing import numbers
+from interlace.estimation.any_fit import AnyFit
 from interlace.estimation.fit import Fit
 from interlace.estimation.level_system import LevelSystem
-from interlace.estimation.ols import LeastSquaresFit
 from interlace.inference.means_source import MeansSource
 from interlace.precision import rotated
 from interlace.precision.df import AsymptoticDdf
@@ -38,7 +38,7 @@ _NO_METHOD = "their degrees of freedom are not known for this covariance: ask fo
 _APART = "the data do not tell it: no chain of rows joins all levels, or a factor lies in others"
 
 
-def source_of_means(fit: Fit, ddf: Ddf, *, equal: bool) -> MeansSource:
+def source_of_means(fit: AnyFit, ddf: Ddf, *, equal: bool) -> MeansSource:
     """What estimates of means are made from; those of means themselves where they can be.
 
     Parameters
@@ -49,13 +49,7 @@ def source_of_means(fit: Fit, ddf: Ddf, *, equal: bool) -> MeansSource:
     source = MeansSource.of(fit, ddf)
     if not fit.encoding.absorbs_constant or "Intercept" not in fit.encoding.fixed_names:
         return source
-    found: tuple[float, Ddf] | str = (
-        _UNEQUAL
-        if not equal
-        else _of_least_squares(fit, ddf)
-        if isinstance(fit, LeastSquaresFit)
-        else _of_mixed(fit, ddf)
-    )
+    found = _found(fit, ddf) if equal else _UNEQUAL
     if isinstance(found, str):
         return replace(
             source, untold=f"means beside absorbed factors are averages over their levels, and {found}"
@@ -68,18 +62,26 @@ def source_of_means(fit: Fit, ddf: Ddf, *, equal: bool) -> MeansSource:
     return MeansSource(np.append(value, fit.solution.beta), joined, estimable)
 
 
-def _of_mixed(fit: Fit, ddf: Ddf) -> tuple[float, Ddf] | str:
+def _found(fit: AnyFit, ddf: Ddf) -> tuple[float, Ddf] | str:
     """psi, and a method of degrees of freedom of (psi, beta); why not, where one is not known."""
+    if isinstance(ddf, ResidualDdf):
+        return _of_least_squares(ddf)
+    assert isinstance(fit, Fit)
+    return _of_mixed(fit, ddf)
+
+
+def _of_mixed(fit: Fit, ddf: Ddf) -> tuple[float, Ddf] | str:
     average = _Average.of(fit)
     return average if isinstance(average, str) else average.joined(fit, ddf)
 
 
-def _of_least_squares(fit: LeastSquaresFit, ddf: Ddf) -> tuple[float, Ddf] | str:
+def _of_least_squares(ddf: ResidualDdf) -> tuple[float, Ddf] | str:
     """The same of least squares. With ``D'W D g = c`` and ``d = X'W D g``, psi moves by ``q_i w_i`` with the
     response of row i for ``q = D g - X C d``, where C and X are those of what the absorbed factors leave.
     """
-    if not isinstance(ddf, ResidualDdf) or ddf.rule is None or ddf.rule.jackknife:
+    if ddf.rule is None or ddf.rule.jackknife:
         return _JACKKNIFE
+    fit = ddf.rule.fit
     weights = _weights(fit)
     if isinstance(weights, str):
         return weights
@@ -205,7 +207,7 @@ def _column(fit: Fit, c: Sequence[Array]) -> Array:
     return (root * explained)[:, None] / length
 
 
-def _weights(fit: Fit | LeastSquaresFit) -> list[Array] | str:
+def _weights(fit: AnyFit) -> list[Array] | str:
     """Of the coefficients of all levels in the average over them, (levels, k) for each absorbed factor; at
     the means of the columns that have slopes.
 

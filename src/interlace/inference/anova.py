@@ -9,7 +9,7 @@ import numpy as np
 
 from interlace.arrays import Array
 from interlace.errors import DataError
-from interlace.estimation.fit import Fit
+from interlace.estimation.any_fit import AnyFit
 from interlace.inference.estimates import chi2_p_value, f_p_value
 from interlace.inference.hypotheses import type1, type2, type3
 from interlace.inference.terms import Terms
@@ -64,7 +64,7 @@ class Asked:
         return ddf_method("asymptotic", vcov)
 
 
-def anova(fit: Fit, asked: Asked, ddf: Ddf) -> Table:
+def anova(fit: AnyFit, asked: Asked, ddf: Ddf) -> Table:
     """The table of `LinearMixedModel.anova`.
 
     Raises
@@ -75,13 +75,13 @@ def anova(fit: Fit, asked: Asked, ddf: Ddf) -> Table:
     return _TABLES[asked.test](fit, asked.type, ddf, asked.terms)
 
 
-def hypotheses(fit: Fit, type: int, labels: tuple[str, ...] | None = None) -> dict[str, Array]:
+def hypotheses(fit: AnyFit, type: int, labels: tuple[str, ...] | None = None) -> dict[str, Array]:
     """For each term the matrix L, (rows, p), whose `L beta = 0` the row of the table tests."""
     terms = Terms.of(fit)
     return _HYPOTHESES[type](fit, terms, terms.select(labels))
 
 
-def f_anova(fit: Fit, type: int, ddf: Ddf, labels: tuple[str, ...] | None = None) -> Table:
+def f_anova(fit: AnyFit, type: int, ddf: Ddf, labels: tuple[str, ...] | None = None) -> Table:
     """F tests of the terms."""
     roman = "I" * type
     heading = f"Type {roman} Analysis of Variance Table with {ddf.name} degrees of freedom"
@@ -89,7 +89,7 @@ def f_anova(fit: Fit, type: int, ddf: Ddf, labels: tuple[str, ...] | None = None
     return f_table(fit, ddf, L, heading)
 
 
-def f_table(fit: Fit, ddf: Ddf, L: Mapping[str, Array], heading: str) -> Table:
+def f_table(fit: AnyFit, ddf: Ddf, L: Mapping[str, Array], heading: str) -> Table:
     """One F test per matrix of L; a row of NaN where nothing is left to test.
 
     The mean square is ``sigma^2`` times the Wald statistic per degree of freedom: F itself, save for
@@ -104,7 +104,7 @@ def f_table(fit: Fit, ddf: Ddf, L: Mapping[str, Array], heading: str) -> Table:
     return Table.of_rows(rows, COLUMNS, list(L), heading=heading, note=said, name="term")
 
 
-def _f_row(fit: Fit, ddf: Ddf, L: Array) -> tuple[tuple[float, ...], str]:
+def _f_row(fit: AnyFit, ddf: Ddf, L: Array) -> tuple[tuple[float, ...], str]:
     """The numbers of a row, and what must be said about it."""
     if not len(L) or np.isnan(L).any():
         return (np.nan,) * 6, ""
@@ -117,7 +117,7 @@ def _f_row(fit: Fit, ddf: Ddf, L: Array) -> tuple[tuple[float, ...], str]:
     return (mean_sq * result.num_df, mean_sq, result.num_df, result.den_df, result.F, p), result.note
 
 
-def wald_anova(fit: Fit, type: int, ddf: Ddf, labels: tuple[str, ...] | None = None) -> Table:
+def wald_anova(fit: AnyFit, type: int, ddf: Ddf, labels: tuple[str, ...] | None = None) -> Table:
     """F tests of the hypotheses of car's `Anova`; columns `num_df, den_df, F, p`."""
     heading = f"Analysis of Deviance Table (Type {'I' * type} Wald F tests with {ddf.name} df)"
     L = wald_hypotheses(fit, type, _known(ddf), labels)
@@ -126,7 +126,7 @@ def wald_anova(fit: Fit, type: int, ddf: Ddf, labels: tuple[str, ...] | None = N
     return Table.of(shown, table.index, heading=heading, note=table.note, name="term")
 
 
-def chisq_anova(fit: Fit, type: int, ddf: Ddf, labels: tuple[str, ...] | None = None) -> Table:
+def chisq_anova(fit: AnyFit, type: int, ddf: Ddf, labels: tuple[str, ...] | None = None) -> Table:
     """Wald chi-square tests of the hypotheses of car's `Anova`, by the covariance of `ddf`.
 
     NaN where that has no inverse, as a robust one from too few clusters.
@@ -146,7 +146,7 @@ _TABLES = {"F": f_anova, "wald": wald_anova, "chisq": chisq_anova}
 
 
 def wald_hypotheses(
-    fit: Fit, type: int, vcov: Array, labels: tuple[str, ...] | None = None
+    fit: AnyFit, type: int, vcov: Array, labels: tuple[str, ...] | None = None
 ) -> dict[str, Array]:
     """For each term the matrix L of car's `Anova`, (rows, p).
 

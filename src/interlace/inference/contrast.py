@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from interlace.arrays import Array
 from interlace.errors import DataError, shown
-from interlace.estimation.fit import Fit
+from interlace.estimation.any_fit import AnyFit
 from interlace.inference.estimates import LinearEstimates, f_p_value, p_values
 from interlace.inference.linear import linear_functions
 from interlace.options import number
@@ -77,7 +77,7 @@ class Hypothesis:
     level: float
 
     @classmethod
-    def of(cls, fit: Fit, L: Any, *, rhs: ArrayLike, level: float) -> Hypothesis:
+    def of(cls, fit: AnyFit, L: Any, *, rhs: ArrayLike, level: float) -> Hypothesis:
         """From what a user writes.
 
         Raises
@@ -92,7 +92,7 @@ class Hypothesis:
         return cls(labels, rows, _right_hand_side(rows, rhs, said), level)
 
 
-def contrast_test(fit: Fit, asked: Hypothesis, ddf: Ddf) -> ContrastTest:
+def contrast_test(fit: AnyFit, asked: Hypothesis, ddf: Ddf) -> ContrastTest:
     """Test each row, and all of them at once.
 
     Raises

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from interlace.arrays import Array
+from interlace.estimation.any_fit import AnyFit
 from interlace.estimation.beside_levels import absorbed_of, surely_left
-from interlace.estimation.fit import Fit
 from interlace.estimation.rank import triangle, triangle_of
 
 TOLERANCE = 1e-8  # share of the squared length of a function that may lie outside of the rows of X
@@ -33,7 +33,7 @@ class Estimable:
     kept: tuple[int, ...]
 
     @classmethod
-    def of(cls, fit: Fit) -> Estimable:
+    def of(cls, fit: AnyFit) -> Estimable:
         """Of all columns of a fit."""
         P = len(fit.encoding.fixed_names)
         dropped = [j for j in range(P) if j not in set(fit.kept)]
@@ -68,7 +68,7 @@ class Estimable:
         return np.asarray(U[:, rank:].T @ L)
 
 
-def _beside_absorbed(fit: Fit) -> Array:
+def _beside_absorbed(fit: AnyFit) -> Array:
     """The triangle of what absorbed factors leave of the columns of X. Columns of which they leave nothing
     are zero, so that no function of them is estimable."""
     absorbed = absorbed_of(fit.encoding, fit.rows, fit.n_jobs)

@@ -10,6 +10,7 @@ import numpy as np
 
 from interlace.arrays import Array
 from interlace.errors import DataError
+from interlace.estimation.any_fit import AnyFit
 from interlace.estimation.fit import Fit
 from interlace.precision.df import Asymptotic
 from interlace.precision.unidentified import rest_together
@@ -81,13 +82,15 @@ class LinearEstimates:
         return self.estimate - half, self.estimate + half
 
 
-def fixed_effects(fit: Fit, ddf: Ddf | None = None) -> LinearEstimates:
-    """The coefficients themselves: `L` is the identity.
-
-    Without `ddf`, `Var(beta) = sigma^2 (RX'RX)^-1` and infinite degrees of freedom.
-    """
+def fixed_effects(fit: AnyFit, ddf: Ddf) -> LinearEstimates:
+    """The coefficients themselves: `L` is the identity."""
     beta = fit.solution.beta
-    return LinearEstimates(fit.names, np.eye(beta.size), beta, Asymptotic().bind(fit) if ddf is None else ddf)
+    return LinearEstimates(fit.names, np.eye(beta.size), beta, ddf)
+
+
+def by_the_model(fit: Fit) -> LinearEstimates:
+    """The coefficients with ``Var(beta) = sigma^2 (RX'RX)^-1`` and infinite degrees of freedom."""
+    return fixed_effects(fit, Asymptotic().bind(fit))
 
 
 def _special() -> Any:

@@ -17,7 +17,7 @@ from interlace.arrays import Array
 from interlace.design.products import FactorColumns, MemberColumns, TermColumns
 from interlace.design.reference import columns_of_rows, member_values, members_of
 from interlace.errors import DataError
-from interlace.estimation.fit import Fit
+from interlace.estimation.any_fit import AnyFit
 from interlace.inference.means_labels import text
 from interlace.inference.variables import Asked, Variable, variables_of
 from interlace.inference.weighting import Weighting
@@ -30,15 +30,15 @@ class ReferenceGrid:
 
     Attributes
     ----------
-    fit : Fit
+    fit : AnyFit
     variables : dict of str to Variable
     """
 
-    fit: Fit
+    fit: AnyFit
     variables: dict[str, Variable]
 
     @classmethod
-    def of(cls, fit: Fit, asked: Asked) -> ReferenceGrid:
+    def of(cls, fit: AnyFit, asked: Asked) -> ReferenceGrid:
         """From the values that are asked for; see `variables_of`."""
         return cls(fit, variables_of(fit, asked))
 

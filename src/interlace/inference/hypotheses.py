@@ -11,27 +11,25 @@ from collections.abc import Iterable
 import numpy as np
 
 from interlace.arrays import Array
-from interlace.design.rows import selected
+from interlace.estimation.any_fit import AnyFit
 from interlace.estimation.beside_levels import beside_levels
-from interlace.estimation.fit import Fit
-from interlace.estimation.ols import LeastSquaresFit
-from interlace.estimation.rank import TOLERANCE, independent, triangle, triangle_of
+from interlace.estimation.rank import TOLERANCE, independent, triangle
 from interlace.inference.terms import Indicators, Term, Terms
 
 ZERO = 1e-8  # rounding error of coefficients that are whole numbers, as nearly all are
 
 
-def type1(fit: Fit, terms: Terms, which: Iterable[Term]) -> dict[str, Array]:
+def type1(fit: AnyFit, terms: Terms, which: Iterable[Term]) -> dict[str, Array]:
     """Each term after those before it: rows of the unit upper triangular factor of X'X."""
-    U = _unit_upper(_triangle(fit))
+    U = _unit_upper(fit.triangle_of_tests)
     return {term.label: U[list(term.columns)] for term in which}
 
 
-def type2(fit: Fit, terms: Terms, which: Iterable[Term]) -> dict[str, Array]:
+def type2(fit: AnyFit, terms: Terms, which: Iterable[Term]) -> dict[str, Array]:
     """Each term after all terms that do not contain it."""
     if len(terms.tested) <= 1:
         return type1(fit, terms, which)
-    R = _triangle(fit)
+    R = fit.triangle_of_tests
     return {term.label: _after_the_others(R, term, terms.containing(term)) for term in which}
 
 
@@ -48,7 +46,7 @@ def _after_the_others(R: Array, term: Term, containing: tuple[Term, ...]) -> Arr
     return L
 
 
-def type3(fit: Fit, terms: Terms, which: Iterable[Term]) -> dict[str, Array]:
+def type3(fit: AnyFit, terms: Terms, which: Iterable[Term]) -> dict[str, Array]:
     """Each term about its own effects averaged over the terms that contain it, whatever the coding of X.
 
     Of the estimable functions of the model with an indicator for every cell (SAS), those of a term are made
@@ -90,7 +88,7 @@ def _orthogonal(G: Array, terms: Terms, columns: dict[str, list[int]]) -> dict[s
     return functions
 
 
-def difference(fit: Fit, X0: Array) -> Array:
+def difference(fit: AnyFit, X0: Array) -> Array:
     """L such that ``X beta`` lies in the span of `X0` if ``L beta = 0``; the rows are orthonormal."""
     X = fit.X
     p = X.shape[1]
@@ -107,14 +105,6 @@ def difference(fit: Fit, X0: Array) -> Array:
     rank = int((s > TOLERANCE * max(s.max(initial=0.0), 1.0)).sum())
     L = (U[:, :rank].T @ R[:, k:]) * length[k:]
     return np.linalg.qr(L.T)[0].T if rank else np.zeros((0, p))
-
-
-def _triangle(fit: Fit) -> Array:
-    if isinstance(fit, LeastSquaresFit):  # sums of squares of least squares are weighted
-        return fit.triangle
-    if fit.encoding.absorbed:
-        return triangle(beside_levels(fit.encoding, fit.rows, fit.X))
-    return triangle_of(selected(fit.rows, fit.kept), weighted=False)
 
 
 def _unit_upper(R: Array) -> Array:

@@ -11,7 +11,7 @@ import numpy as np
 from interlace.arrays import Array
 from interlace.design.reference import members_of
 from interlace.errors import DataError
-from interlace.estimation.fit import Fit
+from interlace.estimation.any_fit import AnyFit
 from interlace.inference.contrast_plan import Wanted, plan_contrasts, plan_interaction
 from interlace.inference.estimability import Estimable
 from interlace.inference.grid import ReferenceGrid
@@ -43,7 +43,7 @@ class _Tested:
     wanted: int
 
 
-def joint_tests(fit: Fit, ddf: Ddf, by: Any, at: Any) -> Table:
+def joint_tests(fit: AnyFit, ddf: Ddf, by: Any, at: Any) -> Table:
     """A test of each term, in each group of `by`.
 
     Raises
@@ -70,7 +70,9 @@ def joint_tests(fit: Fit, ddf: Ddf, by: Any, at: Any) -> Table:
     return _table(tested, groups, source, nesting)
 
 
-def _terms(fit: Fit, grid: ReferenceGrid, nesting: Nesting, groups: Sequence[str]) -> list[tuple[str, ...]]:
+def _terms(
+    fit: AnyFit, grid: ReferenceGrid, nesting: Nesting, groups: Sequence[str]
+) -> list[tuple[str, ...]]:
     """The variables of each term without those of the groups, small terms first."""
     members = members_of(fit.encoding)
     found: dict[frozenset[str], tuple[str, ...]] = {}

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from interlace.arrays import Array
 from interlace.design.frame import Frame
 from interlace.errors import DataError, shown
-from interlace.estimation.fit import Fit
+from interlace.estimation.any_fit import AnyFit
 from interlace.formula.tokens import Tokens, outside_calls, tokenize
 from interlace.inference.spelling import hint, resolve
 
@@ -24,7 +24,7 @@ Functions = tuple[
 ]  # labels, rows over the columns in the model, right-hand sides
 
 
-def linear_functions(fit: Fit, L: Any) -> Functions:
+def linear_functions(fit: AnyFit, L: Any) -> Functions:
     """What L says; right-hand sides other than zero come from text only.
 
     Raises
@@ -44,7 +44,7 @@ def linear_functions(fit: Fit, L: Any) -> Functions:
     return labels, rows, rhs
 
 
-def _read(fit: Fit, L: Any) -> Functions:
+def _read(fit: AnyFit, L: Any) -> Functions:
     texts = [L] if isinstance(L, str) else L
     if isinstance(texts, list | tuple) and texts and all(isinstance(text, str) for text in texts):
         return _from_texts(fit, texts)
@@ -52,7 +52,7 @@ def _read(fit: Fit, L: Any) -> Functions:
     return labels, rows, np.zeros(len(rows))
 
 
-def _from_numbers(fit: Fit, L: Any) -> tuple[tuple[str, ...], Array]:
+def _from_numbers(fit: AnyFit, L: Any) -> tuple[tuple[str, ...], Array]:
     if hasattr(L, "columns") and not isinstance(L, pd.DataFrame | Mapping):
         L = _as_pandas(L)
     if isinstance(L, pd.DataFrame):
@@ -78,7 +78,7 @@ def _as_pandas(L: Any) -> pd.DataFrame:
     return frame.to_pandas()
 
 
-def _named_row(fit: Fit, weights: Mapping[Any, Any]) -> Array:
+def _named_row(fit: AnyFit, weights: Mapping[Any, Any]) -> Array:
     names = fit.names
     row = np.zeros(len(names))
     for given, weight in weights.items():
@@ -106,7 +106,7 @@ def _is_finite(weight: object) -> bool:
         return False
 
 
-def _coefficient(fit: Fit, given: str) -> str:
+def _coefficient(fit: AnyFit, given: str) -> str:
     """The name that is meant, of the coefficients and of the columns left out."""
     names = fit.names
     name = resolve(given, (*names, *fit.dropped))
@@ -117,7 +117,7 @@ def _coefficient(fit: Fit, given: str) -> str:
     return name
 
 
-def _array_rows(fit: Fit, L: ArrayLike) -> Array:
+def _array_rows(fit: AnyFit, L: ArrayLike) -> Array:
     try:
         rows = np.atleast_2d(np.asarray(L, dtype=np.float64))
     except (TypeError, ValueError, OverflowError) as error:
@@ -136,7 +136,7 @@ def _array_rows(fit: Fit, L: ArrayLike) -> Array:
 # ---- text ---
 
 
-def _from_texts(fit: Fit, texts: Sequence[str]) -> Functions:
+def _from_texts(fit: AnyFit, texts: Sequence[str]) -> Functions:
     rows, rhs, labels = [], [], []
     for i, text in enumerate(texts):
         weights, value = _hypothesis(fit, text)
@@ -146,7 +146,7 @@ def _from_texts(fit: Fit, texts: Sequence[str]) -> Functions:
     return tuple(labels), np.array(rows), np.array(rhs)
 
 
-def _hypothesis(fit: Fit, text: str) -> tuple[dict[str, float], float]:
+def _hypothesis(fit: AnyFit, text: str) -> tuple[dict[str, float], float]:
     """Weights and right-hand side of `x - 2 * z = 1`, or of `x - 2 * z`, which is `= 0`."""
     alone = resolve(text, (*fit.names, *fit.dropped))
     if alone is not None:  # a name may have signs in it
@@ -183,7 +183,7 @@ def _summands(tokens: Tokens, text: str) -> Iterator[tuple[float, Tokens]]:
         start = end + 1
 
 
-def _product(fit: Fit, piece: Tokens, text: str) -> tuple[float, str | None]:
+def _product(fit: AnyFit, piece: Tokens, text: str) -> tuple[float, str | None]:
     """A number, a name, or a number before a name."""
     weight = 1.0
     if piece[0].kind == "number":
@@ -194,7 +194,7 @@ def _product(fit: Fit, piece: Tokens, text: str) -> tuple[float, str | None]:
     return weight, _coefficient(fit, text[piece[0].position : piece[-1].position + len(piece[-1].text)])
 
 
-def _label(fit: Fit, row: Array, i: int) -> str:
+def _label(fit: AnyFit, row: Array, i: int) -> str:
     names = fit.names
     used = np.flatnonzero(row)
     if not 0 < len(used) <= LONGEST_LABEL:

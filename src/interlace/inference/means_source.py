@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from interlace.arrays import Array
-from interlace.estimation.fit import Fit
+from interlace.estimation.any_fit import AnyFit
 from interlace.estimation.rank import independent
 from interlace.inference.estimability import Estimable
 from interlace.inference.estimates import f_p_value
@@ -79,7 +79,7 @@ class MeansSource:
     untold: str = ""
 
     @classmethod
-    def of(cls, fit: Fit, ddf: Ddf) -> MeansSource:
+    def of(cls, fit: AnyFit, ddf: Ddf) -> MeansSource:
         """Of a fit."""
         return cls(fit.solution.beta, ddf, Estimable.of(fit))
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from interlace.design.reference import members_of
 from interlace.errors import DataError
-from interlace.estimation.fit import Fit
+from interlace.estimation.any_fit import AnyFit
 from interlace.inference.specs import unknown_variable
 from interlace.inference.variables import Variable
 from interlace.inference.weighting import Cells, Weighting
@@ -94,7 +94,7 @@ class Nesting:
         return np.array(rows, dtype=np.int64).reshape(-1, len(names) + 1), np.array(weights)
 
 
-def nesting_of(fit: Fit, variables: Mapping[str, Variable], given: Any) -> Nesting:
+def nesting_of(fit: AnyFit, variables: Mapping[str, Variable], given: Any) -> Nesting:
     """What is nested: as named, or as the terms and the data have it.
 
     A factor is nested in another if each of its levels is in rows of one level of the other alone, or if it
@@ -131,7 +131,7 @@ def nesting_of(fit: Fit, variables: Mapping[str, Variable], given: Any) -> Nesti
     return Nesting(ordered, there)
 
 
-def _by_terms(fit: Fit, factors: Sequence[str]) -> dict[str, tuple[str, ...]]:
+def _by_terms(fit: AnyFit, factors: Sequence[str]) -> dict[str, tuple[str, ...]]:
     members = members_of(fit.encoding)
     terms = [
         tuple(dict.fromkeys(c for m in term.members for c in members[m].columns))

@@ -10,7 +10,7 @@ import numpy as np
 
 from interlace.design.reference import members_of
 from interlace.errors import DataError
-from interlace.estimation.fit import Fit
+from interlace.estimation.any_fit import AnyFit
 from interlace.inference.specs import Specs, unknown_variable
 from interlace.inference.variables import Variable
 from interlace.inference.weighting import EQUAL, Cells, Weighting
@@ -41,7 +41,7 @@ class Nuisance:
         """The variables of the grid without them."""
         return {name: v for name, v in variables.items() if name not in self.names}
 
-    def weighed(self, fit: Fit, weighting: Weighting, weights: Any) -> Weighting:
+    def weighed(self, fit: AnyFit, weighting: Weighting, weights: Any) -> Weighting:
         """With weights of their levels: by the rows where the word for the others is not "equal"."""
         if not self.variables:
             return weighting
@@ -59,7 +59,7 @@ class Nuisance:
         return f"{many} nuisance factor{'s' if many > 1 else ''}" if many else ""
 
 
-def nuisance_of(fit: Fit, variables: Mapping[str, Variable], given: Any, specs: Specs) -> Nuisance:
+def nuisance_of(fit: AnyFit, variables: Mapping[str, Variable], given: Any, specs: Specs) -> Nuisance:
     """The nuisance factors that are named.
 
     Raises

@@ -11,7 +11,7 @@ import numpy as np
 from interlace.design.reference import members_of
 from interlace.design.response import read_response
 from interlace.errors import DataError
-from interlace.estimation.fit import Fit
+from interlace.estimation.any_fit import AnyFit
 from interlace.inference.absorbed_means import source_of_means
 from interlace.inference.emmeans import EMMeans
 from interlace.inference.grid import ReferenceGrid
@@ -62,7 +62,7 @@ class MeansAsked:
     view: View = LINK_VIEW
 
 
-def marginal_means(fit: Fit, ddf: Ddf, asked: MeansAsked) -> EMMeans | MeansList:
+def marginal_means(fit: AnyFit, ddf: Ddf, asked: MeansAsked) -> EMMeans | MeansList:
     """The means that are asked for; with their contrasts where the text of `specs` names some.
 
     Raises
@@ -123,7 +123,7 @@ def means_at(
     return found, weighed, at
 
 
-def scale_of(fit: Fit) -> ResponseScale | NoWayBack | None:
+def scale_of(fit: AnyFit) -> ResponseScale | NoWayBack | None:
     """How the response was transformed; None where it was not."""
     read = read_response(fit.encoding, fit.rows, known_names())
     return response_scale(str(fit.encoding.formula.response), read)
@@ -153,7 +153,7 @@ def _averaged(averaged: Sequence[Variable], nuisance: Nuisance) -> str:
     return f"averaged over the levels of {', '.join(names)}" if names else ""
 
 
-def misleading(fit: Fit, nesting: Nesting, specs: Specs) -> str:
+def misleading(fit: AnyFit, nesting: Nesting, specs: Specs) -> str:
     """Where a variable of the means is in an interaction with one that they are averaged over."""
     members, mine = members_of(fit.encoding), set(specs.every)
     for term in fit.encoding.term_columns:

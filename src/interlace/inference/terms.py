@@ -12,7 +12,7 @@ from interlace.design.design import Design
 from interlace.design.products import NumberColumns, multiplied
 from interlace.design.values import Column, Factor
 from interlace.errors import DataError
-from interlace.estimation.fit import Fit
+from interlace.estimation.any_fit import AnyFit
 from interlace.estimation.rank import triangle
 from interlace.inference.spelling import hint, resolve
 
@@ -62,7 +62,7 @@ class Terms:
     covariates: frozenset[str]
 
     @classmethod
-    def of(cls, fit: Fit) -> Terms:
+    def of(cls, fit: AnyFit) -> Terms:
         """The terms of a fit, with the columns that were kept."""
         place = {column: j for j, column in enumerate(fit.kept)}
         encoding = fit.encoding
@@ -143,7 +143,7 @@ class Indicators:
     treatment: tuple[int, ...]
 
     @classmethod
-    def of(cls, fit: Fit, terms: Terms) -> Indicators:
+    def of(cls, fit: AnyFit, terms: Terms) -> Indicators:
         """From the rows of a fit, a chunk at a time."""
         basis, kept = fit.encoding.fixed, list(fit.kept)
         R: Array = np.zeros((0, 0))
@@ -187,7 +187,7 @@ def _in_place_of_intercept(terms: Terms) -> tuple[str, str] | None:
     return next(found, None)
 
 
-def _pieces(fit: Fit) -> Iterator[tuple[Design, np.ndarray]]:
+def _pieces(fit: AnyFit) -> Iterator[tuple[Design, np.ndarray]]:
     """Some rows at a time: a design, and which of its rows."""
     for design in fit.rows.designs():
         for start in range(0, design.nrows, _CHUNK):

@@ -11,7 +11,7 @@ import numpy as np
 from interlace.arrays import Array
 from interlace.design.reference import member_values, members_of
 from interlace.errors import DataError, shown
-from interlace.estimation.fit import Fit
+from interlace.estimation.any_fit import AnyFit
 from interlace.inference.emmeans import EMMeans
 from interlace.inference.grid import ReferenceGrid
 from interlace.inference.means_labels import RowLabels
@@ -50,7 +50,7 @@ class _Along:
     expression: str
 
 
-def trends(fit: Fit, ddf: Ddf, var: Any, max_degree: Any, asked: MeansAsked) -> EMMeans | MeansList:
+def trends(fit: AnyFit, ddf: Ddf, var: Any, max_degree: Any, asked: MeansAsked) -> EMMeans | MeansList:
     """The slopes that are asked for, with contrasts where the text of `specs` names some.
 
     Raises
@@ -86,7 +86,9 @@ def trends(fit: Fit, ddf: Ddf, var: Any, max_degree: Any, asked: MeansAsked) -> 
     return MeansList({"emtrends": found, "contrasts": found.contrast(specs.contrast)})
 
 
-def _said(fit: Fit, nesting: Nesting, specs: Specs, along: _Along, said: tuple[str, ...]) -> tuple[str, ...]:
+def _said(
+    fit: AnyFit, nesting: Nesting, specs: Specs, along: _Along, said: tuple[str, ...]
+) -> tuple[str, ...]:
     """The notes: that the covariate interacts with factors of the means does not mislead here."""
     known = [note for note in said if not note.startswith(MISLEADING)]
     found = misleading(fit, nesting, Specs((*specs.names, along.column), specs.by))
@@ -94,7 +96,7 @@ def _said(fit: Fit, nesting: Nesting, specs: Specs, along: _Along, said: tuple[s
     return tuple(note for note in notes if note)
 
 
-def _along(fit: Fit, var: Any) -> _Along:
+def _along(fit: AnyFit, var: Any) -> _Along:
     members = members_of(fit.encoding)
     columns = list(dict.fromkeys(column for member in members.values() for column in member.columns))
     if not isinstance(var, str):
@@ -107,7 +109,7 @@ def _along(fit: Fit, var: Any) -> _Along:
     raise unknown_variable(var, columns)
 
 
-def _with_mean(fit: Fit, grid: ReferenceGrid, name: str, specs: Specs, asked: MeansAsked) -> ReferenceGrid:
+def _with_mean(fit: AnyFit, grid: ReferenceGrid, name: str, specs: Specs, asked: MeansAsked) -> ReferenceGrid:
     """The covariate at its mean unless values of it were asked for: slopes at two values are not wanted."""
     if name in asked.values.at or name in specs.every:
         return grid
@@ -154,7 +156,7 @@ def _derivative(
     return np.where(np.abs(L) < 1e-12 * largest, 0.0, L)
 
 
-def _spread(fit: Fit, name: str) -> float:
+def _spread(fit: AnyFit, name: str) -> float:
     known = fit.encoding.covariates.get(name)
     spread = 0.0 if known is None else known.high - known.low
     return spread if spread > 0 else 1.0

@@ -18,7 +18,7 @@ from interlace.design.reference import (
 )
 from interlace.design.values import Column, Factor
 from interlace.errors import DataError, shown
-from interlace.estimation.fit import Fit
+from interlace.estimation.any_fit import AnyFit
 from interlace.text import did_you_mean, listed
 
 TWO = 2  # a covariate with so few values keeps them all
@@ -76,7 +76,7 @@ def values_asked(at: Any, cov_reduce: Any) -> Asked:
     return Asked({} if at is None else at, cov_reduce)
 
 
-def variables_of(fit: Fit, asked: Asked) -> dict[str, Variable]:
+def variables_of(fit: AnyFit, asked: Asked) -> dict[str, Variable]:
     """The variables of the fixed part in the order of the formula.
 
     Raises
@@ -101,7 +101,7 @@ class _Columns:
     chunks: dict[str, list[Column]]
 
     @classmethod
-    def of(cls, fit: Fit, names: Sequence[str]) -> _Columns:
+    def of(cls, fit: AnyFit, names: Sequence[str]) -> _Columns:
         found: dict[str, list[Column]] = {name: [] for name in names}
         for columns, _, _ in columns_of_rows(fit.rows, names):
             for name in names:
@@ -123,7 +123,7 @@ class _Columns:
         return found if isinstance(self.chunks[name][0], Factor) else sorted(found)
 
 
-def _variable(fit: Fit, name: str, used: Sequence[Member], read: _Columns, asked: Asked) -> Variable:
+def _variable(fit: AnyFit, name: str, used: Sequence[Member], read: _Columns, asked: Asked) -> Variable:
     like = read.like(name)
     as_levels = any(m.as_levels and m.columns == (name,) for m in used)
     categorical = isinstance(like, Factor) or like.dtype.kind == "b" or as_levels
@@ -136,12 +136,12 @@ def _variable(fit: Fit, name: str, used: Sequence[Member], read: _Columns, asked
     return Variable(name, tuple(values), False, counted, like)
 
 
-def _levels(fit: Fit, name: str, read: _Columns) -> list[Any]:
+def _levels(fit: AnyFit, name: str, read: _Columns) -> list[Any]:
     coded = fit.encoding.fixed_factors.get(name)
     return list(coded.levels) if coded is not None else read.distinct(name)
 
 
-def _values(fit: Fit, name: str, read: _Columns, asked: Asked) -> tuple[list[Any], bool]:
+def _values(fit: AnyFit, name: str, read: _Columns, asked: Asked) -> tuple[list[Any], bool]:
     """Of a covariate, and whether they are values of rows."""
     if name in asked.at:
         return [_number(name, value) for value in _sequence(asked.at[name])], False
@@ -156,7 +156,7 @@ def _values(fit: Fit, name: str, read: _Columns, asked: Asked) -> tuple[list[Any
     return _reduced(name, reduce, read), False
 
 
-def _few(fit: Fit, name: str, read: _Columns, most: int) -> list[Any] | None:
+def _few(fit: AnyFit, name: str, read: _Columns, most: int) -> list[Any] | None:
     """All the distinct values, if there are no more than `most`."""
     learnt = fit.encoding.covariates.get(name)
     if learnt is not None and most <= TWO:
@@ -168,7 +168,7 @@ def _few(fit: Fit, name: str, read: _Columns, most: int) -> list[Any] | None:
     return [float(v) for v in found] if len(found) <= most else None
 
 
-def _mean(fit: Fit, name: str, read: _Columns) -> float:
+def _mean(fit: AnyFit, name: str, read: _Columns) -> float:
     learnt = fit.encoding.covariates.get(name)
     if learnt is not None:
         return learnt.mean

@@ -12,7 +12,7 @@ import numpy as np
 from interlace.arrays import Array
 from interlace.design.reference import codes_among, columns_of_rows
 from interlace.errors import DataError
-from interlace.estimation.fit import Fit
+from interlace.estimation.any_fit import AnyFit
 from interlace.inference.variables import Variable
 from interlace.options import word
 
@@ -38,7 +38,7 @@ class Cells:
     weight: Array
 
     @classmethod
-    def of(cls, fit: Fit, variables: Sequence[Variable]) -> Cells:
+    def of(cls, fit: AnyFit, variables: Sequence[Variable]) -> Cells:
         """Those of the rows used; rows with a value that is not in the grid are left out."""
         names, sizes = tuple(v.name for v in variables), [len(v.levels) for v in variables]
         found: dict[int, float] = {}
@@ -124,7 +124,7 @@ class Weighting:
 
 
 def weighting(
-    fit: Fit,
+    fit: AnyFit,
     weights: Any,
     averaged: Sequence[Variable],
     wanted: Sequence[Variable],

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from interlace.inference.estimates import fixed_effects
+from interlace.inference.estimates import by_the_model, fixed_effects
 from interlace.model.fitted import Fitted
 from interlace.precision.df import DdfLike, VcovLike
 from interlace.precision.robust import MODEL, covariance
@@ -19,13 +19,13 @@ class Coefficients(Fitted):
     @property
     def fixef(self) -> pd.Series:
         """Coefficients of the fixed effects; columns dropped from a rank-deficient X are absent."""
-        estimates = fixed_effects(self._fit)
+        estimates = by_the_model(self._fit)
         return pd.Series(estimates.estimate, index=list(estimates.labels), name="estimate")
 
     @property
     def se(self) -> pd.Series:
         """Standard errors of `fixef`."""
-        estimates = fixed_effects(self._fit)
+        estimates = by_the_model(self._fit)
         return pd.Series(estimates.se, index=list(estimates.labels), name="se")
 
     def vcov(self, kind: str = MODEL, *, cluster: Any = None) -> pd.DataFrame:

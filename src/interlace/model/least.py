@@ -2,107 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 import numpy as np
 import pandas as pd
 
-from interlace.errors import DataError, shown
+from interlace.errors import DataError
+from interlace.estimation import likelihood
 from interlace.estimation.fit import Fit
 from interlace.estimation.ols import LeastSquaresFit
 from interlace.hints import answers_by_name
 from interlace.inference import anova
 from interlace.inference.contrast import ContrastTest, Hypothesis, contrast_test
 from interlace.inference.estimates import fixed_effects
+from interlace.model.choice import Choice
+from interlace.model.least_rows import LeastRows
+from interlace.model.least_words import INSTEAD
 from interlace.model.means import Means
-from interlace.options import number
-from interlace.precision.df import DdfLike, VcovLike
+from interlace.model.tests import refuse_models
+from interlace.options import labels
 from interlace.precision.memory import Memory
-from interlace.precision.ols_covariance import KINDS, ResidualDdf, bind
 from interlace.precision.robust import MODEL
-from interlace.precision.small_sample import SmallSample
-from interlace.prediction import per_row as rows
-from interlace.prediction import predict, residuals
 from interlace.prediction.absorbed_levels import level_table
+from interlace.refitting import drop1
+from interlace.refitting.profile import check_level
+from interlace.report import ols_broom
 from interlace.report.ols_summary import LinearSummary, summarised
 from interlace.tables.table import Table
 
-_ELSEWHERE = {
-    "hetero": "HC1",
-    "robust": "HC1",
-    "white": "HC1",
-    "cluster": "CR1",
-    "twoway": "CR1",
-    "crv1": "CR1",
-    "crv3": "CR3",
-    "standard": "iid",
-    "nonrobust": "iid",
-    "ols": "iid",
-}
 
-
-def covariance_kind(vcov: Any, cluster: Any) -> str:
-    """The kind of covariance that is asked for; without one "iid", or "CR1" with clusters.
-
-    Raises
-    ------
-    DataError
-        It is not known, or has clusters where there are none.
-    """
-    if vcov is None:
-        return "iid" if cluster is None else "CR1"
-    if not isinstance(vcov, str):
-        raise DataError(
-            f"vcov must be one of {', '.join(KINDS)}, not {shown(vcov)}; clusters are given by cluster='firm'"
-        )
-    kind = next((one for one in KINDS if one.lower() == vcov.strip().lower()), None)
-    if kind is None:
-        known = _ELSEWHERE.get(vcov.strip().lower())
-        hint = f": did you mean '{known}'?" if known else ""
-        raise DataError(f"vcov {shown(vcov)} is not known{hint} (there are {', '.join(KINDS)})")
-    if cluster is not None and not kind.startswith("CR"):
-        raise DataError(f"vcov='{kind}' has no clusters; leave cluster out, or take 'CR1' or 'CR3'")
-    return kind
-
-
-class Choice:
-    """The covariances of a fit, that of the model unless another is asked for."""
-
-    def __init__(self, fit: LeastSquaresFit, kind: str, cluster: Any, small: SmallSample) -> None:
-        self._fit, self.kind, self.cluster, self.small = fit, kind, cluster, small
-        self._own = bind(fit, kind, cluster, small)
-
-    def ddf(self, ddf: DdfLike = "satterthwaite", vcov: VcovLike = MODEL) -> ResidualDdf:
-        """The covariance and its degrees of freedom."""
-        found = self._own if vcov == MODEL else self.of(vcov)
-        if ddf == "satterthwaite":  # what means have where nothing is said
-            return found
-        if ddf == "asymptotic":
-            return replace(found, den_df=np.inf, name="asymptotic", description="the normal distribution")
-        raise DataError(
-            f"ddf={shown(ddf)} is of models with random effects; here tests have the degrees of freedom of "
-            "the residuals or of the clusters, and with ddf='asymptotic' infinite ones"
-        )
-
-    def of(self, vcov: Any, cluster: Any = None) -> ResidualDdf:
-        """Another kind, with the clusters of the model if there are none of its own."""
-        if vcov == MODEL and cluster is None:
-            return self._own
-        kind = covariance_kind(None if vcov == MODEL else vcov, cluster)
-        clusters = self.cluster if cluster is None and kind.startswith("CR") else cluster
-        return bind(self._fit, kind, clusters, self.small)
-
-
-@answers_by_name
-class LinearModel(Means):
+@answers_by_name(of="LinearModel", instead=INSTEAD)
+class LinearModel(Means, LeastRows):
     """A linear model fitted by least squares, as returned by `interlace.lm`.
 
     Every table of tests has the covariance that `lm` was asked for, or another: ``coef_table(vcov="HC3")``,
     ``anova(vcov="CR1", cluster="firm")``. `emmeans`, `emtrends` and `joint_tests` are those of mixed models;
-    where absorbed factors have intercepts, means themselves are not estimable and are NaN, and differences of
-    means are as in the model with dummy variables.
+    beside absorbed factors means are averages over their levels with equal weights, as in the model with
+    dummy variables.
     """
 
     def __init__(self, fit: LeastSquaresFit, choice: Choice, *, data_name: str = "") -> None:
@@ -131,6 +69,11 @@ class LinearModel(Means):
         return self._least.df_resid
 
     @property
+    def reml(self) -> bool:
+        """False: the likelihood is not restricted."""
+        return False
+
+    @property
     def sigma(self) -> float:
         """Residual standard deviation of an observation of weight 1."""
         return self._least.sigma
@@ -143,12 +86,12 @@ class LinearModel(Means):
     @property
     def aic(self) -> float:
         """-2 loglik + 2 k, where k counts coefficients, the rank of absorbed levels, and sigma."""
-        return -2 * self.loglik + 2 * self._least.n_parameters
+        return likelihood.aic(self._fit)
 
     @property
     def bic(self) -> float:
         """-2 loglik + log(n) k."""
-        return -2 * self.loglik + float(np.log(self.nobs)) * self._least.n_parameters
+        return likelihood.bic(self._fit)
 
     # ---- coefficients ---
 
@@ -172,14 +115,77 @@ class LinearModel(Means):
         """One row per coefficient: `estimate`, `se`, `df`, `t` and its two-sided p-value `p`."""
         return fixed_effects(self._fit, self._choice.of(vcov, cluster)).table()
 
-    def confint(self, *, level: float = 0.95, vcov: str = MODEL, cluster: Any = None) -> Table:
-        """Confidence intervals of the coefficients by t: columns `estimate, lower, upper`."""
-        if not 0 < number("level", level) < 1:
-            raise DataError(f"level must lie between 0 and 1, not {shown(level)}")
+    def confint(
+        self,
+        parm: str | Iterable[str] | None = None,
+        *,
+        level: float = 0.95,
+        vcov: str = MODEL,
+        cluster: Any = None,
+    ) -> Table:
+        """Confidence intervals of the coefficients by t: columns `estimate, lower, upper`.
+
+        Parameters
+        ----------
+        parm : str, or several, optional
+            Names of coefficients; all without it.
+        level : float
+            Between 0 and 1.
+        vcov, cluster
+            As for `interlace.lm`.
+        """
+        level = check_level(level)
         found = fixed_effects(self._fit, self._choice.of(vcov, cluster))
         lower, upper = found.interval(level)
         columns = {"estimate": found.estimate, "lower": lower, "upper": upper}
+        if parm is not None:
+            wanted = labels("parm", [parm] if isinstance(parm, str) else parm)
+            at = [_place(found.labels, name) for name in wanted]
+            columns = {name: values[at] for name, values in columns.items()}
+            found = found.contrast(np.eye(len(found.labels))[at], wanted)
         return Table.of(columns, found.labels, note=f"{level:g} intervals by t; {found.ddf.note}".strip("; "))
+
+    def tidy(
+        self,
+        *,
+        conf_int: bool = False,
+        conf_level: float = 0.95,
+        vcov: str = MODEL,
+        cluster: Any = None,
+    ) -> Table:
+        """A row for each coefficient, with broom's column names.
+
+        Parameters
+        ----------
+        conf_int : bool
+            Adds `conf.low` and `conf.high`.
+        conf_level : float
+            Between 0 and 1.
+        vcov, cluster
+            As for `interlace.lm`.
+
+        Returns
+        -------
+        Table
+            `term`, `estimate`, `std.error`, `statistic`, `df`, `p.value`.
+        """
+        found = fixed_effects(self._fit, self._choice.of(vcov, cluster))
+        return ols_broom.tidy(found, conf_int=conf_int, conf_level=check_level(conf_level))
+
+    def glance(self) -> Table:
+        """One row about the whole model, with broom's column names.
+
+        Returns
+        -------
+        Table
+            `r.squared, adj.r.squared` (and `within.r.squared` beside absorbed factors), `sigma, logLik, AIC,
+            BIC, deviance` (the weighted residual sum of squares), `df.residual` and `nobs`.
+        """
+        return ols_broom.glance(self._least, self.r2())
+
+    def to_dict(self, *, vcov: str = MODEL, cluster: Any = None) -> dict[str, Any]:
+        """Every result as plain data that strict JSON takes: dicts, lists, texts, finite numbers and None."""
+        return ols_broom.results(self._least, self._choice.of(vcov, cluster), self.r2())
 
     # ---- tests ---
 
@@ -200,7 +206,7 @@ class LinearModel(Means):
 
     def anova(
         self,
-        *,
+        *others: NoReturn,
         type: int | str = 3,
         vcov: str = MODEL,
         cluster: Any = None,
@@ -220,8 +226,24 @@ class LinearModel(Means):
         terms : sequence of str, optional
             The terms to test, all by default.
         """
+        refuse_models(others)
         asked, ddf = anova.Asked.of(type, test, terms), self._choice.of(vcov, cluster)
         return anova.anova(self._fit, asked, ddf if test != "chisq" else replace(ddf, den_df=np.inf))
+
+    def drop1(self, *, test: str = "F", vcov: str = MODEL, cluster: Any = None) -> Table:
+        """A test of each term that may be left out by itself: those that are no part of another term.
+
+        Parameters
+        ----------
+        test : {"F", "lrt"}
+            "F": columns as those of `anova`. "lrt": each smaller model is fitted; columns `df, aic, chisq,
+            p`, and a row `<none>` for the model itself.
+        vcov, cluster
+            Of F, as for `interlace.lm`.
+        """
+        if drop1.method(test, None, vcov) is None:
+            return drop1.drop1_lrt(self._fit)
+        return drop1.drop1_f(self._fit, self._choice.of(vcov, cluster))
 
     # ---- fit ---
 
@@ -267,37 +289,11 @@ class LinearModel(Means):
     def __repr__(self) -> str:
         return str(self.summary())
 
-    # ---- rows ---
+    def _repr_html_(self) -> str:
+        return self.summary()._repr_html_()
 
-    @property
-    def fitted(self) -> Any:
-        """Fitted values of the rows used, the effects of absorbed levels included."""
-        return rows.row_series(self._least.rows.frame, "fitted", residuals.fitted(self._fit))
 
-    def residuals(self, kind: str = "response") -> Any:
-        """Residuals of the rows used: "response", "pearson" (times the root of the weight) or "standardized"
-        (over sigma)."""
-        if kind not in residuals.PLAIN:
-            raise DataError(f"residuals of lm are of kind {', '.join(residuals.PLAIN)}, not {shown(kind)}")
-        return rows.row_series(self._least.rows.frame, "residuals", residuals.residuals(self._fit, kind=kind))
-
-    def leverage(self) -> Any:
-        """How much each response moves its own fitted value, R's `hatvalues`; absorbed levels included."""
-        return rows.row_series(self._least.rows.frame, "leverage", self._least.leverages)
-
-    def predict(self, newdata: Any = None, *, offset: Any = None) -> Any:
-        """Predicted responses, the effects of absorbed levels included.
-
-        Parameters
-        ----------
-        newdata : table, optional
-            Data with the columns of the formula. Without it, the rows of the fit.
-        offset : array-like, optional
-            Where the fit was given values.
-
-        Raises
-        ------
-        DataError
-            An absorbed factor has a level that the fit has not seen.
-        """
-        return predict.predict(self._fit, newdata, random="all", new_levels="error", offset=offset)
+def _place(names: Sequence[str], name: str) -> int:
+    if name not in names:
+        raise DataError(f"there is no coefficient {name!r}; there are {', '.join(names) or 'none'}")
+    return list(names).index(name)

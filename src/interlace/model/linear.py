@@ -29,7 +29,7 @@ from interlace.refitting.responses import refit_table
 from interlace.variances.effect_size import icc, r2
 
 
-@answers_by_name
+@answers_by_name()
 class LinearMixedModel(
     Coefficients,
     Tests,

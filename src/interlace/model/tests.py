@@ -15,6 +15,21 @@ from interlace.refitting import drop1
 from interlace.tables.table import Table
 
 
+def refuse_models(others: Sequence[object]) -> None:
+    """`anova` is of one model.
+
+    Raises
+    ------
+    DataError
+        It was given others.
+    """
+    if others:
+        raise DataError(
+            "anova tests the terms of one model, and takes its options by name, such as type=3; models "
+            "are compared by interlace.compare(m1, m2)"
+        )
+
+
 class Tests(Fitted):
     """Tests of the fixed effects."""
 
@@ -86,11 +101,7 @@ class Tests(Fitted):
         DataFrame
             One row per term; NaN for a term of which no column is in the model.
         """
-        if others:
-            raise DataError(
-                "anova tests the terms of one model, and takes its options by name, such as type=3; models "
-                "are compared by interlace.compare(m1, m2)"
-            )
+        refuse_models(others)
         asked = anova.Asked.of(type, test, terms)
         return anova.anova(self._fit, asked, self._memory.bind(asked.method(ddf, vcov)))
 

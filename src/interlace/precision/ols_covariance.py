@@ -124,6 +124,11 @@ class ResidualDdf(ConstantDdf):
     description: str = ""
     rule: Rule | None = None
 
+    @property
+    def kind(self) -> str:
+        """Of the covariance, one of `KINDS`."""
+        return "iid" if self.rule is None else self.rule.kind
+
 
 def bind(fit: LeastSquaresFit, kind: str, cluster: Any, small: SmallSample) -> ResidualDdf:
     """The covariance of a kind and its degrees of freedom.

@@ -20,6 +20,7 @@ from interlace.estimation.fit import Fit
 from interlace.estimation.penalized import Solution
 from interlace.formula.names import used_names
 from interlace.options import number, switch, word
+from interlace.prediction.absorbed_levels import level_sums, refuse_apart
 from interlace.prediction.per_row import all_rows, row_series, row_table
 from interlace.prediction.selection import Part, select
 from interlace.prediction.uncertainty import Uncertainty
@@ -79,6 +80,7 @@ def predict(
     wanted = {part.block: part.columns for part in parts}
     design = fit.encoding.design(newdata, random=wanted, offset=offset, weights=weights)
     _refuse_new_levels(fit, design, parts, new_levels)
+    refuse_apart(fit, design)
     with np.errstate(over="ignore", invalid="ignore"):
         columns = {NAME: linear_predictor(fit, design, parts)}
         if asked.anything:
@@ -227,16 +229,9 @@ def linear_predictor(fit: Fit, design: Design, parts: Sequence[Part]) -> np.ndar
 
 def absorbed_part(fit: Fit, design: Design) -> np.ndarray:
     """The sum of the effects of absorbed levels, shape (n,)."""
-    total = np.zeros(design.nrows)
     if not design.absorbed:
-        return total
-    estimates = fit.absorbed_effects.estimates
-    for one, rows, own in zip(fit.encoding.absorbed, design.absorbed, estimates, strict=True):
-        z = rows.z
-        if one.term.intercept:  # of levels that are held too, which have another value in this normalisation
-            z = np.hstack([np.ones((design.nrows, 1)), z[:, 1:]])
-        total += np.einsum("nk,nk->n", z, own[rows.codes, :, 0])
-    return total
+        return np.zeros(design.nrows)
+    return level_sums(fit.encoding, design, fit.absorbed_effects.estimates)[:, 0]
 
 
 def fixed_and_random(solution: Solution, design: Design, parts: Sequence[Part]) -> np.ndarray:

@@ -70,10 +70,14 @@ def studentized(fit: Fit, kind: str) -> np.ndarray:
     ``sigma_(i)^2 = (pwrss - w e^2 / (1 - h)) / (df - 1)``. NaN where ``h = 1``.
     """
     left = 1 - leverage(fit)["overall"]
-    inner = _over(residuals(fit, kind="standardized"), left)
+    return over_their_deviation(residuals(fit, kind="standardized"), left, fit.criterion.df, kind)
+
+
+def over_their_deviation(standardized: np.ndarray, left: np.ndarray, df: int, kind: str) -> np.ndarray:
+    """`studentized` from residuals over sigma, ``1 - h`` and the degrees of freedom, (n,)."""
+    inner = _over(standardized, left)
     if kind == "studentized":
         return inner
-    df = fit.criterion.df
     share = df - inner**2
     out = np.full(len(inner), np.nan)
     there = share > SMALLEST * df

@@ -13,8 +13,8 @@ from interlace.design.rows import Rows
 from interlace.design.without import Without
 from interlace.errors import DataError, RankDeficiencyWarning
 from interlace.estimation import likelihood
+from interlace.estimation.any_fit import AnyFit
 from interlace.estimation.fit import Fit
-from interlace.estimation.fit import fit as fit_model
 from interlace.inference.anova import f_table
 from interlace.inference.estimates import chi2_p_value
 from interlace.inference.hypotheses import difference, type1
@@ -52,7 +52,7 @@ def droppable(terms: Terms) -> tuple[Term, ...]:
     return tuple(term for term in terms.tested if not terms.relatives(term))
 
 
-def drop1_f(fit: Fit, ddf: Ddf) -> Table:
+def drop1_f(fit: AnyFit, ddf: Ddf) -> Table:
     """F tests of the model without the term within the model."""
     terms = Terms.of(fit)
     without = Without(fit.encoding, fit.design)
@@ -61,7 +61,7 @@ def drop1_f(fit: Fit, ddf: Ddf) -> Table:
     return f_table(fit, ddf, L, heading)
 
 
-def hypothesis(fit: Fit, terms: Terms, term: Term, without: Without) -> Array:
+def hypothesis(fit: AnyFit, terms: Terms, term: Term, without: Without) -> Array:
     """The coefficients of the term, unless other columns of X can stand in for some of them."""
     if len(terms.tested) == 1 and not fit.dropped:
         return type1(fit, terms, [term])[term.label]
@@ -73,14 +73,15 @@ def hypothesis(fit: Fit, terms: Terms, term: Term, without: Without) -> Array:
     return difference(fit, design.X)
 
 
-def drop1_lrt(fit: Fit) -> Table:
+def drop1_lrt(fit: AnyFit) -> Table:
     """Likelihood ratios of fits by maximum likelihood; `<none>` is the model itself."""
     full = fit.by(reml=False)
     p, ll = full.solution.beta.size, full.loglik
     smaller_ll: dict[str, float] = {}
     rows = [(np.nan, likelihood.aic(full), np.nan, np.nan)]
     labels = ["<none>"]
-    terms, resting, without = Terms.of(fit), Resting.of(fit), Without(fit.encoding, fit.design)
+    terms, without = Terms.of(fit), Without(fit.encoding, fit.design)
+    resting, untold = _resting(fit)
     for term in droppable(terms):
         tested = hypothesis(fit, terms, term, without)
         # a term that the others replace: without it the model is the same
@@ -100,12 +101,20 @@ def drop1_lrt(fit: Fit) -> Table:
         ["df", "aic", "chisq", "p"],
         labels,
         heading="Single term deletions, likelihood ratios of fits by maximum likelihood",
-        note=[refitted] * fit.reml + [no_tests(fit)] * bool(resting.weights),
+        note=[refitted] * fit.reml + [untold] * bool(untold),
         name="term",
     )
 
 
-def _by_ml(fit: Fit, encoding: Encoding, rows: Design | Rows) -> Fit:
+def _resting(fit: AnyFit) -> tuple[Resting, str]:
+    """What rests on variances that the data do not tell, and what is said of it; nothing in least squares."""
+    if not isinstance(fit, Fit):
+        return Resting(np.zeros((0, 0)), (), ()), ""
+    resting = Resting.of(fit)
+    return resting, no_tests(fit) if resting.weights else ""
+
+
+def _by_ml(fit: AnyFit, encoding: Encoding, rows: Design | Rows) -> AnyFit:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RankDeficiencyWarning)  # it was given when the model was fitted
-        return fit_model(encoding, rows, reml=False, n_jobs=fit.n_jobs)
+        return fit.of_model(encoding, rows)

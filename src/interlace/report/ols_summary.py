@@ -94,7 +94,7 @@ def summarised(fit: LeastSquaresFit, ddf: ResidualDdf, r2: dict[str, float], dat
     return LinearSummary(
         formula=fit.encoding.formula.text or str(fit.encoding.formula),
         data=data,
-        coefficients=fixed_effects(fit, ddf).table(),  # type: ignore[arg-type]
+        coefficients=fixed_effects(fit, ddf).table(),
         nobs=fit.n,
         n_missing=design.n_dropped - design.singletons,
         n_singletons=design.singletons,
@@ -102,7 +102,7 @@ def summarised(fit: LeastSquaresFit, ddf: ResidualDdf, r2: dict[str, float], dat
         sigma=fit.sigma,
         r2=r2,
         dropped=fit.dropped,
-        absorbed=absorbed_lines(fit),  # type: ignore[arg-type]
+        absorbed=absorbed_lines(fit),
         tests=ddf.description,
         notes=tuple(note for note in ddf.note.split("; ")[1:] if note),
     )

@@ -10,7 +10,7 @@ import pandas as pd
 
 from interlace.estimation import likelihood
 from interlace.estimation.fit import Fit
-from interlace.inference.estimates import fixed_effects
+from interlace.inference.estimates import by_the_model, fixed_effects
 from interlace.precision.df import Ddf
 from interlace.precision.singular import is_singular
 from interlace.prediction.ranef import conditional_covariance, modes, n_groups
@@ -20,7 +20,7 @@ from interlace.variances.varcorr import varcorr_table
 
 def results(fit: Fit, ddf: Ddf) -> dict[str, Any]:
     """Every result of the fit; numbers that do not exist (NaN, infinite) are None."""
-    estimates = fixed_effects(fit)
+    estimates = by_the_model(fit)
     tested = fixed_effects(fit, ddf).table()
     facts = convergence(fit)
     found = {

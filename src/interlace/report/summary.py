@@ -7,7 +7,7 @@ import pandas as pd
 
 from interlace.estimation import likelihood
 from interlace.estimation.fit import Fit
-from interlace.inference.estimates import fixed_effects
+from interlace.inference.estimates import by_the_model, fixed_effects
 from interlace.options import switch
 from interlace.precision import wald
 from interlace.precision.df import Ddf
@@ -54,7 +54,7 @@ class Summary(SummaryFacts):
 
 def overview(fit: Fit, *, data_name: str = "") -> Overview:
     """The overview of a fit."""
-    estimates = fixed_effects(fit)
+    estimates = by_the_model(fit)
     nobs = likelihood.n_obs(fit)
     return Overview(
         title=f"Linear mixed model fit by {'REML' if fit.reml else 'maximum likelihood'}",

@@ -1,0 +1,84 @@
+"""Which covariance a table of a linear model has."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from interlace.errors import DataError, shown
+from interlace.estimation.ols import LeastSquaresFit
+from interlace.precision.df import DdfLike, VcovLike
+from interlace.precision.ols_covariance import KINDS, ResidualDdf, bind
+from interlace.precision.robust import MODEL
+from interlace.precision.small_sample import SmallSample
+
+_ELSEWHERE = {
+    "hetero": "HC1",
+    "robust": "HC1",
+    "white": "HC1",
+    "cluster": "CR1",
+    "twoway": "CR1",
+    "crv1": "CR1",
+    "crv3": "CR3",
+    "standard": "iid",
+    "nonrobust": "iid",
+    "ols": "iid",
+}
+
+
+def covariance_kind(vcov: Any, cluster: Any) -> str:
+    """The kind of covariance that is asked for; without one "iid", or "CR1" with clusters.
+
+    Raises
+    ------
+    DataError
+        It is not known, or has clusters where there are none.
+    """
+    if vcov is None:
+        return "iid" if cluster is None else "CR1"
+    if not isinstance(vcov, str):
+        raise DataError(
+            f"vcov must be one of {', '.join(KINDS)}, not {shown(vcov)}; clusters are given by cluster='firm'"
+        )
+    kind = next((one for one in KINDS if one.lower() == vcov.strip().lower()), None)
+    if kind is None:
+        known = _ELSEWHERE.get(vcov.strip().lower())
+        hint = f": did you mean '{known}'?" if known else ""
+        raise DataError(f"vcov {shown(vcov)} is not known{hint} (there are {', '.join(KINDS)})")
+    if cluster is not None and not kind.startswith("CR"):
+        raise DataError(f"vcov='{kind}' has no clusters; leave cluster out, or take 'CR1' or 'CR3'")
+    return kind
+
+
+class Choice:
+    """The covariances of a fit, that of the model unless another is asked for."""
+
+    def __init__(self, fit: LeastSquaresFit, kind: str, cluster: Any, small: SmallSample) -> None:
+        self._fit, self.kind, self.cluster, self.small = fit, kind, cluster, small
+        self._own = bind(fit, kind, cluster, small)
+
+    def of_another(self, fit: LeastSquaresFit) -> Choice:
+        """The same choice for a fit of the same rows."""
+        return Choice(fit, self.kind, self.cluster, self.small)
+
+    def ddf(self, ddf: DdfLike = "satterthwaite", vcov: VcovLike = MODEL, cluster: Any = None) -> ResidualDdf:
+        """The covariance and its degrees of freedom."""
+        found = self.of(vcov, cluster)
+        if ddf == "satterthwaite":  # what means have where nothing is said
+            return found
+        if ddf == "asymptotic":
+            return replace(found, den_df=np.inf, name="asymptotic", description="the normal distribution")
+        raise DataError(
+            f"ddf={shown(ddf)} is of models with random effects; here tests have the degrees of freedom of "
+            "the residuals or of the clusters, and with ddf='asymptotic' infinite ones"
+        )
+
+    def of(self, vcov: Any, cluster: Any = None) -> ResidualDdf:
+        """Another kind, with the clusters of the model if there are none of its own."""
+        if vcov == MODEL and cluster is None:
+            return self._own
+        kind = covariance_kind(None if vcov == MODEL else vcov, cluster)
+        clusters = self.cluster if cluster is None and kind.startswith("CR") else cluster
+        return bind(self._fit, kind, clusters, self.small)
