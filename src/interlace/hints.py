@@ -284,7 +284,6 @@ OPTIONS["compare_cv"] = OPTIONS["cross_validate"]
 
 _ROBUST = "write vcov='HC1', or cluster='firm'"
 _NO_EFFECTS = "leave it out: there are no random effects"
-#: Of a linear model.
 OPTIONS["lm"] = {
     **{
         name: OPTIONS["lmer"][name]
@@ -301,7 +300,8 @@ OPTIONS["lm"] = {
     **dict.fromkeys(("family", "link"), "leave it out: lm fits by least squares"),
     **dict.fromkeys(("dof", "small_sample", "adj"), "write ssc=interlace.ssc(...)"),
 }  # fmt: skip
-OPTIONS["LinearModel"] = {
+#: Options of any method of a linear model.
+OF_LINEAR_MODELS = {
     **dict.fromkeys(("robust", "cov_type", "vcov_type", "type_of_vcov"), _ROBUST),
     **dict.fromkeys(("clusters", "groups"), "write cluster="),
     **dict.fromkeys(("random", "re_form", "new_levels", "allow_new_levels", "reml", "use_re"), _NO_EFFECTS),
@@ -362,8 +362,10 @@ def _unknown_option(function: str, name: str, value: object, options: Collection
     if same is not None:
         shown = f"={value}" if isinstance(value, bool) else "="
         return f"{function}() takes {same}{shown}, not {name}="
-    places = (key, of, function, "") if of == "LinearModel" else (key, "")
-    written = next((OPTIONS[one][name] for one in places if name in OPTIONS.get(one, {})), None)
+    tables = [OPTIONS.get(key, {}), OPTIONS[""]]
+    if of == "LinearModel":
+        tables = [OF_LINEAR_MODELS, OPTIONS.get(function, {}), OPTIONS[""]]
+    written = next((table[name] for table in tables if name in table), None)
     if written is None or ((name_of := _option_written(written)) and name_of not in options):
         written = _near(name, options, "did you mean {}=?")
     known = f"its options are {', '.join(options)}" if options else "it takes none"

@@ -13,9 +13,9 @@ from interlace.estimation.ols import LeastSquaresFit
 from interlace.model.choice import Choice
 from interlace.precision.df import DdfLike
 from interlace.precision.robust import MODEL
-from interlace.prediction import least, predict
+from interlace.prediction import ols_rows, predict
 from interlace.prediction import per_row as rows
-from interlace.prediction.least import SureOfLeast
+from interlace.prediction.ols_rows import SureOfLeast
 from interlace.prediction.simulate import Seed
 from interlace.refitting.refit import read_response
 from interlace.report import ols_broom
@@ -46,7 +46,9 @@ class LeastRows:
             (R's `rstandard`); "externally-studentized", with the sigma of the other rows (R's `rstudent`).
             NaN where a row is fitted whatever its response.
         """
-        return rows.row_series(self._least.design.frame, "residuals", least.residuals_of(self._least, kind))
+        return rows.row_series(
+            self._least.design.frame, "residuals", ols_rows.residuals_of(self._least, kind)
+        )
 
     def leverage(self) -> Any:
         """How much each response moves its own fitted value, R's `hatvalues`; absorbed levels included."""
@@ -128,7 +130,7 @@ class LeastRows:
         n : int
         seed : int or Generator, optional
         """
-        draws = least.simulated(self._least, n, seed)
+        draws = ols_rows.simulated(self._least, n, seed)
         return rows.row_table(
             self._least.design.frame, {f"sim_{j + 1}": draws[:, j] for j in range(draws.shape[1])}
         )

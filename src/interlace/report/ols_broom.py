@@ -12,7 +12,7 @@ from interlace.estimation.ols import LeastSquaresFit
 from interlace.inference.estimates import LinearEstimates, fixed_effects
 from interlace.options import switch
 from interlace.precision.ols_covariance import ResidualDdf
-from interlace.prediction.least import residuals_of
+from interlace.prediction.ols_rows import residuals_of
 from interlace.report.results import plain
 from interlace.tables.table import Table
 
