@@ -220,3 +220,62 @@ class TestPredictions:
         ends = [m.predict(interval="confidence", ddf=ddf) for ddf in ("satterthwaite", "asymptotic")]
         t, z = (one["upper"].iloc[0] - one["lower"].iloc[0] for one in ends)
         assert t / z == pytest.approx(1.980272249 / 1.959963985, rel=1e-7)
+
+    def test_slopes_that_a_level_does_not_tell(self) -> None:
+        """Where all its values are the same; those that are combinations of them are told."""
+        rows = made().assign(z=lambda d: np.where(d["f"] == 2, 3.0, d["x"]), v=lambda d: d["w"])
+        rows.loc[rows["f"] == 4, "v"] = 2 * rows["z"] + 1
+        m = interlace.lm("y ~ a | f[z, v] + g", rows)
+        np.testing.assert_allclose(m.predict(rows), m.fitted, rtol=1e-9)
+        new = rows[rows["f"] == 4][:2].assign(z=[7.0, 7.0], v=[15.0, 15.1])
+        assert np.isfinite(m.predict(new[:1])).all()
+        for table, row in ((new, 1), (rows[rows["f"] == 2][:3].assign(z=[3.0, 3.0, 4.0]), 2)):
+            with pytest.raises(DataError, match=rf"row {row} .* value of z, v that this level has not had"):
+                m.predict(table)
+
+
+def test_an_intercept_beside_absorbed_factors_is_there() -> None:
+    """Left out or not, the levels make it; contrasts and means are the same."""
+    for fit in (interlace.lm, interlace.lmer):
+        random = " + (1 | g)" if fit is interlace.lmer else ""
+        one, other = (fit(f"y ~ {first}x + a{random} | f", made()) for first in ("0 + ", ""))
+        np.testing.assert_allclose(one.fixef, other.fixef, rtol=1e-12)
+        assert one.fixef.index.tolist() == ["x", "a[T.b]", "a[T.c]"]
+        pd.testing.assert_frame_equal(one.emmeans("a").frame, other.emmeans("a").frame)
+        overall = fit(f"y ~ 0 + x{random} | f", made()).emmeans("1").frame
+        pd.testing.assert_frame_equal(overall, fit(f"y ~ x{random} | f", made()).emmeans("1").frame)
+    with_slopes = interlace.lm("y ~ 0 + x | f[[w]]", made())  # there is none, and it was left out
+    assert with_slopes.fixef.index.tolist() == ["x"]
+
+
+@pytest.mark.parametrize("name", ["a+b", "a^b", "a:b", "f + g"])
+def test_clusters_of_a_column_with_signs_in_its_name(name: str) -> None:
+    rows = made().assign(**{name: made()["f"] // 2}, a=1, b=2)
+    one = interlace.lm("y ~ x", rows, cluster=name)
+    np.testing.assert_array_equal(one.vcov(), interlace.lm("y ~ x", rows, cluster=rows[name]).vcov())
+
+
+@pytest.mark.parametrize("both", ["f^g", "f:g", " f ^ g"])
+def test_clusters_of_combinations(both: str) -> None:
+    rows = made()
+    cells = rows["f"] * 10 + rows["g"]
+    np.testing.assert_array_equal(
+        interlace.lm("y ~ x", rows, cluster=both).vcov(), interlace.lm("y ~ x", rows, cluster=cells).vcov()
+    )
+    several = [interlace.lm("y ~ x", rows, cluster=one).vcov() for one in ("f + g", ["f", "g"], "f+g+f")]
+    np.testing.assert_array_equal(several[0], several[1])
+    np.testing.assert_array_equal(several[0], several[2])
+
+
+def test_likelihood_ratios_have_no_covariance() -> None:
+    for options in ({"vcov": "HC1"}, {"cluster": "f"}):
+        with pytest.raises(DataError, match="leave vcov and cluster out"):
+            model().drop1(test="lrt", **options)
+
+
+def test_files_are_read_whole() -> None:
+    """Rows of absorbed factors are in memory, singletons dropped or kept."""
+    with pytest.raises(
+        interlace.ModelError if hasattr(interlace, "ModelError") else ModelError, match="in memory"
+    ):
+        interlace.lm("y ~ x | f", interlace.parquet("nowhere.parquet"), singletons="drop")

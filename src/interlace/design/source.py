@@ -50,6 +50,16 @@ def further_column(design: Design, option: str, name: str) -> tuple[Column, np.n
     return read.columns[name], read.missing.get(name)
 
 
+def is_column(design: Design, name: str) -> bool:
+    """Has the table of the fit a column of this name, as far as it is here?"""
+    if name in design.frame.columns:
+        return True
+    source = design.source
+    if source is None or source.data is None:
+        return False
+    return name in open_table(source.then).names or name in open_table(source.data).names
+
+
 def changed(design: Design, table: Any) -> str:
     """What is not as it was, of the columns that the model uses; "" if nothing."""
     gone = [name for name in design.frame.columns if name not in table.names]

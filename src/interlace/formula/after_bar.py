@@ -15,8 +15,8 @@ _JOINING = (":", "^")
 #: Words of fixest and pyfixest that stand for several models.
 SEVERAL = ("sw", "sw0", "csw", "csw0", "mvsw")
 _IN_PLACE = {
-    "*": "write a + b + a:b for both and their combinations",
-    "/": "write a + a:b for a and the levels of b within it",
+    "*": "write a:b for their combinations, among whose levels those of both lie",
+    "/": "write a:b for the levels of b within a, among which those of a lie",
     "-": "leave out what shall not be absorbed",
     "**": "write a^b, or a:b, for the combinations of a and b",
     "||": "the covariances of random effects are set by (1 + x || g), inside parentheses",
@@ -37,7 +37,11 @@ def at_the_bar(right: Tokens, text: str) -> tuple[Tokens, Tokens, Token | None]:
     bar = right[bars[0]]
     before, after = right[: bars[0]], right[bars[0] + 1 :]
     if bar.is_op("||"):
-        raise FormulaError("put parentheses round the random term: '(1 || g)'", text, bar.position)
+        raise FormulaError(
+            "put parentheses round the random term: '(1 || g)'; a single bar absorbs factors: 'y ~ x | g'",
+            text,
+            bar.position,
+        )
     if len(bars) > 1:
         raise FormulaError(
             "there is a second bar outside parentheses; join absorbed factors by '+', and put parentheses "

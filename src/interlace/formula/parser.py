@@ -42,22 +42,21 @@ def parse(text: str) -> Formula:
     >>> print(parse("y ~ x + (x|a/b)"))
     y ~ 1 + x + (1 + x | a) + (1 + x | a:b)
     """
-    response, side, absorbed = _pieces(text)
+    read = _Read.of(text)
     random = [
         (replace(term, bar=i), place)
-        for i, bar in enumerate(side.bars)
+        for i, bar in enumerate(read.side.bars)
         for term, place in random_terms(bar, text)
     ]
-    if absorbed.bar is not None and not random:
+    if read.bar is not None and not random:
         raise FormulaError(
             "put parentheses round the random term: '(1 | g)'; factors after a bar outside parentheses are "
             "absorbed fixed effects, and interlace.lm fits a model without random terms",
             text,
-            absorbed.bar.position,
+            read.bar.position,
         )
     check_random(random, text)
-    terms = tuple(term for term, _ in random)
-    return Formula(response, side.sum, terms, tuple(side.offsets), absorbed.terms, text)
+    return read.formula(text, tuple(term for term, _ in random))
 
 
 @lru_cache(maxsize=512)
@@ -79,15 +78,13 @@ def parse_linear(text: str) -> Formula:
     >>> print(parse_linear("y ~ x | firm^year + worker[[x]]"))
     y ~ 1 + x | firm:year + worker[[x]]
     """
-    response, side, absorbed = _pieces(text)
-    if side.bars:
-        raise FormulaError(
-            "lm has no random effects, and this is a random term: fit the model by interlace.lmer, or write "
-            "the grouping factor after a bar outside parentheses, 'y ~ x | g', to absorb it",
-            text,
-            side.bars[0].position,
-        )
-    return Formula(response, side.sum, (), tuple(side.offsets), absorbed.terms, text)
+    read = _Read.of(text)
+    read.refuse_random(
+        text,
+        "lm has no random effects, and this is a random term: fit the model by interlace.lmer, or write "
+        "the grouping factor after a bar outside parentheses, 'y ~ x | g', to absorb it",
+    )
+    return read.formula(text)
 
 
 @lru_cache(maxsize=512)
@@ -107,14 +104,10 @@ def parse_fixed(text: str) -> Formula:
     tokens = tokenize(text)
     alone = bool(tokens) and tokens[0].is_op("~")
     left, right = _sides(tokens, text, alone=alone)
-    response = NO_RESPONSE if alone else _response(left, text)
-    side = Side(text).read(read_terms(right, text))
-    if side.bars:
-        raise FormulaError(
-            "random terms have no coefficients here; leave them out", text, side.bars[0].position
-        )
-    _check_fixed(response, side, text)
-    return Formula(response, side.sum, (), tuple(side.offsets), (), text)
+    read = _Read(NO_RESPONSE if alone else _response(left, text), Side(text).read(read_terms(right, text)))
+    read.refuse_random(text, "random terms have no coefficients here; leave them out")
+    _check_fixed(read.response, read.side, text)
+    return read.formula(text)
 
 
 def parse_random(text: str) -> tuple[RandomTerm, ...]:
@@ -135,30 +128,61 @@ def parse_random(text: str) -> tuple[RandomTerm, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Absorbed:
-    """The factors after a bar outside parentheses, and that bar."""
+class _Read:
+    """What was read of a formula.
 
-    terms: tuple[AbsorbedTerm, ...]
-    bar: Token | None
+    Attributes
+    ----------
+    response : Node
+    side : Side
+        What stands right of '~', before a bar outside parentheses.
+    absorbed : tuple of AbsorbedTerm
+        What stands after that.
+    bar : Token or None
+    """
 
+    response: Node
+    side: Side
+    absorbed: tuple[AbsorbedTerm, ...] = ()
+    bar: Token | None = None
 
-def _pieces(text: str) -> tuple[Node, Side, _Absorbed]:
-    """The response, what stands right of '~', and what stands after a bar there."""
-    tokens = tokenize(text)
-    _refuse_instruments(tokens, text)
-    left, right = _sides(tokens, text)
-    before, after, bar = at_the_bar(right, text)
-    response = _response(left, text)
-    side = Side(text).read(read_terms(before, text))
-    _check_fixed(response, side, text)
-    if bar is None:
-        return response, side, _Absorbed((), None)
-    if not side.bars:
-        refuse_several(tokens, text)
-        _refuse_several_responses(response, text)
-    terms = absorbed_terms(after, text)
-    _check_absorbed(response, terms, text)
-    return response, side, _Absorbed(terms, bar)
+    @classmethod
+    def of(cls, text: str) -> _Read:
+        """A formula with a response and, after a bar, absorbed factors.
+
+        Where these have intercepts, the levels of each sum up to one in every row, whether an intercept is
+        written beside them or left out: it is there.
+        """
+        tokens = tokenize(text)
+        _refuse_instruments(tokens, text)
+        left, right = _sides(tokens, text)
+        before, after, bar = at_the_bar(right, text)
+        response = _response(left, text)
+        side = Side(text).read(read_terms(before, text))
+        _check_fixed(response, side, text)
+        if bar is None:
+            return cls(response, side)
+        if not side.bars:
+            refuse_several(tokens, text)
+            _refuse_several_responses(response, text)
+        terms = absorbed_terms(after, text)
+        _check_absorbed(response, terms, text)
+        side.intercept |= any(term.intercept for term in terms)
+        return cls(response, side, terms, bar)
+
+    def refuse_random(self, text: str, message: str) -> None:
+        """Refuse random terms.
+
+        Raises
+        ------
+        FormulaError
+        """
+        if self.side.bars:
+            raise FormulaError(message, text, self.side.bars[0].position)
+
+    def formula(self, text: str, random: tuple[RandomTerm, ...] = ()) -> Formula:
+        """With these random terms."""
+        return Formula(self.response, self.side.sum, random, tuple(self.side.offsets), self.absorbed, text)
 
 
 def _refuse_instruments(tokens: Tokens, text: str) -> None:

@@ -22,7 +22,7 @@ from interlace.model.least_rows import LeastRows
 from interlace.model.least_words import INSTEAD
 from interlace.model.means import Means
 from interlace.model.tests import refuse_models
-from interlace.options import labels
+from interlace.options import labels, word
 from interlace.precision.memory import Memory
 from interlace.precision.robust import MODEL
 from interlace.prediction.absorbed_levels import level_table
@@ -241,7 +241,11 @@ class LinearModel(Means, LeastRows):
         vcov, cluster
             Of F, as for `interlace.lm`.
         """
-        if drop1.method(test, None, vcov) is None:
+        if word("test", test, drop1.TESTS) == "lrt":
+            if vcov != MODEL or cluster is not None:
+                raise DataError(
+                    "a likelihood ratio has no covariance: leave vcov and cluster out, or use test='F'"
+                )
             return drop1.drop1_lrt(self._fit)
         return drop1.drop1_f(self._fit, self._choice.of(vcov, cluster))
 

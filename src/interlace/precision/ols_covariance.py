@@ -8,6 +8,7 @@ of X.
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,6 +19,7 @@ from interlace.arrays import Array
 from interlace.design.absorbing import AbsorbedFactor
 from interlace.design.frame import Frame
 from interlace.design.row_labels import row_labels
+from interlace.design.source import is_column
 from interlace.errors import DataError, ModelError
 from interlace.estimation.absorbed import Absorbed
 from interlace.estimation.ols import LeastSquaresFit
@@ -227,9 +229,9 @@ def _several(fit: LeastSquaresFit, given: Any) -> Sequence[Any]:
             "a cluster-robust covariance needs clusters: give cluster='firm', or several in a list"
         )
     if isinstance(given, str):
-        return (
-            [part.strip() for part in given.split("+")] if given not in fit.design.frame.columns else [given]
-        )
+        if is_column(fit.design, given):
+            return [given]
+        return list(dict.fromkeys(part.strip() for part in given.split("+")))
     if hasattr(given, "columns"):
         frame = Frame.read(given)
         return list(frame.columns.values())
@@ -241,8 +243,8 @@ def _several(fit: LeastSquaresFit, given: Any) -> Sequence[Any]:
 
 
 def _clusters(fit: LeastSquaresFit, given: Any) -> Clusters:
-    names = [part.strip() for part in given.split("^")] if isinstance(given, str) else []
-    if len(names) > 1 and given not in fit.design.frame.columns:
+    names = [part.strip() for part in re.split(r"[\^:]", given)] if isinstance(given, str) else []
+    if len(names) > 1 and not is_column(fit.design, given):
         several = [_clusters(fit, name) for name in names]
         return intersections(several)[-1][1]
     factor = row_labels(fit.design, "cluster", given)

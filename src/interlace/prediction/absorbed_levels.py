@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from interlace.arrays import Array
-from interlace.design.absorbing import AbsorbedEncoding
+from interlace.design.absorbing import AbsorbedEncoding, numbers
 from interlace.design.design import Design
 from interlace.design.encoding import Encoding
 from interlace.errors import DataError
@@ -15,6 +15,8 @@ from interlace.estimation.absorbed import Effects
 from interlace.estimation.any_fit import AnyFit
 from interlace.tables.table import Table
 
+# Of a value of a slope, beside the values of its level.
+SAME = 1e-9
 NORMALISATION = "in each component the first level of every absorbed factor but the first has the intercept 0"
 
 
@@ -63,32 +65,74 @@ def level_sums(encoding: Encoding, design: Design, estimates: Sequence[Array]) -
     return total
 
 
-def refuse_apart(fit: AnyFit, design: Design) -> None:
-    """Refuse rows of new data that join levels of different components: how far these are apart is not known.
+def refuse_untold(fit: AnyFit, design: Design) -> None:
+    """Refuse rows of new data of which the fit knows no mean: those that join levels of different components,
+    and those with a slope in a level whose rows do not tell it.
 
     Raises
     ------
     DataError
         With the first such row.
     """
+    if design.absorbed:
+        _refuse_apart(fit, design)
+        for i, one in enumerate(fit.encoding.absorbed):
+            if one.held[:, int(one.term.intercept) :].any():
+                _refuse_slopes(fit, design, i)
+
+
+def _refuse_apart(fit: AnyFit, design: Design) -> None:
     plain = [i for i, one in enumerate(fit.encoding.absorbed) if one.term.intercept]
-    if len(plain) < 2 or not design.absorbed:
+    if len(plain) < 2:
         return
     found = [fit.absorbed_effects.component[i][design.absorbed[i].codes] for i in plain]
     for i, own in zip(plain[1:], found[1:], strict=True):
         apart = np.flatnonzero(own != found[0])
         if len(apart):
-            row = int(apart[0] if design.kept is None else design.kept[apart[0]])
-            both = [fit.encoding.absorbed[j] for j in (plain[0], i)]
-            names = " and ".join(
-                f"{one.term} {one.grouping.levels[design.absorbed[j].codes[apart[0]]]}"
-                for one, j in zip(both, (plain[0], i), strict=True)
-            )
+            names = " and ".join(_level(fit, design, j, apart[0]) for j in (plain[0], i))
             raise DataError(
-                f"row {row} (counted from 0) joins {names}, levels of absorbed factors that no chain of rows "
-                f"connects in the data of the fit: how far their effects are apart is not known. There are "
-                f"{len(apart)} such rows; leave them out"
+                f"row {_row(design, apart[0])} (counted from 0) joins {names}, levels of absorbed factors "
+                "that no chain of rows connects in the data of the fit: how far their effects are apart is "
+                f"not known. There are {len(apart)} such rows; leave them out"
             )
+
+
+def _refuse_slopes(fit: AnyFit, design: Design, i: int) -> None:
+    """Where slopes are held, new values must be combinations of those that the level has had."""
+    one, codes = fit.encoding.absorbed[i], design.absorbed[i].codes
+    known, new = _columns(fit.design, one), _columns(design, one)
+    of_level = fit.design.absorbed[i].codes
+    doubtful = one.held[codes, int(one.term.intercept) :].any(axis=1)
+    for level in np.unique(codes[doubtful]):
+        rows = np.flatnonzero(codes == level)
+        size = np.abs(known[of_level == level]).max(axis=0)
+        size = np.where(size > 0, size, 1.0)
+        _, s, directions = np.linalg.svd(known[of_level == level] / size, full_matrices=False)
+        directions = directions[s > SAME * s[0]]
+        scaled = new[rows] / size
+        outside = np.linalg.norm(scaled - (scaled @ directions.T) @ directions, axis=1)
+        wrong = rows[outside > SAME * np.linalg.norm(scaled, axis=1)]
+        if len(wrong):
+            raise DataError(
+                f"row {_row(design, wrong[0])} (counted from 0) has {_level(fit, design, i, wrong[0])} and a "
+                f"value of {', '.join(one.term.slopes)} that this level has not had: its slope is not known, "
+                "as the column is constant there in the data of the fit. Leave such rows out"
+            )
+
+
+def _columns(design: Design, one: AbsorbedEncoding) -> Array:
+    """What the coefficients of the rows multiply, held or not, (n, k)."""
+    slopes = [numbers(name, design.frame.columns[name], "have a slope") for name in one.term.slopes]
+    return np.column_stack([*([np.ones(design.nrows)] if one.term.intercept else []), *slopes])
+
+
+def _row(design: Design, row: int) -> int:
+    return int(row if design.kept is None else design.kept[row])
+
+
+def _level(fit: AnyFit, design: Design, i: int, row: int) -> str:
+    one = fit.encoding.absorbed[i]
+    return f"{one.grouping.group} {one.grouping.levels[design.absorbed[i].codes[row]]}"
 
 
 def absorbed_lines(fit: AnyFit) -> tuple[str, ...]:

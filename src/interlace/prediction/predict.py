@@ -20,7 +20,7 @@ from interlace.estimation.fit import Fit
 from interlace.estimation.penalized import Solution
 from interlace.formula.names import used_names
 from interlace.options import number, switch, word
-from interlace.prediction.absorbed_levels import level_sums, refuse_apart
+from interlace.prediction.absorbed_levels import level_sums, refuse_untold
 from interlace.prediction.per_row import all_rows, row_series, row_table
 from interlace.prediction.selection import Part, select
 from interlace.prediction.uncertainty import Uncertainty
@@ -80,7 +80,7 @@ def predict(
     wanted = {part.block: part.columns for part in parts}
     design = fit.encoding.design(newdata, random=wanted, offset=offset, weights=weights)
     _refuse_new_levels(fit, design, parts, new_levels)
-    refuse_apart(fit, design)
+    refuse_untold(fit, design)
     with np.errstate(over="ignore", invalid="ignore"):
         columns = {NAME: linear_predictor(fit, design, parts)}
         if asked.anything:
