@@ -83,3 +83,19 @@ def test_no_literal_start_ends_lower(formulas: tuple[str, ...]) -> None:
         if lowest(m) < m.fit.optimum.value - 1e-3:
             lower.append(seed)
     assert lower == []
+
+
+def _many_effects(levels: int) -> interlace.LinearMixedModel:
+    """Six rows more than coefficients and effects, less two for each level beyond nine."""
+    rng = np.random.default_rng(8)
+    n = 26
+    data = {"y": rng.normal(size=n), "x": rng.normal(size=n), "g": (np.arange(n) % levels).astype(str)}
+    return lmer("y ~ x + (x | g)", data)
+
+
+@pytest.mark.parametrize(("levels", "starts"), [(9, 0), (10, 1)])
+def test_effects_in_place_of_residuals_are_tried_where_they_are_so_many(levels: int, starts: int) -> None:
+    criterion = _many_effects(levels).fit.criterion.separated()
+    assert criterion.doubt.left == 24 - 2 * levels
+    found = list(criterion.doubt.replacing())
+    assert len(found) == starts and all(np.abs(start).max() == 1000.0 for start in found)

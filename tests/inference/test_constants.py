@@ -51,6 +51,18 @@ def test_directions_with_no_more_than_two_df_have_no_mean() -> None:
     assert satterthwaite._joined(nearly) == pytest.approx(2 * mean / (mean - 2), rel=1e-12)
 
 
+def test_df_without_end_are_joined_to_such() -> None:
+    """Where each t is normal, so is the mean of their squares a chi square over its df."""
+    assert satterthwaite._joined(np.array([1e20, 1e30])) == pytest.approx(2e20, rel=1e-9)
+    assert satterthwaite._joined(np.array([np.inf, np.inf])) == np.inf
+    assert satterthwaite._joined(np.array([1e300, np.inf])) == pytest.approx(2e300, rel=1e-12)
+
+
+@pytest.mark.parametrize(("n", "end"), [(6, "9.0e+00, 9.0e+00) left out"), (7, "9.0e+00, ...) left out")])
+def test_a_note_lists_a_few_eigenvalues(n: int, end: str, slopes: Fit) -> None:
+    assert end in satterthwaite._note(slopes, np.full(n, 9.0))
+
+
 def test_equal_df_are_not_joined() -> None:
     assert satterthwaite._joined(np.array([1.5, 1.5 + 0.9e-8])) == pytest.approx(1.5, abs=1e-8)
     assert satterthwaite._joined(np.array([1.5, 1.5 + 1.1e-8])) == 2.0

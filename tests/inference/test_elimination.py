@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import interlace
-from interlace.precision import information
+from interlace.precision import elimination, information
 from interlace.precision.elimination import marginal_gram
 from interlace.precision.marginal import Marginal
 
@@ -68,3 +68,16 @@ def test_no_more_matrices_than_are_counted_on(a: int, b: int) -> None:
     peak = tracemalloc.get_traced_memory()[1] / (8.0 * (a + b) ** 2)
     tracemalloc.stop()
     assert 2 < peak < information.COPIES
+
+
+def test_large_variances_make_no_warning() -> None:
+    """A condition that rounding error has used up is no news where the solution is small."""
+    a, b = np.divmod(np.arange(30), 5)
+    Z = np.hstack([np.eye(6)[a], np.eye(5)[b]])
+    found = marginal_gram((Z.T @ Z)[None], [slice(0, 6), slice(6, 11)], [np.full((1, 1), 1e17)] * 2)
+    assert np.abs(found).max() < 1e-10
+
+
+def test_a_singular_matrix_is_refused() -> None:
+    with pytest.raises(np.linalg.LinAlgError, match="Singular"):
+        elimination._solved_in_place(np.zeros((2, 2)), np.ones((2, 1), order="F"))

@@ -143,7 +143,8 @@ def _lower_elsewhere(
     """Which responses may have a minimum lower than the best, by searches from the starts of `optimize`."""
     doubt = criterion.doubt
     # 1) one effect after another is larger or smaller, than the moments say and than it was found to be
-    starts = (*doubt.starts(moments), *doubt.starts_about(best), *doubt.entry_by_entry(moments))
+    starts = [*doubt.replacing(), *doubt.starts(moments)]
+    starts += [*doubt.starts_about(best), *doubt.entry_by_entry(moments)]
     points = [np.broadcast_to(one, best.shape) for one in starts]
     # 2) covariances of rank one: the lowest of many
     for trials in doubt.singular_about(best):

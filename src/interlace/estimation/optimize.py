@@ -234,6 +234,7 @@ class _Searches(Generic[C]):
             self.scout()
         starts, gain = self.compiled.rivals()
         doubt = self.criterion.doubt
+        self.visit_all(doubt.replacing())
         if gain > CONFLICT and self.criterion.n_par > 1:
             self.visit_all([*starts, *(doubt.all_times(doubt.one, times) for times in ALL_LARGER)])
             for start in starts:

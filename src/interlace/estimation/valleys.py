@@ -38,6 +38,8 @@ VERY_FEW, FEW = 12, 40
 CHEAP = 400
 # Observations that coefficients and random effects must leave, or the effects may take nearly all the rest.
 LEFT = 6
+# Then all of them together may take the place of the residuals, as which they are so many times as large.
+REPLACED = 1000.0
 # Searches from the start and about one minimum, at most: where a term has a mean, and where none has. Levels
 # that know their effects over decades have more searches from the start, one for each decade of standard
 # deviations above the first value that is LARGEST times that of the average level.
@@ -239,6 +241,11 @@ class Doubt:
     def all_times(self, par: Array, times: float) -> Array:
         """The parameters with every effect so many times larger."""
         return np.where(self.sizes, times * par, par)
+
+    def replacing(self) -> Iterator[Array]:
+        """Effects so large that they take the place of the residuals, if there are so many that they may."""
+        if self.left < LEFT:
+            yield self.all_times(self.one, REPLACED)
 
     def starts(self, moments: Array) -> Iterator[Array]:
         """Parameters from which to search again, in the basis where the columns are orthonormal: one random

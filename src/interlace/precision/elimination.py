@@ -55,10 +55,21 @@ def _all_levels(S: Array, own: slice, G: Array) -> Array:
     M[:, np.arange(M.shape[1]), np.arange(M.shape[1])] += 1.0
     if len(S) > 1:
         return np.asarray(np.linalg.solve(M, S[:, own]))
-    from scipy import linalg  # slow to import
+    return _solved_in_place(M[0], np.array(S[0, own], order="F"))[None]  # one piece may be large
 
-    rows = np.array(S[0, own], order="F")  # one piece may be large
-    return np.asarray(linalg.solve(M[0], rows, overwrite_a=True, overwrite_b=True, check_finite=False))[None]
+
+def _solved_in_place(M: Array, rows: Array) -> Array:
+    """``M^-1 rows`` in the memory of both: M is in the order of C, `rows` in that of Fortran.
+
+    Variances far above the residual one make the condition of M large, and nothing is said of it: the rows of
+    the solution are as small as M is large.
+    """
+    from scipy.linalg import lapack  # slow to import
+
+    lu, pivots, singular = lapack.dgetrf(M.T, overwrite_a=True)
+    if singular:
+        raise np.linalg.LinAlgError("Singular matrix")
+    return np.asarray(lapack.dgetrs(lu, pivots, rows, trans=1, overwrite_b=True)[0])
 
 
 def _times(columns: Array, G: Array) -> Array:

@@ -14,6 +14,7 @@ from interlace.precision.varpar import VarianceParameters, derivatives
 from interlace.precision.wald import FTest, mean, rowwise, scores, standard_errors, whitened
 
 EQUAL_DF = 1e-8
+SHOWN = 6  # of the eigenvalues that are left out
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +74,14 @@ class SatterthwaiteDdf:
 
 def _joined(nu: Array) -> float:
     """lmerTest's rule: the df whose F has the expectation of the mean of the squared t's."""
+    if np.all(np.isposinf(nu)):
+        return np.inf
     if np.all(np.abs(np.diff(nu)) < EQUAL_DF):
         return float(nu.mean())
     if np.any(nu <= 2):
         return 2.0
-    expectation = float(np.sum(nu / (nu - 2)))
-    return 2 * expectation / (expectation - nu.size)
+    above = float(np.sum(2 / (nu - 2)))  # of the expectation, above the number of t's
+    return 2 * (nu.size + above) / above
 
 
 def bind(fit: Fit) -> SatterthwaiteDdf:
@@ -111,7 +114,8 @@ def _note(fit: Fit, left_out: Array) -> str:
             "(as lmerTest does)"
         )
     if left_out.size:
-        values = ", ".join(f"{value:.1e}" for value in left_out)
+        values = ", ".join(f"{value:.1e}" for value in left_out[:SHOWN])
+        values += ", ..." if left_out.size > SHOWN else ""
         words.append(
             f"the Hessian of the variance parameters is not positive definite: {left_out.size} eigenvalue"
             f"{'s' * (left_out.size > 1)} ({values}) left out (as lmerTest does)"
