@@ -107,6 +107,11 @@ Eigen::MatrixXd factor(const Vector& x, const Block& b) {
     return t;
 }
 
+double largest_eigenvalue(const Eigen::MatrixXd& m) {
+    if (m.rows() == 2) return 0.5 * (m(0, 0) + m(1, 1)) + std::hypot(0.5 * (m(0, 0) - m(1, 1)), m(1, 0));
+    return Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd>(m, Eigen::EigenvaluesOnly).eigenvalues().maxCoeff();
+}
+
 // Does each level tell little more than one combination of its effects?
 bool is_narrow(const ProfiledDeviance& d, const Block& b) {
     const RandomPart& random = *d.factor().products().random;
@@ -115,12 +120,14 @@ bool is_narrow(const ProfiledDeviance& d, const Block& b) {
     const Eigen::Map<const RowMajor> basis(d.map().basis[b.group].data(), all, all);
     Eigen::MatrixXd of_block(all, b.at.rows());
     for (Eigen::Index c = 0; c < of_block.cols(); ++c) of_block.col(c) = basis.col(b.columns[static_cast<size_t>(c)]);
+    Eigen::MatrixXd half, m;
     double told = 0, along_one = 0;
     for (index g = 0; g < random.levels()[b.group]; ++g) {
         const Eigen::Map<const RowMajor> level(random.diag[b.group].data() + g * all * all, all, all);
-        const Eigen::MatrixXd m = of_block.transpose() * level * of_block;
+        half = level.lazyProduct(of_block);
+        m = of_block.transpose().lazyProduct(half);
         told += m.trace();
-        along_one += Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd>(m, Eigen::EigenvaluesOnly).eigenvalues().maxCoeff();
+        along_one += largest_eigenvalue(m);
     }
     return told - along_one < narrow * told;
 }
