@@ -337,3 +337,9 @@ def test_effects_that_take_nearly_all_of_the_response() -> None:
     optimum = fit(*Encoding.learn("v ~ f + k + x + I(x^2) + (1 | g)", data)).optimum
     assert optimum.value == pytest.approx(248.21418121521, abs=1e-8)
     assert optimum.other is not None and optimum.other.value == pytest.approx(248.235716437, abs=1e-8)
+
+
+@pytest.mark.parametrize(("flops", "left"), [(0.9e6, 1e-18), (1.1e6, 1e-14), (1.9e9, 1e-14), (2.1e9, 1e-9)])
+def test_the_dearer_an_evaluation_the_sooner_an_end_is_one(flops: float, left: float) -> None:
+    criterion: Any = SimpleNamespace(n_par=1, system=SimpleNamespace(flops=flops))
+    assert descent.finished(criterion) == left

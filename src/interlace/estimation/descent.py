@@ -37,6 +37,9 @@ NEARLY_ZERO = 1e-2
 # are known to the root of it. Where an evaluation costs so few flops, that takes no time.
 FINISHED, ILL_CONDITIONED = 1e-14, 1e-6
 FINISHED_CHEAPLY, STEPS, FEW_FLOPS = 1e-18, 3, 1e6
+# Where it costs so many, one more is a large share of the whole search: parameters known to a few hundred
+# thousandths of their standard errors are enough.
+FINISHED_DEARLY, MANY_FLOPS = 1e-9, 2e9
 # The exact Hessian costs two gradients, each about three factorisations, for each parameter: as much as so
 # many evaluations with derivatives. It is computed at the end when that is below so many flops.
 EXACT, CHEAP_FLOPS = 6, 2e9
@@ -72,6 +75,14 @@ def work(criterion: Criterion) -> float:
     layout = criterion.system.A.layout
     effects = sum(k * levels for k, levels in zip(layout.k, layout.levels, strict=True))
     return criterion.n_par * (criterion.system.flops + OVERHEAD * effects)
+
+
+def finished(criterion: Criterion) -> float:
+    """How far the criterion may fall from an end that is not polished."""
+    cost = work(criterion)
+    if cost < FEW_FLOPS:
+        return FINISHED_CHEAPLY
+    return FINISHED if cost < MANY_FLOPS else FINISHED_DEARLY
 
 
 class Search(Generic[C]):
@@ -274,17 +285,15 @@ class Search(Generic[C]):
         curvature = np.linalg.eigvalsh(self.hessian[np.ix_(free, free)])
         if curvature[0] <= ILL_CONDITIONED * curvature[-1]:
             return
-        cheap = work(self.criterion) < FEW_FLOPS
-        finished = FINISHED_CHEAPLY if cheap else FINISHED
-        for _ in range(STEPS if cheap else 1):
-            if not finished < self.left(self.gradient, free) < NO_MINIMUM or not self.step(free):
+        enough = finished(self.criterion)
+        for _ in range(STEPS if work(self.criterion) < FEW_FLOPS else 1):
+            if not enough < self.left(self.gradient, free) < NO_MINIMUM or not self.step(free):
                 return
 
     def finish(self) -> None:
         """`polish`; where the Hessian of the search does not lead to the end, by the exact one."""
         self.polish()
-        finished = FINISHED_CHEAPLY if work(self.criterion) < FEW_FLOPS else FINISHED
-        if self.status == "converged" and decrement(self.gradient, self.hessian) > finished:
+        if self.status == "converged" and decrement(self.gradient, self.hessian) > finished(self.criterion):
             self.prove()
             self.polish()
 
