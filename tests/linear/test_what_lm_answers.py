@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -273,9 +274,10 @@ def test_likelihood_ratios_have_no_covariance() -> None:
             model().drop1(test="lrt", **options)
 
 
-def test_files_are_read_whole() -> None:
-    """Rows of absorbed factors are in memory, singletons dropped or kept."""
-    with pytest.raises(
-        interlace.ModelError if hasattr(interlace, "ModelError") else ModelError, match="in memory"
-    ):
-        interlace.lm("y ~ x | f", interlace.parquet("nowhere.parquet"), singletons="drop")
+@pytest.mark.parametrize("formula", ["y ~ x | f", "y ~ x"])
+@pytest.mark.parametrize("singletons", ["keep", "drop"])
+def test_files_are_refused(tmp_path: Path, formula: str, singletons: str) -> None:
+    """Rows are in memory, singletons dropped or kept."""
+    made().to_parquet(tmp_path / "rows.parquet")
+    with pytest.raises(ModelError, match=r"rows in memory.*read_table"):
+        interlace.lm(formula, interlace.parquet(tmp_path / "rows.parquet"), singletons=singletons)
