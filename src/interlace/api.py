@@ -65,8 +65,8 @@ def lmer(
         Factors after a bar outside parentheses are absorbed: ``"y ~ x + (1 | worker) | firm + year"``. Their
         levels are fixed effects of which no column is made, and `m.absorbed()` has their estimates.
     data : table
-        pandas, polars or pyarrow, anything narwhals reads, a mapping of arrays, or Parquet files that are
-        read in chunks: `interlace.parquet`.
+        pandas, polars or pyarrow, anything narwhals reads, a mapping of arrays; or rows that are read in
+        chunks: paths of Parquet or CSV files, lazy tables, and what `interlace.chunks` makes.
     reml : bool
         True: restricted maximum likelihood. False: maximum likelihood.
     weights : str or array-like, optional

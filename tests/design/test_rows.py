@@ -16,7 +16,7 @@ from pyarrow import dataset
 from pyarrow import parquet as arrow
 
 import interlace
-from interlace.design import parquet as room
+from interlace.design import chunked as room
 from interlace.design.encoding import Encoding
 from interlace.design.frame import Frame
 from interlace.design.joining import joined
@@ -298,7 +298,9 @@ def test_a_function_that_needs_more_room_than_there_is(files: Path) -> None:
 
 def test_tables_are_wanted_elsewhere(files: Path, table: pyarrow.Table) -> None:
     m = interlace.lmer("y ~ x + (1 | g)", table)
-    with pytest.raises(DataError, match="Parquet files that are read in chunks"):
+    with pytest.raises(DataError, match=r"the Parquet data '.*', which are read in chunks"):
         m.predict(interlace.parquet(files))
-    with pytest.raises(DataError, match=r"interlace.parquet\('some.parquet'\)"):
+    with pytest.raises(DataError, match=r"interlace.chunks\('some.parquet'\)"):
+        m.predict("some.parquet")
+    with pytest.raises(DataError, match="there is no Parquet or CSV file 'some.parquet'"):
         interlace.lmer("y ~ x + (1 | g)", "some.parquet")

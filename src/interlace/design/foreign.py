@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from interlace.design.parquet import ParquetFiles
+from interlace.design.chunked import Chunked
 from interlace.design.reading import from_numpy
 from interlace.design.values import Column, Factor
 from interlace.errors import DataError
@@ -32,10 +32,10 @@ def as_table(data: Any) -> Any:
     """
     import narwhals as nw
 
-    if isinstance(data, ParquetFiles):
+    if isinstance(data, Chunked):
         raise DataError(
-            "the data are Parquet files that are read in chunks, and here a table is needed: give that of "
-            "pyarrow.parquet.read_table(...), or a part of it"
+            f"the data are {data.said}, which are read in chunks, and here a table is needed: give {data.table}, "
+            "or a part of it"
         )
     table = nw.from_native(data, pass_through=True)
     if isinstance(table, nw.DataFrame):

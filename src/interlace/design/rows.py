@@ -13,12 +13,13 @@ from typing import Any, Protocol
 import numpy as np
 
 from interlace.design.checks import check_mapping
+from interlace.design.chunked import Chunked
 from interlace.design.design import Design
 from interlace.design.encoding import NA_ACTIONS, Encoding
 from interlace.design.evaluation import Memory
 from interlace.design.frame import Frame
 from interlace.design.learnt import Learnt
-from interlace.design.parquet import ParquetFiles, is_dataset, parquet
+from interlace.design.queries import chunked
 from interlace.design.scope import check_columns, settle
 from interlace.design.streaming import ChunkLearner, Counted, Room
 from interlace.errors import DataError, ModelError, shown
@@ -94,18 +95,18 @@ class FrameRows:
 
 
 @dataclass(frozen=True)
-class FileRows:
-    """Rows in Parquet files.
+class ChunkedRows:
+    """Rows that are read in chunks.
 
     Attributes
     ----------
     encoding : Encoding
         Of the model.
-    source : ParquetFiles
+    source : Chunked
     columns : tuple of str
         The columns that are read.
     n, n_read : int
-        Rows used, and rows of the files.
+        Rows used, and rows of the source.
     missing : tuple of (str, int)
         Columns with missing values and their number.
     reader : Encoding
@@ -115,7 +116,7 @@ class FileRows:
     """
 
     encoding: Encoding
-    source: ParquetFiles
+    source: Chunked
     columns: tuple[str, ...]
     n: int
     n_read: int
@@ -132,8 +133,8 @@ class FileRows:
     def design(self) -> Design:
         """Refused."""
         raise ModelError(
-            "this needs all rows in memory at once, and the model was fitted from Parquet files that are "
-            "read in chunks; if the rows fit in memory, fit their table: pyarrow.parquet.read_table(...)"
+            f"this needs all rows in memory at once, and the model was fitted from {self.source.said}, which "
+            f"are read in chunks; if the rows fit in memory, fit their table: {self.source.table}"
         )
 
     def designs(self) -> Iterator[Design]:
@@ -142,7 +143,7 @@ class FileRows:
         Raises
         ------
         DataError
-            The files are not what they were.
+            The rows are not what they were.
         """
         n, before = 0, 0
         for table in self.source.tables(self.columns):
@@ -157,11 +158,11 @@ class FileRows:
                 yield design
         if n != self.n:
             raise DataError(
-                f"the Parquet files have {n} rows without missing values, where there were {self.n} before: "
+                f"{self.source.said} have {n} rows without missing values, where there were {self.n} before: "
                 "they have changed, so fit again"
             )
 
-    def changed(self, encoding: Encoding, change: Callable[[Design], Design]) -> FileRows:
+    def changed(self, encoding: Encoding, change: Callable[[Design], Design]) -> ChunkedRows:
         """The same rows, each chunk changed when it is read."""
         return replace(self, encoding=encoding, changes=(*self.changes, change))
 
@@ -209,8 +210,8 @@ def learn(
     Parameters
     ----------
     formula, data, weights, offset, contrasts, na_action, context
-        As for `Encoding.learn`; `data` may be `ParquetFiles` or a pyarrow dataset, whose weights and offset
-        are columns.
+        As for `Encoding.learn`; `data` may be `Chunked`, or a source of which chunks are made (see
+        `queries.chunked`), whose weights and offset are columns.
     room : callable
         Refuses (by an error of its own) work that needs more bytes than can be had.
     singletons : {"keep", "drop"}
@@ -220,9 +221,9 @@ def learn(
     ------
     FormulaError, DataError, ModelError
     """
-    source = parquet(data) if is_dataset(data) else data
+    source = chunked(data)
     options = {"weights": weights, "offset": offset}
-    if not isinstance(source, ParquetFiles):
+    if source is None:
         encoding, design = Encoding.learn(
             formula, data, contrasts=contrasts, na_action=na_action, context=context, singletons=singletons,
             **options,
@@ -230,7 +231,7 @@ def learn(
         return encoding, FrameRows(encoding, design)
     for role, given in options.items():
         if given is not None and not isinstance(given, str):
-            raise DataError(f"{role} of rows in Parquet files must be the name of a column, not values")
+            raise DataError(f"{role} of rows that are read in chunks must be the name of a column, not values")
     if na_action not in NA_ACTIONS:
         raise DataError(f"na_action {shown(na_action)} is not known; use 'drop' or 'raise'")
     check_mapping(contrasts)
@@ -239,20 +240,20 @@ def learn(
     parsed = parse(formula) if isinstance(formula, str) else formula
     if parsed.absorbed:
         raise ModelError(
-            "absorbed factors need all rows in memory, and Parquet files are read in chunks; "
-            "if the rows fit in memory, fit their table: pyarrow.parquet.read_table(...)"
+            f"absorbed factors need all rows in memory, and {source.said} are read in chunks; "
+            f"if the rows fit in memory, fit their table: {source.table}"
         )
     scope = settle(parsed, names, context, used)
     memory = Memory(scope.context, {}, scope.formula.text, frozenset(scope.columns))
     learner = ChunkLearner(source, scope, memory, weights, offset, na_action, room)
     learnt, counted = learner.run(contrasts or {})
-    return _of_files(learnt, counted, learner)
+    return _of_chunks(learnt, counted, learner)
 
 
-def _of_files(learnt: Learnt, counted: Counted, learner: ChunkLearner) -> tuple[Encoding, FileRows]:
+def _of_chunks(learnt: Learnt, counted: Counted, learner: ChunkLearner) -> tuple[Encoding, ChunkedRows]:
     values = {f.name: getattr(learnt, f.name) for f in fields(Learnt)}
     values["covariates"] = {name: counted.covariates[name] for name in learnt.covariates}
     encoding = Encoding(**values)
     missing = tuple(counted.missing.items())
     columns = tuple(learner.columns)
-    return encoding, FileRows(encoding, learner.source, columns, counted.n, counted.n_read, missing, encoding)
+    return encoding, ChunkedRows(encoding, learner.source, columns, counted.n, counted.n_read, missing, encoding)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from interlace.design import checks
+from interlace.design.chunked import Chunked
 from interlace.design.evaluation import Evaluator, Memory
 from interlace.design.extras import Extra, read_extra
 from interlace.design.frame import Frame
@@ -18,7 +19,6 @@ from interlace.design.functions.elementwise import ELEMENTWISE
 from interlace.design.joining import joined, showing
 from interlace.design.learning import Learner
 from interlace.design.learnt import Covariate, Learnt
-from interlace.design.parquet import ParquetFiles
 from interlace.design.scope import Scope
 from interlace.errors import DataError
 from interlace.formula.formula import Sum
@@ -60,7 +60,7 @@ class ChunkLearner:
 
     Attributes
     ----------
-    source : ParquetFiles
+    source : Chunked
     scope : Scope
     memory : Memory
     weights, offset : str or None
@@ -69,7 +69,7 @@ class ChunkLearner:
     room : Room
     """
 
-    source: ParquetFiles
+    source: Chunked
     scope: Scope
     memory: Memory
     weights: str | None

@@ -1,0 +1,198 @@
+"""Rows that come in chunks, from a source that can be read again and again."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
+
+from interlace.errors import DataError, shown
+
+ROWS = 1 << 18
+_FEWEST = 256  # rows of a chunk; fewer would cost time and save nothing
+
+
+class Chunked(ABC):
+    """A source of rows, read in chunks of the same columns.
+
+    Attributes
+    ----------
+    rows : int
+        Rows of a chunk; the last one may have fewer.
+    said : str
+        What it is, in the plural, as messages name it.
+    table : str
+        How all its rows are had in memory, as code.
+    """
+
+    rows: int
+    said: str
+    table: str
+
+    @abstractmethod
+    def schema(self) -> Any:
+        """Names and types of the columns, as of pyarrow."""
+
+    @abstractmethod
+    def batches(self, columns: Sequence[str]) -> Iterator[Any]:
+        """The rows of these columns, from the first to the last, as pyarrow's record batches of any size."""
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the columns."""
+        with self.readable():
+            return [str(name) for name in self.schema().names]
+
+    @property
+    def given_order(self) -> frozenset[str]:
+        """Categorical columns, whose levels have an order of their own."""
+        import pyarrow
+
+        with self.readable():
+            return frozenset(f.name for f in self.schema() if pyarrow.types.is_dictionary(f.type))
+
+    def tables(self, columns: Sequence[str]) -> Iterator[Any]:
+        """The rows of some columns, from the first to the last, as pyarrow tables of `rows` rows.
+
+        Raises
+        ------
+        DataError
+            A column is there twice, or the source cannot be read.
+        """
+        import pyarrow
+
+        self._check_once(columns)
+        waiting: list[Any] = []
+        with self.readable():
+            for batch in self.batches(columns):
+                waiting.append(batch)
+                while sum(b.num_rows for b in waiting) >= self.rows:
+                    table = pyarrow.Table.from_batches(waiting)
+                    waiting = table.slice(self.rows).to_batches()
+                    yield table.slice(0, self.rows)
+            if waiting:
+                yield pyarrow.Table.from_batches(waiting)
+
+    def _check_once(self, columns: Sequence[str]) -> None:
+        names = self.names
+        for name in columns:
+            if names.count(name) > 1:
+                raise DataError(
+                    f"the data have {names.count(name)} columns named '{name}'; rename all but one"
+                )
+
+    @contextmanager
+    def readable(self) -> Iterator[None]:
+        """Inside, what the library that reads says is wrong becomes a `DataError`."""
+        try:
+            yield
+        except DataError:
+            raise
+        except self.failures() as error:
+            raise unreadable(self.said, error) from error
+
+    def failures(self) -> tuple[type[Exception], ...]:
+        """Errors that the source may end with."""
+        import pyarrow
+
+        return pyarrow.ArrowException, OSError
+
+
+def unreadable(said: str, error: Exception) -> DataError:
+    """The error of data that cannot be read, with the first line of what was said about them."""
+    words = str(error).strip().splitlines()
+    return DataError(f"{said} cannot be read: {words[0] if words else type(error).__name__}")
+
+
+@dataclass(frozen=True, slots=True)
+class Readers(Chunked):
+    """A function that opens the rows anew, each time it is called, as a stream of Arrow.
+
+    Attributes
+    ----------
+    opened : callable
+        Returns a `pyarrow.RecordBatchReader`, or anything with `__arrow_c_stream__`.
+    rows : int
+    """
+
+    opened: Callable[[], Any]
+    rows: int
+    said = "the rows of the function"
+    table = "pyarrow.table(open_rows())"
+
+    def schema(self) -> Any:
+        """As the reader says."""
+        return self._reader().schema
+
+    def batches(self, columns: Sequence[str]) -> Iterator[Any]:
+        """Of a new reader, without the other columns."""
+        for batch in self._reader():
+            yield batch.select(list(columns))
+
+    def _reader(self) -> Any:
+        import pyarrow
+
+        found = self.opened()
+        if isinstance(found, pyarrow.RecordBatchReader):
+            return found
+        if hasattr(found, "__arrow_c_stream__"):
+            return pyarrow.RecordBatchReader.from_stream(found)
+        raise DataError(
+            "the function must return a pyarrow.RecordBatchReader, or something with an Arrow stream, not "
+            f"{shown(found)}"
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Forgotten, (self.said,)
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten(Chunked):
+    """What stands for a source that another process had: its rows stayed there.
+
+    Attributes
+    ----------
+    said : str
+    """
+
+    said: str
+    rows = ROWS
+    table = "the table that they came from"
+
+    def schema(self) -> Any:
+        """Refused."""
+        raise DataError(
+            f"{self.said} stayed in the process that fitted the model; what needs no rows is answered, and "
+            "for the rest fit the model here, or from files, which are found again"
+        )
+
+    def batches(self, columns: Sequence[str]) -> Iterator[Any]:
+        """Refused."""
+        return iter(self.schema())
+
+
+def check_rows(rows: object) -> int:
+    """The number of rows of a chunk.
+
+    Raises
+    ------
+    DataError
+        It is none.
+    """
+    if isinstance(rows, bool) or not isinstance(rows, int) or rows < _FEWEST:
+        raise DataError(f"rows must be a whole number, {_FEWEST} or more, not {shown(rows)}")
+    return rows
+
+
+def need_pyarrow(what: str) -> None:
+    """
+    Raises
+    ------
+    DataError
+        pyarrow is not installed.
+    """
+    if find_spec("pyarrow") is None:
+        raise DataError(f"reading {what} in chunks needs pyarrow: pip install 'interlace[parquet]'")

@@ -1,0 +1,205 @@
+"""Parquet and CSV files, and datasets of pyarrow, as rows that come in chunks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from glob import glob
+from os import PathLike, fspath
+from os.path import exists, isdir
+from typing import Any
+
+from interlace.design.chunked import ROWS, Chunked, check_rows, need_pyarrow, unreadable
+from interlace.errors import DataError, shown
+
+PARQUET, CSV = (".parquet", ".pq"), (".csv", ".csv.gz", ".csv.bz2", ".tsv", ".tsv.gz", ".tab")
+_KINDS = {"parquet": "Parquet", "csv": "CSV", "tsv": "tab-separated"}
+
+
+@dataclass(frozen=True, slots=True)
+class DataFiles(Chunked):
+    """Files of rows, or a dataset of pyarrow, read one after the other.
+
+    Attributes
+    ----------
+    paths : tuple of str
+        Files or directories, in the order of their rows; empty where a dataset was given.
+    dataset : pyarrow.dataset.Dataset or None
+    kind : {"parquet", "csv", "tsv"}
+    rows : int
+        Rows of a chunk.
+    """
+
+    paths: tuple[str, ...]
+    dataset: Any
+    kind: str
+    rows: int
+
+    @property
+    def said(self) -> str:  # type: ignore[override]
+        """The first of them by name."""
+        if self.dataset is not None:
+            return "the Parquet data of the dataset"
+        named = ", ".join(f"'{path}'" for path in self.paths[:3]) + (", ..." if len(self.paths) > 3 else "")
+        return f"the {_KINDS[self.kind]} data {named}"
+
+    @property
+    def table(self) -> str:  # type: ignore[override]
+        """By the reader of the kind."""
+        return "pyarrow.parquet.read_table(...)" if self.kind == "parquet" else "pandas.read_csv(...)"
+
+    def schema(self) -> Any:
+        """Of all files together: numbers are of the widest type among them."""
+        return self._opened().schema
+
+    def batches(self, columns: Sequence[str]) -> Iterator[Any]:
+        """File by file; an error names the file."""
+        opened = self._opened()
+        for fragment in opened.get_fragments():
+            try:
+                yield from fragment.to_batches(
+                    schema=opened.schema, columns=list(columns), batch_size=self.rows, use_threads=False
+                )
+            except self.failures() as error:
+                path = getattr(fragment, "path", None)
+                raise unreadable(f"the file '{path}'" if path else self.said, error) from error
+
+    def failures(self) -> tuple[type[Exception], ...]:
+        """pyarrow takes a path that it cannot use for a value or a type of the wrong kind."""
+        import pyarrow
+
+        return pyarrow.ArrowException, OSError, ValueError, TypeError
+
+    def _opened(self) -> Any:
+        """The pyarrow dataset; files are opened anew each time, so that nothing of them is held."""
+        if self.dataset is not None:
+            return self.dataset
+        from pyarrow import dataset
+
+        source = self.paths[0] if len(self.paths) == 1 else list(self.paths)
+        kind = "parquet" if self.kind == "parquet" else _csv_format("\t" if self.kind == "tsv" else ",")
+        first = dataset.dataset(source, format=kind, partitioning="hive")
+        fragments = list(first.get_fragments())
+        if len(fragments) < 2:
+            return first
+        together = self._together(first.schema, fragments)
+        return dataset.dataset(source, format=kind, partitioning="hive", schema=together)
+
+    def _together(self, first: Any, fragments: list[Any]) -> Any:
+        """The schema of the first file with the types that hold the values of all."""
+        import pyarrow
+
+        def wider(schema: Any, fragment: Any) -> Any:
+            try:
+                return pyarrow.unify_schemas([schema, fragment.physical_schema], promote_options="permissive")
+            except self.failures() as error:
+                raise unreadable(f"the file '{fragment.path}'", error) from error
+
+        return reduce(wider, fragments, first)
+
+
+def _csv_format(separator: str) -> Any:
+    """As pandas reads them: a field without characters, or one of its words for it, is missing."""
+    from pyarrow import csv, dataset
+
+    return dataset.CsvFileFormat(
+        parse_options=csv.ParseOptions(delimiter=separator),
+        convert_options=csv.ConvertOptions(
+            strings_can_be_null=True,
+            null_values=["", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "#N/A", "<NA>"],
+        ),
+    )
+
+
+def parquet(source: Any, *, rows: int = ROWS) -> DataFiles:
+    """Parquet files as the data of `lmer`, read in chunks: the rows need not fit in memory.
+
+    The files are read several times: levels and what functions of the formula learn, means, cross-products,
+    and again whenever something asks for rows, as `fitted` does. They must stay where and what they are.
+
+    Parameters
+    ----------
+    source : path, list of paths, or pyarrow.dataset.Dataset
+        A file, a directory of files, or a pattern such as "data/*.parquet", whose files are taken in the
+        order of their names.
+    rows : int
+        Rows that are in memory at a time.
+
+    Returns
+    -------
+    Chunked
+
+    Raises
+    ------
+    DataError
+        There are no such files, pyarrow is not installed, or `rows` is no number of rows.
+
+    See Also
+    --------
+    interlace.chunks : other sources of rows.
+
+    Examples
+    --------
+    >>> import interlace
+    >>> model = interlace.lmer("y ~ x + (1 | g)", interlace.parquet("part-*.parquet"))  # doctest: +SKIP
+    """
+    need_pyarrow("Parquet files")
+    check_rows(rows)
+    if is_dataset(source):
+        return DataFiles((), source, "parquet", rows)
+    return DataFiles(_paths(source, "Parquet"), None, "parquet", rows)
+
+
+def files(source: Any, rows: int) -> DataFiles:
+    """Files by their paths, of the kind that the ends of their names tell; Parquet for a directory."""
+    paths = _paths(source, "Parquet or CSV")
+    kinds = {_kind(path) for path in paths}
+    if len(kinds) > 1:
+        raise DataError(
+            f"the files are of several kinds ({', '.join(sorted(_KINDS[kind] for kind in kinds))}); give "
+            "those of one kind"
+        )
+    return DataFiles(paths, None, kinds.pop(), rows)
+
+
+def is_path(data: Any) -> bool:
+    """Whether this says where files of rows are: by the ends of their names, or as directories."""
+    if not isinstance(data, str | PathLike):
+        return False
+    name = fspath(data)
+    return isinstance(name, str) and (name.lower().endswith(PARQUET + CSV) or isdir(name))
+
+
+def is_dataset(data: Any) -> bool:
+    """Whether this is a dataset of pyarrow."""
+    return any(kind.__module__ == "pyarrow._dataset" for kind in type(data).__mro__)
+
+
+def _kind(path: str) -> str:
+    name = path.lower()
+    if not name.endswith(CSV):
+        return "parquet"
+    return "tsv" if ".tsv" in name or name.endswith(".tab") else "csv"
+
+
+def _paths(source: Any, kind: str) -> tuple[str, ...]:
+    given = [source] if isinstance(source, str | PathLike) else source
+    if not isinstance(given, list | tuple) or not given:
+        raise DataError(
+            f"give the path of a {kind} file, a list of paths, or a pyarrow dataset, not an object of type "
+            f"{type(source).__name__}"
+        )
+    return tuple(path for one in given for path in _found(one, kind))
+
+
+def _found(path: Any, kind: str) -> list[str]:
+    if not isinstance(path, str | PathLike):
+        raise DataError(f"a path is text, not {shown(path)}")
+    name = fspath(path)
+    if not isinstance(name, str):
+        raise DataError(f"a path is text, not {shown(path)}")
+    found = [name] if exists(name) else sorted(glob(name))
+    if not found:
+        raise DataError(f"there is no {kind} file '{name}'")
+    return found
