@@ -60,6 +60,7 @@ DOORS = {
     COMPILED: ("kernel",),
     "matplotlib": ("pictures",),
     "narwhals": ("design",),
+    "duckdb": ("design",),
     "polars": ("design", "cli", "adapters"),
     "pyarrow": ("design", "cli"),
     "pandas": (
@@ -79,7 +80,16 @@ DOORS = {
 }
 
 # Slow to import or not everybody's: only inside functions.
-LAZY = ("matplotlib", "scipy.linalg", "scipy.special", "scipy.stats", "polars", "pyarrow", "sklearn")
+LAZY = (
+    "matplotlib",
+    "scipy.linalg",
+    "scipy.special",
+    "scipy.stats",
+    "polars",
+    "pyarrow",
+    "duckdb",
+    "sklearn",
+)
 
 MAX_LINES = 500
 MAX_FUNCTION = 60

@@ -17,6 +17,7 @@ import pandas as pd
 
 from interlace import datasets
 from interlace.api import fit_formula
+from interlace.design.queries import chunks
 from interlace.errors import DataError, InterlaceError, InterlaceWarning
 from interlace.inference.emmeans import EMMeans
 from interlace.inference.means_list import MeansList
@@ -66,7 +67,10 @@ def _parser() -> argparse.ArgumentParser:
     fit = commands.add_parser("fit", help="fit a model and print its summary", description=_fit.__doc__)
     fit.add_argument("formula", metavar="FORMULA", help="such as 'Reaction ~ Days + (Days | Subject)'")
     fit.add_argument(
-        "data", metavar="DATA", help="a CSV (also .gz) or Parquet file, or the name of a shipped data set"
+        "data",
+        metavar="DATA",
+        help="a CSV (also .gz) or Parquet file, a pattern such as 'data/*.csv' for files that are read in "
+        "chunks, or the name of a shipped data set",
     )
     fit.add_argument("--ml", action="store_true", help="maximum likelihood in place of REML")
     fit.add_argument(
@@ -180,7 +184,8 @@ def _tables(means: dict[str, EMMeans]) -> dict[str, Table]:
 
 
 def read_data(name: str) -> Any:
-    """The table of a CSV or Parquet file or of a shipped data set.
+    """The table of a CSV or Parquet file or of a shipped data set; a directory or a pattern of names stands
+    for files that are read in chunks.
 
     Raises
     ------
@@ -190,8 +195,8 @@ def read_data(name: str) -> Any:
     path = Path(name)
     if path.is_file():
         return _read_parquet(path) if path.suffix.lower() in PARQUET else _read_csv(path)
-    if path.is_dir():
-        raise DataError(f"'{name}' is a directory; give a CSV or Parquet file")
+    if path.is_dir() or any(sign in name for sign in "*?["):
+        return chunks(name)
     if path.suffix or path.name != name:
         raise DataError(f"there is no file '{name}'")
     return _shipped(name)

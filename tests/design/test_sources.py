@@ -1,4 +1,4 @@
-"""Sources that are read in chunks: the same model from each, read again and again, and what is wrong with them."""
+"""Sources that are read in chunks: the same model from each, read again and again, and what is refused."""
 
 from __future__ import annotations
 
@@ -173,7 +173,9 @@ def test_queries_that_fail(data: pd.DataFrame) -> None:
     ]:  # fmt: skip
         with pytest.raises(DataError, match=words):
             interlace.chunks(connection, query=query)  # type: ignore[arg-type]
-    with pytest.raises(DataError, match="asked of a connection of DuckDB, not of an object of type DataFrame"):
+    with pytest.raises(
+        DataError, match="asked of a connection of DuckDB, not of an object of type DataFrame"
+    ):
         interlace.chunks(data, query="select 1")
     connection.register("found", data)
     bad = interlace.chunks(connection, query="select y, cast(f as double) as x, g from found")

@@ -66,8 +66,10 @@ def test_arrow_streams_are_tables(make: Any, data: pd.DataFrame, model: interlac
 
 
 def test_lazy_tables_say_how_their_rows_are_had(data: pd.DataFrame) -> None:
+    lazy = pl.from_pandas(data).lazy()
+    m = interlace.lmer(FORMULA, lazy)  # read in chunks
     with pytest.raises(DataError, match=r"a lazy table of polars, without rows yet: get them by collect\(\)"):
-        interlace.lmer(FORMULA, pl.from_pandas(data).lazy())
+        m.predict(lazy)
     for nothing in (pl.Series([1.0]), pa.chunked_array([[1.0]])):
         with pytest.raises(DataError, match="the data are of type"):
             interlace.lmer(FORMULA, nothing)

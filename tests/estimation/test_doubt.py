@@ -184,7 +184,8 @@ def test_all_searches_together_have_an_end(monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.parametrize(
     ("n_par", "flops", "levels", "most"),
     [
-        (10, 1e6, 200, 5000),
+        (10, 1e3, 90, 5000),  # the most of few: 1.8 million
+        (10, 6e5, 200, 1000),  # as many as cost 1e10
         (11, 4e6, 200, 60),  # the least: 48 million flops an evaluation
         (11, 1e3, 10, 5000),  # the most: 231,000
         (12, 1e4, 20, 2500),  # as many as cost 1.5e9 flops

@@ -34,8 +34,8 @@ def as_table(data: Any) -> Any:
 
     if isinstance(data, Chunked):
         raise DataError(
-            f"the data are {data.said}, which are read in chunks, and here a table is needed: give {data.table}, "
-            "or a part of it"
+            f"the data are {data.said}, which are read in chunks, and here a table is needed: give "
+            f"{data.table}, or a part of it"
         )
     table = nw.from_native(data, pass_through=True)
     if isinstance(table, nw.DataFrame):

@@ -297,7 +297,7 @@ def open_table(data: Any) -> _Source | Frame:
     if isinstance(data, np.ndarray) and data.dtype.names:
         return _MappingSource({name: data[name] for name in data.dtype.names})
     if isinstance(data, str) and data.endswith((".parquet", ".pq", ".csv")):
-        raise DataError(f"the data are text; read the file, or give interlace.chunks({data!r})")
+        raise DataError(f"the data are the path '{data}'; read the file: {ACCEPTED}")
     if isinstance(data, (str, bytes, list, tuple, np.ndarray, pd.Series)) or data is None:
         raise DataError(f"the data are of type {type(data).__name__}; {ACCEPTED}")
     table = as_table(data)

@@ -19,7 +19,7 @@ class Relation(Chunked):
     ----------
     relation : duckdb.DuckDBPyRelation
     types : pyarrow.Schema
-        Of its columns: a connection has one open result at a time, so they are not asked for while it is read.
+        Of its columns. A connection has one open result at a time: they are not asked for while it is read.
     rows : int
     """
 
@@ -211,7 +211,8 @@ def chunks(source: Any, *, query: str | None = None, rows: int = ROWS) -> Chunke
         )
     raise DataError(
         f"chunks of an object of type {type(source).__name__} are not known: give paths, a pyarrow dataset, "
-        "a DuckDB relation, a polars LazyFrame, a dask DataFrame, or a function that opens a RecordBatchReader"
+        "a DuckDB relation, a polars LazyFrame, a dask DataFrame, or a function that opens a "
+        "RecordBatchReader"
     )
 
 
@@ -246,7 +247,8 @@ def _relation(connection: Any, query: str) -> Any:
         raise DataError(f"query must be SQL as text, not {shown(query)}")
     if not _is(connection, "duckdb", "DuckDBPyConnection"):
         raise DataError(
-            f"a query is asked of a connection of DuckDB, not of an object of type {type(connection).__name__}"
+            "a query is asked of a connection of DuckDB, not of an object of type "
+            f"{type(connection).__name__}"
         )
     import duckdb
 

@@ -231,7 +231,9 @@ def learn(
         return encoding, FrameRows(encoding, design)
     for role, given in options.items():
         if given is not None and not isinstance(given, str):
-            raise DataError(f"{role} of rows that are read in chunks must be the name of a column, not values")
+            raise DataError(
+                f"{role} of rows that are read in chunks must be the name of a column, not values"
+            )
     if na_action not in NA_ACTIONS:
         raise DataError(f"na_action {shown(na_action)} is not known; use 'drop' or 'raise'")
     check_mapping(contrasts)
@@ -256,4 +258,6 @@ def _of_chunks(learnt: Learnt, counted: Counted, learner: ChunkLearner) -> tuple
     encoding = Encoding(**values)
     missing = tuple(counted.missing.items())
     columns = tuple(learner.columns)
-    return encoding, ChunkedRows(encoding, learner.source, columns, counted.n, counted.n_read, missing, encoding)
+    return encoding, ChunkedRows(
+        encoding, learner.source, columns, counted.n, counted.n_read, missing, encoding
+    )

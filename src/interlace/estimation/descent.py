@@ -72,6 +72,11 @@ def work(criterion: Criterion) -> float:
     """What an evaluation with derivatives costs: about a factorisation for each parameter."""
     if criterion.n_par <= MANY:
         return criterion.n_par * criterion.system.flops
+    return whole_work(criterion)
+
+
+def whole_work(criterion: Criterion) -> float:
+    """The same with what it costs beside the factorisation."""
     layout = criterion.system.A.layout
     effects = sum(k * levels for k, levels in zip(layout.k, layout.levels, strict=True))
     return criterion.n_par * (criterion.system.flops + OVERHEAD * effects)

@@ -29,6 +29,7 @@ from interlace.estimation.descent import (
     Search,
     finished,
     hopeless,
+    whole_work,
     work,
 )
 from interlace.estimation.optimum import Optimum, Valley
@@ -45,9 +46,10 @@ ROUNDS = 4
 MAX_ELSEWHERE = 300
 # One that only asks whether there is a lower one ends where the criterion could fall by less than this.
 NO_LOWER = 1e-6
-# Evaluations of all searches together before the last one begins. With many parameters they are as many as
-# cost so many flops, within limits.
-WORK_ELSEWHERE, LEAST_ELSEWHERE, ALL_ELSEWHERE = 1.5e9, 60, 5000
+# Evaluations of all searches together before the last one begins: as many as cost so many flops, fewer with
+# many parameters, within limits.
+WORK_OF_FEW, WORK_ELSEWHERE = 1e10, 1.5e9
+LEAST_ELSEWHERE, ALL_ELSEWHERE = 60, 5000
 # Of starts that are looked at, so many with the lowest values are searched from; those of other directions
 # with a cosine below this.
 LOWEST, SAME_DIRECTION = 4, 0.95
@@ -120,9 +122,8 @@ def elsewhere(criterion: Criterion) -> int:
     """Evaluations that searches for another minimum may take together: none where it is `hopeless`."""
     if hopeless(criterion):
         return 0
-    if criterion.n_par <= MANY:
-        return ALL_ELSEWHERE
-    return int(min(max(WORK_ELSEWHERE / work(criterion), LEAST_ELSEWHERE), ALL_ELSEWHERE))
+    most = WORK_OF_FEW if criterion.n_par <= MANY else WORK_ELSEWHERE
+    return int(min(max(most / whole_work(criterion), LEAST_ELSEWHERE), ALL_ELSEWHERE))
 
 
 def evaluations(criterion: Criterion) -> int:

@@ -110,7 +110,7 @@ class LeastRows:
         >>> model = interlace.lm("score ~ Machine | Worker", machines)
         >>> print(model.predict(machines[:1], interval="confidence", se=True).round(2).to_string(index=False))
          predicted   se  lower  upper
-             53.32 1.15  51.01  55.64
+             53.62 1.22  51.17  56.07
         """
         asked = predict.Asked.of(interval, level, se, weights)
         found = self._choice.ddf(ddf, vcov, cluster) if asked.anything else None
