@@ -234,8 +234,8 @@ def test_smaller_models_use_no_more_threads(monkeypatch: pytest.MonkeyPatch) -> 
         asked.append(n_jobs)
         return fit(*model, n_jobs=n_jobs, **options)
 
-    for room in ("refitting.drop1", "refitting.ranova"):
-        monkeypatch.setattr(f"interlace.{room}.fit_model", counted)
+    for name in ("estimation.fit.fit", "refitting.ranova.fit_model"):
+        monkeypatch.setattr(f"interlace.{name}", counted)
     m.ranova()
     m.drop1(test="lrt")
     assert asked == [1, 1]
