@@ -15,7 +15,7 @@ from typing import Any
 
 from problems import Problem
 from process import address_space, failure, has_r_packages, run
-from run import SETUP_SECONDS, some_of
+from run import SETUP_SECONDS, peer_python, some_of
 
 from report import seconds, shown, table
 
@@ -59,7 +59,7 @@ class Cell:
 
     @classmethod
     def read(cls, problem: str, method: str, engine: str, found: dict[str, Any]) -> Cell:
-        known = {name: found[name] for name in _SCALARS if name in found}
+        known = {name: found[name] for name in _SCALARS if found.get(name) is not None}
         if found["status"] == "ok":
             known["warm"] = statistics.median(found["warm"] or [found["cold"]])
             known["answer"] = {
@@ -105,11 +105,15 @@ class Bench:
     limit, fit_limit : float
         Seconds for one answer, and for the fit before it.
     has : callable
-        Whether an engine has a method.
+        Whether for (problem, method) an engine answers.
     extra : callable
         Further arguments for (problem, method, engine, shrink).
     judge, document : callable
         Cells of one problem and method with their agreement, and the page of all.
+    peers : dict of str to str
+        Engines that run in the environment of the peers, and what is installed for them.
+    memory, warm_seconds : float
+        Gigabytes for one process, and seconds for repeated calls.
     """
 
     name: str
@@ -120,10 +124,13 @@ class Bench:
     r_packages: Sequence[str]
     limit: float
     fit_limit: float
-    has: Callable[[str, str], bool]
+    has: Callable[[Any, str, str], bool]
     extra: Callable[[Problem, str, str, int], list[str]]
     judge: Callable[[Sequence[Cell]], list[Cell]]
     document: Callable[[Sequence[Cell], argparse.Namespace], str]
+    peers: Mapping[str, str] = field(default_factory=dict)
+    memory: float = 8.0
+    warm_seconds: float = 10.0
 
     @property
     def scratch(self) -> Path:
@@ -136,6 +143,7 @@ class Bench:
     def main(self, argv: Sequence[str] | None = None) -> int:
         options = self._options(argv)
         (self.scratch / "cells").mkdir(parents=True, exist_ok=True)
+        peer_python([self.peers[engine] for engine in options.engines if engine in self.peers])
         with_r = "R" not in options.engines or has_r_packages(*self.r_packages)
         cells: list[Cell] = []
         for problem in options.problems:
@@ -143,7 +151,7 @@ class Bench:
             if not methods or not self._has_data(problem, options):
                 continue
             for method in methods:
-                engines = [engine for engine in options.engines if self.has(method, engine)]
+                engines = [engine for engine in options.engines if self.has(problem, method, engine)]
                 found = [self._cell(problem, method, engine, options, with_r) for engine in engines]
                 cells += (found := self.judge(found))
                 for cell in found:
@@ -180,7 +188,13 @@ class Bench:
         parser.add_argument(
             "--fit-limit", type=float, default=fit_limit, metavar="SECONDS", help=f"for a fit ({fit_limit:g})"
         )
-        parser.add_argument("--memory", type=float, default=8.0, metavar="GB", help="for one process (8)")
+        parser.add_argument(
+            "--memory",
+            type=float,
+            default=self.memory,
+            metavar="GB",
+            help=f"for one process ({self.memory:g})",
+        )
         parser.add_argument(
             "--shrink", type=int, default=1, metavar="N", help="divide simulated data by N: a trial run"
         )
@@ -189,11 +203,11 @@ class Bench:
         options = parser.parse_args(argv)
         chosen = options.problems or [n for n, p in self.problems.items() if p.quick or not options.quick]
         options.problems = [self.problems[name] for name in chosen]
-        options.warm_seconds = 2.0 if options.quick else 10.0
+        options.warm_seconds = min(2.0, self.warm_seconds) if options.quick else self.warm_seconds
         return options
 
     def _has_data(self, problem: Problem, options: argparse.Namespace) -> bool:
-        if options.resume and (self.scratch / f"{problem.name}.csv").exists():
+        if options.resume and (self.scratch / f"{problem.name}.parquet").exists():
             return True
         script = str(HERE / f"{self.name}_problems.py")
         command = [sys.executable, script, problem.name, str(self.scratch), str(options.shrink)]
@@ -243,7 +257,8 @@ class Bench:
             script = str(HERE / f"{self.name}.R")
             return ["Rscript", script, problem.formula, csv, ",".join(problem.factors), *rest]
         script = str(HERE / f"{self.name}_worker.py")
-        return [sys.executable, script, problem.name, str(Path(csv).with_suffix(".parquet")), *rest]
+        python = str(peer_python([])) if engine in self.peers else sys.executable
+        return [python, script, problem.name, str(Path(csv).with_suffix(".parquet")), *rest]
 
 
 def _failure_of(log: str, memory: float) -> str:

@@ -26,7 +26,7 @@ BENCH = Bench(
     ("lme4", "lmerTest", "pbkrtest", "emmeans"),
     limit=120.0,
     fit_limit=300.0,
-    has=lambda method, engine: True,
+    has=lambda problem, method, engine: True,
     extra=lambda problem, method, engine, shrink: [problem.means] if engine == "R" else [],
     judge=judge,
     document=document,

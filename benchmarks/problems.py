@@ -265,13 +265,18 @@ PROBLEMS = [
 BY_NAME = {problem.name: problem for problem in PROBLEMS}
 
 
-def write(problem: Problem, folder: Path, shrink: int = 1) -> None:
-    """Write the data of `problem` as NAME.parquet and NAME.csv into `folder`."""
+def made(problem: Problem, shrink: int = 1) -> Any:
+    """The data of `problem`, as a table of pandas."""
     import pandas as pd
 
     # The seed belongs to the name, so that a new problem does not change the data of the others.
     seed = int.from_bytes(problem.name.encode(), "little") % 2**32
-    data = pd.DataFrame(problem.make(default_rng(seed), shrink))
+    return pd.DataFrame(problem.make(default_rng(seed), shrink))
+
+
+def write(problem: Problem, folder: Path, shrink: int = 1) -> None:
+    """Write the data of `problem` as NAME.parquet and NAME.csv into `folder`."""
+    data = made(problem, shrink)
     data.to_parquet(folder / f"{problem.name}.parquet")
     data.to_csv(folder / f"{problem.name}.csv", index=False)
 

@@ -35,7 +35,7 @@ BENCH = Bench(
     ("lme4", "lmerTest"),
     limit=60.0,
     fit_limit=60.0,
-    has=lambda task, engine: engine == "interlace" or engine in TASKS[task].peers,
+    has=lambda problem, task, engine: engine == "interlace" or engine in TASKS[task].peers,
     extra=sizes,
     judge=judge,
     document=document,

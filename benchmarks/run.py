@@ -48,7 +48,7 @@ SETUP_SECONDS = 15
 def main(argv: Sequence[str] | None = None) -> int:
     options = _options(argv)
     problems, engines = options.problems, options.engines
-    python = _peer_python(engines)
+    python = peer_python([PEERS[engine] for engine in engines if engine in PEERS])
     (SCRATCH / "cells").mkdir(parents=True, exist_ok=True)
     cells: list[Cell] = []
     for problem in problems:
@@ -107,18 +107,17 @@ def _note(options: argparse.Namespace) -> str:
     return f"Data divided by {options.shrink}: a trial run, no measurement." if options.shrink > 1 else ""
 
 
-def _peer_python(engines: Sequence[str]) -> Path:
+def peer_python(wanted: Sequence[str]) -> Path:
     """The interpreter of the peers' environment, which is made when one of them is asked for."""
     python = PEERS_HOME / "bin" / "python"
-    wanted = [PEERS[engine] for engine in engines if engine in PEERS]
     if not wanted:
         return python
     if not python.exists():
         venv.create(PEERS_HOME, with_pip=True)
     # One by one: a peer that cannot be installed is missing in the table and takes no other with it.
     for requirement in ["pandas", "pyarrow", "polars", *wanted]:
-        name = requirement.replace("-", "_")
-        probe = f"import importlib.metadata as m; m.version({name!r})"
+        name, _, version = requirement.replace("-", "_").partition("==")
+        probe = f"import importlib.metadata as m; assert m.version({name!r}) == ({version!r} or m.version({name!r}))"
         if subprocess.run([python, "-c", probe], capture_output=True).returncode:
             subprocess.run([python, "-m", "pip", "--disable-pip-version-check", "-q", "install", requirement])
     return python

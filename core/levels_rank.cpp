@@ -11,6 +11,7 @@ namespace interlace {
 namespace {
 
 constexpr std::uint64_t prime = 2147483647;  // 2^31 - 1
+constexpr index few = 256;  // levels beyond the second factor's, for which no equation is long
 
 std::uint64_t inverse_of(std::uint64_t a) {  // Fermat
     std::uint64_t result = 1, power = a % prime;
@@ -92,43 +93,63 @@ struct Tree {
     std::vector<index> by, order;  // row to the parent, -1: a root; vertices in the order of the walk
     std::vector<index> roots;
 
-    explicit Tree(const AbsorbedRows& rows)
+    // Of all rows the walks are short; where few equations will be asked for, rows that make a forest are enough.
+    Tree(const AbsorbedRows& rows, bool forest)
         : a(rows), lead(a.factors[0].levels), vertices(lead + a.factors[1].levels), parent(vertices, -1), depth(vertices, -1), by(vertices, -1) {
+        find_edges(forest);
         walk();
     }
     index second(index r) const { return lead + a.at[r * a.rest()]; }
     index lead_of(index r) const { return std::upper_bound(a.start.begin(), a.start.end(), r) - a.start.begin() - 1; }
 
   private:
-    void walk() {
-        std::vector<index> ptr(vertices - lead + 1, 0);
-        std::vector<Edge> edges(a.n);  // by level of the second factor
-        for (index r = 0; r < a.n; ++r) ++ptr[second(r) - lead + 1];
-        std::partial_sum(ptr.begin(), ptr.end(), ptr.begin());
-        std::vector<index> next(ptr.begin(), ptr.end() - 1);
-        index there = 0;
-        for (index i = 0; i < lead; ++i) {
-            there += a.start[i] < a.start[i + 1];
-            for (index r = a.start[i]; r < a.start[i + 1]; ++r)
-                edges[next[second(r) - lead]++] = {static_cast<std::uint32_t>(r), static_cast<std::uint32_t>(i)};
+    struct Edge {
+        std::uint32_t row, other;
+    };
+    // Edges of each vertex: rows, and the vertices at their other ends
+    void find_edges(bool forest) {
+        std::vector<Edge> chosen;  // row, level of the lead
+        chosen.reserve(forest ? vertices : a.n);
+        Union joined(vertices - lead);
+        for (index i = 0; i < lead; ++i)
+            for (index r = a.start[i], s = a.start[i]; r < a.start[i + 1]; ++r) {
+                if (forest && r > s) {
+                    const index x = second(s) - lead, y = second(r) - lead;
+                    if (x == y || joined.find(x) == joined.find(y)) continue;
+                    joined.join(x, y);
+                }
+                chosen.push_back({static_cast<std::uint32_t>(r), static_cast<std::uint32_t>(i)});
+            }
+        ptr_.assign(vertices + 1, 0);
+        for (const Edge& e : chosen) {
+            ++ptr_[e.other + 1];
+            ++ptr_[second(e.row) + 1];
         }
-        for (index s = lead; s < vertices; ++s) there += ptr[s - lead] < ptr[s - lead + 1];
-        order.reserve(there);
+        for (index v = 0; v < vertices; ++v) there_ += ptr_[v + 1] > 0;
+        std::partial_sum(ptr_.begin(), ptr_.end(), ptr_.begin());
+        edges_.resize(2 * chosen.size());
+        std::vector<index> next(ptr_.begin(), ptr_.end() - 1);
+        for (const Edge& e : chosen) {
+            const index s = second(e.row);
+            edges_[next[e.other]++] = {e.row, static_cast<std::uint32_t>(s)};
+            edges_[next[s]++] = e;
+        }
+    }
+    void walk() {
+        order.reserve(there_);
         // a walk begins at a level of the second factor: that one is free
         for (index s = lead; s < vertices; ++s) {
-            if (depth[s] >= 0 || ptr[s - lead] == ptr[s - lead + 1]) continue;
+            if (depth[s] >= 0 || ptr_[s] == ptr_[s + 1]) continue;
             roots.push_back(s);
             size_t at = order.size();
             reach(s, -1, -1);
-            for (; at < order.size() && static_cast<index>(order.size()) < there; ++at) {
+            for (; at < order.size() && static_cast<index>(order.size()) < there_; ++at) {
                 const index v = order[at];
-                if (v < lead)
-                    for (index r = a.start[v]; r < a.start[v + 1]; ++r) reach(second(r), v, r);
-                else
-                    for (index e = ptr[v - lead]; e < ptr[v - lead + 1]; ++e) reach(edges[e].lead, v, edges[e].row);
+                for (index e = ptr_[v]; e < ptr_[v + 1]; ++e) reach(edges_[e].other, v, edges_[e].row);
                 if (at % 4096 == 0) check_interrupt();
             }
         }
+        std::vector<Edge>().swap(edges_);
     }
     void reach(index v, index from, index r) {
         if (depth[v] >= 0) return;
@@ -137,15 +158,16 @@ struct Tree {
         by[v] = r;
         order.push_back(v);
     }
-    struct Edge {
-        std::uint32_t row, lead;
-    };
+
+    std::vector<index> ptr_;
+    std::vector<Edge> edges_;
+    index there_ = 0;
 };
 
 // Equations that the rows make between the levels of the third factor and those after it.
 class Cycles {
   public:
-    Cycles(const AbsorbedRows& a, double most) : a_(a), tree_(a), echelon_(a.q, most), c_(a.q, 0), at_(tree_.vertices, 0) {}
+    Cycles(const AbsorbedRows& a, index others, double most) : a_(a), tree_(a, others <= few), echelon_(a.q, most), c_(a.q, 0), at_(tree_.vertices, 0) {}
     const Tree& tree() const { return tree_; }
     const Echelon& echelon() const { return echelon_; }
     // Until no row contradicts numbers that satisfy all equations (twice, as these are drawn), or there can be no more of them
@@ -278,7 +300,7 @@ LevelsRank levels_rank(const AbsorbedRows& a, double most) {
     }
     index others = 0;
     for (size_t f = 2; f < a.factors.size(); ++f) others += occurring[f];
-    Cycles cycles(a, most);
+    Cycles cycles(a, others, most);
     for (const index root : cycles.tree().roots) out.free[root - cycles.tree().lead] = 1;
     out.rank = occurring[0] + occurring[1] - static_cast<index>(cycles.tree().roots.size());
     cycles.eliminate(others - (a.rest() - 1) * out.components);

@@ -31,11 +31,11 @@ Transposed transposed(const Meetings& c, index q) {
     return t;
 }
 
-// Rows by the level of each factor of the rest: only where there are several of these do they meet outside the lead.
+// Rows by the level of each factor of the rest but the last: only where there are several of these do they meet outside the lead.
 std::vector<std::vector<index>> rows_of_levels(const AbsorbedRows& a, std::vector<std::vector<std::uint32_t>>& rows) {
     const index m = a.rest();
     std::vector<std::vector<index>> ptr;
-    for (index f = 0; f < m; ++f) {
+    for (index f = 0; f + 1 < m; ++f) {
         const AbsorbedRows::Factor& factor = a.factors[f + 1];
         std::vector<index> p(factor.levels + 1, 0);
         const auto level = [&](index r) { return (a.at[r * m + f] - factor.base) / factor.k; };
@@ -76,6 +76,50 @@ struct Row {
     }
 };
 
+// Puts the last entries of meetings in order.
+struct Order {
+    std::vector<std::pair<std::int32_t, std::int32_t>> keys;
+    std::vector<double> values;
+    void arrange(Meetings& c, index begin, index k) {
+        if (std::is_sorted(c.at.begin() + begin, c.at.end())) return;
+        keys.clear();
+        for (index e = begin; e < static_cast<index>(c.at.size()); ++e) keys.emplace_back(c.at[e], static_cast<std::int32_t>(e - begin));
+        std::sort(keys.begin(), keys.end());
+        values.assign(c.value.begin() + begin * k, c.value.end());
+        for (size_t e = 0; e < keys.size(); ++e) {
+            c.at[begin + e] = keys[e].first;
+            std::copy_n(&values[keys[e].second * k], k, &c.value[(begin + e) * k]);
+        }
+    }
+};
+
+// Both triangles of a symmetric matrix of which the rows of the upper one are given, task by task.
+void mirror(const std::vector<std::vector<std::int32_t>>& cols, const std::vector<std::vector<double>>& vals, const std::vector<index>& count,
+            ReducedMatrix& out) {
+    const index n = out.nodes();
+    out.ptr.assign(n + 1, 0);
+    for (index v = 0; v < n; ++v) out.ptr[v + 1] = count[v];
+    for (const auto& part : cols)
+        for (const std::int32_t c : part) ++out.ptr[c + 1];
+    std::partial_sum(out.ptr.begin(), out.ptr.end(), out.ptr.begin());
+    out.col.resize(out.ptr[n]);
+    out.val.resize(out.ptr[n]);
+    // an entry above the diagonal comes to its row after all that lie below it there, as these are of earlier rows
+    std::vector<index> next(out.ptr.begin(), out.ptr.end() - 1);
+    const auto put = [&](index row, index col, double value) {
+        out.col[next[row]] = static_cast<std::int32_t>(col);
+        out.val[next[row]++] = value;
+    };
+    index v = 0, left = n > 0 ? count[0] : 0;
+    for (size_t task = 0; task < cols.size(); ++task)
+        for (size_t e = 0; e < cols[task].size(); ++e) {
+            while (left == 0) left = count[++v];
+            put(v, cols[task][e], vals[task][e]);
+            put(cols[task][e], v, vals[task][e]);
+            --left;
+        }
+}
+
 }  // namespace
 
 Meetings meetings(const AbsorbedRows& a) {
@@ -84,11 +128,12 @@ Meetings meetings(const AbsorbedRows& a) {
     c.ptr.assign(levels + 1, 0);
     c.at.reserve(a.n * m);
     std::vector<index> place(a.q, -1);
+    Order order;
     for (index i = 0; i < levels; ++i) {
         const index begin = static_cast<index>(c.at.size());
-        for (index r = a.start[i]; r < a.start[i + 1]; ++r)
-            for (index f = 0; f < m; ++f) {
-                const AbsorbedRows::Factor& factor = a.factors[f + 1];
+        for (index f = 0; f < m; ++f) {  // factor by factor: what is in order already stays so
+            const AbsorbedRows::Factor& factor = a.factors[f + 1];
+            for (index r = a.start[i]; r < a.start[i + 1]; ++r)
                 for (index col = 0; col < factor.k; ++col) {
                     const std::int32_t at = static_cast<std::int32_t>(a.at[r * m + f] + col);
                     if (place[at] < begin) {
@@ -101,6 +146,7 @@ Meetings meetings(const AbsorbedRows& a) {
                         c.value[place[at] * k + l] += wz * (a.factors[0].plain() ? 1.0 : a.factors[0].z[r * k + l]);
                 }
             }
+        order.arrange(c, begin, k);
         if (a.factors[0].plain() && a.factors[0].diag[i] > 0) {
             const double scale = 1.0 / std::sqrt(a.factors[0].diag[i]);
             for (size_t e = static_cast<size_t>(begin); e < c.at.size(); ++e) c.value[e] *= scale;
@@ -162,23 +208,28 @@ ReducedMatrix reduced_matrix(const AbsorbedRows& a, const Meetings& c) {
             out.scale.push_back(std::sqrt(diagonal[j]));
         }
     std::vector<std::vector<std::uint32_t>> rows;
-    const std::vector<std::vector<index>> row_ptr = m > 1 ? rows_of_levels(a, rows) : std::vector<std::vector<index>>{};
+    const std::vector<std::vector<index>> row_ptr = rows_of_levels(a, rows);
     const Transposed t = transposed(c, a.q);
+    // from the diagonal on
     const auto sum_row = [&](index j, Row& row) {
         for (index e = t.ptr[j]; e < t.ptr[j + 1]; ++e) {
             const double* mine = &c.value[t.entry[e] * k];
-            for (index o = c.ptr[t.row[e]]; o < c.ptr[t.row[e] + 1]; ++o)
+            const index end = c.ptr[t.row[e] + 1];
+            if (k == 1) {
+                for (index o = t.entry[e]; o < end; ++o) row.add(c.at[o], -mine[0] * c.value[o]);
+                continue;
+            }
+            for (index o = t.entry[e]; o < end; ++o)
                 for (index l = 0; l < k; ++l) row.add(c.at[o], -mine[l] * c.value[o * k + l]);
         }
-        if (m < 2) return;
         const index f = factor_of(a, j) - 1;
+        if (f + 1 == m) return;
         const AbsorbedRows::Factor& own = a.factors[f + 1];
         const index level = (j - own.base) / own.k, col = (j - own.base) % own.k;
         for (index e = row_ptr[f][level]; e < row_ptr[f][level + 1]; ++e) {
             const index r = rows[f][e];
             const double wz = a.weight(r) * (own.plain() ? 1.0 : own.z[r * own.k + col]);
-            for (index g = 0; g < m; ++g) {
-                if (g == f) continue;
+            for (index g = f + 1; g < m; ++g) {
                 const AbsorbedRows::Factor& other = a.factors[g + 1];
                 for (index d = 0; d < other.k; ++d)
                     row.add(static_cast<std::int32_t>(a.at[r * m + g] + d), wz * (other.plain() ? 1.0 : other.z[r * other.k + d]));
@@ -189,7 +240,7 @@ ReducedMatrix reduced_matrix(const AbsorbedRows& a, const Meetings& c) {
     out.diag.assign(n, 1.0);
     std::vector<std::vector<std::int32_t>> cols(tasks);
     std::vector<std::vector<double>> vals(tasks);
-    std::vector<index> count(n + 1, 0);
+    std::vector<index> count(n, 0);
     pool::each(tasks, [&](index task) {
         Row row(a.q);
         for (index v = task * piece; v < std::min(n, (task + 1) * piece); ++v) {
@@ -205,19 +256,12 @@ ReducedMatrix reduced_matrix(const AbsorbedRows& a, const Meetings& c) {
                 }
                 cols[task].push_back(node[at]);
                 vals[task].push_back(value);
-                ++count[v + 1];
+                ++count[v];
             }
             row.clear();
         }
     });
-    std::partial_sum(count.begin(), count.end(), count.begin());
-    out.ptr = std::move(count);
-    for (index task = 0; task < tasks; ++task) {
-        out.col.insert(out.col.end(), cols[task].begin(), cols[task].end());
-        out.val.insert(out.val.end(), vals[task].begin(), vals[task].end());
-        std::vector<std::int32_t>().swap(cols[task]);
-        std::vector<double>().swap(vals[task]);
-    }
+    mirror(cols, vals, count, out);
     return out;
 }
 
