@@ -9,6 +9,7 @@
 #   make bench   time, memory and agreement beside lme4 and Python peers (BENCH="--quick": the small problems)
 #   make bench-inference   time and memory of tests beside lmerTest and pbkrtest (BENCH="--resume": go on)
 #   make bench-resampling   intervals, resampling and diagnostics beside lme4; a quarter of an hour (BENCH="--quick")
+#   make bench-absorbed   regressions with absorbed factors beside pyfixest, fereg, within and fixest; half an hour
 #   make scaling   how time and memory grow with rows and levels (SCALING="--largest 1000000")
 #   make coverage  how often intervals cover the truth in small designs; an hour or two (COVERAGE="--sets 200")
 #   make docs-pictures   draw the pictures of the pages in docs/ again
@@ -34,7 +35,7 @@ requirements = $$($(PY) -c "import functools, tomllib; p = tomllib.load(open('py
 SOURCES := pyproject.toml CMakeLists.txt README.md LICENSE \
            $(shell find core src -type f ! -name '*.pyc' ! -name '*.so' 2>/dev/null)
 
-.PHONY: demo test slow fuzz laws differential check bench bench-inference bench-resampling scaling coverage docs-pictures clean
+.PHONY: demo test slow fuzz laws differential check bench bench-inference bench-resampling bench-absorbed scaling coverage docs-pictures clean
 
 demo: .stamp-install
 	$(VENV)/bin/interlace fit "Reaction ~ Days + (Days | Subject)" sleepstudy
@@ -68,6 +69,9 @@ bench-inference: .stamp-install
 
 bench-resampling: .stamp-install
 	$(PY) benchmarks/resampling.py $(BENCH)
+
+bench-absorbed: .stamp-install
+	$(PY) benchmarks/absorbed.py $(BENCH)
 
 scaling: .stamp-test .stamp-install
 	$(PY) benchmarks/scaling.py $(SCALING)

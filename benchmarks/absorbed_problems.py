@@ -77,8 +77,8 @@ def simple(n: int):
 
 
 def difficult(n: int):
-    """Numbers of firms run on from row to row: each person meets ten neighbouring firms, and these make a long
-    chain."""
+    """Numbers of firms run on from row to row: each person meets ten neighbouring firms, and these make a
+    long chain."""
 
     def make(rng: Generator, shrink: int) -> Columns:
         rows = np.arange(n // shrink)
@@ -90,8 +90,8 @@ def difficult(n: int):
 
 
 def careers(n: int, firms: int, mobility: float, sorting: float = 0.0):
-    """Workers in ten years who change their firm with a probability; a new firm is one that suits the worker's
-    own effect, as far as `sorting` says."""
+    """Workers in ten years who change their firm with a probability; a new firm is one that suits the
+    worker's own effect, as far as `sorting` says."""
 
     def make(rng: Generator, shrink: int) -> Columns:
         workers, count = n // shrink // YEARS, max(firms // shrink, 5)

@@ -103,10 +103,10 @@ is given codes and columns as arrays that are ready. pyfixest has its own choice
 
 A time counts only if the answer is right. The reference is interlace's answer, which must leave residuals
 that are orthogonal to every level (worked out from the residuals by NumPy, relative to their length) and on
-which another engine must agree. Coefficients may differ by {tolerance:g}, relative, and demeaned numbers by as
-much of the largest; what differs by more is called wrong, with its error. An empty cell is a problem for which
-the engine has no function, or which is too large for it: linearmodels and statsmodels show the scale on small
-ones.
+which another engine must agree. Coefficients may differ by {tolerance:g}, relative, and demeaned numbers by
+as much of the largest; what differs by more is called wrong, with its error. An empty cell is a problem for
+which the engine has no function, or which is too large for it: linearmodels and statsmodels show the scale
+on small ones. pyfixest and fereg may compile something in their first call.
 
 "simple" are persons in ten years who draw one of the firms each year. In "difficult" the numbers of the firms
 run on from row to row, so that each person meets ten neighbouring firms and the firms make a long chain.

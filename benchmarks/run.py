@@ -117,7 +117,7 @@ def peer_python(wanted: Sequence[str]) -> Path:
     # One by one: a peer that cannot be installed is missing in the table and takes no other with it.
     for requirement in ["pandas", "pyarrow", "polars", *wanted]:
         name, _, version = requirement.replace("-", "_").partition("==")
-        probe = f"import importlib.metadata as m; assert m.version({name!r}) == ({version!r} or m.version({name!r}))"
+        probe = f"from importlib.metadata import version as v; assert v({name!r}).startswith({version!r})"
         if subprocess.run([python, "-c", probe], capture_output=True).returncode:
             subprocess.run([python, "-m", "pip", "--disable-pip-version-check", "-q", "install", requirement])
     return python

@@ -83,7 +83,7 @@ def test_every_question_has_an_answer(name: str, scripts: Scripts) -> None:
     for task in problem.methods:
         cells = []
         for engine in ("interlace", "rows"):
-            if not scripts.resampling.BENCH.has(task, engine):
+            if not scripts.resampling.BENCH.has(problem, task, engine):
                 continue
             size, whole = tasks[task].sizes(engine, SHRINK)
             asked = worker.Asked(problem, data, fit, size, whole, task.partition("-")[2])

@@ -21,6 +21,9 @@ from interlace.estimation.rank import TOLERANCE, independent, triangle, triangle
 EXACT = 1e-10
 # Why what leaves out rows is refused.
 ROWS_LEAVE = "without some rows, levels of the absorbed factors may leave and their rank may change"
+# Products of columns tell their triangle to 1e-12 where no combination of them, each of length 1, is shorter
+# than the root of this.
+PLAIN = 1e-3
 # Of the length of a column, less than this leaves products of columns without the digits that a search needs.
 HARDLY = 1e-4
 
@@ -67,7 +70,7 @@ class Left:
         values = absorbed.residuals(columns).values
         left = _squares(values[:, :p], absorbed.weights)
         share = np.sqrt(left / np.where(whole > 0, whole, 1.0))
-        return cls(values, triangle(values, absorbed.weights), share)
+        return cls(values, _triangle(values, absorbed.weights), share)
 
     def kept(self, names: Sequence[str]) -> tuple[int, ...]:
         """Columns of X of which something is left that does not depend on earlier ones, by the rule of
@@ -96,6 +99,17 @@ class Left:
             return self.values, self.R
         places = [*kept, p]
         return self.values[:, places], np.asarray(np.linalg.qr(self.R[:, places], mode="r"))
+
+
+def _triangle(columns: Array, weights: Array | None) -> Array:
+    """`triangle`, from the products of the columns where these keep all the digits that are asked for."""
+    products = columns.T @ (columns if weights is None else weights[:, None] * columns)
+    lengths = np.sqrt(np.diagonal(products))
+    if lengths.all():
+        correlations = products / np.outer(lengths, lengths)
+        if np.linalg.eigvalsh(correlations)[0] > PLAIN:
+            return np.asarray(np.linalg.cholesky(correlations).T * lengths)
+    return triangle(columns, weights)
 
 
 def _squares(columns: Array, weights: Array | None) -> Array:
