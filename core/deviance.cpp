@@ -75,18 +75,22 @@ std::vector<double> ProfiledDeviance::gradient(const std::vector<double>& par) {
     return map_.reduced(factor_.products().random->k(), interlace::derivatives(factor_, kind_, {}).gradient);
 }
 
+std::vector<Direction> ProfiledDeviance::directions() const {
+    const auto& k = factor_.products().random->k();
+    std::vector<Direction> out;
+    for (const Entry& e : map_.entries) {
+        Direction d{e.factor, std::vector<double>(k[e.factor] * k[e.factor], 0.0)};
+        for (index r = 0; r < k[e.factor]; ++r) d.df[r * k[e.factor] + e.col] = map_.basis[e.factor][r * k[e.factor] + e.row];
+        out.push_back(std::move(d));
+    }
+    return out;
+}
+
 void ProfiledDeviance::derivatives(std::vector<double>& gradient, std::vector<double>& hessian) {
     const auto& k = factor_.products().random->k();
     const index m = size();
-    // 1) first derivatives and average information along dF = basis e_row e_col'
-    std::vector<Direction> directions;
-    for (const Entry& e : map_.entries) {
-        Direction d{e.factor, std::vector<double>(k[e.factor] * k[e.factor], 0.0)};
-        for (index r = 0; r < k[e.factor]; ++r)
-            d.df[r * k[e.factor] + e.col] = map_.basis[e.factor][r * k[e.factor] + e.row];
-        directions.push_back(std::move(d));
-    }
-    Derivatives d = interlace::derivatives(factor_, kind_, directions);
+    // 1) first derivatives and average information
+    Derivatives d = interlace::derivatives(factor_, kind_, directions());
     gradient = map_.reduced(k, d.gradient);
     hessian = std::move(d.average);
     // 2) d^2 (T T') = e_r e_r'' + e_r' e_r' when two entries share a column: adds 2 B_rr', B = d criterion / d(T T') = G T^-1 / 2

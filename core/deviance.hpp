@@ -37,6 +37,9 @@ class ProfiledDeviance : public Objective {
     double rounding() const override;
     // Hessian: average information plus the exact curvature of F F' in the parameters.
     void derivatives(std::vector<double>& gradient, std::vector<double>& hessian) override;
+    // A derivative takes the inverse on the pattern of the factor: twice what the factor takes, but for what is small beside both.
+    bool dear() const override { return size() == 1 && factor_.symbolic().flops > dear_flops; }
+    double curvature() override { return average_alone(factor_, kind_, directions())[0]; }
 
     // At the point of the last value(): slopes in F, and the average information along any directions dF; at a given sigma^2 or
     // with it profiled out.
@@ -53,8 +56,10 @@ class ProfiledDeviance : public Objective {
     const Parametrization& map() const { return map_; }
 
     static constexpr double diagonal_floor = 1e-6;
+    static constexpr double dear_flops = 1e9;
 
   private:
+    std::vector<Direction> directions() const;  // dF = basis e_row e_col' for each parameter
     Cholesky factor_;
     Parametrization map_;
     Criterion kind_;

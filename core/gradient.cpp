@@ -234,4 +234,9 @@ Derivatives derivatives(const Cholesky& l, Criterion kind, const std::vector<Dir
     return out;
 }
 
+std::vector<double> average_alone(const Cholesky& l, Criterion kind, const std::vector<Direction>& directions) {
+    const double df = degrees(l, kind);
+    return average_information(l, project(l), l.pwrss() / df, df, directions);
+}
+
 }  // namespace interlace

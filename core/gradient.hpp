@@ -31,5 +31,7 @@ double criterion_value(const Cholesky& l, Criterion kind);
 // Gilmour, Thompson & Cullis (1995), profiled over sigma.
 // With `scale` sigma^2 is that number and not profiled out: derivatives of ldL2 (+ ldRX2) + pwrss / scale.
 Derivatives derivatives(const Cholesky& l, Criterion kind, const std::vector<Direction>& directions, std::optional<double> scale = {});
+// The average-information part alone: no block of M^-1 is needed.
+std::vector<double> average_alone(const Cholesky& l, Criterion kind, const std::vector<Direction>& directions);
 
 }  // namespace interlace

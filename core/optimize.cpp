@@ -7,6 +7,7 @@
 #include <stdexcept>
 
 #include "interrupt.hpp"
+#include "line.hpp"
 #include "small.hpp"
 
 namespace interlace {
@@ -104,6 +105,9 @@ class Secant {
 
 }  // namespace
 
+// What may be left where values alone lead to the end: as little as further steps with derivatives leave.
+constexpr double known = 1e-15;
+
 Minimum minimise(Objective& objective, std::vector<double> start, double tolerance, index max_evaluations) {
     const index n = objective.size();
     Minimum best;
@@ -113,6 +117,10 @@ Minimum minimise(Objective& objective, std::vector<double> start, double toleran
     ++best.evaluations;
     if (!std::isfinite(best.value)) throw NotFinite("the criterion is not finite at the start");
     if (n == 0) return best;
+    if (objective.dear()) {
+        if (const auto found = along_line(objective, best, known, max_evaluations)) return *found;
+        objective.value(best.x);
+    }
     Vector plain;  // Hessian as the objective gives it
     objective.derivatives(best.gradient, plain);
     ++best.gradients;

@@ -23,6 +23,10 @@ class Objective {
     virtual double value(const std::vector<double>& x) = 0;
     // Rounding error of the last value, beyond that of its own size.
     virtual double rounding() const { return 0.0; }
+    // Of one parameter: do derivatives cost so much that a few more values are better? Then there is an approximate second derivative
+    // at the point of the last call of value().
+    virtual bool dear() const { return false; }
+    virtual double curvature() { return 0.0; }
     // Gradient and approximate Hessian (size x size, symmetric) at the point of the last call of value().
     virtual void derivatives(std::vector<double>& gradient, std::vector<double>& hessian) = 0;
 };

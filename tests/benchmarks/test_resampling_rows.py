@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 import math
 import shutil
-import sys
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +13,6 @@ import pytest
 
 import interlace
 
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 SHRINK = 100
 TASKS_OF = {
     "sleepstudy": ("profile", "bootstrap-10000", "power"),
@@ -35,47 +30,26 @@ TASKS_OF = {
 }
 
 
-class Scripts:
-    """The modules of the benchmarks, which import each other from their own folder."""
-
-    def __getattr__(self, name: str) -> Any:
-        return importlib.import_module(name)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def scripts() -> Iterator[Scripts]:
-    names = {path.stem for path in BENCHMARKS.glob("*.py")}
-    before = {name: sys.modules.pop(name) for name in names & set(sys.modules)}
-    sys.path.insert(0, str(BENCHMARKS))
-    try:
-        yield Scripts()
-    finally:
-        sys.path.remove(str(BENCHMARKS))
-        for name in names & set(sys.modules):
-            del sys.modules[name]
-        sys.modules.update(before)
-
-
-def cell(scripts: Scripts, task: str, engine: str, share: float = 1.0, **answer: Any) -> Any:
+def cell(scripts: Any, task: str, engine: str, share: float = 1.0, **answer: Any) -> Any:
     numbers = {name: tuple(np.atleast_1d(values).astype(float).tolist()) for name, values in answer.items()}
     return scripts.cells.Cell("p", task, engine, warm=2.0, cold=3.0, share=share, answer=numbers)
 
 
-def agrees(scripts: Scripts, *cells: Any) -> bool:
+def agrees(scripts: Any, *cells: Any) -> bool:
     judged = scripts.resampling_report.judge(cells)
     assert all(one.agreement for one in judged)
     assert len({one.status for one in judged}) == 1
     return judged[0].status == "ok"
 
 
-def test_the_questions_of_each_problem(scripts: Scripts) -> None:
+def test_the_questions_of_each_problem(scripts: Any) -> None:
     asked = {problem.name: problem.methods for problem in scripts.resampling_problems.PROBLEMS}
     assert asked == TASKS_OF
     assert {task for tasks in asked.values() for task in tasks} == set(scripts.resampling_tasks.TASKS)
 
 
 @pytest.mark.parametrize("name", TASKS_OF)
-def test_every_question_has_an_answer(name: str, scripts: Scripts) -> None:
+def test_every_question_has_an_answer(name: str, scripts: Any) -> None:
     worker, tasks = scripts.resampling_worker, scripts.resampling_tasks.TASKS
     problem = scripts.resampling_problems.BY_NAME[name]
     data = pd.DataFrame(problem.make(np.random.default_rng(1), SHRINK))
@@ -95,7 +69,7 @@ def test_every_question_has_an_answer(name: str, scripts: Scripts) -> None:
         assert tasks[task].rule in scripts.resampling_report.RULES
 
 
-def test_numbers_of_the_worker_are_those_of_the_library(scripts: Scripts) -> None:
+def test_numbers_of_the_worker_are_those_of_the_library(scripts: Any) -> None:
     worker = scripts.resampling_worker
     problem = scripts.resampling_problems.BY_NAME["many_responses"]
     data = pd.DataFrame(problem.make(np.random.default_rng(1), 1))
@@ -109,7 +83,7 @@ def test_numbers_of_the_worker_are_those_of_the_library(scripts: Scripts) -> Non
     assert worker.some(list(range(4500)))[:2] == [0, 4] and len(worker.some(list(range(999)))) == 999
 
 
-def test_ends_of_profiles(scripts: Scripts) -> None:
+def test_ends_of_profiles(scripts: Any) -> None:
     ours = cell(scripts, "profile", "interlace", lower=[0.0, 1.0], upper=[1.0, 11.0])
     for off, agree in ((0.9e-2, True), (1.1e-2, False)):  # of a width of 10
         other = cell(scripts, "profile", "R", lower=[0.0, 1.0 - off], upper=[1.0, 11.0 - off])
@@ -118,7 +92,7 @@ def test_ends_of_profiles(scripts: Scripts) -> None:
     assert not agrees(scripts, ours, cell(scripts, "profile", "R", lower=[np.nan, 1.0], upper=[1.0, 11.0]))
 
 
-def test_spread_of_draws_and_shares_of_simulations(scripts: Scripts) -> None:
+def test_spread_of_draws_and_shares_of_simulations(scripts: Any) -> None:
     ours = cell(scripts, "bootstrap-10000", "interlace", se=[1.0, 2.0], n=10_000)
     error = math.sqrt(1 / 20_000 + 1 / 1_000)
     for off, agree in ((3.9, True), (4.1, False)):
@@ -134,7 +108,7 @@ def test_spread_of_draws_and_shares_of_simulations(scripts: Scripts) -> None:
     assert agrees(scripts, power, cell(scripts, "power", "R", power=[0.5, 0.8], n=1000))
 
 
-def test_numbers_of_a_part_of_the_work(scripts: Scripts) -> None:
+def test_numbers_of_a_part_of_the_work(scripts: Any) -> None:
     given = {"estimate": [0.0, 2.0, 3.0], "se": [1.0, 2.0, 3.0], "df": [10.0, 20.0, 30.0]}
     ours = cell(scripts, "tests", "interlace", **given)
     first = {name: values[:2] for name, values in given.items()}
@@ -157,7 +131,7 @@ def test_numbers_of_a_part_of_the_work(scripts: Scripts) -> None:
         assert [one.status for one in several] == (["ok"] * 3 if agree else ["differs", "differs", "ok"])
 
 
-def test_cells_in_words(scripts: Scripts) -> None:
+def test_cells_in_words(scripts: Any) -> None:
     alone = scripts.resampling_report.judge([cell(scripts, "predict", "interlace", lower=1.0, upper=2.0)])
     assert alone[0].agreement == "no other answer" and alone[0].time == "2 s"
     part = cell(scripts, "refit", "R", 0.05, se=1.0)
@@ -169,7 +143,7 @@ def test_cells_in_words(scripts: Scripts) -> None:
     assert "| responses | lme4 | ≈ 40 s | 3 s (5 %) |" in page and "| > 60 s |" in page
 
 
-def test_sizes(scripts: Scripts) -> None:
+def test_sizes(scripts: Any) -> None:
     task = scripts.resampling_tasks.TASKS["bootstrap-10000"]
     assert task.sizes("interlace", 1) == (10_000, 10_000) and task.sizes("R", 1) == (500, 10_000)
     assert task.sizes("R", 1000) == (5, 10)
@@ -179,7 +153,7 @@ def test_sizes(scripts: Scripts) -> None:
     assert asked == ["500", "10000"]
 
 
-def test_tables_of_inference_are_compared_in_order_of_size(scripts: Scripts) -> None:
+def test_tables_of_inference_are_compared_in_order_of_size(scripts: Any) -> None:
     report = scripts.inference_report
 
     def judged(df: list[float], engine: str = "R") -> Any:
@@ -194,7 +168,7 @@ def test_tables_of_inference_are_compared_in_order_of_size(scripts: Scripts) -> 
 
 
 def test_a_cell_from_its_command_to_the_page(
-    scripts: Scripts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    scripts: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(scripts.cells, "ROOT", tmp_path)
     page = tmp_path / "page.md"
@@ -209,7 +183,7 @@ def test_a_cell_from_its_command_to_the_page(
 
 
 @pytest.mark.slow
-def test_all_cells_beside_r(scripts: Scripts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_cells_beside_r(scripts: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if shutil.which("Rscript") is None or not scripts.process.has_r_packages("lme4", "lmerTest"):
         pytest.skip("no R with lme4 and lmerTest")
     monkeypatch.setattr(scripts.cells, "ROOT", tmp_path)
