@@ -45,7 +45,7 @@ BENCH = Bench(
     document=document,
     peers=PEERS,
     memory=16.0,
-    warm_seconds=4.0,
+    warm_seconds=2.0,
 )
 
 if __name__ == "__main__":

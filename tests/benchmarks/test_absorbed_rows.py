@@ -63,9 +63,10 @@ def test_workers_move_as_often_as_is_said(mobility: float, scripts: Any) -> None
 def test_sorted_workers_earn_as_their_firms_pay(scripts: Any) -> None:
     found = {}
     for name in ("move_2", "move_2_sorted"):
-        _, data = table_of(scripts, name, 20)
-        means = data.groupby("person")["y"].mean().groupby(data.groupby("person")["firm"].first()).mean()
-        found[name] = np.corrcoef(means.index, means)[0, 1]
+        problem = scripts.absorbed_problems.BY_NAME[name]
+        data = scripts.problems.made(problem, 20)
+        firm = data.groupby("person")["firm"].first()
+        found[name] = np.corrcoef(firm, data.groupby("person")["y"].mean())[0, 1]
     assert found["move_2_sorted"] > found["move_2"] + 0.1
 
 

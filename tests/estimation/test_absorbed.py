@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from threadpoolctl import ThreadpoolController
 
+from interlace import kernel
 from interlace.design.absorbing import AbsorbedFactor
 from interlace.design.grouping import learn_grouping
 from interlace.errors import ConvergenceError, DataError, ModelError
@@ -385,3 +386,33 @@ def test_any_number_of_threads_gives_the_same_numbers() -> None:
 def test_no_factor() -> None:
     with pytest.raises(DataError, match="no factor to absorb"):
         Absorbed(())
+
+
+@pytest.mark.parametrize("levels", [20, 256, 257, 300])
+def test_rank_where_a_third_factor_has_few_levels_or_many(levels: int) -> None:
+    rng = np.random.default_rng(levels)
+    n = 1500
+    # two components of the first two factors, which the third one joins
+    side = rng.random(n) < 0.5
+    first = np.where(side, rng.integers(200, size=n), 200 + rng.integers(200, size=n))
+    second = np.where(side, rng.integers(40, size=n), 40 + rng.integers(40, size=n))
+    third = np.where(rng.random(n) < 0.9, rng.integers(levels, size=n), second % levels)
+    codes = [np.unique(one, return_inverse=True)[1].astype(np.int32) for one in (first, second, third)]
+    sizes = [int(one.max()) + 1 for one in codes]
+    dense = np.hstack([np.identity(size)[one] for one, size in zip(codes, sizes, strict=True)])
+    found = kernel.absorbed(codes, sizes, [None] * 3, [True] * 3, None).rank(2e9, 2e11, 2e8)
+    assert found["rank"] == np.linalg.matrix_rank(dense)
+    assert found["components"] == 1
+    held = np.concatenate([flags[:, 0] for flags in found["held"]]).astype(bool)
+    assert np.linalg.matrix_rank(dense[:, ~held]) == (~held).sum() == found["rank"]
+
+
+def test_rank_of_a_long_chain_and_a_nested_factor() -> None:
+    person, year = np.divmod(np.arange(4000), 10)
+    firm = np.arange(4000) % 60
+    sector = firm // 5
+    codes = [one.astype(np.int32) for one in (person, firm, sector, year)]
+    sizes = [int(one.max()) + 1 for one in codes]
+    dense = np.hstack([np.identity(size)[one] for one, size in zip(codes, sizes, strict=True)])
+    found = kernel.absorbed(codes, sizes, [None] * 4, [True] * 4, None).rank(2e9, 2e11, 2e8)
+    assert found["rank"] == np.linalg.matrix_rank(dense)

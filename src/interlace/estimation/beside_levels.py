@@ -42,35 +42,41 @@ class Left:
 
     Attributes
     ----------
-    values : ndarray of float64, shape (n, p) or (n, p + 1)
+    values : ndarray of float64, shape (n, m) or (n, m + 1)
         Column after column, the response last.
     R : ndarray of float64
         Upper triangular with ``R'R = values'W values``, to rounding in `values`.
+    places : tuple of int
+        The m columns of X: all but the intercept where levels have intercepts.
     share : ndarray of float64, shape (p,)
         Of the length of each column of X, about its mean where levels have intercepts.
     """
 
     values: Array
     R: Array
+    places: tuple[int, ...]
     share: Array
 
     @classmethod
     def of(cls, absorbed: Absorbed, rows: Rows, y: Array | None = None) -> Left:
         """Of the rows, which are in memory."""
         X = rows.design.X
-        n, p = X.shape
-        columns = np.empty((n, p if y is None else p + 1), order="F")
-        columns[:, :p] = X
-        if y is not None:
-            columns[:, p] = y
-        if any(factor.term.intercept for factor in absorbed.factors):
-            for column in columns.T:
-                column -= column.mean()
-        whole = _squares(columns[:, :p], absorbed.weights)
+        spans = any(factor.term.intercept for factor in absorbed.factors)
+        names = rows.encoding.fixed_names
+        places = tuple(j for j, name in enumerate(names) if not (spans and name == "Intercept"))
+        given = [X[:, j] for j in places] + ([] if y is None else [y])
+        columns = np.empty((len(X), len(given)), order="F")
+        for j, column in enumerate(given):
+            columns[:, j] = column
+            if spans:
+                columns[:, j] -= columns[:, j].mean()
+        m = len(places)
+        whole = _squares(columns[:, :m], absorbed.weights)
         values = absorbed.residuals(columns).values
-        left = _squares(values[:, :p], absorbed.weights)
-        share = np.sqrt(left / np.where(whole > 0, whole, 1.0))
-        return cls(values, _triangle(values, absorbed.weights), share)
+        left = _squares(values[:, :m], absorbed.weights)
+        share = np.zeros(X.shape[1])
+        share[list(places)] = np.sqrt(left / np.where(whole > 0, whole, 1.0))
+        return cls(values, _triangle(values, absorbed.weights), places, share)
 
     def kept(self, names: Sequence[str]) -> tuple[int, ...]:
         """Columns of X of which something is left that does not depend on earlier ones, by the rule of
@@ -89,23 +95,22 @@ class Left:
                 "leave it out. Take what they explain from it beforehand: the column of "
                 "interlace.demean(data, ...) has the same coefficient"
             )
-        places = np.flatnonzero(self.share > TOLERANCE)
-        return tuple(places[list(independent(self.R[:, places]))].tolist()) if len(places) else ()
+        seen = [i for i, j in enumerate(self.places) if self.share[j] > TOLERANCE]
+        return tuple(self.places[seen[i]] for i in independent(self.R[:, seen])) if seen else ()
 
     def selected(self, kept: Sequence[int]) -> tuple[Array, Array]:
         """Some columns of X and the response, and the triangle of these."""
-        p = len(self.share)
-        if len(kept) == p:
+        if tuple(kept) == self.places:
             return self.values, self.R
-        places = [*kept, p]
-        return self.values[:, places], np.asarray(np.linalg.qr(self.R[:, places], mode="r"))
+        chosen = [*(self.places.index(j) for j in kept), len(self.places)]
+        return self.values[:, chosen], np.asarray(np.linalg.qr(self.R[:, chosen], mode="r"))
 
 
 def _triangle(columns: Array, weights: Array | None) -> Array:
     """`triangle`, from the products of the columns where these keep all the digits that are asked for."""
     products = columns.T @ (columns if weights is None else weights[:, None] * columns)
     lengths = np.sqrt(np.diagonal(products))
-    if lengths.all():
+    if lengths.size and lengths.all():
         correlations = products / np.outer(lengths, lengths)
         if np.linalg.eigvalsh(correlations)[0] > PLAIN:
             return np.asarray(np.linalg.cholesky(correlations).T * lengths)
