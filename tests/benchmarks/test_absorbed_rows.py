@@ -1,4 +1,4 @@
-"""The benchmark of absorbed factors: every problem has an answer, and a time counts only where it is right."""
+"""The benchmark of absorbed factors: every problem has an answer, and a time counts where it is right."""
 
 from __future__ import annotations
 
