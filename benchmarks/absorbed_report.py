@@ -106,7 +106,8 @@ that are orthogonal to every level (worked out from the residuals by NumPy, rela
 which another engine must agree. Coefficients may differ by {tolerance:g}, relative, and demeaned numbers by
 as much of the largest; what differs by more is called wrong, with its error. An empty cell is a problem for
 which the engine has no function, or which is too large for it: linearmodels and statsmodels show the scale
-on small ones. pyfixest and fereg may compile something in their first call.
+on small ones. Before the clock starts there is a call for the first 50,000 rows, so that what an engine
+loads or compiles is done.
 
 "simple" are persons in ten years who draw one of the firms each year. In "difficult" the numbers of the firms
 run on from row to row, so that each person meets ten neighbouring firms and the firms make a long chain.
