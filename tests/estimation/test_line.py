@@ -40,6 +40,7 @@ def test_the_end_is_that_of_derivatives(reml: bool) -> None:
     assert fit.criterion.system.flops > DEAR
     found = fit.optimum
     assert found.gradients == 0 and found.evaluations <= 8
+    assert found.hessian_kind == "values of the criterion"
     # by Newton's steps with the exact gradient
     par = found.par
     h = found.hessian[0, 0]

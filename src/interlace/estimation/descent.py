@@ -48,7 +48,7 @@ OVERHEAD = 2e3
 # With more parameters than this, what an evaluation costs beside the factorisation is counted.
 MANY = 10
 # Kinds of Hessians at the end.
-AVERAGE, EXACT_HESSIAN = "average information", "exact"
+AVERAGE, EXACT_HESSIAN, OF_VALUES = "average information", "exact", "values of the criterion"
 # More parameters than this, and than observations, are not told apart by the data.
 HOPELESS = 50
 
@@ -164,6 +164,7 @@ class Search(Generic[C]):
         self.gradient, self.hessian, self.rounding = found["gradient"], found["hessian"], found["rounding"]
         self.evaluations += found["evaluations"]
         self.gradients += found["gradients"]
+        self.hessian_kind = AVERAGE if found["gradients"] or not self.par.size else OF_VALUES
 
     def descend(self, found: dict[str, Any] | None = None, at_once: int = PIVOT_EVERY) -> None:
         """Newton steps; now and then the columns of the factors are put in order of their variances, for the

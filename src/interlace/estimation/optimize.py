@@ -12,7 +12,6 @@ from interlace import kernel
 from interlace.estimation.criterion import Criterion
 from interlace.estimation.crossproducts import NEARLY_ALL
 from interlace.estimation.descent import (
-    AVERAGE,
     CHEAP_FLOPS,
     EXACT_HESSIAN,
     FEW_FLOPS,
@@ -201,7 +200,8 @@ class _Searches(Generic[C]):
         )
         if enough:
             self.best.take(found)
-            self.best.hessian_kind = EXACT_HESSIAN if prove else AVERAGE
+            if prove:
+                self.best.hessian_kind = EXACT_HESSIAN
         elif begun:
             self.first = found
         return bool(enough)

@@ -40,7 +40,7 @@ class Optimum:
     hessian : ndarray, (m, m)
     hessian_kind : str
         "exact", or "average information" where an exact one would cost more than the fit, or where it is
-        `hopeless`.
+        `hopeless`; "values of the criterion" where derivatives cost more than these.
     status : str
         "converged", or what ended the search.
     evaluations, gradients : int
