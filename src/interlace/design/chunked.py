@@ -107,8 +107,15 @@ def unreadable(said: str, error: Exception) -> DataError:
     return DataError(f"{said} cannot be read: {words[0] if words else type(error).__name__}")
 
 
+class InProcess(Chunked):
+    """A source that no other process can read: a pickle of it remembers what it was, and no rows."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Forgotten, (self.said,)
+
+
 @dataclass(frozen=True, slots=True)
-class Readers(Chunked):
+class Readers(InProcess):
     """A function that opens the rows anew, each time it is called, as a stream of Arrow.
 
     Attributes
@@ -144,9 +151,6 @@ class Readers(Chunked):
             "the function must return a pyarrow.RecordBatchReader, or something with an Arrow stream, not "
             f"{shown(found)}"
         )
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Forgotten, (self.said,)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from interlace.design.chunked import ROWS, Chunked, Forgotten, Readers, check_rows, need_pyarrow, unreadable
+from interlace.design.chunked import ROWS, Chunked, InProcess, Readers, check_rows, need_pyarrow, unreadable
 from interlace.design.files import DataFiles, files, is_dataset, is_path
 from interlace.errors import DataError, shown
 
 
 @dataclass(frozen=True, slots=True)
-class Relation(Chunked):
+class Relation(InProcess):
     """A relation of DuckDB, computed anew each time.
 
     Attributes
@@ -46,9 +46,6 @@ class Relation(Chunked):
 
         return pyarrow.ArrowException, OSError, duckdb.Error
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Forgotten, (self.said,)
-
 
 def _opened(relation: Any, rows: int) -> Relation:
     """With the types of the columns, by no rows of it.
@@ -74,7 +71,7 @@ def _reader(relation: Any, rows: int) -> Any:
 
 
 @dataclass(frozen=True, slots=True)
-class Lazy(Chunked):
+class Lazy(InProcess):
     """A LazyFrame of polars, collected anew each time, in batches.
 
     Attributes
@@ -109,12 +106,9 @@ class Lazy(Chunked):
 
         return pyarrow.ArrowException, OSError, polars.exceptions.PolarsError
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Forgotten, (self.said,)
-
 
 @dataclass(frozen=True, slots=True)
-class Partitions(Chunked):
+class Partitions(InProcess):
     """A dask DataFrame, of which one partition after the other is computed.
 
     Attributes
@@ -147,9 +141,6 @@ class Partitions(Chunked):
                 yield from pyarrow.Table.from_pandas(part, schema=schema, preserve_index=False).to_batches()
             except pyarrow.ArrowException as error:
                 raise DataError(f"partition {i} of the dask DataFrame has other columns: {error}") from error
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Forgotten, (self.said,)
 
 
 def chunks(source: Any, *, query: str | None = None, rows: int = ROWS) -> Chunked:
