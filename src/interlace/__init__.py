@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from interlace.precision.robust import ClusterRobust
     from interlace.precision.small_sample import SmallSample, ssc
     from interlace.regressor import LMERegressor
+    from interlace.stepping import step
 
 __all__ = [
     "Asymptotic",
@@ -69,6 +70,7 @@ __all__ = [
     "qdrg",
     "register_scale",
     "ssc",
+    "step",
 ]
 
 # Public name -> module that defines it.
@@ -95,6 +97,7 @@ _HOMES = {
     "qdrg": "interlace.api",
     "register_scale": "interlace.inference.undoing",
     "ssc": "interlace.precision.small_sample",
+    "step": "interlace.stepping",
 }
 
 

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import sys
-from collections import ChainMap
 from collections.abc import Mapping
-from math import inf
 from typing import Any, NoReturn
 
-import numpy as np
-
-from interlace.design.known import with_known
+from interlace.callers import caller_scope, name_of
+from interlace.design.design import Source
 from interlace.design.rows import learn
 from interlace.errors import DataError, shown
 from interlace.estimation.capacity import check_room
-from interlace.estimation.far import warn_if_far
-from interlace.estimation.fit import Fit, fit
-from interlace.estimation.ols import check_columns_room, least_squares
-from interlace.formula.parser import parse, parse_fixed, parse_linear
+from interlace.formula.parser import parse_fixed
 from interlace.hints import refuse_unknown
 from interlace.inference.given_fit import given_fit
-from interlace.kernel import blas_threads, thread_count
 from interlace.model import LinearMixedModel
 from interlace.model.choice import Choice, covariance_kind
 from interlace.model.given import GivenModel
@@ -28,11 +20,9 @@ from interlace.model.least import LinearModel
 from interlace.model.with_absorbed import model_of
 from interlace.options import word
 from interlace.precision.small_sample import SmallSample, small_sample
-from interlace.precision.unidentified import warn_if_unidentified
+from interlace.refitting.specification import NA_ACTIONS, LinearSpecification, MixedSpecification
 
-NA_ACTIONS = ("drop", "error")
 OPTIONS = ("formula", "data", "reml", "weights", "offset", "contrasts", "na_action", "n_jobs", "known")
-SINGLETONS = ("keep", "drop")
 LM_OPTIONS = (
     "formula", "data", "vcov", "cluster", "ssc", "weights", "offset", "contrasts", "singletons", "na_action",
     "n_jobs",
@@ -75,8 +65,10 @@ def lmer(
         Known part of the mean, added to that of `offset(...)` in the formula.
     contrasts : mapping, optional
         Coding of factors, in the fixed and in the random part: ``{"a": "sum"}``.
-    na_action : {"drop", "error"}
-        Leave out rows with missing values (the summary counts them), or refuse them.
+    na_action : {"drop", "exclude", "error"}
+        Leave out rows with missing values (the summary counts them), or refuse them. With "exclude" answers
+        for each row (`fitted`, `residuals()`, `predict()`, `leverage()`, `simulate()`, ...) have a row for
+        each row of the data, NaN where one was left out.
     n_jobs : int, optional
         Threads at most, here and in all that is computed from the model; -1: one per processor. Without it,
         as many as the BLAS of the process was given (OMP_NUM_THREADS, OPENBLAS_NUM_THREADS, threadpoolctl);
@@ -110,12 +102,21 @@ def lmer(
     Days          10.467
     """
     refuse_unknown("lmer", unknown, OPTIONS)
-    _check(formula, reml, na_action)
-    na_action = word("na_action", na_action, NA_ACTIONS)
-    scope = _caller_scope()
-    learnt = {"weights": weights, "offset": offset, "contrasts": contrasts, "na_action": na_action}
-    fitted = fit_formula(formula, data, reml=reml, n_jobs=n_jobs, context=scope, known=known, **learnt)
-    return model_of(fitted, data_name=_name_of(data, scope))
+    _check(formula, na_action)
+    scope = caller_scope()
+    asked = MixedSpecification(
+        Source(data),
+        weights=weights,
+        offset=offset,
+        contrasts=contrasts,
+        na_action=word("na_action", na_action, NA_ACTIONS),
+        n_jobs=n_jobs,
+        context=scope,
+        data_name=name_of(data, scope),
+        reml=reml,
+        known=known,
+    )
+    return model_of(asked.fit(formula), asked)
 
 
 def lm(
@@ -191,19 +192,22 @@ def lm(
     refuse_unknown("lm", unknown, LM_OPTIONS)
     if not isinstance(formula, str):
         raise DataError(f"the formula must be text such as 'y ~ x | f', not {type(formula).__name__}")
+    _check(formula, na_action)
     kind, small = covariance_kind(vcov, cluster), small_sample(ssc)
-    scope, threads = _caller_scope(), thread_count(n_jobs)
-    learnt = {
-        "weights": weights,
-        "offset": offset,
-        "contrasts": contrasts,
-        "na_action": word("na_action", na_action, NA_ACTIONS),
-        "singletons": word("singletons", singletons, SINGLETONS),
-    }
-    encoding, rows = learn(parse_linear(formula), data, context=scope, room=check_room, **learnt)
-    check_columns_room(encoding, rows)
-    fitted = least_squares(encoding, rows, threads)
-    return LinearModel(fitted, Choice(fitted, kind, cluster, small), data_name=_name_of(data, scope))
+    scope = caller_scope()
+    asked = LinearSpecification(
+        Source(data),
+        weights=weights,
+        offset=offset,
+        contrasts=contrasts,
+        na_action=word("na_action", na_action, NA_ACTIONS),
+        n_jobs=n_jobs,
+        context=scope,
+        data_name=name_of(data, scope),
+        singletons=singletons,
+    )
+    fitted = asked.fit(formula)
+    return LinearModel(fitted, Choice(fitted, kind, cluster, small), asked)
 
 
 def qdrg(
@@ -276,54 +280,16 @@ def qdrg(
     learnt = {
         "weights": weights,
         "contrasts": contrasts,
-        "na_action": word("na_action", na_action, NA_ACTIONS),
+        "na_action": word("na_action", na_action, ("drop", "error")),
     }
-    _, rows = learn(parse_fixed(formula), data, context=_caller_scope(), room=check_room, **learnt)
+    _, rows = learn(parse_fixed(formula), data, context=caller_scope(), room=check_room, **learnt)
     return GivenModel(*given_fit(rows, coef, vcov, df, sigma))
 
 
-def fit_formula(
-    formula: str,
-    data: Any,
-    *,
-    reml: bool,
-    n_jobs: int | None,
-    context: Mapping[str, Any],
-    known: Mapping[str, Any] | None = None,
-    **learnt: Any,
-) -> Fit:
-    """The fit of a formula whose names are columns of the data, the documented functions, and `context`."""
-    threads = thread_count(n_jobs)
-    with blas_threads(inf, threads):
-        _, rows = learn(parse(formula), data, context=context, room=check_room, **learnt)
-        rows = with_known(rows, known)
-        fitted = fit(rows.encoding, rows, reml=reml, n_jobs=threads)
-    warn_if_unidentified(fitted)
-    warn_if_far(fitted)
-    return fitted
-
-
-def _check(formula: object, reml: object, na_action: object) -> None:
+def _check(formula: object, na_action: object) -> None:
     if not isinstance(formula, str):
         raise DataError(f"the formula must be text such as 'y ~ x + (1 | g)', not {type(formula).__name__}")
-    if not isinstance(reml, bool | np.bool_):
-        raise DataError(f"reml must be True (REML) or False (maximum likelihood), not {shown(reml)}")
-    if isinstance(na_action, str) and na_action.lower().removeprefix("na.") in ("omit", "exclude"):
+    if isinstance(na_action, str) and na_action.lower().removeprefix("na.") == "omit":
         raise DataError(
             f"na_action {shown(na_action)} is written na_action='drop' here: rows with gaps are left out"
         )
-
-
-def _caller_scope() -> ChainMap[str, Any]:
-    """What the code that called `lmer` can see: its local names before its global ones."""
-    frame = sys._getframe(2)
-    return ChainMap(frame.f_locals, frame.f_globals)
-
-
-def _name_of(data: object, scope: ChainMap[str, Any]) -> str:
-    """The variable that holds the data, for the line "Data:" of a summary; "" when there is none."""
-    for names in scope.maps:
-        for name, value in list(names.items()):
-            if value is data and not name.startswith("_"):
-                return name
-    return ""

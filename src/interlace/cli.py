@@ -16,7 +16,7 @@ from typing import Any, NoReturn, TextIO
 import pandas as pd
 
 from interlace import datasets
-from interlace.api import fit_formula
+from interlace.design.design import Source
 from interlace.design.queries import chunks
 from interlace.errors import DataError, InterlaceError, InterlaceWarning
 from interlace.inference.emmeans import EMMeans
@@ -26,6 +26,7 @@ from interlace.model.with_absorbed import model_of
 from interlace.options import TYPES, type_number, word
 from interlace.precision.df import WORDS
 from interlace.precision.robust import KINDS, MODEL
+from interlace.refitting.specification import MixedSpecification
 from interlace.report.results import plain
 from interlace.tables.table import Table
 
@@ -138,15 +139,10 @@ def _fit(arguments: argparse.Namespace) -> None:
         warnings.simplefilter("always", InterlaceWarning)
         warnings.showwarning = _show_warning
         # No context: a formula from outside knows the documented functions and no others.
-        fitted = fit_formula(
-            arguments.formula,
-            data,
-            reml=not arguments.ml,
-            n_jobs=None,
-            context={},
-            weights=arguments.weights,
+        asked = MixedSpecification(
+            Source(data), weights=arguments.weights, reml=not arguments.ml, data_name=arguments.data
         )
-    model = model_of(fitted, data_name=arguments.data)
+        model = model_of(asked.fit(arguments.formula), asked)
     tests = {"ddf": arguments.ddf, "vcov": arguments.vcov}
     table = None if arguments.anova is None else model.anova(type=arguments.anova, **tests)
     means = _means(model, arguments)

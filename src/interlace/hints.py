@@ -37,7 +37,7 @@ ATTRIBUTES = {
     **dict.fromkeys(("contrast", "contrasts", "lstests", "linfct"), "write m.contrast_test(...)"),
     **dict.fromkeys(("confintervals", "conflimits", "profilere"), "write m.confint(...)"),
     **dict.fromkeys(("lsmeans", "margins", "marginaleffects"), "write m.emmeans(...)"),
-    **dict.fromkeys(("update", "fitagain"), "write the formula anew for interlace.lmer, or m.refit(y)"),
+    "fitagain": "write m.update('~ . + z') for another formula, or m.refit(y) for another response",
     **dict.fromkeys(("refitml",), "write m.refit(reml=False)"),
     **dict.fromkeys(("rand",), "write m.ranova()"),
     **dict.fromkeys(("rsquared", "rsq", "rsquaredadj", "rsquaredgllm"), "write m.r2()"),

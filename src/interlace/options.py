@@ -16,6 +16,16 @@ from interlace.text import did_you_mean
 TYPES = (1, 2, 3)
 
 
+class _Kept:
+    """The default of an option that stays as it was."""
+
+    def __repr__(self) -> str:
+        return "as before"
+
+
+KEPT = _Kept()
+
+
 def word(option: str, given: object, known: Iterable[str]) -> str:
     """The word that is meant; capitals, blanks, hyphens and underscores make no difference.
 

@@ -10,13 +10,14 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 
-from interlace.api import fit_formula
+from interlace.design.design import Source
 from interlace.design.frame import Frame, open_table
 from interlace.errors import DataError, MissingPackageError, ModelError
 from interlace.model import LinearMixedModel
 from interlace.model.with_absorbed import model_of
 from interlace.options import switch, word
 from interlace.prediction.predict import NEW_LEVELS
+from interlace.refitting.specification import MixedSpecification
 
 RESPONSE = "y"
 
@@ -96,18 +97,14 @@ class LMERegressor:
         table = _table(X)
         name, formula = self._formula(list(table))
         values = _response(y, len(table))
-        fitted = fit_formula(
-            formula,
-            table.assign(**{name: values}),
+        asked = MixedSpecification(
+            Source(table.assign(**{name: values})),
             reml=reml,
-            n_jobs=None,
-            context={},
             contrasts=self.contrasts,
             weights=None if sample_weight is None else np.asarray(sample_weight),
-            offset=None,
-            na_action="raise",
+            na_action="error",
         )
-        self.model_ = model_of(fitted)
+        self.model_ = model_of(asked.fit(formula), asked)
         self.feature_names_in_ = np.array(list(table), dtype=object)
         self.n_features_in_ = table.shape[1]
         return self

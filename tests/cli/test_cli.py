@@ -334,7 +334,7 @@ def test_interruption(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "fit_formula", interrupted)
+    monkeypatch.setattr(cli, "model_of", interrupted)
     assert main(["fit", FORMULA, "sleepstudy"]) == 130
     assert "Traceback" not in capsys.readouterr().err
 

@@ -94,7 +94,7 @@ def test_the_command_line_refuses_too(rhs: str, tmp_path: Path, capsys: pytest.C
 
 
 @pytest.mark.parametrize(
-    "name", ["main", "read_data", "print", "json", "Path", "warnings", "arguments", "fit_formula"]
+    "name", ["main", "read_data", "print", "json", "Path", "warnings", "arguments", "model_of"]
 )
 def test_the_command_line_has_no_functions_of_its_own(name: str, tmp_path: Path, capsys: Any) -> None:
     table().to_csv(tmp_path / "data.csv", index=False)

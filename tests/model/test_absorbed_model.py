@@ -396,7 +396,7 @@ RIGHT = {
     "convergence", "deviance", "df_resid", "drop1", "emmeans", "emtrends", "fit", "fitted", "fixef",
     "formula", "glance", "icc", "is_singular", "joint_tests", "loglik", "ngroups", "nobs", "predict",
     "profile", "r2", "ranef", "ranova", "refit", "reml", "reml_criterion", "residuals", "se", "sigma",
-    "simulate", "summary", "theta", "tidy", "to_dict", "varcorr", "vcov",
+    "simulate", "summary", "theta", "tidy", "to_dict", "update", "varcorr", "vcov",
 }  # fmt: skip
 
 

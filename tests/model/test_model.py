@@ -405,7 +405,7 @@ def test_the_deviance_of_a_weighted_reml_fit_is_that_of_maximum_likelihood_at_it
     [
         ({"reml": "yes"}, "reml must be True"),
         ({"reml": 1}, "reml must be True"),
-        ({"na_action": "keep"}, "drop, error"),
+        ({"na_action": "keep"}, "drop, exclude, error"),
     ],
 )
 def test_options_are_checked_at_the_door(options: dict[str, Any], message: str) -> None:

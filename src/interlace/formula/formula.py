@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from interlace.formula.structured import written
@@ -29,6 +30,12 @@ class Sum:
     def __str__(self) -> str:
         words = [f" {sign} {spell(node, ADD + 1)}" for sign, node in self.items]
         return ("1" if self.intercept else "0") + "".join(words)
+
+    @property
+    def terse(self) -> str:
+        """As one writes it: the intercept that is there by itself is not written."""
+        implied = self.intercept and self.items and self.items[0][0] == "+"
+        return str(self).removeprefix("1 + ") if implied else str(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +79,15 @@ class RandomTerm:
         return ":".join(self.factors)
 
     def __str__(self) -> str:
-        return written(self.covariance, str(self.columns), ":".join(map(str, self.grouping)))
+        return self._written(str(self.columns))
+
+    @property
+    def terse(self) -> str:
+        """As one writes it: ``(x | g)``."""
+        return self._written(self.columns.terse)
+
+    def _written(self, columns: str) -> str:
+        return written(self.covariance, columns, ":".join(map(str, self.grouping)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +160,22 @@ class Formula:
     text: str = field(default="", compare=False, repr=False)
 
     def __str__(self) -> str:
-        parts = [str(self.fixed), *(f"offset({o})" for o in self.offsets), *map(str, self.random)]
+        return self._written(str(self.fixed), map(str, self.random))
+
+    @property
+    def terse(self) -> str:
+        """As one writes it, without intercepts that are there by themselves; it stands for the same formula.
+
+        Examples
+        --------
+        >>> from interlace.formula import parse
+        >>> parse("y ~ 1 + x + (1 + x | g)").terse
+        'y ~ x + (x | g)'
+        """
+        return self._written(self.fixed.terse, (term.terse for term in self.random))
+
+    def _written(self, fixed: str, random: Iterable[str]) -> str:
+        parts = [fixed, *(f"offset({o})" for o in self.offsets), *random]
         bar = f" | {' + '.join(map(str, self.absorbed))}" if self.absorbed else ""
         return f"{self.response} ~ {' + '.join(parts)}{bar}"
 

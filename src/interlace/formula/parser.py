@@ -103,8 +103,10 @@ def parse_fixed(text: str) -> Formula:
     """
     tokens = tokenize(text)
     alone = bool(tokens) and tokens[0].is_op("~")
-    left, right = _sides(tokens, text, alone=alone)
-    read = _Read(NO_RESPONSE if alone else _response(left, text), Side(text).read(read_terms(right, text)))
+    left, right = sides(tokens, text, alone=alone)
+    read = _Read(
+        NO_RESPONSE if alone else read_response(left, text), Side(text).read(read_terms(right, text))
+    )
     read.refuse_random(text, "random terms have no coefficients here; leave them out")
     _check_fixed(read.response, read.side, text)
     return read.formula(text)
@@ -155,9 +157,9 @@ class _Read:
         """
         tokens = tokenize(text)
         _refuse_instruments(tokens, text)
-        left, right = _sides(tokens, text)
+        left, right = sides(tokens, text)
         before, after, bar = at_the_bar(right, text)
-        response = _response(left, text)
+        response = read_response(left, text)
         side = Side(text).read(read_terms(before, text))
         _check_fixed(response, side, text)
         if bar is None:
@@ -221,8 +223,14 @@ def _check_absorbed(response: Node, terms: tuple[AbsorbedTerm, ...], text: str) 
             )
 
 
-def _sides(tokens: Tokens, text: str, *, alone: bool = False) -> tuple[Tokens, Tokens]:
-    """The tokens left and right of the only '~'; `alone`: there need be none on its left."""
+def sides(tokens: Tokens, text: str, *, alone: bool = False) -> tuple[Tokens, Tokens]:
+    """The tokens left and right of the only '~'; `alone`: there need be none on its left.
+
+    Raises
+    ------
+    FormulaError
+        There is none, or another, or nothing on a side of it.
+    """
     if not tokens:
         raise FormulaError(f"the formula is empty; write a response, '~' and terms, {_EXAMPLE}")
     tildes = [i for i, token in enumerate(tokens) if token.is_op("~")]
@@ -251,7 +259,14 @@ def _depth_at(tokens: Tokens, index: int) -> int:
     return opened - sum(t.is_op(")", "]", "}") for t in tokens[:index])
 
 
-def _response(tokens: Tokens, text: str) -> Node:
+def read_response(tokens: Tokens, text: str) -> Node:
+    """The expression of a response.
+
+    Raises
+    ------
+    FormulaError
+        It is none of one response.
+    """
     node = read_expression(tokens, text)
     if isinstance(node, (Number, Text, Constant, Listing)):
         message = f"the response is {node}; name a column on the left of '~'"

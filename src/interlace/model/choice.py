@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -9,10 +10,11 @@ import numpy as np
 
 from interlace.errors import DataError, shown
 from interlace.estimation.ols import LeastSquaresFit
+from interlace.options import KEPT
 from interlace.precision.df import DdfLike, VcovLike
 from interlace.precision.ols_covariance import KINDS, ResidualDdf, bind
 from interlace.precision.robust import MODEL
-from interlace.precision.small_sample import SmallSample
+from interlace.precision.small_sample import SmallSample, small_sample
 
 _ELSEWHERE = {
     "hetero": "HC1",
@@ -62,6 +64,19 @@ class Choice:
     def of_another(self, fit: LeastSquaresFit) -> Choice:
         """The same choice for a fit of the same rows."""
         return Choice(fit, self.kind, self.cluster, self.small)
+
+    def other(self, vcov: Any, cluster: Any, ssc: Any) -> Callable[[LeastSquaresFit], Choice]:
+        """What makes a choice for another fit: this one, with what is not `KEPT` in its place.
+
+        Clusters that come without a kind, or go, change the kind where that is not of clusters, or is.
+        """
+        clusters = self.cluster if cluster is KEPT else cluster
+        kind = self.kind if vcov is KEPT else vcov
+        if vcov is KEPT and self.kind.startswith("CR") != (clusters is not None):
+            kind = None
+        kind = covariance_kind(kind, clusters)
+        small = self.small if ssc is KEPT else small_sample(ssc)
+        return lambda fit: Choice(fit, kind, clusters if kind.startswith("CR") else None, small)
 
     def ddf(self, ddf: DdfLike = "satterthwaite", vcov: VcovLike = MODEL, cluster: Any = None) -> ResidualDdf:
         """The covariance and its degrees of freedom."""

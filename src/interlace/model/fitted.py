@@ -2,20 +2,90 @@
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
+
 from interlace.estimation import likelihood
 from interlace.estimation.fit import Fit
+from interlace.options import KEPT
 from interlace.precision.memory import Memory
 from interlace.prediction import ranef
+from interlace.prediction.per_row import Handed
+from interlace.refitting.specification import MixedSpecification
 from interlace.report.convergence import Convergence, convergence
 
 
 class Fitted:
     """What every fitted model has, whatever its kind: where it came from, and how well it fits."""
 
-    def __init__(self, fit: Fit, *, data_name: str = "") -> None:
+    _kinds: ClassVar[dict[bool, Any]] = {}
+
+    def __init_subclass__(cls, *, absorbed: bool | None = None) -> None:
+        """Whether it is the class of the models that users hold with, or without, absorbed factors."""
+        super().__init_subclass__()
+        if absorbed is not None:
+            cls._kinds[absorbed] = cls
+
+    def __init__(
+        self, fit: Fit, asked: MixedSpecification | None = None, handed: Handed | None = None
+    ) -> None:
         self._fit = fit
-        self._data_name = data_name
+        self._asked = (asked or MixedSpecification()).changed(context=fit.encoding.memory.context)
         self._memory = Memory(fit)
+        self._handed = handed or self._asked.handed(fit.rows)
+
+    def update(
+        self,
+        formula: str = "~ .",
+        *,
+        data: Any = KEPT,
+        reml: Any = KEPT,
+        weights: Any = KEPT,
+        offset: Any = KEPT,
+        contrasts: Any = KEPT,
+        na_action: Any = KEPT,
+        n_jobs: Any = KEPT,
+        known: Any = KEPT,
+    ) -> Any:
+        """Fit the model again with another formula, other data or other options; the rest is kept.
+
+        Parameters
+        ----------
+        formula : str
+            A change, by the rules of R's `update.formula`: ``"~ . + z"``, ``"log(.) ~ ."``, ``"~ . - (x | g)
+            + (1 | g)"``. Left of '~', `.` is the response; right of it, all terms. Inside a product or a call
+            `.` is the sum of the fixed terms, and random terms stay. Absorbed factors stay unless a bar says
+            other: ``"~ . | . + year"``, ``"~ . | 0"``. Random terms that are not there cannot be taken away.
+        data, reml, weights, offset, contrasts, na_action, n_jobs, known
+            As for `interlace.lmer`; without them, as before. `None` takes away what was given before.
+
+        Returns
+        -------
+        LinearMixedModel
+            Functions that the formula used are those of the first fit; new ones are those of the caller.
+
+        Raises
+        ------
+        FormulaError
+            The formula cannot be understood.
+        DataError
+            The data are not here, as after unpickling, and not given.
+        ModelError
+            The response of the model was given by `refit`, and is no column.
+
+        Examples
+        --------
+        >>> import interlace
+        >>> m = interlace.lmer("Reaction ~ Days + (Days | Subject)", interlace.datasets.load("sleepstudy"))
+        >>> m.update("~ . + I(Days**2) - (Days | Subject) + (1 | Subject)", reml=False).formula
+        'Reaction ~ Days + I(Days ** 2) + (1 | Subject)'
+        """
+        given = {
+            "data": data, "reml": reml, "weights": weights, "offset": offset, "contrasts": contrasts,
+            "na_action": na_action, "n_jobs": n_jobs, "known": known,
+        }  # fmt: skip
+        text, asked = self._asked.updated(self._fit.encoding.formula, formula, given)
+        fit = asked.fit(text)
+        return self._kinds[bool(fit.encoding.absorbed)](fit, asked)
 
     @property
     def fit(self) -> Fit:

@@ -6,7 +6,6 @@ from typing import Any
 
 from interlace.model.fitted import Fitted
 from interlace.prediction import hierarchical, least_confounded
-from interlace.prediction import per_row as rows
 from interlace.tables.table import Table
 
 
@@ -72,7 +71,7 @@ class Hierarchy(Fitted):
         options: dict[str, Any] = {"standardize": standardize, "include_ls": include_ls}
         if level is not None:
             return hierarchical.of_levels(self._fit, level, **options)
-        return rows.row_table(self._fit.design.frame, hierarchical.of_rows(self._fit, **options))
+        return self._handed.table(hierarchical.of_rows(self._fit, **options))
 
     def compare_eb_ls(self, level: str) -> Table:
         """Random effects beside the least-squares coefficients of each level alone, about their mean.

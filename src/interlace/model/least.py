@@ -26,8 +26,10 @@ from interlace.options import labels, word
 from interlace.precision.memory import Memory
 from interlace.precision.robust import MODEL
 from interlace.prediction.absorbed_levels import level_table
+from interlace.prediction.per_row import Handed
 from interlace.refitting import drop1
 from interlace.refitting.profile import check_level
+from interlace.refitting.specification import LinearSpecification
 from interlace.report import ols_broom
 from interlace.report.ols_summary import LinearSummary, summarised
 from interlace.tables.table import Table
@@ -43,10 +45,18 @@ class LinearModel(Means, LeastRows):
     dummy variables.
     """
 
-    def __init__(self, fit: LeastSquaresFit, choice: Choice, *, data_name: str = "") -> None:
+    def __init__(
+        self,
+        fit: LeastSquaresFit,
+        choice: Choice,
+        asked: LinearSpecification,
+        handed: Handed | None = None,
+    ) -> None:
         self._fit = cast(Fit, fit)  # the rooms ask nothing that it does not answer
-        self._least, self._choice, self._data_name = fit, choice, data_name
+        self._least, self._choice = fit, choice
+        self._asked = asked.changed(context=fit.encoding.memory.context)
         self._memory = cast(Memory, choice)
+        self._handed = handed or self._asked.handed(fit.rows)
 
     @property
     def fit(self) -> LeastSquaresFit:
@@ -288,7 +298,7 @@ class LinearModel(Means, LeastRows):
 
     def summary(self, *, vcov: str = MODEL, cluster: Any = None) -> LinearSummary:
         """Everything that is printed about a model, as data; its `str` reads like R's `summary`."""
-        return summarised(self._least, self._choice.of(vcov, cluster), self.r2(), self._data_name)
+        return summarised(self._least, self._choice.of(vcov, cluster), self.r2(), self._asked.data_name)
 
     def __repr__(self) -> str:
         return str(self.summary())

@@ -11,13 +11,15 @@ from interlace.errors import DataError
 from interlace.estimation.fit import Fit
 from interlace.estimation.ols import LeastSquaresFit
 from interlace.model.choice import Choice
+from interlace.options import KEPT
 from interlace.precision.df import DdfLike
 from interlace.precision.robust import MODEL
 from interlace.prediction import ols_rows, predict
-from interlace.prediction import per_row as rows
 from interlace.prediction.ols_rows import SureOfLeast
+from interlace.prediction.per_row import Handed
 from interlace.prediction.simulate import Seed
 from interlace.refitting.refit import read_response
+from interlace.refitting.specification import LinearSpecification
 from interlace.report import ols_broom
 
 
@@ -26,14 +28,15 @@ class LeastRows:
 
     _least: LeastSquaresFit
     _choice: Choice
-    _data_name: str
+    _asked: LinearSpecification
+    _handed: Handed
 
     @property
     def fitted(self) -> Any:
         """Fitted values of the rows used, the effects of absorbed levels included."""
         design = self._least.design
         assert design.y is not None
-        return rows.row_series(design.frame, "fitted", design.y - self._least.residuals)
+        return self._handed.series("fitted", design.y - self._least.residuals)
 
     def residuals(self, kind: str = "response") -> Any:
         """Residuals of the rows used, in the library of the data.
@@ -46,13 +49,11 @@ class LeastRows:
             (R's `rstandard`); "externally-studentized", with the sigma of the other rows (R's `rstudent`).
             NaN where a row is fitted whatever its response.
         """
-        return rows.row_series(
-            self._least.design.frame, "residuals", ols_rows.residuals_of(self._least, kind)
-        )
+        return self._handed.series("residuals", ols_rows.residuals_of(self._least, kind))
 
     def leverage(self) -> Any:
         """How much each response moves its own fitted value, R's `hatvalues`; absorbed levels included."""
-        return rows.row_series(self._least.design.frame, "leverage", self._least.leverages)
+        return self._handed.series("leverage", self._least.leverages)
 
     def predict(
         self,
@@ -117,7 +118,7 @@ class LeastRows:
         sure = None if found is None else SureOfLeast(self._least, found.vcov, found.den_df, found.kind)
         return predict.predict(
             cast(Fit, self._least), newdata, random="all", new_levels="error", offset=offset, weights=weights,
-            interval=interval, level=level, se=se, sure=sure,
+            interval=interval, level=level, se=se, sure=sure, handed=self._handed,
         )  # fmt: skip
 
     def simulate(self, n: int = 1, seed: Seed = None) -> Any:
@@ -131,9 +132,7 @@ class LeastRows:
         seed : int or Generator, optional
         """
         draws = ols_rows.simulated(self._least, n, seed)
-        return rows.row_table(
-            self._least.design.frame, {f"sim_{j + 1}": draws[:, j] for j in range(draws.shape[1])}
-        )
+        return self._handed.table({f"sim_{j + 1}": draws[:, j] for j in range(draws.shape[1])})
 
     def augment(self) -> Any:
         """The rows used with what the model says of each, in the library of the data.
@@ -151,6 +150,50 @@ class LeastRows:
             The data have a column of one of these names.
         """
         return with_columns(self._least.design, ols_broom.row_columns(self._least))
+
+    def update(
+        self,
+        formula: str = "~ .",
+        *,
+        data: Any = KEPT,
+        vcov: Any = KEPT,
+        cluster: Any = KEPT,
+        ssc: Any = KEPT,
+        weights: Any = KEPT,
+        offset: Any = KEPT,
+        contrasts: Any = KEPT,
+        singletons: Any = KEPT,
+        na_action: Any = KEPT,
+        n_jobs: Any = KEPT,
+    ) -> Any:
+        """Fit the model again with another formula, other data or other options; the rest is kept.
+
+        Parameters
+        ----------
+        formula : str
+            As for `LinearMixedModel.update`: ``"~ . + z"``, ``"log(.) ~ . | . + year"``.
+        data, vcov, cluster, ssc, weights, offset, contrasts, singletons, na_action, n_jobs
+            As for `interlace.lm`; without them, as before.
+
+        Returns
+        -------
+        LinearModel
+
+        Examples
+        --------
+        >>> import interlace
+        >>> m = interlace.lm("score ~ Machine", interlace.datasets.load("machines"))
+        >>> m.update("~ . | Worker", cluster="Worker").formula
+        'score ~ Machine | Worker'
+        """
+        given = {
+            "data": data, "weights": weights, "offset": offset, "contrasts": contrasts,
+            "singletons": singletons, "na_action": na_action, "n_jobs": n_jobs,
+        }  # fmt: skip
+        choose = self._choice.other(vcov, cluster, ssc)
+        text, asked = self._asked.updated(self._least.encoding.formula, formula, given)
+        fit = asked.fit(text)
+        return type(self)(fit, choose(fit), asked)  # type: ignore[call-arg]
 
     def refit(self, y: Any) -> Any:
         """The same model fitted to another response; all else is kept.
@@ -170,4 +213,5 @@ class LeastRows:
                 "refit takes one response, a value for each row used; call it for each of several"
             )
         fit = self._least.refit(read_response(self._least.design, y))
-        return type(self)(fit, self._choice.of_another(fit), data_name=self._data_name)  # type: ignore[call-arg]
+        asked = self._asked.changed(refitted=True)
+        return type(self)(fit, self._choice.of_another(fit), asked, self._handed)  # type: ignore[call-arg]

@@ -42,6 +42,5 @@ INSTEAD: dict[str, str] = {
     **dict.fromkeys(("evalue", "wildboottest", "ritest", "ccv"), "it is left to pyfixest"),
     **dict.fromkeys(("getinfluence", "outliertest"), _ROWS),
     **dict.fromkeys(("anovalm",), "write m.anova(type=1)"),
-    **dict.fromkeys(("update", "fitagain"), "write the formula anew for interlace.lm, or m.refit(y)"),
     **dict.fromkeys(("dfmodel", "rank"), "write m.nobs - m.df_resid"),
 }  # fmt: skip

@@ -46,6 +46,7 @@ class LinearMixedModel(
     Pictured,
     Validation,
     Words,
+    absorbed=False,
 ):
     """A fitted linear mixed-effects model, as returned by `interlace.lmer`.
 
@@ -153,4 +154,6 @@ class LinearMixedModel(
             return refit_table(
                 self._fit, y, reml=reml, ddf=ddf, adjust=adjust, n_jobs=n_jobs, progress=progress
             )
-        return type(self)(refit(self._fit, y, reml=reml), data_name=self._data_name)
+        fit = refit(self._fit, y, reml=reml)
+        asked = self._asked.changed(reml=fit.reml, refitted=self._asked.refitted or y is not None)
+        return type(self)(fit, asked, self._handed)

@@ -7,7 +7,6 @@ from typing import Any
 
 from interlace.model.fitted import Fitted
 from interlace.prediction import leverage, predict, residuals, simulate
-from interlace.prediction import per_row as rows
 
 
 class Rows(Fitted):
@@ -16,7 +15,7 @@ class Rows(Fitted):
     @property
     def fitted(self) -> Any:
         """`X beta + offset + Z b` of the rows used: a Series of the library of the data, or an array."""
-        return rows.row_series(self._fit.rows.frame, "fitted", residuals.fitted(self._fit))
+        return self._handed.series("fitted", residuals.fitted(self._fit))
 
     def residuals(self, kind: str = "response") -> Any:
         """Residuals of the rows used, in the library of the data.
@@ -42,7 +41,7 @@ class Rows(Fitted):
         >>> float(m.residuals("externally studentized").abs().max().round(2))
         6.06
         """
-        return rows.row_series(self._fit.rows.frame, "residuals", residuals.residuals(self._fit, kind=kind))
+        return self._handed.series("residuals", residuals.residuals(self._fit, kind=kind))
 
     def leverage(self, level: str | None = None) -> Any:
         """How much each response moves its own fitted value: the diagonal of `H` with `fitted = H y`.
@@ -77,7 +76,7 @@ class Rows(Fitted):
         """
         if level is not None:
             return leverage.level_means(self._fit, level)
-        return rows.row_table(self._fit.design.frame, leverage.leverage(self._fit))
+        return self._handed.table(leverage.leverage(self._fit))
 
     def predict(
         self,
@@ -157,6 +156,7 @@ class Rows(Fitted):
             interval=interval,
             level=level,
             se=se,
+            handed=self._handed,
         )
 
     def simulate(self, n: int = 1, seed: simulate.Seed = None, *, random: str | Sequence[str] = "new") -> Any:
@@ -178,6 +178,4 @@ class Rows(Fitted):
         (180, 2)
         """
         draws = simulate.simulate(self._fit, n, seed=seed, random=random)
-        return rows.row_table(
-            self._fit.rows.frame, {f"sim_{j + 1}": draws[:, j] for j in range(draws.shape[1])}
-        )
+        return self._handed.table({f"sim_{j + 1}": draws[:, j] for j in range(draws.shape[1])})

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from interlace.model.fitted import Fitted
-from interlace.prediction.per_row import row_series
 from interlace.report.checking import checks
 from interlace.report.collinearity import collinearity
 from interlace.report.simulated import Simulated
@@ -105,7 +104,7 @@ class Verdicts(Fitted):
         [0.479, 0.472]
         """
         found = Simulated.of(self._fit, kind, n, seed)
-        return row_series(self._fit.rows.frame, "quantile_residual", found.places)
+        return self._handed.series("quantile_residual", found.places)
 
     def collinearity(self, *, level: float = 0.95) -> Table:
         """Variance inflation of each term of the fixed part, with an interval.

@@ -9,6 +9,7 @@ from interlace.estimation.beside_levels import ROWS_LEAVE, refuse_absorbed
 from interlace.estimation.fit import Fit
 from interlace.model.linear import LinearMixedModel
 from interlace.prediction.absorbed_levels import level_table
+from interlace.refitting.specification import MixedSpecification
 from interlace.tables.table import Table
 
 _NO_SPLIT = "the share of the absorbed levels in it is not computed"
@@ -36,7 +37,7 @@ def _refused(name: str, why: str) -> Callable[..., None]:
     return method
 
 
-class AbsorbedModel(LinearMixedModel):
+class AbsorbedModel(LinearMixedModel, absorbed=True):
     """A linear mixed model with absorbed factors, `lmer("y ~ x + (1 | worker) | firm + year", data)`.
 
     The levels of the factors after the bar are fixed effects of which no column is made. All that is said of
@@ -74,7 +75,7 @@ for _name, _why in REFUSED.items():
     setattr(AbsorbedModel, _name, _refused(_name, _why))
 
 
-def model_of(fit: Fit, *, data_name: str = "") -> LinearMixedModel:
-    """The model that a user holds of a fit."""
+def model_of(fit: Fit, asked: MixedSpecification) -> LinearMixedModel:
+    """The model that a user holds of a fit, and of what was asked for."""
     kind = AbsorbedModel if fit.encoding.absorbed else LinearMixedModel
-    return kind(fit, data_name=data_name)
+    return kind(fit, asked)

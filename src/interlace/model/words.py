@@ -33,7 +33,7 @@ class Words(Fitted):
         correlation : bool, optional
             Print the correlations of the coefficients; without it, those of up to 20.
         """
-        bound, name = self._memory.ddf(ddf, vcov), self._data_name
+        bound, name = self._memory.ddf(ddf, vcov), self._asked.data_name
         return summarise(self._fit, bound, data_name=name, stars=stars, correlation=correlation)
 
     def to_dict(self, *, ddf: DdfLike = "satterthwaite", vcov: VcovLike = MODEL) -> dict[str, Any]:
@@ -54,7 +54,7 @@ class Words(Fitted):
         return results(self._fit, self._memory.ddf(ddf, vcov))
 
     def __repr__(self) -> str:
-        return str(overview(self._fit, data_name=self._data_name))
+        return str(overview(self._fit, data_name=self._asked.data_name))
 
     def _repr_html_(self) -> str:
-        return overview(self._fit, data_name=self._data_name)._repr_html_()
+        return overview(self._fit, data_name=self._asked.data_name)._repr_html_()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 
 from interlace.design.design import Design
 from interlace.design.frame import Frame
+from interlace.design.rows import Rows, per_row
 
 
 def row_series(frame: Frame, name: str, values: np.ndarray) -> Any:
@@ -22,6 +24,49 @@ def row_series(frame: Frame, name: str, values: np.ndarray) -> Any:
 def row_table(frame: Frame, columns: Mapping[str, np.ndarray]) -> Any:
     """One row per row of `frame`: a table of the caller's library."""
     return frame.row_table(columns)
+
+
+@dataclass(frozen=True)
+class Handed:
+    """How values of the rows used are handed out.
+
+    Attributes
+    ----------
+    frame : Frame
+        Rows of the answer: those used, or all of the caller's.
+    kept : ndarray of int or None
+        Where the rows used stand among these; None where they are all.
+    """
+
+    frame: Frame
+    kept: np.ndarray | None = None
+
+    @classmethod
+    def everyone(cls, rows: Rows, data: Any) -> Handed:
+        """A value for each row of the caller's table, NaN for those that were left out."""
+        if rows.n == rows.n_read:
+            return cls(rows.frame)
+        kept = per_row(
+            rows, lambda d: np.arange(d.nrows) if d.kept is None else np.asarray(d.kept, dtype=np.intp)
+        )
+        frame = rows.frame
+        whole = Frame({}, {}, rows.n_read, "pyarrow") if frame.library == "pyarrow" else Frame.read(data, ())
+        return cls(whole, kept)
+
+    def series(self, name: str, values: np.ndarray) -> Any:
+        """One value per row, as `row_series`."""
+        return row_series(self.frame, name, self._spread(values))
+
+    def table(self, columns: Mapping[str, np.ndarray]) -> Any:
+        """One row per row, as `row_table`."""
+        return row_table(self.frame, {name: self._spread(values) for name, values in columns.items()})
+
+    def _spread(self, values: np.ndarray) -> np.ndarray:
+        if self.kept is None:
+            return values
+        spread = np.full(self.frame.nrows, np.nan)
+        spread[self.kept] = values
+        return spread
 
 
 def all_rows(design: Design, values: np.ndarray) -> np.ndarray:

@@ -21,7 +21,7 @@ from interlace.estimation.penalized import Solution
 from interlace.formula.names import used_names
 from interlace.options import number, switch, word
 from interlace.prediction.absorbed_levels import level_sums, refuse_untold
-from interlace.prediction.per_row import all_rows, row_series, row_table
+from interlace.prediction.per_row import Handed, all_rows
 from interlace.prediction.selection import Part, select
 from interlace.prediction.uncertainty import Uncertainty
 
@@ -60,11 +60,12 @@ def predict(
     level: float = LEVEL,
     se: bool = False,
     sure: Sure | None = None,
+    handed: Handed | None = None,
 ) -> Any:
     """`X beta + offset + Z b` with the chosen random effects, one value per row, in the library of the data.
 
     Rows with a missing value in a column that is needed give NaN. See `LinearMixedModel.predict`. `sure` says
-    how sure predictions are, in place of `Uncertainty`.
+    how sure predictions are, in place of `Uncertainty`; `handed`, for which rows those of the fit are.
     """
     sure = Uncertainty(fit) if sure is None else sure
     new_levels = word("new_levels", new_levels, NEW_LEVELS)
@@ -75,7 +76,7 @@ def predict(
             raise DataError(
                 "offset= and weights= go with newdata; predictions for the rows of the fit use its own"
             )
-        return _handed_out(fit.rows.frame, _of_the_fit(fit, sure, parts, asked))
+        return _handed_out(handed or Handed(fit.rows.frame), _of_the_fit(fit, sure, parts, asked))
     newdata = open_table(newdata)  # once: there are streams that can be read once only
     wanted = {part.block: part.columns for part in parts}
     design = fit.encoding.design(newdata, random=wanted, offset=offset, weights=weights)
@@ -88,8 +89,8 @@ def predict(
             _check_weights(fit, design, asked)
             columns |= _sure(sure, design, parts, z, columns[NAME], asked)
     _refuse_overflow(design, columns)
-    frame = Frame.read(newdata, ())
-    return _handed_out(frame, {name: all_rows(design, values) for name, values in columns.items()})
+    new = Handed(Frame.read(newdata, ()))
+    return _handed_out(new, {name: all_rows(design, values) for name, values in columns.items()})
 
 
 def _refuse_overflow(design: Design, columns: dict[str, np.ndarray]) -> None:
@@ -144,8 +145,8 @@ class Asked:
         return self.se or self.interval is not None
 
 
-def _handed_out(frame: Frame, columns: dict[str, np.ndarray]) -> Any:
-    return row_series(frame, NAME, columns[NAME]) if len(columns) == 1 else row_table(frame, columns)
+def _handed_out(handed: Handed, columns: dict[str, np.ndarray]) -> Any:
+    return handed.series(NAME, columns[NAME]) if len(columns) == 1 else handed.table(columns)
 
 
 def _of_the_fit(fit: Fit, sure: Sure, parts: Sequence[Part], asked: Asked) -> dict[str, np.ndarray]:

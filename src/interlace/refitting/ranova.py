@@ -48,10 +48,7 @@ def ranova(fit: Fit, *, drop: str = "slopes") -> Table:
         `df - 1` and `df` degrees of freedom. It is NaN where more than one variance is dropped: no simple
         mixture holds there.
     """
-    reduced = DROPS[word("drop", drop, DROPS)]
-    rows = without_columns(fit.rows, fit.kept)
-    tried = [r for i in range(len(rows.encoding.random)) for r in reduced(rows, i)]
-    smaller, fits, untested = _fitted(fit, tried)
+    smaller, fits, untested = _fitted(fit, reductions(fit, drop=drop))
     npar = np.array([n_parameters(fit), *(n for n, _, _ in fits)])
     told = np.array([fit.identification.n_parameters, *(n for _, n, _ in fits)])
     ll = np.array([fit.loglik, *(value for _, _, value in fits)])
@@ -78,6 +75,13 @@ def ranova(fit: Fit, *, drop: str = "slopes") -> Table:
         heading=f"Single random term deletions, likelihood ratios by {criterion}",
         note=[NOTE, *strangers, *untested, *told_words],
     )
+
+
+def reductions(fit: Fit, *, drop: str = "slopes") -> list[Reduction]:
+    """The smaller models, as for `ranova`."""
+    reduced = DROPS[word("drop", drop, DROPS)]
+    rows = without_columns(fit.rows, fit.kept)
+    return [r for i in range(len(rows.encoding.random)) for r in reduced(rows, i)]
 
 
 _Facts = tuple[int, int, float]
