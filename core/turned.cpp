@@ -11,8 +11,11 @@ namespace {
 
 using Vector = std::vector<double>;
 
-// With so many random effects of a grouping factor an evaluation costs little.
+// Grouping factors with more random effects tell of all directions.
 constexpr index cheap = 400;
+// Flops that looking at all directions of a block may cost, and those that a search may, of so many evaluations. A factorisation costs
+// these for each random effect as well, and an evaluation with derivatives about one factorisation for each parameter.
+constexpr double for_looks = 1e9, for_a_search = 1e10, evaluations = 40, overhead = 2e3;
 // Singular values that differ by this factor are those of a (nearly) singular covariance; the others get this much of the residuals.
 constexpr double small_share = 1e-2;
 // Directions per effect, and the cosine from which two of them are neighbours: one on each side of two effects.
@@ -132,9 +135,13 @@ bool is_narrow(const ProfiledDeviance& d, const Block& b) {
     return told - along_one < narrow * told;
 }
 
-// The sizes of rank-one covariances that are looked at: none where this block has one minimum.
-Vector sizes(const ProfiledDeviance& d, const Block& b, double size, double least) {
-    if (is_narrow(d, b)) return {0.5 * size, size, 2.0 * size};
+double factorisation(const ProfiledDeviance& d) { return d.factor().symbolic().flops + overhead * static_cast<double>(d.factor().products().random->pattern->q()); }
+
+// The sizes of rank-one covariances that are looked at in so many directions: none where this block has one minimum, or they cost too much.
+Vector sizes(const ProfiledDeviance& d, const Block& b, double size, double least, Eigen::Index directions) {
+    const double look = static_cast<double>(directions) * factorisation(d);
+    if (look > for_looks) return {};
+    if (3 * look < for_looks && is_narrow(d, b)) return {0.5 * size, size, 2.0 * size};
     return least > small_share * size ? Vector() : Vector{size};
 }
 
@@ -144,7 +151,7 @@ void turn(ProfiledDeviance& d, const Vector& x, const Block& b, double highest, 
     if (largest < small_share) return;
     const Eigen::MatrixXd all = directions(b.at.rows());
     const double near = neighbours(b.at.rows());
-    for (const double size : sizes(d, b, largest, svd.singularValues().tail(1)[0])) {
+    for (const double size : sizes(d, b, largest, svd.singularValues().tail(1)[0], all.cols())) {
         Vector values(static_cast<size_t>(all.cols()));
         for (Eigen::Index i = 0; i < all.cols(); ++i) values[static_cast<size_t>(i)] = value_or_infinite(d, with_direction(x, b, size * all.col(i)));
         for (Eigen::Index i = 0; i < all.cols(); ++i) {
@@ -184,6 +191,7 @@ std::vector<Vector> turned(ProfiledDeviance& d, const Vector& x, double above) {
 
 Vector opened(const ProfiledDeviance& d, const Vector& x) {
     Vector out(x);
+    if (evaluations * static_cast<double>(x.size()) * factorisation(d) > for_a_search) return {};
     for (const Block& b : looked_at(d)) {
         const double size = Eigen::JacobiSVD<Eigen::MatrixXd>(factor(x, b)).singularValues()[0];
         for (Eigen::Index i = 0; i < b.at.rows() && size > small_share; ++i) {
