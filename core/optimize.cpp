@@ -130,6 +130,7 @@ Minimum minimise(Objective& objective, std::vector<double> start, double toleran
     bool fresh = true;
     best.rounding = objective.rounding();
     std::optional<Quadratic> quadratic;
+    double jump = 0;  // by how much the value rose in the shortest step that led nowhere
     while (true) {
         check_interrupt();
         // 1) step within the trust region
@@ -165,6 +166,7 @@ Minimum minimise(Objective& objective, std::vector<double> start, double toleran
         ++best.evaluations;
         const double ratio = (best.value - value + 10 * noise) / (predicted + 10 * noise);
         if (!(ratio > 1e-4)) {
+            if (x != best.x) jump = value - best.value;
             radius = 0.25 * std::min(radius, norm(s));
             if (!fresh) {  // perhaps the secant part misled the model
                 secant.forget();
@@ -173,7 +175,10 @@ Minimum minimise(Objective& objective, std::vector<double> start, double toleran
                 fresh = true;
             }
             if (radius < 1e-10) {
-                best.status = Status::stalled;
+                // After steps so short, what the value jumps by is its rounding error, as it was seen.
+                const bool all_rounding = best.decrement <= jump && std::isfinite(jump);
+                if (all_rounding) best.rounding = std::max(best.rounding, jump);
+                best.status = all_rounding ? Status::converged : Status::stalled;
                 return best;
             }
             continue;
@@ -190,6 +195,7 @@ Minimum minimise(Objective& objective, std::vector<double> start, double toleran
         for (index i = 0; i < n; ++i) y[i] = gradient[i] - best.gradient[i];
         secant.update(s, y, hessian);
         fresh = false;
+        jump = 0;
         best.x = std::move(x);
         best.value = value;
         best.gradient = std::move(gradient);

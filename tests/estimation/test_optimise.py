@@ -146,6 +146,16 @@ def test_a_gradient_that_is_wrong_is_no_minimum() -> None:
     assert found["decrement"] > 0.1
 
 
+@pytest.mark.parametrize(("noise", "status"), [(1e-6, "converged"), (1e-9, "stalled")])
+def test_noise_above_all_that_is_left_to_gain(noise: float, status: str) -> None:
+    """Values jump by `noise` off the start, where derivatives promise 5e-9: more than that is rounding error."""
+    start = np.array([1e-4])
+    f = Function(lambda x: noise * (x != start).any(), lambda x: x, lambda x: np.eye(1))
+    found = f.minimise(start)
+    assert found["status"] == status
+    assert (found["rounding"] >= noise) == (status == "converged")
+
+
 def test_a_start_without_a_value_is_refused() -> None:
     with pytest.raises(kernel.NotFiniteError, match="not finite at the start"):
         quadratic(np.eye(2), np.zeros(2)).minimise([np.nan, 0.0])

@@ -337,9 +337,9 @@ class _Searches(Generic[C]):
         except (kernel.NotPositiveDefiniteError, kernel.NotFiniteError):
             self.exact += found.evaluations
             return  # there the model fits the response exactly
-        if found.exact:
+        if found.exact or found.rounding > NO_MINIMUM >= self.best.rounding:
             self.exact += found.evaluations
-            self.unbounded |= found.value < self.best.value
+            self.unbounded |= found.value + found.rounding < self.best.value
             return
         if self.is_better(found):
             self.best, found = found, self.best
