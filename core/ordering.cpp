@@ -52,11 +52,14 @@ std::vector<index> elimination_tree(const Graph& g, const Nodes& order, const No
     return parent;
 }
 
-std::vector<index> postorder(const std::vector<index>& parent) {
+// Children before their parents, the one with the largest `size` next to it.
+std::vector<index> postorder(const std::vector<index>& parent, const std::vector<index>& size) {
     const index n = static_cast<index>(parent.size());
-    std::vector<index> head(n, -1), next(n, -1), post, stack;
+    std::vector<index> head(n, -1), next(n, -1), post, stack, largest_first(n);
+    std::iota(largest_first.rbegin(), largest_first.rend(), index{0});
+    std::stable_sort(largest_first.begin(), largest_first.end(), [&](index i, index j) { return size[i] > size[j]; });
     post.reserve(n);
-    for (index j = n - 1; j >= 0; --j)
+    for (const index j : largest_first)
         if (parent[j] != -1) {
             next[j] = head[parent[j]];
             head[parent[j]] = j;
@@ -115,18 +118,141 @@ std::vector<index> column_counts(const Graph& g, const Nodes& order, const Nodes
     return delta;
 }
 
-// May a supernode with `cols` columns hold this share of explicit zeros?
-bool worth_merging(index cols, double zeros, double total) {
-    const double limit = cols <= 8 ? 0.5 : cols <= 32 ? 0.2 : cols <= 128 ? 0.1 : 0.05;
-    return zeros <= limit * total;
+// An elimination order, its tree, and the number of entries in each column of the factor.
+struct Tree {
+    Nodes order, place;  // place[order[k]] = k
+    std::vector<index> parent, count;
+    void renumber(const std::vector<index>& post);
+};
+
+void Tree::renumber(const std::vector<index>& post) {
+    const Tree old(*this);
+    const index n = static_cast<index>(post.size());
+    std::vector<index> inverse(n);
+    for (index k = 0; k < n; ++k) inverse[post[k]] = k;
+    for (index k = 0; k < n; ++k) {
+        order[k] = old.order[post[k]];
+        place[order[k]] = static_cast<std::int32_t>(k);
+        parent[k] = old.parent[post[k]] == -1 ? -1 : inverse[old.parent[post[k]]];
+        count[k] = old.count[post[k]];
+    }
+}
+
+// Of the minimum-degree order, postordered.
+Tree ordered_tree(const Graph& g) {
+    const index n = g.n();
+    Tree t{minimum_degree(g), Nodes(n), {}, std::vector<index>(n, 0)};
+    check_interrupt();
+    for (index k = 0; k < n; ++k) t.place[t.order[k]] = static_cast<std::int32_t>(k);
+    t.parent = elimination_tree(g, t.order, t.place);
+    t.renumber(postorder(t.parent, t.count));
+    t.count = column_counts(g, t.order, t.place, t.parent);
+    check_interrupt();
+    t.renumber(postorder(t.parent, t.count));
+    return t;
 }
 
 struct Merged {
     index cols, rows;  // scalars
     double zeros;
+    index size() const { return cols + rows; }
 };
 
 double panel(const Merged& m) { return 0.5 * static_cast<double>(m.cols) * static_cast<double>(m.cols + 2 * m.rows + 1); }
+
+// `child` and `parent` as one.
+Merged merged(const Merged& child, const Merged& parent) {
+    const double zeros = static_cast<double>(child.cols) * static_cast<double>(std::max<index>(0, parent.size() - child.rows));
+    return {child.cols + parent.cols, parent.rows, child.zeros + parent.zeros + zeros};
+}
+
+// May a supernode hold this share of explicit zeros?
+bool adds_little(const Merged& m) {
+    const double limit = m.cols <= 8 ? 0.5 : m.cols <= 32 ? 0.2 : m.cols <= 128 ? 0.1 : 0.05;
+    return m.zeros <= limit * panel(m);
+}
+
+// A large supernode of its own leaves an update of rows^2 numbers, which are cleared, written, and added to the parent. For each of them
+// so many flops on the columns of the parent take less time.
+bool saves_time(const Merged& child, const Merged& parent) {
+    constexpr index large = 256;
+    constexpr double flops = 64;
+    const auto square = [](index n) { return static_cast<double>(n) * static_cast<double>(n); };
+    return child.rows >= large && static_cast<double>(child.cols) * (square(parent.size()) - square(child.rows)) < flops * square(child.rows);
+}
+
+// Supernodes without zeros: column j + 1 has the structure of column j without j.
+struct Maximal {
+    std::vector<index> first, parent;  // first column of each, and the end; supernode -> parent or -1
+    explicit Maximal(const Tree& t) {
+        const auto n = static_cast<index>(t.order.size());
+        for (index j = 0; j < n; ++j)
+            if (j == 0 || t.parent[j - 1] != j || t.count[j - 1] != t.count[j] + 1) first.push_back(j);
+        first.push_back(n);
+        std::vector<index> of(n);
+        for (index s = 0; s < count(); ++s) std::fill(of.begin() + first[s], of.begin() + first[s + 1], s);
+        for (index s = 0; s < count(); ++s) {
+            const index up = t.parent[first[s + 1] - 1];
+            parent.push_back(up == -1 ? -1 : of[up]);
+        }
+    }
+    index count() const { return static_cast<index>(first.size()) - 1; }
+    index rows(const Tree& t, index s) const { return t.count[first[s + 1] - 1] - 1; }
+    std::vector<Merged> sizes(const Tree& t, const std::vector<index>& weight) const {
+        const double all = static_cast<double>(std::accumulate(weight.begin(), weight.end(), index{0}));
+        const double mean = weight.empty() ? 1.0 : all / static_cast<double>(weight.size());
+        std::vector<Merged> out;
+        for (index s = 0; s < count(); ++s) {
+            out.push_back({0, static_cast<index>(mean * static_cast<double>(rows(t, s))), 0.0});
+            for (index j = first[s]; j < first[s + 1]; ++j) out[s].cols += weight[t.order[j]];
+        }
+        return out;
+    }
+};
+
+// Which supernode each one is merged into, or itself: an ancestor, which takes as many as add little fill or save time.
+std::vector<index> groups(const Maximal& maximal, std::vector<Merged> size) {
+    std::vector<index> group(maximal.count());
+    for (index s = maximal.count() - 1; s >= 0; --s) {
+        group[s] = s;
+        if (maximal.parent[s] == -1) continue;
+        const index up = group[maximal.parent[s]];
+        const Merged both = merged(size[s], size[up]);
+        if (!adds_little(both) && !saves_time(size[s], size[up])) continue;
+        group[s] = up;
+        size[up] = both;
+    }
+    return group;
+}
+
+// Groups after those that are below them; the columns of one stand together, in the order of the tree.
+Supernodes in_groups(const Tree& tree, const Maximal& maximal, const std::vector<index>& group) {
+    std::vector<index> tops, number(maximal.count(), -1), parent, rows;
+    for (index s = 0; s < maximal.count(); ++s) {
+        if (group[s] != s) continue;
+        number[s] = static_cast<index>(tops.size());
+        tops.push_back(s);
+    }
+    std::vector<std::vector<index>> members(tops.size());
+    for (index s = 0; s < maximal.count(); ++s) members[number[group[s]]].push_back(s);
+    for (const index top : tops) {
+        parent.push_back(maximal.parent[top] == -1 ? -1 : number[group[maximal.parent[top]]]);
+        rows.push_back(maximal.rows(tree, top));
+    }
+    const std::vector<index> post = postorder(parent, rows);
+    std::vector<index> place(post.size());
+    for (size_t i = 0; i < post.size(); ++i) place[post[i]] = static_cast<index>(i);
+    Supernodes out;
+    for (const index g : post) {
+        out.first.push_back(static_cast<index>(out.order.size()));
+        out.parent.push_back(parent[g] == -1 ? -1 : place[parent[g]]);
+        out.rows.push_back(rows[g]);
+        for (const index s : members[g])
+            out.order.insert(out.order.end(), tree.order.begin() + maximal.first[s], tree.order.begin() + maximal.first[s + 1]);
+    }
+    out.first.push_back(static_cast<index>(out.order.size()));
+    return out;
+}
 
 }  // namespace
 
@@ -141,76 +267,10 @@ Supernodes single_supernode(index n) {
 }
 
 Supernodes order_and_count(const Graph& g, const std::vector<index>& weight) {
-    const index n = g.n();
-    // 1) order, tree, postorder; the postorder is applied to the order
-    Nodes order = minimum_degree(g), place(n);
-    check_interrupt();
-    for (index k = 0; k < n; ++k) place[order[k]] = static_cast<std::int32_t>(k);
-    std::vector<index> parent = elimination_tree(g, order, place);
-    const std::vector<index> post = postorder(parent);
-    Nodes new_order(n);
-    std::vector<index> new_parent(n), inverse(n);
-    for (index k = 0; k < n; ++k) inverse[post[k]] = k;
-    for (index k = 0; k < n; ++k) {
-        new_order[k] = order[post[k]];
-        new_parent[k] = parent[post[k]] == -1 ? -1 : inverse[parent[post[k]]];
-    }
-    order = std::move(new_order);
-    parent = std::move(new_parent);
-    for (index k = 0; k < n; ++k) place[order[k]] = static_cast<std::int32_t>(k);
-    const std::vector<index> count = column_counts(g, order, place, parent);
-    check_interrupt();
-    // 2) maximal supernodes: column j + 1 has the structure of column j without j
-    std::vector<index> first;
-    for (index j = 0; j < n; ++j)
-        if (j == 0 || parent[j - 1] != j || count[j - 1] != count[j] + 1) first.push_back(j);
-    const index m = static_cast<index>(first.size());
-    first.push_back(n);
-    std::vector<index> of(n), up(m);
-    for (index s = 0; s < m; ++s)
-        for (index j = first[s]; j < first[s + 1]; ++j) of[j] = s;
-    std::vector<Merged> size(m);
-    const double mean_weight =
-        n ? static_cast<double>(std::accumulate(weight.begin(), weight.end(), index{0})) / static_cast<double>(n) : 1.0;
-    for (index s = 0; s < m; ++s) {
-        const index last = first[s + 1] - 1;
-        up[s] = parent[last] == -1 ? -1 : of[parent[last]];
-        size[s] = {0, static_cast<index>(mean_weight * static_cast<double>(count[last] - 1)), 0.0};
-        for (index j = first[s]; j <= last; ++j) size[s].cols += weight[order[j]];
-    }
-    // 3) merge a supernode into its parent when it is the parent's left neighbour and little fill comes of it
-    std::vector<char> absorbed(m, 0);         // absorbed into the next one
-    for (index s = m - 1; s >= 1; --s) {
-        // the supernode that starts at s, perhaps merged with later ones by now, and its left neighbour
-        if (up[s - 1] == -1) continue;
-        index top = s;
-        while (top < m && absorbed[top]) ++top;
-        index parent_top = up[s - 1];
-        while (absorbed[parent_top]) ++parent_top;
-        if (parent_top != top) continue;
-        const Merged a = size[s - 1], b = size[top];
-        Merged c{a.cols + b.cols, b.rows, 0.0};
-        c.zeros = a.zeros + b.zeros + static_cast<double>(a.cols) * static_cast<double>(std::max<index>(0, b.cols + b.rows - a.rows));
-        if (!worth_merging(c.cols, c.zeros, panel(c))) continue;
-        absorbed[s - 1] = 1;
-        size[top] = c;
-    }
-    Supernodes out;
-    out.order = std::move(order);
-    std::vector<index> merged_of(m);
-    index start = 0;
-    for (index s = 0; s < m; ++s) {
-        merged_of[s] = static_cast<index>(out.first.size());
-        if (absorbed[s]) continue;
-        out.first.push_back(first[start]);
-        out.rows.push_back(count[first[s + 1] - 1] - 1);
-        out.parent.push_back(up[s]);
-        start = s + 1;
-    }
-    out.first.push_back(n);
-    for (index& u : out.parent)
-        if (u != -1) u = merged_of[u];
-    return out;
+    const Tree tree = ordered_tree(g);
+    const Maximal maximal(tree);
+    const std::vector<index> group = groups(maximal, maximal.sizes(tree, weight));
+    return in_groups(tree, maximal, group);
 }
 
 std::vector<std::vector<std::int32_t>> row_structure(const Graph& g, const Supernodes& s) {
