@@ -63,7 +63,9 @@ class Estimable:
         L = L[np.isfinite(L).all(axis=1)]
         if not self.null.shape[1] or not len(L):
             return L
-        U, s, _ = np.linalg.svd((L / self.length) @ self.null)
+        outside = (L / self.length) @ self.null
+        outside[np.abs(outside) <= TOLERANCE] = 0.0  # rounding error has no say in the basis
+        U, s, _ = np.linalg.svd(outside)
         rank = int((s > np.sqrt(TOLERANCE) * max(s.max(initial=0.0), 1.0)).sum())
         return np.asarray(U[:, rank:].T @ L)
 
