@@ -148,7 +148,7 @@ def test_a_gradient_that_is_wrong_is_no_minimum() -> None:
 
 @pytest.mark.parametrize(("noise", "status"), [(1e-6, "converged"), (1e-9, "stalled")])
 def test_noise_above_all_that_is_left_to_gain(noise: float, status: str) -> None:
-    """Values jump by `noise` off the start, where derivatives promise 5e-9: more than that is rounding error."""
+    """Values jump by `noise` off the start, where derivatives promise 5e-9: a larger jump is rounding."""
     start = np.array([1e-4])
     f = Function(lambda x: noise * (x != start).any(), lambda x: x, lambda x: np.eye(1))
     found = f.minimise(start)

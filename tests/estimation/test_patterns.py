@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import sparse
+from scipy.sparse.linalg import splu
 
 from interlace import kernel
 from interlace.design.design import Design
 from interlace.design.encoding import Encoding
 from interlace.estimation.crossproducts import CrossProducts
 from interlace.estimation.deviance import ProfiledDeviance
-from interlace.estimation.fit import fit
+from interlace.estimation.fit import deviance_at, fit
 from interlace.estimation.optimize import minimise
 from interlace.estimation.penalized import Solution, System
 from interlace.estimation.rank import independent_columns
@@ -301,3 +303,35 @@ def test_the_joint_inverse_is_the_inverse() -> None:
                     np.testing.assert_allclose(
                         blocks[b] + E[g] @ Eh[col[b]].T, J[at, to], rtol=1e-8, atol=1e-11
                     )
+
+
+def test_large_supernodes_are_merged_wherever_they_stand() -> None:
+    """Firms that workers move between all meet in the end; fronts with few pivots would be as large."""
+    rng = np.random.default_rng(11)
+    workers, firms, years = 3000, 900, 8
+    moves = rng.random((workers, years)) < 0.3
+    drawn = rng.integers(firms, size=(workers, years))
+    last = np.maximum.accumulate(np.where(moves, np.arange(years), 0), axis=1)
+    firm = np.take_along_axis(drawn, last, axis=1).ravel()
+    worker = np.repeat(np.arange(workers), years)
+    data = {"y": rng.normal(size=worker.size), "w": worker, "f": firm}
+    f = fit(*Encoding.learn(parse("y ~ 1 + (1 | w) + (1 | f)"), data), reml=True)
+    # 1) the criterion, from the matrix itself
+    n, theta = worker.size, np.array([0.7, 0.4])
+    of = dict(zip("wf", theta, strict=True))
+    Z = sparse.hstack(
+        [
+            sparse.csr_array((np.full(n, of[g]), (np.arange(n), np.unique(data[g], return_inverse=True)[1])))
+            for g in ("w", "f")
+        ]
+    )
+    M = sparse.csc_array(Z.T @ Z + sparse.eye_array(Z.shape[1]))
+    lu = splu(M, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
+    X = np.column_stack([np.ones(n), data["y"]])
+    S = X.T @ X - (Z.T @ X).T @ lu.solve(Z.T @ X)
+    log_det = np.log(lu.U.diagonal()).sum()
+    pwrss = S[1, 1] - S[0, 1] ** 2 / S[0, 0]
+    expected = log_det + np.log(S[0, 0]) + (n - 1) * (1 + np.log(2 * np.pi * pwrss / (n - 1)))
+    assert deviance_at(f, theta, reml=True) == pytest.approx(expected, rel=1e-11)
+    # 2) the updates that wait for their parents take less than the factor, which has 430,000 numbers
+    assert f.criterion.system.symbolic.bytes(1) < 14e6
