@@ -1,7 +1,8 @@
 # One word per task. Needs Python 3.11 or later, a C++17 compiler and make; all else goes into a private environment.
 #
+#   make help    this list
 #   make demo    build, install, and fit a first model
-#   make test    the quick tests                 make slow    the long proofs
+#   make test    the quick tests                 make slow    the long tests
 #   make fuzz    hostile formulas and tables: a right answer or one of our errors (CASES=20000 SEED=7)
 #   make laws    models drawn at random, said in other ways (MODELS=200 SEED=7)
 #   make differential   the same models beside lme4, lmerTest, pbkrtest and clubSandwich, where R has them
@@ -11,7 +12,9 @@
 #   make bench-resampling   intervals, resampling and diagnostics beside lme4; a quarter of an hour (BENCH="--quick")
 #   make bench-absorbed   regressions with absorbed factors beside pyfixest, fereg, within and fixest; half an hour
 #   make scaling   how time and memory grow with rows and levels (SCALING="--largest 1000000")
+#   make parity   how far the numbers are from R's, model by model; seconds
 #   make coverage  how often intervals cover the truth in small designs; an hour or two (COVERAGE="--sets 200")
+#   make docs    the documentation site, in build/site; every page is run while it is built
 #   make docs-pictures   draw the pictures of the pages in docs/ again
 #   make clean   remove everything that was made
 #
@@ -35,7 +38,10 @@ requirements = $$($(PY) -c "import functools, tomllib; p = tomllib.load(open('py
 SOURCES := pyproject.toml CMakeLists.txt README.md LICENSE \
            $(shell find core src -type f ! -name '*.pyc' ! -name '*.so' 2>/dev/null)
 
-.PHONY: demo test slow fuzz laws differential check bench bench-inference bench-resampling bench-absorbed scaling coverage docs-pictures clean
+.PHONY: help demo test slow fuzz laws differential check bench bench-inference bench-resampling bench-absorbed scaling parity coverage docs docs-pictures clean
+
+help:
+	@sed -n 's/^#   //p' Makefile
 
 demo: .stamp-install
 	$(VENV)/bin/interlace fit "Reaction ~ Days + (Days | Subject)" sleepstudy
@@ -76,8 +82,14 @@ bench-absorbed: .stamp-install
 scaling: .stamp-test .stamp-install
 	$(PY) benchmarks/scaling.py $(SCALING)
 
+parity: .stamp-install
+	$(ONE_THREAD) $(PY) benchmarks/parity.py
+
 coverage: .stamp-install
 	$(ONE_THREAD) $(PY) benchmarks/coverage.py $(COVERAGE)
+
+docs: .stamp-docs .stamp-test .stamp-install
+	$(ONE_THREAD) NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict
 
 docs-pictures: .stamp-test .stamp-install
 	$(ONE_THREAD) $(PY) docs/pictures.py
@@ -109,4 +121,8 @@ clean:
 
 .stamp-check: .stamp-venv pyproject.toml
 	$(PIP) $(call requirements,project/optional-dependencies/check)
+	@touch $@
+
+.stamp-docs: .stamp-venv pyproject.toml
+	$(PIP) $(call requirements,project/optional-dependencies/docs)
 	@touch $@

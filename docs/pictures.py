@@ -6,24 +6,21 @@ The files are the same however often one version of matplotlib writes them.
 
 from __future__ import annotations
 
-import contextlib
-import io
-import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parent))
+import blocks
+
 DOCS = Path(__file__).parent
-PART = re.compile(
-    r"^```python\n(?P<code>.*?)^```$|^!\[[^]]*\]\((?P<picture>pictures/[\w-]+\.svg)\)$", re.M | re.S
-)
 STYLE = {"svg.hashsalt": "interlace", "svg.fonttype": "path", "path.simplify": True}
 
 
 def named(page: Path) -> list[str]:
     """The pictures that a page shows."""
-    return [part["picture"] for part in PART.finditer(page.read_text()) if part["picture"]]
+    return [part.text for part in blocks.parts(page) if part.kind == "picture"]
 
 
 def figures(page: Path) -> Iterator[tuple[str, Any]]:
@@ -33,16 +30,11 @@ def figures(page: Path) -> Iterator[tuple[str, Any]]:
     matplotlib.use("agg")
     import matplotlib.pyplot as plt
 
-    names: dict[str, Any] = {}
-    for part in PART.finditer(page.read_text()):
-        if part["code"] is not None:
-            plt.close("all")
-            with contextlib.redirect_stdout(io.StringIO()):
-                exec(compile(part["code"], str(page), "exec"), names)
-            continue
-        if not plt.get_fignums():
-            raise SystemExit(f"{page.name}: the code above {part['picture']} draws nothing")
-        yield part["picture"], plt.gcf()
+    for part in blocks.run(page):
+        if part.kind == "picture":
+            if not plt.get_fignums():
+                raise SystemExit(f"{page.name}: the code above {part.text} draws nothing")
+            yield part.text, plt.gcf()
 
 
 def write(figure: Any, path: Path) -> None:
@@ -54,8 +46,8 @@ def write(figure: Any, path: Path) -> None:
 
 
 def main() -> None:
-    """Write all of them."""
-    for page in sorted(DOCS.glob("*.md")):
+    """Write all of them, or those of the pages that are named."""
+    for page in [Path(name) for name in sys.argv[1:]] or blocks.pages():
         if not named(page):
             continue
         for name, figure in figures(page):

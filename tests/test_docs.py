@@ -1,59 +1,76 @@
-"""The Python in README.md and docs/ runs, and prints what stands below it."""
+"""The Python in README.md and docs/ runs, prints what stands below it, and draws the pictures shown."""
 
 from __future__ import annotations
 
-import contextlib
-import io
+import json
 import re
-from importlib.util import module_from_spec, spec_from_file_location
+import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
-_spec: Any = spec_from_file_location("pictures_of_docs", ROOT / "docs" / "pictures.py")
-pictures: Any = module_from_spec(_spec)
-_spec.loader.exec_module(pictures)
-BLOCK = re.compile(r"^```python\n(?P<code>.*?)^```\n(?:\n*```text\n(?P<printed>.*?)^```)?", re.M | re.S)
-PAGES = [
-    page
-    for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
-    if BLOCK.search(page.read_text())
-]
+sys.path.insert(0, str(ROOT / "docs"))
+blocks: Any = import_module("blocks")
+pictures: Any = import_module("pictures")
+PAGES = blocks.pages()
+
+
+def name_of(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+def page_of(tmp_path: Path, text: str) -> Path:
+    page = tmp_path / "page.md"
+    page.write_text(text)
+    return page
 
 
 def test_there_are_pages() -> None:
-    assert {"README.md", "inference.md"} <= {page.name for page in PAGES}
+    assert {"README.md", "docs/inference.md"} <= {name_of(page) for page in PAGES}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_the_examples_of_a_page(page: Path) -> None:
-    names: dict[str, Any] = {}
-    text = page.read_text()
-    for block in BLOCK.finditer(text):
-        line = text.count("\n", 0, block.start()) + 2
-        code = compile("\n" * (line - 1) + block["code"], str(page), "exec")
-        with contextlib.redirect_stdout(io.StringIO()) as printed:
-            exec(code, names)
-        if block["printed"] is not None:
-            assert words(printed.getvalue()) == words(block["printed"]), f"{page.name}, line {line}"
+    """The code above each picture has drawn a figure; the files are written by `docs/pictures.py`."""
+    if pictures.named(page):
+        pytest.importorskip("matplotlib").use("agg")
+    for part in blocks.run(page):
+        if part.kind == "picture":
+            drawn = sys.modules["matplotlib.pyplot"].gcf()
+            assert any(axes.has_data() for axes in drawn.axes), part.text
 
 
-def test_every_picture_that_a_page_shows_is_there_and_drawn_by_its_code() -> None:
-    """The files are written by `docs/pictures.py`; here the code above each has drawn a figure."""
-    pytest.importorskip("matplotlib")
-    shown = []
-    for page in sorted((ROOT / "docs").glob("*.md")):
+@pytest.mark.parametrize(
+    "text",
+    [
+        "```python\nprint(1)\n```\n```text\n2\n```\n",
+        "```python\nprint(1)\n```\n\nand so\n\n```text\n2\n```\n",
+        "| there | interlace |\n|---|---|\n| a | `print(nothing)` |\n",
+        "```python\n1 / 0\n```\n",
+    ],
+)
+def test_a_page_that_is_wrong_is_noticed(tmp_path: Path, text: str) -> None:
+    with pytest.raises((blocks.PageError, NameError, ZeroDivisionError)):
+        list(blocks.run(page_of(tmp_path, text)))
+
+
+def test_calls_of_a_table_are_found(tmp_path: Path) -> None:
+    page = page_of(
+        tmp_path, "| R | interlace |\n|---|---|\n| `f(a \\| b)` | `'a \\| b'`, `2` |\n\n| a | b |\n|--|--|\n"
+    )
+    assert [part.text for part in blocks.parts(page)] == ["'a | b'", "2"]
+
+
+def test_every_picture_that_a_page_shows_is_there() -> None:
+    shown = [name for page in PAGES for name in pictures.named(page)]
+    files = {path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs" / "pictures").iterdir()}
+    assert files == set(shown) and len(files) >= 5
+    for page in (ROOT / "docs").rglob("*.md"):
         said = re.findall(r"!\[[^]]*\]\((?P<file>[^)]*)\)", page.read_text())
         assert all((page.parent / name).is_file() for name in said), page.name
-        drawn = pictures.named(page)
-        assert drawn == [name for name in said if name.startswith("pictures/")], page.name
-        shown += [f"docs/{name}" for name in drawn]
-        for name, figure in pictures.figures(page) if drawn else ():
-            assert any(axes.has_data() for axes in figure.axes), name
-    files = {path.relative_to(ROOT).as_posix() for path in (ROOT / "docs" / "pictures").iterdir()}
-    assert files == set(shown) and len(shown) >= 5
 
 
 def test_a_picture_is_written_alike_twice(tmp_path: Path) -> None:
@@ -70,6 +87,26 @@ def test_a_picture_is_written_alike_twice(tmp_path: Path) -> None:
     assert text == (tmp_path / "b.svg").read_bytes() and b"dc:date" not in text
 
 
-def words(text: str) -> list[list[str]]:
-    """Lines of words: how wide a column is printed does not matter."""
-    return [line.split() for line in text.strip().splitlines() if line.strip()]
+def test_a_page_as_a_notebook_has_its_code_and_its_output() -> None:
+    page = ROOT / "docs" / "inference.md"
+    cells = json.loads(blocks.notebook(page))["cells"]
+    code = [cell["source"] + "\n" for cell in cells if cell["cell_type"] == "code"]
+    assert code == [part.text for part in blocks.parts(page) if part.kind == "python"]
+    outputs = [out["text"] for cell in cells for out in cell.get("outputs", ())]
+    assert outputs == [part.text for part in blocks.parts(page) if part.kind == "text"]
+    assert len({cell["id"] for cell in cells}) == len(cells)
+
+
+def test_every_page_has_a_place_in_the_site_and_every_link_leads_somewhere() -> None:
+    site = (ROOT / "mkdocs.yml").read_text()
+    written = {page.relative_to(ROOT / "docs").as_posix() for page in (ROOT / "docs").rglob("*.md")}
+    placed = set(re.findall(r"([\w/.-]+\.md)$", site, re.M))
+    elsewhere = dict(
+        re.findall(r'"([\w-]+\.md)": ROOT((?: / "[\w.-]+")+)', (ROOT / "docs/hooks.py").read_text())
+    )
+    assert placed == written | set(elsewhere)
+    sources = [ROOT / "docs" / name for name in written]
+    sources += [ROOT.joinpath(*re.findall(r'"([^"]+)"', path)) for path in elsewhere.values()]
+    for page in sources:
+        links = re.findall(r"\]\(([^)#\s:]+)(?:#[^)\s]*)?\)", re.sub(r"`[^`\n]*`", "", page.read_text()))
+        assert [link for link in links if not (page.parent / link).exists()] == [], name_of(page)

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from interlace.api import lm, lmer, qdrg
     from interlace.comparison import aic_table, bootstrap_compare, compare, compare_cv
     from interlace.demeaning import demean
+    from interlace.design.files import parquet
     from interlace.design.known import Precision
+    from interlace.design.queries import chunks
     from interlace.inference.undoing import register_scale
     from interlace.model import LinearMixedModel
     from interlace.model.least import LinearModel

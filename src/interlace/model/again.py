@@ -21,8 +21,10 @@ class Again(Fitted):
         n_jobs: int | None = None,
         progress: bool | None = None,
     ) -> Multistart:
-        """Is it the optimum? Searches from random starts, whose random effects are of sizes from a hundredth
-        to a hundred times that of the residuals; lme4's `allFit` asks other optimisers instead.
+        """Is it the optimum? Searches again from random starts, and says where each of them ends.
+
+        Random effects at the starts are of sizes from a hundredth to a hundred times that of the residuals;
+        lme4's `allFit` asks other optimisers instead.
 
         Parameters
         ----------
@@ -65,8 +67,9 @@ class Again(Fitted):
         n_jobs: int | None = None,
         progress: bool | None = None,
     ) -> PermutationTest:
-        """Test a term of the fixed part or of the random part by residuals of the model without it that
-        change places (Freedman and Lane 1983).
+        """Test a fixed or random term by permuting the residuals of the model without it.
+
+        The method is Freedman and Lane's (1983).
 
         Random effects of the smaller model change places among the levels of their grouping factor, and
         residuals of rows within the levels of its innermost grouping factor, where its factors are nested;
