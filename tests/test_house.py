@@ -43,6 +43,7 @@ FLOORS = {
     "refitting": 7,
     "report": 7,
     "model": 8,
+    "accumulating": 9,
     "adapters": 9,
     "api": 9,
     "comparison": 9,

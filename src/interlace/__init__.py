@@ -21,6 +21,7 @@ from interlace.errors import (
 
 if TYPE_CHECKING:
     from interlace import datasets
+    from interlace.accumulating import Accumulator
     from interlace.api import lm, lmer, qdrg
     from interlace.comparison import aic_table, bootstrap_compare, compare, compare_cv
     from interlace.demeaning import demean
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from interlace.stepping import step
 
 __all__ = [
+    "Accumulator",
     "Asymptotic",
     "ClusterRobust",
     "ConvergenceError",
@@ -77,6 +79,7 @@ __all__ = [
 
 # Public name -> module that defines it.
 _HOMES = {
+    "Accumulator": "interlace.accumulating",
     "Asymptotic": "interlace.precision.df",
     "ClusterRobust": "interlace.precision.robust",
     "KenwardRoger": "interlace.precision.df",

@@ -146,7 +146,7 @@ def lm(
         the data, ``a:b`` or ``a^b`` for their combinations, ``a[x]`` for an intercept and a slope of x in
         each level, ``a[[x]]`` for the slope alone.
     data : table
-        As for `lmer`, in memory.
+        As for `lmer`; absorbed factors, clusters and the covariances HC0 to CR3 need a table in memory.
     vcov : {"iid", "HC0", "HC1", "HC2", "HC3", "CR1", "CR3"}, optional
         Covariance of the coefficients: of independent errors with one variance (as without it), robust to
         unequal variances (MacKinnon and White 1985), or to any dependence within clusters: fixest's CR1,

@@ -26,11 +26,14 @@ class Chunked(ABC):
         What it is, in the plural, as messages name it.
     table : str
         How all its rows are had in memory, as code.
+    readable_here : bool
+        Can this process read it?
     """
 
     rows: int
     said: str
     table: str
+    readable_here = True
 
     @abstractmethod
     def schema(self) -> Any:
@@ -165,12 +168,35 @@ class Forgotten(Chunked):
     said: str
     rows = ROWS
     table = "the table that they came from"
+    readable_here = False
 
     def schema(self) -> Any:
         """Refused."""
         raise DataError(
             f"{self.said} stayed in the process that fitted the model; what needs no rows is answered, and "
             "for the rest fit the model here, or from files, which are found again"
+        )
+
+    def batches(self, columns: Sequence[str]) -> Iterator[Any]:
+        """Refused."""
+        return iter(self.schema())
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere(Chunked):
+    """What stands for rows that other processes have looked at, and that were never here."""
+
+    rows = ROWS
+    said = "the rows that the accumulator was updated with"
+    table = "lmer(formula, table)"
+    readable_here = False
+
+    def schema(self) -> Any:
+        """Refused."""
+        raise DataError(
+            "this looks at rows again, and those that the accumulator was updated with are not here: say "
+            "where they are when it is fitted, accumulator.fit(rows=interlace.chunks(...)), and they are "
+            "read in chunks where they are needed"
         )
 
     def batches(self, columns: Sequence[str]) -> Iterator[Any]:

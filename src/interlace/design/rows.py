@@ -15,14 +15,13 @@ import numpy as np
 from interlace.design.checks import check_mapping
 from interlace.design.chunked import Chunked
 from interlace.design.design import Design
-from interlace.design.encoding import NA_ACTIONS, Encoding
-from interlace.design.evaluation import Memory
+from interlace.design.encoding import Encoding
 from interlace.design.frame import Frame
 from interlace.design.learnt import Learnt
+from interlace.design.merging import Counted, Task
 from interlace.design.queries import chunked
-from interlace.design.scope import check_columns, settle
-from interlace.design.streaming import ChunkLearner, Counted, Room
-from interlace.errors import DataError, ModelError, shown
+from interlace.design.streaming import ChunkLearner, Room
+from interlace.errors import DataError, ModelError
 from interlace.formula.formula import Formula
 from interlace.formula.parser import parse
 
@@ -41,6 +40,10 @@ class Rows(Protocol):
     @property
     def n_read(self) -> int:
         """The number of rows that were read, used or not."""
+
+    @property
+    def readable(self) -> bool:
+        """Are they here, or can they be read again?"""
 
     @property
     def frame(self) -> Frame:
@@ -79,6 +82,11 @@ class FrameRows:
     def n_read(self) -> int:
         """Rows of the table."""
         return self.design.n_rows_read
+
+    @property
+    def readable(self) -> bool:
+        """They are here."""
+        return True
 
     @property
     def frame(self) -> Frame:
@@ -123,6 +131,11 @@ class ChunkedRows:
     missing: tuple[tuple[str, int], ...]
     reader: Encoding
     changes: tuple[Callable[[Design], Design], ...] = ()
+
+    @property
+    def readable(self) -> bool:
+        """As far as the source is here."""
+        return self.source.readable_here
 
     @property
     def frame(self) -> Frame:
@@ -229,35 +242,23 @@ def learn(
             **options,
         )  # fmt: skip
         return encoding, FrameRows(encoding, design)
-    for role, given in options.items():
-        if given is not None and not isinstance(given, str):
-            raise DataError(
-                f"{role} of rows that are read in chunks must be the name of a column, not values"
-            )
-    if na_action not in NA_ACTIONS:
-        raise DataError(f"na_action {shown(na_action)} is not known; use 'drop' or 'raise'")
     check_mapping(contrasts)
-    names, used = source.names, [name for name in (weights, offset) if name is not None]
-    check_columns(names, used)
     parsed = parse(formula) if isinstance(formula, str) else formula
     if parsed.absorbed:
         raise ModelError(
             f"absorbed factors need all rows in memory, and {source.said} are read in chunks; "
             f"if the rows fit in memory, fit their table: {source.table}"
         )
-    scope = settle(parsed, names, context, used)
-    memory = Memory(scope.context, {}, scope.formula.text, frozenset(scope.columns))
-    learner = ChunkLearner(source, scope, memory, weights, offset, na_action, room)
-    learnt, counted = learner.run(contrasts or {})
-    return _of_chunks(learnt, counted, learner)
+    task = Task.of(parsed, source.names, **options, na_action=na_action, context=context)
+    learnt, counted = ChunkLearner(source, task, room).run(contrasts or {})
+    return chunked_rows(learnt, counted, source, task)
 
 
-def _of_chunks(learnt: Learnt, counted: Counted, learner: ChunkLearner) -> tuple[Encoding, ChunkedRows]:
-    values = {f.name: getattr(learnt, f.name) for f in fields(Learnt)}
-    values["covariates"] = {name: counted.covariates[name] for name in learnt.covariates}
-    encoding = Encoding(**values)
+def chunked_rows(
+    learnt: Learnt, counted: Counted, source: Chunked, task: Task
+) -> tuple[Encoding, ChunkedRows]:
+    """An encoding of what was learnt, and the rows of a source."""
+    encoding = Encoding(**{f.name: getattr(learnt, f.name) for f in fields(Learnt)})
     missing = tuple(counted.missing.items())
-    columns = tuple(learner.columns)
-    return encoding, ChunkedRows(
-        encoding, learner.source, columns, counted.n, counted.n_read, missing, encoding
-    )
+    columns = tuple(task.columns)
+    return encoding, ChunkedRows(encoding, source, columns, counted.n, counted.n_read, missing, encoding)

@@ -252,6 +252,13 @@ class CrossProducts:
         products = kernel.with_response(self.products, **_rows(self.layout, design, origin))
         return CrossProducts(products, self.layout, origin)
 
+    def triangle(self, encoding: Encoding) -> Array:
+        """R with ``R'R = X'WX``, for independent columns of X and not about the origin, (p, p)."""
+        R = np.linalg.cholesky(self.products.xx).T
+        if encoding.intercept is not None:  # X = (X - 1 origin') T for a unit triangular T
+            R = R + np.outer(R[:, 0], self.origin.x)
+        return np.asarray(R)
+
     def select_fixed(self, keep: tuple[int, ...]) -> CrossProducts:
         """The products for some columns of X, in the order given."""
         columns = list(keep)

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from interlace.design.checks import LARGEST_RESPONSE, check_values
 from interlace.design.design import Design
 from interlace.design.encoding import Encoding
-from interlace.design.rows import FrameRows, Rows, as_rows, selected
+from interlace.design.rows import ChunkedRows, FrameRows, Rows, as_rows, selected
 from interlace.errors import ConvergenceWarning, DataError, ModelError, RankDeficiencyWarning, warn
 from interlace.estimation.absorbed import Effects
 from interlace.estimation.beside_levels import effects_of, unweighted_triangle
@@ -172,7 +172,12 @@ class Fit:
 
     @property
     def triangle_of_tests(self) -> Array:
-        """What sequential sums of squares are made of, without weights as in lmerTest, (p, p)."""
+        """What sequential sums of squares are made of, without weights as in lmerTest, (p, p).
+
+        Rows that are read in chunks need not be read again where there are no weights.
+        """
+        if isinstance(self.rows, ChunkedRows) and self.encoding.weights is None:
+            return self.A.triangle(self.encoding)
         return unweighted_triangle(self.rows, self.kept)
 
     def of_model(self, encoding: Encoding, rows: Design | Rows) -> Fit:
@@ -230,9 +235,14 @@ def fit(encoding: Encoding, rows: Design | Rows, *, reml: bool = True, n_jobs: i
         The search ended before it found a minimum.
     """
     rows = as_rows(encoding, rows)
-    criterion, model = prepare(encoding, rows, reml=reml, n_jobs=n_jobs)
+    return fit_prepared(*prepare(encoding, rows, reml=reml, n_jobs=n_jobs), rows)
+
+
+def fit_prepared(criterion: ProfiledDeviance, model: Model, rows: Rows) -> Fit:
+    """The fit of a criterion that was prepared; see `fit`."""
     if model.dropped:
-        within = "the absorbed factors explain, or that " if encoding.absorbed else ""
+        absorbed = criterion.system.encoding.absorbed
+        within = "the absorbed factors explain, or that " if absorbed else ""
         warn(
             f"the fixed-effects model matrix is rank deficient: dropped {len(model.dropped)} column(s) that "
             f"{within}depend on earlier ones: {', '.join(model.dropped)}",

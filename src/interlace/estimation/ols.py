@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 
 from interlace.arrays import Array
+from interlace.design.chunked import ROWS
 from interlace.design.design import Design
 from interlace.design.encoding import Encoding
-from interlace.design.rows import Rows, as_rows
+from interlace.design.rows import ChunkedRows, Rows, as_rows
 from interlace.errors import ModelError, RankDeficiencyWarning, warn
 from interlace.estimation.absorbed import Absorbed, Effects
 from interlace.estimation.beside_levels import Left, absorbed_of, effects_of
@@ -39,26 +41,22 @@ class LeastSquares:
 
 
 @dataclass(frozen=True)
-class LeastSquaresFit:
+class LeastSquaresFit(ABC):
     """A fit of ``y = X beta + D a + e``, ``e ~ N(0, sigma^2 / w)``: what the rooms above ask of a fit.
+
+    This is what a fit of rows in memory and one of rows in chunks share.
 
     Attributes
     ----------
     encoding : Encoding
     rows : Rows
-        In memory.
     kept : tuple of int
         Columns of X that are in the model.
     dropped : tuple of str
         Names of the others, but for the intercept where absorbed factors take its place.
     solution : LeastSquares
-    left : ndarray of float64, (n, p)
-        What the absorbed factors leave of the columns of X.
-    response : ndarray, (n,)
-        What they leave of the response.
-    residuals : ndarray, (n,)
     triangle : ndarray, (p, p)
-        R with ``R'R = left'W left``.
+        R with ``R'R = left'W left``, for what the absorbed factors leave of the columns of X.
     n_jobs : int or None
     """
 
@@ -67,11 +65,66 @@ class LeastSquaresFit:
     kept: tuple[int, ...]
     dropped: tuple[str, ...]
     solution: LeastSquares
-    left: Array = field(repr=False)
-    response: Array = field(repr=False)
-    residuals: Array = field(repr=False)
     triangle: Array = field(repr=False)
-    n_jobs: int | None = None
+    n_jobs: int | None
+
+    @property
+    @abstractmethod
+    def left(self) -> Array:
+        """What the absorbed factors leave of the columns of X, (n, p)."""
+
+    @property
+    @abstractmethod
+    def response(self) -> Array:
+        """What they leave of the response, (n,)."""
+
+    @property
+    @abstractmethod
+    def residuals(self) -> Array:
+        """Of the rows used, (n,)."""
+
+    @property
+    @abstractmethod
+    def fitted(self) -> Array:
+        """Fitted values of the rows used, the offset and the effects of absorbed levels included, (n,)."""
+
+    @property
+    @abstractmethod
+    def rss(self) -> float:
+        """Weighted sum of squares of the residuals."""
+
+    @property
+    @abstractmethod
+    def tss(self) -> float:
+        """Weighted sum of squares of the response, about its mean where the model has an intercept."""
+
+    @property
+    @abstractmethod
+    def log_weights(self) -> float:
+        """The sum of the logarithms of the weights."""
+
+    @property
+    @abstractmethod
+    def n_missing(self) -> int:
+        """Rows left out because of missing values."""
+
+    @property
+    @abstractmethod
+    def n_singletons(self) -> int:
+        """Rows left out as the only ones of a level of an absorbed factor."""
+
+    @property
+    @abstractmethod
+    def leverages(self) -> Array:
+        """The diagonal of the matrix that makes fitted values of y, absorbed levels included, (n,)."""
+
+    @abstractmethod
+    def of_model(self, encoding: Encoding, rows: Design | Rows) -> LeastSquaresFit:
+        """The fit of another model of these rows."""
+
+    @abstractmethod
+    def refit(self, y: Array) -> LeastSquaresFit:
+        """The same model of another response of the rows used, (n,)."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -115,12 +168,6 @@ class LeastSquaresFit:
         return self.n - self.rank
 
     @property
-    def rss(self) -> float:
-        """Weighted sum of squares of the residuals."""
-        w = self.design.weights
-        return float(np.dot(self.residuals, self.residuals if w is None else w * self.residuals))
-
-    @property
     def scale(self) -> float:
         """``sigma^2``."""
         return self.rss / self.df_resid
@@ -148,8 +195,7 @@ class LeastSquaresFit:
     @property
     def loglik(self) -> float:
         """The log-likelihood at its maximum, where the variance is ``rss / n``."""
-        half = 0.5 * float(np.log(self.weights).sum())
-        return half - self.n / 2 * (np.log(2 * np.pi * self.rss / self.n) + 1)
+        return 0.5 * self.log_weights - self.n / 2 * (np.log(2 * np.pi * self.rss / self.n) + 1)
 
     @property
     def reml(self) -> bool:
@@ -169,21 +215,6 @@ class LeastSquaresFit:
     def by(self, *, reml: bool) -> LeastSquaresFit:
         """The fit itself: least squares are those of maximum likelihood."""
         return self
-
-    def of_model(self, encoding: Encoding, rows: Design | Rows) -> LeastSquaresFit:
-        """The fit of another model of these rows."""
-        return least_squares(encoding, as_rows(encoding, rows), self.n_jobs)
-
-    def refit(self, y: Array) -> LeastSquaresFit:
-        """The same model of another response of the rows used, (n,)."""
-        rows = self.rows.changed(self.encoding, lambda design: replace(design, y=y))
-        response = whole = _response(rows.design)
-        if self.absorbed is not None:
-            response = np.ascontiguousarray(self.absorbed.residuals(whole[:, None]).values[:, 0])
-        R = triangle(np.column_stack([self.left, response]), self.design.weights)
-        beta, residuals = _solved(self.left, response, self.design.weights, R)
-        _check_exact(whole, residuals)
-        return replace(self, rows=rows, solution=LeastSquares(beta), residuals=residuals, response=response)
 
     @cached_property
     def absorbed(self) -> Absorbed | None:
@@ -212,6 +243,107 @@ class LeastSquaresFit:
         """
         return LevelSystem.of(self.encoding, self.rows, self.n_jobs, _WHOLE)
 
+    def _explained(self, design: Design) -> Array:
+        return design.selected(self.kept).fixed.times(self.solution.beta)
+
+    def __getstate__(self) -> dict[str, object]:
+        return {key: value for key, value in self.__dict__.items() if key not in _MADE_AGAIN}
+
+
+@dataclass(frozen=True, slots=True)
+class OfRows:
+    """What a fit knows of each row.
+
+    Attributes
+    ----------
+    left : ndarray of float64, (n, p)
+        What the absorbed factors leave of the columns of X.
+    response : ndarray, (n,)
+        What they leave of the response.
+    residuals : ndarray, (n,)
+    """
+
+    left: Array
+    response: Array
+    residuals: Array
+
+
+@dataclass(frozen=True)
+class LeastSquaresOfFrame(LeastSquaresFit):
+    """A fit of rows that are in memory.
+
+    Attributes
+    ----------
+    of_rows : OfRows
+    """
+
+    of_rows: OfRows = field(repr=False)
+
+    @property
+    def left(self) -> Array:
+        """What the absorbed factors leave of the columns of X, (n, p)."""
+        return self.of_rows.left
+
+    @property
+    def response(self) -> Array:
+        """What they leave of the response, (n,)."""
+        return self.of_rows.response
+
+    @property
+    def residuals(self) -> Array:
+        """Of the rows used, (n,)."""
+        return self.of_rows.residuals
+
+    @property
+    def fitted(self) -> Array:
+        """Fitted values of the rows used, the offset and the effects of absorbed levels included, (n,)."""
+        assert self.design.y is not None
+        return self.design.y - self.residuals
+
+    @property
+    def rss(self) -> float:
+        """Weighted sum of squares of the residuals."""
+        w = self.design.weights
+        return float(np.dot(self.residuals, self.residuals if w is None else w * self.residuals))
+
+    @property
+    def tss(self) -> float:
+        """Weighted sum of squares of the response, about its mean where the model has an intercept."""
+        w, y = self.weights, response_of(self.design)
+        centre = float(w @ y / w.sum()) if self.encoding.spans_constant else 0.0
+        return float(w @ (y - centre) ** 2)
+
+    @property
+    def log_weights(self) -> float:
+        """The sum of the logarithms of the weights."""
+        return float(np.log(self.weights).sum())
+
+    @property
+    def n_missing(self) -> int:
+        """Rows left out because of missing values."""
+        return self.design.n_dropped - self.design.singletons
+
+    @property
+    def n_singletons(self) -> int:
+        """Rows left out as the only ones of a level of an absorbed factor."""
+        return self.design.singletons
+
+    def of_model(self, encoding: Encoding, rows: Design | Rows) -> LeastSquaresFit:
+        """The fit of another model of these rows."""
+        return least_squares(encoding, as_rows(encoding, rows), self.n_jobs)
+
+    def refit(self, y: Array) -> LeastSquaresFit:
+        """The same model of another response of the rows used, (n,)."""
+        rows = self.rows.changed(self.encoding, lambda design: replace(design, y=y))
+        response = whole = response_of(rows.design)
+        if self.absorbed is not None:
+            response = np.ascontiguousarray(self.absorbed.residuals(whole[:, None]).values[:, 0])
+        R = triangle(np.column_stack([self.left, response]), self.design.weights)
+        beta, residuals = _solved(self.left, response, self.design.weights, R)
+        _check_exact(whole, residuals)
+        own = OfRows(self.left, response, residuals)
+        return replace(self, rows=rows, solution=LeastSquares(beta), of_rows=own)
+
     @cached_property
     def leverages(self) -> Array:
         """The diagonal of the matrix that makes fitted values of y, absorbed levels included, (n,).
@@ -231,15 +363,9 @@ class LeastSquaresFit:
         total = np.bincount(first.codes, weights=self.weights, minlength=first.n_levels)
         return np.asarray(own + self.weights / total[first.codes])
 
-    def _explained(self, design: Design) -> Array:
-        return design.selected(self.kept).fixed.times(self.solution.beta)
 
-    def __getstate__(self) -> dict[str, object]:
-        return {key: value for key, value in self.__dict__.items() if key not in _MADE_AGAIN}
-
-
-def least_squares(encoding: Encoding, rows: Rows, n_jobs: int | None = None) -> LeastSquaresFit:
-    """Least squares with the prior weights of the rows.
+def least_squares(encoding: Encoding, rows: Rows, n_jobs: int | None = None) -> LeastSquaresOfFrame:
+    """Least squares with the prior weights of the rows, which are in memory.
 
     Raises
     ------
@@ -252,19 +378,11 @@ def least_squares(encoding: Encoding, rows: Rows, n_jobs: int | None = None) -> 
         Columns of X were dropped: they depend on others, or the absorbed factors explain them.
     """
     absorbed, design = absorbed_of(encoding, rows, n_jobs), rows.design
-    y = _response(design)
+    y = response_of(design)
     left = None if absorbed is None else Left.of(absorbed, rows, y)
     kept = independent(triangle_of(rows)) if left is None else left.kept(encoding.fixed_names)
-    names = encoding.fixed_names
-    dropped = tuple(name for j, name in enumerate(names) if j not in kept and not _replaced(encoding, name))
-    if dropped:
-        within = "the absorbed factors explain, or that " if absorbed is not None else ""
-        warn(
-            f"the fixed-effects model matrix is rank deficient: dropped {len(dropped)} column(s) that "
-            f"{within}depend on earlier ones: {', '.join(dropped)}",
-            RankDeficiencyWarning,
-        )
-    _check_rows(encoding, rows, len(kept))
+    dropped = told_dropped(encoding, kept)
+    check_rows(encoding, rows.n, len(kept))
     if left is None:
         columns = np.column_stack([design.selected(kept).X, y])
         R = triangle(columns, design.weights)
@@ -272,10 +390,24 @@ def least_squares(encoding: Encoding, rows: Rows, n_jobs: int | None = None) -> 
         columns, R = left.selected(kept)
     beta, residuals = _solved(columns[:, :-1], columns[:, -1], design.weights, R)
     _check_exact(y, residuals)
-    own, upper = (columns[:, :-1], columns[:, -1]), np.triu(R[:-1, :-1][: len(kept)])
-    found = LeastSquaresFit(encoding, rows, kept, dropped, LeastSquares(beta), *own, residuals, upper, n_jobs)
+    own, upper = OfRows(columns[:, :-1], columns[:, -1], residuals), np.triu(R[:-1, :-1][: len(kept)])
+    found = LeastSquaresOfFrame(encoding, rows, kept, dropped, LeastSquares(beta), upper, n_jobs, own)
     found.__dict__["absorbed"] = absorbed  # what is learnt of the levels is used again
     return found
+
+
+def told_dropped(encoding: Encoding, kept: tuple[int, ...]) -> tuple[str, ...]:
+    """Names of the columns that are not kept, of which a warning tells."""
+    names = encoding.fixed_names
+    dropped = tuple(name for j, name in enumerate(names) if j not in kept and not _replaced(encoding, name))
+    if dropped:
+        within = "the absorbed factors explain, or that " if encoding.absorbed else ""
+        warn(
+            f"the fixed-effects model matrix is rank deficient: dropped {len(dropped)} column(s) that "
+            f"{within}depend on earlier ones: {', '.join(dropped)}",
+            RankDeficiencyWarning,
+        )
+    return dropped
 
 
 def check_columns_room(encoding: Encoding, rows: Rows) -> None:
@@ -296,14 +428,16 @@ def check_columns_room(encoding: Encoding, rows: Rows) -> None:
             f"the factor '{factor}' makes most of {p} columns of X, and least squares of {rows.n} rows on "
             f"them would take minutes: absorb it, 'y ~ x | {factor}'"
         )
-    check_room(4 * 8.0 * rows.n * p + 8.0 * p**2, "the " + str(p) + " columns of X need {}" + advice)
+    at_once = min(rows.n, ROWS) if isinstance(rows, ChunkedRows) else rows.n
+    check_room(4 * 8.0 * at_once * p + 8.0 * p**2, "the " + str(p) + " columns of X need {}" + advice)
 
 
 def _replaced(encoding: Encoding, name: str) -> bool:
     return encoding.absorbs_constant and name == "Intercept"
 
 
-def _response(design: Design) -> Array:
+def response_of(design: Design) -> Array:
+    """The response less the offset, (n,)."""
     assert design.y is not None
     return design.y if design.offset is None else design.y - design.offset
 
@@ -318,17 +452,33 @@ def _solved(X: Array, y: Array, weights: Array | None, R: Array) -> tuple[Array,
     return beta, y - X @ beta
 
 
-def _check_rows(encoding: Encoding, rows: Rows, p: int) -> None:
+def check_rows(encoding: Encoding, n: int, p: int) -> None:
+    """There must be more rows than coefficients.
+
+    Raises
+    ------
+    ModelError
+    """
     levels = sum(one.rank for one in encoding.absorbed)
-    if rows.n <= p + levels:
+    if n <= p + levels:
         effects = f"{p} coefficients" + (f", {levels} effects of absorbed levels" if levels else "")
         raise ModelError(
-            f"{rows.n} rows cannot tell {effects} and a residual variance apart: use more data or fewer terms"
+            f"{n} rows cannot tell {effects} and a residual variance apart: use more data or fewer terms"
         )
 
 
 def _check_exact(y: Array, residuals: Array) -> None:
-    if float(residuals @ residuals) <= EXACT * float(y @ y):
+    check_not_exact(float(residuals @ residuals), float(y @ y))
+
+
+def check_not_exact(rss: float, total: float) -> None:
+    """The residuals must be more than rounding error.
+
+    Raises
+    ------
+    ModelError
+    """
+    if rss <= EXACT * total:
         raise ModelError(
             "the model fits the response exactly, and leaves no residuals from which a variance could be "
             "estimated: absorb fewer factors, or use fewer terms"

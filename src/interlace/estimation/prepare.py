@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from interlace.design.encoding import Encoding
 from interlace.design.rows import Rows, selected
 from interlace.errors import ModelError
+from interlace.estimation.absorbed import Absorbed
 from interlace.estimation.beside_levels import absorbed_of, beside, without_effects
 from interlace.estimation.capacity import check_room
 from interlace.estimation.crossproducts import CrossProducts
@@ -38,11 +39,26 @@ class Model:
 def prepare(
     encoding: Encoding, rows: Rows, *, reml: bool, n_jobs: int | None = None
 ) -> tuple[ProfiledDeviance, Model]:
-    _check_room(encoding)
+    """The criterion of the rows, and what was found out about their design."""
+    check_products_room(encoding)
     A = CrossProducts.of(encoding, rows)
-    # 1) columns of X that depend on earlier ones leave
     absorbed = absorbed_of(encoding, rows, n_jobs)
     kept = independent_columns(A, rows) if absorbed is None else beside(absorbed, rows)
+    return prepare_products(A, kept, encoding, rows, reml=reml, n_jobs=n_jobs, absorbed=absorbed)
+
+
+def prepare_products(
+    A: CrossProducts,
+    kept: tuple[int, ...],
+    encoding: Encoding,
+    rows: Rows,
+    *,
+    reml: bool,
+    n_jobs: int | None = None,
+    absorbed: Absorbed | None = None,
+) -> tuple[ProfiledDeviance, Model]:
+    """The same from cross-products of all columns of X, and those that do not depend on earlier ones."""
+    # 1) columns of X that depend on earlier ones leave
     dropped = tuple(name for j, name in enumerate(encoding.fixed_names) if j not in kept)
     if dropped:
         A = A.select_fixed(kept)
@@ -72,7 +88,7 @@ def prepare(
     return criterion.beginning(*beside_levels.variances()), Model(kept, dropped, found)
 
 
-def _check_room(encoding: Encoding) -> None:
+def check_products_room(encoding: Encoding) -> None:
     """Do the products of a wide fixed part fit in memory?"""
     p = len(encoding.fixed_names)
     effects = sum(block.grouping.n_levels * len(block.columns) for block in encoding.random)
@@ -101,16 +117,19 @@ def _check_parameters(criterion: ProfiledDeviance) -> None:
 
 def conditioned(A: CrossProducts, rows: Rows) -> CrossProducts:
     """The fit of the fixed effects taken from y where it is nearly all of y; refused where it is all."""
-    size = A.products.yy + _total_weight(rows) * A.origin.y**2
+    size = A.products.yy + _total_weight(A, rows) * A.origin.y**2
     A = A.with_small_response(rows)
     if A.products.yy <= EXACT_FIT**2 * size:
         raise ModelError(EXACT)
     return A
 
 
-def _total_weight(rows: Rows) -> float:
+def _total_weight(A: CrossProducts, rows: Rows) -> float:
+    """Of all rows; the square of the intercept, where there is one."""
     if rows.encoding.weights is None:
         return float(rows.n)
+    if rows.encoding.intercept is not None and A.products.p:
+        return float(A.products.xx[0, 0])
     return sum(
         float(design.nrows if design.weights is None else design.weights.sum()) for design in rows.designs()
     )

@@ -76,6 +76,11 @@ def triangle_of(rows: Design | Rows, *, weighted: bool = True) -> Array:
     R: Array | None = None
     for design in rows.designs():
         found = triangle(design.fixed, design.weights if weighted else None)
-        R = found if R is None else np.asarray(np.linalg.qr(np.vstack([R, found]), mode="r"))
+        R = found if R is None else joined_triangles(R, found)
     assert R is not None
     return R
+
+
+def joined_triangles(R: Array, S: Array) -> Array:
+    """The triangle of the rows of both."""
+    return np.asarray(np.linalg.qr(np.vstack([R, S]), mode="r"))

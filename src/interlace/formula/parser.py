@@ -59,6 +59,21 @@ def parse(text: str) -> Formula:
     return read.formula(text, tuple(term for term, _ in random))
 
 
+def parse_any(text: str) -> Formula:
+    """Parse a formula with random terms, as `parse`, or without any, as `parse_linear`.
+
+    Raises
+    ------
+    FormulaError
+
+    Examples
+    --------
+    >>> [len(parse_any(text).random) for text in ("y ~ x", "y ~ x + (1 | g)")]
+    [0, 1]
+    """
+    return parse(text) if _Read.of(text).side.bars else parse_linear(text)
+
+
 @lru_cache(maxsize=512)
 def parse_linear(text: str) -> Formula:
     """Parse a formula without random terms: ``response ~ terms | absorbed + ...``.

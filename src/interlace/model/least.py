@@ -270,16 +270,11 @@ class LinearModel(Means, LeastRows):
             `r2` and `adjusted`; with absorbed factors `within` and `within_adjusted` too: of what these leave
             of the response. Without an intercept the variation is about zero.
         """
-        fit, w = self._least, self._least.weights
-        design = fit.design
-        assert design.y is not None
-        y = design.y if design.offset is None else design.y - design.offset
-        spans = fit.encoding.spans_constant
-        centre = float(w @ y / w.sum()) if spans else 0.0
-        share = fit.rss / float(w @ (y - centre) ** 2)
+        fit, spans = self._least, self._least.encoding.spans_constant
+        share = fit.rss / fit.tss
         found = {"r2": 1 - share, "adjusted": 1 - share * (fit.n - int(spans)) / fit.df_resid}
         if fit.encoding.absorbed:
-            share = fit.rss / float(w @ fit.response**2)
+            share = fit.rss / float(fit.weights @ fit.response**2)
             found["within"] = 1 - share
             found["within_adjusted"] = 1 - share * (fit.n - fit.absorbed_rank) / fit.df_resid
         return found

@@ -34,9 +34,7 @@ class LeastRows:
     @property
     def fitted(self) -> Any:
         """Fitted values of the rows used, the effects of absorbed levels included."""
-        design = self._least.design
-        assert design.y is not None
-        return self._handed.series("fitted", design.y - self._least.residuals)
+        return self._handed.series("fitted", self._least.fitted)
 
     def residuals(self, kind: str = "response") -> Any:
         """Residuals of the rows used, in the library of the data.

@@ -107,8 +107,7 @@ def _no_prior(block: int, z: Array) -> Array:
 def simulated(fit: LeastSquaresFit, n: int, seed: Seed) -> Array:
     """New responses of the rows of the fit: the fitted values and errors ``N(0, sigma^2 / w)``, (rows, n)."""
     n, rng = count("n", n, at_most=available_bytes() / (8 * fit.n)), generator(seed)
-    assert fit.design.y is not None
-    fitted = fit.design.y - fit.residuals
+    fitted = fit.fitted
     draws = [rng.normal(scale=fit.sigma, size=fit.n) for _ in range(n)]
     return fitted[:, None] + np.column_stack(draws) / np.sqrt(fit.weights)[:, None]
 

@@ -17,7 +17,8 @@ from interlace.errors import DataError, ModelError, shown
 from interlace.estimation.capacity import check_room
 from interlace.estimation.far import warn_if_far
 from interlace.estimation.fit import Fit, fit
-from interlace.estimation.ols import LeastSquaresFit, check_columns_room, least_squares
+from interlace.estimation.ols import LeastSquaresFit, check_columns_room
+from interlace.estimation.ols_chunks import least_squares_of
 from interlace.formula.formula import Formula
 from interlace.formula.parser import parse, parse_linear
 from interlace.formula.updating import updated
@@ -200,4 +201,4 @@ class LinearSpecification(Specification):
         kept = word("singletons", self.singletons, SINGLETONS)
         encoding, rows = learn(parse_linear(formula), self.data, singletons=kept, **self._learnt())
         check_columns_room(encoding, rows)
-        return least_squares(encoding, rows, threads)
+        return least_squares_of(encoding, rows, threads)

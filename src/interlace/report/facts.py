@@ -72,7 +72,7 @@ class SummaryFacts:
     ----------
     overview : OverviewFacts
     scaled_residuals : dict of str to float
-        Min, 1Q, Median, 3Q, Max of the standardized residuals.
+        Min, 1Q, Median, 3Q, Max of the standardized residuals; nothing where the rows cannot be read.
     coefficients : pandas.DataFrame
         One row per coefficient: `estimate`, `se`, `df`, `t`, `p`.
     correlation : pandas.DataFrame

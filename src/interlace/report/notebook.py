@@ -26,11 +26,13 @@ def overview_html(o: OverviewFacts) -> str:
 def summary_html(s: SummaryFacts) -> str:
     """A summary in a notebook."""
     o = s.overview
-    quantiles = text.quantile_cells(s)
+    quantiles = text.quantile_cells(s) if s.scaled_residuals else []
+    names = list(s.scaled_residuals)
+    residuals = table_html("Scaled residuals", names, [quantiles], "r" * len(names)) if names else ""
     return page(
         _heading(text.summary_heading(s)),
         _criteria(o),
-        table_html("Scaled residuals", list(s.scaled_residuals), [quantiles], "r" * len(quantiles)),
+        residuals,
         table_html("Random effects", *text.random_effects(o.components, o.sigma, variances=True)),
         paragraphs(text.size_lines(o)),
         _coefficients(s),

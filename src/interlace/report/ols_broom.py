@@ -51,11 +51,10 @@ def glance(fit: LeastSquaresFit, r2: dict[str, float]) -> Table:
 
 def row_columns(fit: LeastSquaresFit) -> dict[str, Array]:
     """What `augment` adds to the rows, (n,) each."""
-    assert fit.design.y is not None
     hat, studentized = fit.leverages, residuals_of(fit, "studentized")
     left = np.where(np.isnan(studentized), np.nan, 1 - hat)
     return {
-        ".fitted": fit.design.y - fit.residuals,
+        ".fitted": fit.fitted,
         ".resid": fit.residuals,
         ".hat": hat,
         ".std.resid": studentized,
@@ -71,8 +70,8 @@ def results(fit: LeastSquaresFit, ddf: ResidualDdf, r2: dict[str, float]) -> dic
         {
             "formula": fit.encoding.formula.text or str(fit.encoding.formula),
             "nobs": fit.n,
-            "n_missing": fit.design.n_dropped - fit.design.singletons,
-            "n_singletons": fit.design.singletons,
+            "n_missing": fit.n_missing,
+            "n_singletons": fit.n_singletons,
             "loglik": fit.loglik,
             "aic": likelihood.aic(fit),
             "bic": likelihood.bic(fit),

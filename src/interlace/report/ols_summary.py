@@ -90,14 +90,13 @@ def _rows(n: int) -> str:
 
 def summarised(fit: LeastSquaresFit, ddf: ResidualDdf, r2: dict[str, float], data: str) -> LinearSummary:
     """The summary of a fit."""
-    design = fit.design
     return LinearSummary(
         formula=fit.encoding.formula.text or str(fit.encoding.formula),
         data=data,
         coefficients=fixed_effects(fit, ddf).table(),
         nobs=fit.n,
-        n_missing=design.n_dropped - design.singletons,
-        n_singletons=design.singletons,
+        n_missing=fit.n_missing,
+        n_singletons=fit.n_singletons,
         df_resid=fit.df_resid,
         sigma=fit.sigma,
         r2=r2,

@@ -39,11 +39,10 @@ def overview_text(o: OverviewFacts) -> str:
 def summary_text(s: SummaryFacts) -> str:
     """The print of a summary."""
     o = s.overview
-    quantiles = quantile_cells(s)
     paragraphs = [
         summary_heading(s),
         _criteria_lines(o, decimals=1),
-        ["Scaled residuals:", *named_numbers(list(s.scaled_residuals), quantiles)],
+        _residual_lines(s),
         [
             "Random effects:",
             *_indented(random_effects(o.components, o.sigma, variances=True)),
@@ -59,6 +58,11 @@ def summary_text(s: SummaryFacts) -> str:
         [str(s.convergence)],
     ]
     return "\n\n".join("\n".join(lines) for lines in paragraphs if lines)
+
+
+def _residual_lines(s: SummaryFacts) -> list[str]:
+    names = list(s.scaled_residuals)
+    return ["Scaled residuals:", *named_numbers(names, quantile_cells(s))] if names else []
 
 
 def quantile_cells(s: SummaryFacts) -> list[str]:

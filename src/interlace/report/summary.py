@@ -88,10 +88,9 @@ def summarise(
     asked = None if correlation is None else switch("correlation", correlation)
     estimates = fixed_effects(fit, ddf)
     names = list(estimates.labels)
-    quantiles = np.quantile(residuals(fit, kind="standardized"), list(QUANTILES.values()))
     return Summary(
         overview=overview(fit, data_name=data_name),
-        scaled_residuals=dict(zip(QUANTILES, quantiles.tolist(), strict=True)),
+        scaled_residuals=_quantiles(fit) if fit.rows.readable else {},
         coefficients=estimates.table(),
         correlation=pd.DataFrame(wald.correlation(estimates.vcov), index=names, columns=names),
         convergence=convergence(fit),
@@ -100,6 +99,11 @@ def summarise(
         stars=switch("stars", stars),
         correlation_asked=asked,
     )
+
+
+def _quantiles(fit: Fit) -> dict[str, float]:
+    found = np.quantile(residuals(fit, kind="standardized"), list(QUANTILES.values()))
+    return dict(zip(QUANTILES, found.tolist(), strict=True))
 
 
 def _criteria(fit: Fit) -> dict[str, float]:
