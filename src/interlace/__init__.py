@@ -1,7 +1,37 @@
-"""Linear mixed-effects models by profiled (RE)ML and sparse Cholesky factorisation.
+"""Linear mixed-effects models, as R's lme4, lmerTest and emmeans have them.
 
-Only the errors are imported with the package; everything else comes when it is first asked for.
+    import interlace
+
+    data = interlace.datasets.load("sleepstudy")
+    m = interlace.lmer("Reaction ~ Days + (Days | Subject)", data)
+    m.summary()                      # everything in words; help(m) lists what a model can be asked
+
+Models
+    lmer        linear mixed model: fixed and random effects, by REML or maximum likelihood
+    lm          linear model by least squares, with factors of many levels absorbed
+    qdrg        marginal means of coefficients that were fitted elsewhere
+    load        a model that was saved by m.save(path)
+    LMERegressor    a regressor for scikit-learn
+
+Questions about several models
+    compare, bootstrap_compare       likelihood-ratio tests of a smaller model within a larger one
+    aic_table, compare_cv            models by information criteria, and by predictions of rows held out
+    step                             backward elimination of terms
+    modeltable                       models side by side, for a paper
+
+Before the data, and about them
+    power       by simulation
+    demean      columns without the means of the levels of several factors
+    chunks, parquet    rows that are read in chunks
+    datasets    data sets of the literature: datasets.load("oats")
+
+Options that are objects: KenwardRoger, Satterthwaite, Asymptotic, ClusterRobust, Precision, ssc;
+register_scale.
+Every error is an InterlaceError, every warning an InterlaceWarning; their messages say what to do next.
+Models: LinearMixedModel and LinearModel. From a shell: `interlace --help`.
 """
+
+# Only the errors are imported with the package; everything else comes when it is first asked for.
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -120,3 +150,12 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+def _warn_of_other_package() -> None:
+    said = import_module("interlace.version").other_package()
+    if said:
+        import_module("interlace.errors").warn(said, InterlaceWarning)
+
+
+_warn_of_other_package()

@@ -14,7 +14,7 @@ from interlace.formula.parser import parse_fixed
 from interlace.hints import refuse_unknown
 from interlace.inference.given_fit import given_fit
 from interlace.model import LinearMixedModel
-from interlace.model.choice import Choice, covariance_kind
+from interlace.model.choice import Choice, covariance_kind, plain_choice
 from interlace.model.given import GivenModel
 from interlace.model.least import LinearModel
 from interlace.model.with_absorbed import model_of
@@ -193,6 +193,7 @@ def lm(
     if not isinstance(formula, str):
         raise DataError(f"the formula must be text such as 'y ~ x | f', not {type(formula).__name__}")
     _check(formula, na_action)
+    vcov, cluster = plain_choice(vcov, cluster)
     kind, small = covariance_kind(vcov, cluster), small_sample(ssc)
     scope = caller_scope()
     asked = LinearSpecification(

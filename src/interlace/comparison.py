@@ -8,6 +8,7 @@ from typing import Any, cast
 from interlace.errors import DataError
 from interlace.estimation.beside_levels import ROWS_LEAVE, refuse_absorbed
 from interlace.estimation.fit import Fit
+from interlace.estimation.likelihood import n_parameters
 from interlace.hints import answers_options
 from interlace.model import LinearMixedModel
 from interlace.model.least import LinearModel
@@ -41,7 +42,7 @@ def compare(
     Returns
     -------
     DataFrame
-        Columns `npar, aic, bic, loglik, deviance, chisq, df, p, criterion, formula`.
+        Columns `npar, aic, bic, loglik, deviance, lrt, df, p, criterion, formula`.
 
     Raises
     ------
@@ -61,7 +62,7 @@ def compare(
     Likelihood-ratio tests, each model against the one before
     m1: Reaction ~ Days + (1 | Subject)
     m2: Reaction ~ Days + (Days | Subject)
-       npar    aic    bic  loglik deviance  chisq df         p     criterion
+       npar    aic    bic  loglik deviance    lrt df         p     criterion
     m1    4 1802.1 1814.8 -897.04   1794.1                     ML (refitted)
     m2    6 1763.9 1783.1 -875.97   1751.9 42.139  2 7.072e-10 ML (refitted)
     fitted by REML, and refitted by maximum likelihood for this table: m1, m2
@@ -94,8 +95,8 @@ def aic_table(
 
 @answers_options
 def bootstrap_compare(
-    large: LinearMixedModel,
     small: LinearMixedModel,
+    large: LinearMixedModel,
     *,
     n: int = 1000,
     seed: int | None = None,
@@ -106,8 +107,9 @@ def bootstrap_compare(
 
     Parameters
     ----------
-    large, small : LinearMixedModel
-        `small` must be nested in `large`. REML fits are refitted by maximum likelihood.
+    small, large : LinearMixedModel
+        `small` must be nested in `large`; the one with fewer parameters is taken for it, in whatever order
+        they are given. REML fits are refitted by maximum likelihood.
     n : int
         Number of simulated responses.
     seed : int, optional
@@ -123,7 +125,7 @@ def bootstrap_compare(
         `table` has the chi-square test, the bootstrap test and the approximations of pbkrtest's summary; `p`
         is the bootstrap p-value, `p_all` the one to use when a variance is tested; `reference` has the draws.
     """
-    a, b = _fit(large), _fit(small)
+    b, a = sorted((_fit(small), _fit(large)), key=n_parameters)
     return bootstrap.bootstrap_compare(a, b, n=n, seed=seed, n_jobs=n_jobs, progress=progress)
 
 

@@ -13,6 +13,10 @@ from typing import Any
 class InterlaceError(Exception):
     """Base class of every error that this library raises on purpose."""
 
+    def _render_traceback_(self) -> list[str]:
+        """What notebooks show: the caller's own lines and the message, and no line of this library."""
+        return own_lines(self)
+
 
 class FormulaError(InterlaceError, ValueError):
     """The formula cannot be understood, or names something that does not exist.
@@ -91,6 +95,20 @@ class IdentificationWarning(InterlaceWarning):
 
 class ConvergenceWarning(InterlaceWarning):
     """The optimum is doubtful."""
+
+
+def own_lines(error: BaseException) -> list[str]:
+    """A traceback without the frames of this library and of the shell that ran the code."""
+    import traceback
+
+    stack = [
+        traceback.FrameSummary(frame.f_code.co_filename, line, frame.f_code.co_name)
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if frame.f_globals.get("__name__", "").partition(".")[0] not in ("interlace", "IPython")
+    ]
+    name = type(error).__name__
+    lines = [f"{name}: Traceback (most recent call last)", *traceback.StackSummary.from_list(stack).format()]
+    return [line.rstrip() for line in (*lines, f"{name}: {error}")]
 
 
 LONGEST_SHOWN = 60  # characters of a value in a message

@@ -155,5 +155,5 @@ def test_drop1_by_likelihood_ratio(name: str, block: str) -> None:
     # both programs search for the optimum of each model
     np.testing.assert_allclose(table["aic"], expected["AIC"], rtol=1e-9)
     np.testing.assert_allclose(table["df"], expected["npar"])
-    np.testing.assert_allclose(table["chisq"], expected["LRT"], rtol=1e-6)
+    np.testing.assert_allclose(table["lrt"], expected["LRT"], rtol=1e-6)
     _assert_p(table["p"], expected["Pr(Chi)"], rtol=1e-6)

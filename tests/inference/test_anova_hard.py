@@ -141,7 +141,7 @@ def test_drop1_by_likelihood_ratio(name: str) -> None:
     table = _aligned(drop1(fit_of(name), test="lrt"), expected)
     np.testing.assert_allclose(table["aic"], expected["AIC"], rtol=1e-8)
     np.testing.assert_array_equal(table["df"], expected["npar"])
-    np.testing.assert_allclose(table["chisq"], expected["LRT"], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(table["lrt"], expected["LRT"], rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(table["p"], expected["Pr(Chi)"], rtol=1e-4)
 
 

@@ -167,7 +167,7 @@ def _normal_tail(x: float) -> float:
 def test_a_model_without_fixed_effects_has_an_empty_table() -> None:
     model = interlace.lmer("y ~ 0 + (1 | a)", one(np.random.default_rng(2)))
     for method in ("satterthwaite", "kenward-roger", "asymptotic"):
-        assert model.coef_table(ddf=method).shape == (0, 5)
+        assert model.coef_table(ddf=method).shape == (0, 7)
 
 
 def test_unidentified_variances_are_left_out_and_this_is_said() -> None:

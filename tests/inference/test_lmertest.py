@@ -64,7 +64,7 @@ def log_p_close(actual: Any, expected: Any, df_rtol: float) -> None:
 def test_coefficients_at_the_theta_of_r(case: Case, method: str) -> None:
     expected = matrix(case.reference()["lmerTest"][TABLES[method]])
     table = LinearMixedModel(at_reference(case.name)).coef_table(ddf=method)
-    assert list(table) == ["estimate", "se", "df", "t", "p"]
+    assert list(table) == ["estimate", "se", "df", "t", "p", "lower", "upper"]
     np.testing.assert_allclose(table["df"], expected["df"], rtol=DF_RTOL[method])
     np.testing.assert_allclose(table["se"], expected["Std. Error"], rtol=1e-9)
     np.testing.assert_allclose(table["t"], expected["t value"], rtol=1e-8, atol=1e-8)

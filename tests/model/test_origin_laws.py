@@ -60,7 +60,7 @@ def about_slopes(m: LinearMixedModel) -> dict[str, Any]:
     """What the intercept has no part in."""
     found: dict[str, Any] = {
         "fixef": m.fixef.iloc[1:], "r2": m.r2(), "icc": m.icc(), "drop1": m.drop1(),
-        "drop1 lrt": m.drop1(test="lrt")[["df", "chisq"]],
+        "drop1 lrt": m.drop1(test="lrt")[["df", "lrt"]],
     }  # fmt: skip
     for ddf in ("satterthwaite", "asymptotic", *(["kenward-roger"] if m.reml else [])):
         found[f"coef {ddf}"] = m.coef_table(ddf=ddf).iloc[1:]

@@ -13,7 +13,7 @@ import pytest
 
 import interlace
 from interlace.tables.cells import NO_ROWS
-from interlace.tables.table import Table
+from interlace.tables.table import Table, Wide
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,7 @@ def test_words_survive_pickles_and_copies() -> None:
 
 def test_what_is_made_of_a_table_is_plain() -> None:
     table = Table.of({"F": [1.23456789, 2.0], "p": [0.5, 1e-300]}, ["x", "z"])
-    assert type(table[["F"]]) is type(table.round(2)) is type(table.loc[["x"]]) is pd.DataFrame
+    assert type(table[["F"]]) is type(table.round(2)) is type(table.loc[["x"]]) is Wide
 
 
 def test_numbers_without_a_value() -> None:

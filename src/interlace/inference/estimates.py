@@ -17,6 +17,8 @@ from interlace.precision.unidentified import rest_together
 from interlace.precision.wald import Ddf
 from interlace.tables.table import Table
 
+LEVEL = 0.95  # of intervals, where nothing is said
+
 
 @dataclass(frozen=True, slots=True)
 class LinearEstimates:
@@ -75,6 +77,14 @@ class LinearEstimates:
         t, df = self.statistic, self.df
         columns = {"estimate": self.estimate, "se": self.se, "df": df, "t": t, "p": p_values(t, df)}
         return Table.of(columns, self.labels, note=self.ddf.note)
+
+    def whole_table(self, level: float) -> Table:
+        """The same with the confidence interval, `lower` and `upper`; a level that is not 0.95 is said."""
+        table = self.table()
+        lower, upper = self.interval(level)
+        said = "" if level == LEVEL else f"{100 * level:g} % confidence intervals"
+        columns = {**dict(table), "lower": lower, "upper": upper}
+        return Table.of(columns, self.labels, note=[self.ddf.note, said])
 
     def interval(self, level: float) -> tuple[np.ndarray, np.ndarray]:
         """Lower and upper ends of the confidence intervals, one at a time."""

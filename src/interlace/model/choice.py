@@ -13,7 +13,7 @@ from interlace.estimation.ols import LeastSquaresFit
 from interlace.options import KEPT
 from interlace.precision.df import DdfLike, VcovLike
 from interlace.precision.ols_covariance import KINDS, ResidualDdf, bind
-from interlace.precision.robust import MODEL
+from interlace.precision.robust import MODEL, ClusterRobust
 from interlace.precision.small_sample import SmallSample, small_sample
 
 _ELSEWHERE = {
@@ -54,6 +54,23 @@ def covariance_kind(vcov: Any, cluster: Any) -> str:
     return kind
 
 
+def plain_choice(vcov: Any, cluster: Any) -> tuple[Any, Any]:
+    """Kind and clusters, one beside the other, of `ClusterRobust(kind, cluster=...)` too.
+
+    Raises
+    ------
+    DataError
+        There are clusters twice.
+    """
+    if isinstance(vcov, type) and issubclass(vcov, ClusterRobust):
+        vcov = vcov()
+    if not isinstance(vcov, ClusterRobust):
+        return vcov, cluster
+    if cluster is not None and vcov.cluster is not None:
+        raise DataError("clusters are given twice, in ClusterRobust(...) and by cluster=: leave one out")
+    return vcov.kind, vcov.cluster if cluster is None else cluster
+
+
 class Choice:
     """The covariances of a fit, that of the model unless another is asked for."""
 
@@ -70,6 +87,8 @@ class Choice:
 
         Clusters that come without a kind, or go, change the kind where that is not of clusters, or is.
         """
+        if vcov is not KEPT:
+            vcov, cluster = plain_choice(vcov, cluster)
         clusters = self.cluster if cluster is KEPT else cluster
         kind = self.kind if vcov is KEPT else vcov
         if vcov is KEPT and self.kind.startswith("CR") != (clusters is not None):
@@ -92,6 +111,7 @@ class Choice:
 
     def of(self, vcov: Any, cluster: Any = None) -> ResidualDdf:
         """Another kind, with the clusters of the model if there are none of its own."""
+        vcov, cluster = plain_choice(vcov, cluster)
         if vcov == MODEL and cluster is None:
             return self._own
         kind = covariance_kind(None if vcov == MODEL else vcov, cluster)

@@ -1,4 +1,4 @@
-"""The fixed effects: estimates, standard errors, covariance."""
+"""The fixed effects: estimates, standard errors, covariance, and the columns they belong to."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from interlace.inference.estimates import by_the_model, fixed_effects
 from interlace.model.fitted import Fitted
 from interlace.precision.df import DdfLike, VcovLike
 from interlace.precision.robust import MODEL, covariance
-from interlace.tables.table import Table
+from interlace.prediction.matrix import model_matrix
+from interlace.refitting.profile import check_level
+from interlace.tables.table import Table, Wide
 
 
 class Coefficients(Fitted):
@@ -28,7 +30,7 @@ class Coefficients(Fitted):
         estimates = by_the_model(self._fit)
         return pd.Series(estimates.se, index=list(estimates.labels), name="se")
 
-    def vcov(self, kind: str = MODEL, *, cluster: Any = None) -> pd.DataFrame:
+    def vcov(self, kind: VcovLike = MODEL, *, cluster: Any = None) -> pd.DataFrame:
         """Covariance matrix of `fixef`.
 
         Parameters
@@ -36,8 +38,8 @@ class Coefficients(Fitted):
         kind : {"model", "CR0", "CR1", "CR1p", "CR1S", "CR2", "CR3"}
             "model": `sigma^2 (X' V^-1 X)^-1` at the estimated theta. The others are cluster-robust, see
             `interlace.ClusterRobust`; every table of tests takes them too: `coef_table(vcov="CR2")`.
-        cluster : str or array-like, optional
-            A column of the model, or a value per row; by default the grouping factor that holds all others.
+        cluster : str, array-like, or several, optional
+            A column of the data, or a value per row; by default the grouping factor that holds all others.
 
         Raises
         ------
@@ -45,18 +47,55 @@ class Coefficients(Fitted):
             Rows of different clusters share random effects.
         """
         names = list(self._fit.names)
-        return pd.DataFrame(covariance(self._fit, kind, cluster=cluster), index=names, columns=names)
+        return Wide(covariance(self._fit, kind, cluster=cluster), index=names, columns=names)
 
-    def coef_table(self, *, ddf: DdfLike = "satterthwaite", vcov: VcovLike = MODEL) -> Table:
-        """One row per coefficient: `estimate`, `se`, `df`, `t` and its two-sided p-value `p`.
+    def coef_table(
+        self,
+        *,
+        ddf: DdfLike = "satterthwaite",
+        vcov: VcovLike = MODEL,
+        cluster: Any = None,
+        level: float = 0.95,
+    ) -> Table:
+        """One row per coefficient: `estimate`, `se`, `df`, `t`, its two-sided p-value `p`, `lower`, `upper`.
 
         Parameters
         ----------
         ddf : {"satterthwaite", "kenward-roger", "asymptotic"} or an object such as KenwardRoger()
             Degrees of freedom of the t statistics. Kenward-Roger also adjusts the standard errors, and needs
             a fit by REML.
-        vcov : {"model", "CR0", "CR1", "CR1p", "CR1S", "CR2", "CR3"} or ClusterRobust(kind, cluster=...)
+        vcov : {"model", "CR0", "CR1", "CR1p", "CR1S", "CR2", "CR3"}
             Covariance of the coefficients. A cluster-robust one goes with ddf="satterthwaite" (clubSandwich's
             degrees of freedom) or "asymptotic".
+        cluster : str, array-like, or several, optional
+            Clusters of a robust covariance: a column of the data, or a value per row; by default the grouping
+            factor that holds all others. `vcov=ClusterRobust(kind, cluster=...)` says the same.
+        level : float
+            Of the confidence intervals, by t.
         """
-        return fixed_effects(self._fit, self._memory.ddf(ddf, vcov)).table()
+        found = fixed_effects(self._fit, self._memory.ddf(ddf, vcov, cluster))
+        return found.whole_table(check_level(level))
+
+    def model_matrix(self, newdata: Any = None) -> Any:
+        """The columns of X that are in the model, for the rows of the fit or for new ones.
+
+        Parameters
+        ----------
+        newdata : table, optional
+            Data with the columns of the fixed part; coded as those of the fit were.
+
+        Returns
+        -------
+        table of the library of the data
+            A column for each coefficient of `fixef`; NaN where a value that is needed is missing. Without
+            random effects and offset, `model_matrix(new) @ fixef` is the prediction.
+
+        Examples
+        --------
+        >>> import interlace
+        >>> m = interlace.lmer("score ~ Machine + (1 | Worker)", interlace.datasets.load("machines"))
+        >>> print(m.model_matrix({"Machine": ["C"]}).to_string(index=False))
+         Intercept  Machine[T.B]  Machine[T.C]
+               1.0           0.0           1.0
+        """
+        return model_matrix(self._fit, newdata, self._handed)

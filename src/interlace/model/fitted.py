@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from interlace.estimation import likelihood
 from interlace.estimation.fit import Fit
+from interlace.model.aliases import Aliases
 from interlace.options import KEPT
 from interlace.precision.memory import Memory
 from interlace.prediction import ranef
@@ -14,7 +15,7 @@ from interlace.refitting.specification import MixedSpecification
 from interlace.report.convergence import Convergence, convergence
 
 
-class Fitted:
+class Fitted(Aliases):
     """What every fitted model has, whatever its kind: where it came from, and how well it fits."""
 
     _kinds: ClassVar[dict[bool, Any]] = {}
@@ -89,7 +90,10 @@ class Fitted:
 
     @property
     def fit(self) -> Fit:
-        """The values the model was made from: encoding, design, optimum, solution."""
+        """What the model is made of: encoding, design, optimum, solution.
+
+        It is for programs that look inside, and may change between versions; completion does not offer it.
+        """
         return self._fit
 
     @property

@@ -28,7 +28,7 @@ class GivenMemory:
     def __init__(self, given: GivenDdf) -> None:
         self._given = given
 
-    def ddf(self, ddf: DdfLike, vcov: VcovLike = MODEL) -> Ddf:
+    def ddf(self, ddf: DdfLike, vcov: VcovLike = MODEL, cluster: Any = None) -> Ddf:
         """What was given.
 
         Raises
@@ -36,8 +36,14 @@ class GivenMemory:
         DataError
             Another covariance or other degrees of freedom are asked for.
         """
-        if vcov != MODEL or ddf != DEFAULT:
-            asked = f"ddf={shown(ddf)}" if ddf != DEFAULT else f"vcov={shown(vcov)}"
+        if vcov != MODEL or ddf != DEFAULT or cluster is not None:
+            asked = (
+                f"ddf={shown(ddf)}"
+                if ddf != DEFAULT
+                else f"cluster={shown(cluster)}"
+                if cluster is not None
+                else f"vcov={shown(vcov)}"
+            )
             raise DataError(
                 f"{asked} cannot be had of coefficients that were fitted elsewhere: give qdrg another vcov, "
                 "or another df"

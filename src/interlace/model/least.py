@@ -17,15 +17,18 @@ from interlace.hints import answers_by_name
 from interlace.inference import anova
 from interlace.inference.contrast import ContrastTest, Hypothesis, contrast_test
 from interlace.inference.estimates import fixed_effects
+from interlace.model.aliases import Aliases
 from interlace.model.choice import Choice
 from interlace.model.least_rows import LeastRows
 from interlace.model.least_words import INSTEAD
 from interlace.model.means import Means
 from interlace.model.tests import refuse_models
 from interlace.options import labels, word
+from interlace.precision.df import VcovLike
 from interlace.precision.memory import Memory
 from interlace.precision.robust import MODEL
 from interlace.prediction.absorbed_levels import level_table
+from interlace.prediction.matrix import model_matrix
 from interlace.prediction.per_row import Handed
 from interlace.refitting import drop1
 from interlace.refitting.profile import check_level
@@ -36,7 +39,7 @@ from interlace.tables.table import Table
 
 
 @answers_by_name(of="LinearModel", instead=INSTEAD)
-class LinearModel(Means, LeastRows):
+class LinearModel(Means, LeastRows, Aliases):
     """A linear model fitted by least squares, as returned by `interlace.lm`.
 
     Every table of tests has the covariance that `lm` was asked for, or another: ``coef_table(vcov="HC3")``,
@@ -60,7 +63,7 @@ class LinearModel(Means, LeastRows):
 
     @property
     def fit(self) -> LeastSquaresFit:
-        """The values the model was made from."""
+        """What the model is made of, for programs that look inside; it may change between versions."""
         return self._least
 
     @property
@@ -116,21 +119,33 @@ class LinearModel(Means, LeastRows):
         values = np.sqrt(np.diagonal(self._choice.ddf().vcov))
         return pd.Series(values, index=list(self._least.names), name="se")
 
-    def vcov(self, kind: str = MODEL, *, cluster: Any = None) -> pd.DataFrame:
+    def vcov(self, kind: VcovLike = MODEL, *, cluster: Any = None) -> pd.DataFrame:
         """Covariance matrix of `fixef`: that of the model, or another kind as in `interlace.lm`."""
         names = list(self._least.names)
         return pd.DataFrame(self._choice.of(kind, cluster).vcov, index=names, columns=names)
 
-    def coef_table(self, *, vcov: str = MODEL, cluster: Any = None) -> Table:
-        """One row per coefficient: `estimate`, `se`, `df`, `t` and its two-sided p-value `p`."""
-        return fixed_effects(self._fit, self._choice.of(vcov, cluster)).table()
+    def coef_table(self, *, vcov: VcovLike = MODEL, cluster: Any = None, level: float = 0.95) -> Table:
+        """One row per coefficient: `estimate`, `se`, `df`, `t`, its two-sided p-value `p`, `lower`, `upper`.
+
+        Parameters
+        ----------
+        vcov, cluster
+            As for `interlace.lm`.
+        level : float
+            Of the confidence intervals, by t.
+        """
+        return fixed_effects(self._fit, self._choice.of(vcov, cluster)).whole_table(check_level(level))
+
+    def model_matrix(self, newdata: Any = None) -> Any:
+        """The columns of X that are in the model, as `LinearMixedModel.model_matrix`."""
+        return model_matrix(self._fit, newdata, self._handed)
 
     def confint(
         self,
         parm: str | Iterable[str] | None = None,
         *,
         level: float = 0.95,
-        vcov: str = MODEL,
+        vcov: VcovLike = MODEL,
         cluster: Any = None,
     ) -> Table:
         """Confidence intervals of the coefficients by t: columns `estimate, lower, upper`.
@@ -160,7 +175,7 @@ class LinearModel(Means, LeastRows):
         *,
         conf_int: bool = False,
         conf_level: float = 0.95,
-        vcov: str = MODEL,
+        vcov: VcovLike = MODEL,
         cluster: Any = None,
     ) -> Table:
         """A row for each coefficient, with broom's column names.
@@ -193,14 +208,14 @@ class LinearModel(Means, LeastRows):
         """
         return ols_broom.glance(self._least, self.r2())
 
-    def to_dict(self, *, vcov: str = MODEL, cluster: Any = None) -> dict[str, Any]:
+    def to_dict(self, *, vcov: VcovLike = MODEL, cluster: Any = None) -> dict[str, Any]:
         """Every result as plain data that strict JSON takes: dicts, lists, texts, finite numbers and None."""
         return ols_broom.results(self._least, self._choice.of(vcov, cluster), self.r2())
 
     # ---- tests ---
 
     def contrast_test(
-        self, L: Any, *, rhs: Any = 0.0, vcov: str = MODEL, cluster: Any = None, level: float = 0.95
+        self, L: Any, *, rhs: Any = 0.0, vcov: VcovLike = MODEL, cluster: Any = None, level: float = 0.95
     ) -> ContrastTest:
         """Test `L beta = rhs`: a t test of each row of L, and an F test of all of them.
 
@@ -218,7 +233,7 @@ class LinearModel(Means, LeastRows):
         self,
         *others: NoReturn,
         type: int | str = 3,
-        vcov: str = MODEL,
+        vcov: VcovLike = MODEL,
         cluster: Any = None,
         test: str = "F",
         terms: Sequence[str] | None = None,
@@ -240,14 +255,14 @@ class LinearModel(Means, LeastRows):
         asked, ddf = anova.Asked.of(type, test, terms), self._choice.of(vcov, cluster)
         return anova.anova(self._fit, asked, ddf if test != "chisq" else replace(ddf, den_df=np.inf))
 
-    def drop1(self, *, test: str = "F", vcov: str = MODEL, cluster: Any = None) -> Table:
+    def drop1(self, *, test: str = "F", vcov: VcovLike = MODEL, cluster: Any = None) -> Table:
         """A test of each term that may be left out by itself: those that are no part of another term.
 
         Parameters
         ----------
         test : {"F", "lrt"}
-            "F": columns as those of `anova`. "lrt": each smaller model is fitted; columns `df, aic, chisq,
-            p`, and a row `<none>` for the model itself.
+            "F": columns as those of `anova`. "lrt": each smaller model is fitted; columns `df, aic, lrt, p`,
+            and a row `<none>` for the model itself.
         vcov, cluster
             Of F, as for `interlace.lm`.
         """
@@ -291,7 +306,7 @@ class LinearModel(Means, LeastRows):
         """
         return level_table(self._fit)
 
-    def summary(self, *, vcov: str = MODEL, cluster: Any = None) -> LinearSummary:
+    def summary(self, *, vcov: VcovLike = MODEL, cluster: Any = None) -> LinearSummary:
         """Everything that is printed about a model, as data; its `str` reads like R's `summary`."""
         return summarised(self._least, self._choice.of(vcov, cluster), self.r2(), self._asked.data_name)
 

@@ -33,7 +33,7 @@ INSTEAD: dict[str, str] = {
     ),
     "collinearity": "m.vcov() has the correlations of the coefficients",
     "quantileresiduals": "write m.residuals('studentized')",
-    **dict.fromkeys(("coef", "coefs", "params"), "write m.fixef"),
+    **dict.fromkeys(("coef", "coefs"), "write m.fixef"),
     **dict.fromkeys(("fixefs", "fixedeffectsestimates", "estimatedeffects", "sumfe"), "write m.absorbed()"),
     **dict.fromkeys(("deviance", "ssr", "rss"), "write m.fit.rss, or -2 * m.loglik"),
     **dict.fromkeys(("vcovhc", "vcovcl", "covhc0", "covhc1", "covhc2", "covhc3"), "write m.vcov('HC3')"),

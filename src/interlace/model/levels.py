@@ -2,36 +2,78 @@
 
 from __future__ import annotations
 
-import numpy as np
-import pandas as pd
+from typing import Any
 
 from interlace.model.fitted import Fitted
 from interlace.options import switch
 from interlace.prediction import ranef
+from interlace.tables.by_group import ByGroup
 
 
 class Levels(Fitted):
     """What is known of each level of the grouping factors."""
 
-    def ranef(self, *, condvar: bool = False) -> dict[str, pd.DataFrame]:
+    def ranef(self, group: str | None = None, *, condvar: bool = False) -> Any:
         """Conditional modes of the random effects: {grouping factor: table of levels by effects}.
 
         Parameters
         ----------
+        group : str, optional
+            A grouping factor: its table alone.
         condvar : bool
             True adds conditional standard deviations: the columns are then `("mode", effect)` and
             `("sd", effect)`, so that `table["mode"]` is the table of `condvar=False`. `condvar()` has the
             whole covariance matrices.
-        """
-        return ranef.modes_with_sd(self._fit) if switch("condvar", condvar) else ranef.modes(self._fit)
 
-    def condvar(self) -> dict[str, np.ndarray]:
+        Returns
+        -------
+        dict, or DataFrame
+            `.long()` of the dict has a row for each number: `group, level, term, estimate` (and `sd`).
+
+        Raises
+        ------
+        DataError
+            There is no such grouping factor.
+
+        Examples
+        --------
+        >>> import interlace
+        >>> m = interlace.lmer("Reaction ~ Days + (Days | Subject)", interlace.datasets.load("sleepstudy"))
+        >>> print(m.ranef("Subject").round(2).head(2).to_string())
+                 Intercept  Days
+        Subject
+        308           2.26  9.20
+        309         -40.40 -8.62
+        >>> print(m.ranef(condvar=True).long().head(2).round(2).to_string())
+             group level       term  estimate     sd
+        0  Subject   308  Intercept      2.26  12.07
+        1  Subject   309  Intercept    -40.40  12.07
+        """
+        found = ranef.modes_with_sd(self._fit) if switch("condvar", condvar) else ranef.modes(self._fit)
+        tables = ByGroup(found)
+        return tables if group is None else tables.of(group)
+
+    @property
+    def random_effects(self) -> Any:
+        """statsmodels' name of ``ranef()``."""
+        return self.ranef()
+
+    def condvar(self, group: str | None = None) -> Any:
         """Conditional covariance matrices of the random effects: {grouping factor: array (levels, k, k)}.
 
-        Levels and effects stand in the order of the rows and columns of `ranef()`.
+        Levels and effects stand in the order of the rows and columns of `ranef()`; of one grouping factor
+        the array alone.
         """
-        return ranef.conditional_covariance(self._fit)
+        found = ranef.conditional_covariance(self._fit)
+        if group is None:
+            return found
+        ByGroup(ranef.modes(self._fit)).of(group)
+        return found[group]
 
-    def coef(self) -> dict[str, pd.DataFrame]:
-        """Fixed plus random coefficients: {grouping factor: table of levels by coefficients}."""
-        return ranef.coefficients(self._fit)
+    def coef(self, group: str | None = None) -> Any:
+        """Fixed plus random coefficients: {grouping factor: table of levels by coefficients}.
+
+        Of one grouping factor the table alone; `.long()` of the dict has a row for each number.
+        """
+        tables = ByGroup(ranef.coefficients(self._fit))
+        return tables if group is None else tables.of(group)

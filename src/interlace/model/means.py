@@ -35,6 +35,7 @@ class Means:
         weights: Any = "equal",
         ddf: DdfLike = "satterthwaite",
         vcov: VcovLike = MODEL,
+        cluster: Any = None,
         level: float = 0.95,
         type: str = "link",
         bias_adjust: bool = False,
@@ -60,7 +61,7 @@ class Means:
             combination of these levels. "outer": the product of the shares of each factor. "cells": by the
             rows that each mean has. "flat": all the same, but for combinations without rows. Prior weights
             count.
-        ddf, vcov
+        ddf, vcov, cluster
             As for `coef_table`.
         level : float
             Confidence level.
@@ -119,7 +120,7 @@ class Means:
             specs, by, values_asked(at, cov_reduce), weights, level, nesting, nuisance,
             View().asked(type, bias_adjust, sigma),
         )  # fmt: skip
-        return marginal_means(self._fit, self._memory.ddf(ddf, vcov), asked)
+        return marginal_means(self._fit, self._memory.ddf(ddf, vcov, cluster), asked)
 
     def emtrends(
         self,
@@ -132,6 +133,7 @@ class Means:
         weights: Any = "equal",
         ddf: DdfLike = "satterthwaite",
         vcov: VcovLike = MODEL,
+        cluster: Any = None,
         level: float = 0.95,
         nesting: Any = None,
         nuisance: Any = None,
@@ -146,7 +148,7 @@ class Means:
             are.
         specs : str or sequence of str
             As for `emmeans`; by default one slope over everything.
-        by, at, weights, ddf, vcov, level, nesting, nuisance, cov_reduce
+        by, at, weights, ddf, vcov, cluster, level, nesting, nuisance, cov_reduce
             As for `emmeans`. The slope is that at the mean of `var` unless `at` has values of it.
         max_degree : int
             Above 1: coefficients of higher powers as well, the derivatives over their factorials.
@@ -175,7 +177,7 @@ class Means:
         [0.784, 0.48]
         """
         asked = MeansAsked(specs, by, values_asked(at, cov_reduce), weights, level, nesting, nuisance)
-        return trends(self._fit, self._memory.ddf(ddf, vcov), var, max_degree, asked)
+        return trends(self._fit, self._memory.ddf(ddf, vcov, cluster), var, max_degree, asked)
 
     def emmip(
         self,
@@ -185,6 +187,7 @@ class Means:
         weights: Any = "equal",
         ddf: DdfLike = "satterthwaite",
         vcov: VcovLike = MODEL,
+        cluster: Any = None,
         level: float = 0.95,
         type: str = "link",
         nesting: Any = None,
@@ -198,7 +201,7 @@ class Means:
         ----------
         formula : str
             ``"A ~ x | B"``: lines for A along x, a panel for each B; ``"~ x"`` is one line.
-        at, weights, ddf, vcov, level, type, nesting, cov_reduce
+        at, weights, ddf, vcov, cluster, level, type, nesting, cov_reduce
             As for `emmeans`; a covariate needs several values to go along it, ``at={"x": [0, 5, 10]}``.
         intervals, ax
             As for `EMMeans.emmip`.
@@ -225,8 +228,8 @@ class Means:
         """
         roles = read_roles(formula, list(variables_of(self._fit, values_asked(at, cov_reduce))))
         found = self.emmeans(
-            list(roles.every), at=at, weights=weights, ddf=ddf, vcov=vcov, level=level, type=type,
-            nesting=nesting, cov_reduce=cov_reduce,
+            list(roles.every), at=at, weights=weights, ddf=ddf, vcov=vcov, cluster=cluster, level=level,
+            type=type, nesting=nesting, cov_reduce=cov_reduce,
         )  # fmt: skip
         assert isinstance(found, EMMeans)
         return interaction_plot(found, roles, switch("intervals", intervals), ax)
@@ -238,6 +241,7 @@ class Means:
         at: Any = None,
         ddf: DdfLike = "satterthwaite",
         vcov: VcovLike = MODEL,
+        cluster: Any = None,
     ) -> Table:
         """An F test of each term from contrasts of marginal means: of type III, with equal weights.
 
@@ -247,7 +251,7 @@ class Means:
             Variables that make groups: the others are tested in each of them.
         at : mapping, optional
             As for `emmeans`. Covariates are at their mean less 1 and plus 1 by default.
-        ddf, vcov
+        ddf, vcov, cluster
             As for `coef_table`.
 
         Returns
@@ -268,4 +272,4 @@ class Means:
         >>> m.joint_tests()["F"].round(3).tolist()
         [0.249, 20.52, 1.006]
         """
-        return joint_tests(self._fit, self._memory.ddf(ddf, vcov), by, at)
+        return joint_tests(self._fit, self._memory.ddf(ddf, vcov, cluster), by, at)

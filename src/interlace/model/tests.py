@@ -10,7 +10,7 @@ from interlace.inference import anova
 from interlace.inference.contrast import ContrastTest, Hypothesis, contrast_test
 from interlace.model.fitted import Fitted
 from interlace.precision.df import DdfLike, VcovLike
-from interlace.precision.robust import MODEL
+from interlace.precision.robust import MODEL, with_cluster
 from interlace.refitting import drop1
 from interlace.tables.table import Table
 
@@ -40,6 +40,7 @@ class Tests(Fitted):
         rhs: Any = 0.0,
         ddf: DdfLike = "satterthwaite",
         vcov: VcovLike = MODEL,
+        cluster: Any = None,
         level: float = 0.95,
     ) -> ContrastTest:
         """Test `L beta = rhs`: a t test of each row of L, and an F test of all of them.
@@ -53,7 +54,7 @@ class Tests(Fitted):
             in the order of `fixef`.
         rhs : float or array, (rows,)
             Hypothetical values.
-        ddf, vcov
+        ddf, vcov, cluster
             As for `coef_table`.
         level : float
             Confidence level of the intervals.
@@ -64,7 +65,7 @@ class Tests(Fitted):
             `.rows` has estimate, se, df, t, p, lower, upper; `.F`, `.num_df`, `.den_df`, `.p` are joint.
         """
         asked = Hypothesis.of(self._fit, L, rhs=rhs, level=level)
-        return contrast_test(self._fit, asked, self._memory.ddf(ddf, vcov))
+        return contrast_test(self._fit, asked, self._memory.ddf(ddf, vcov, cluster))
 
     def anova(
         self,
@@ -72,6 +73,7 @@ class Tests(Fitted):
         type: int | str = 3,
         ddf: DdfLike | None = None,
         vcov: VcovLike = MODEL,
+        cluster: Any = None,
         test: str = "F",
         terms: Sequence[str] | None = None,
     ) -> Table:
@@ -85,7 +87,8 @@ class Tests(Fitted):
         ddf : str or DdfMethod, optional
             Denominator degrees of freedom of F: "satterthwaite" (as without it), "kenward-roger" or
             "asymptotic", or an object such as `KenwardRoger(information="observed")`.
-        vcov : {"model", "CR0", "CR1", "CR1p", "CR1S", "CR2", "CR3"} or ClusterRobust(kind, cluster=...)
+        vcov : {"model", "CR0", "CR1", "CR1p", "CR1S", "CR2", "CR3"}
+        cluster : str, array-like, or several, optional
             As for `coef_table`; F is then clubSandwich's HTZ test, and chi-square that of car's `vcov.=`.
         test : {"F", "wald", "chisq"}
             "F": columns `sum_sq, mean_sq, num_df, den_df, F, p`, as lmerTest defines them. "wald" and
@@ -103,20 +106,29 @@ class Tests(Fitted):
         """
         refuse_models(others)
         asked = anova.Asked.of(type, test, terms)
-        return anova.anova(self._fit, asked, self._memory.bind(asked.method(ddf, vcov)))
+        return anova.anova(
+            self._fit, asked, self._memory.bind(asked.method(ddf, with_cluster(vcov, cluster)))
+        )
 
-    def drop1(self, *, test: str = "F", ddf: DdfLike | None = None, vcov: VcovLike = MODEL) -> Table:
+    def drop1(
+        self,
+        *,
+        test: str = "F",
+        ddf: DdfLike | None = None,
+        vcov: VcovLike = MODEL,
+        cluster: Any = None,
+    ) -> Table:
         """A test of each term that may be left out by itself: those that are no part of another term.
 
         Parameters
         ----------
         test : {"F", "lrt"}
             "F": columns as those of `anova`. "lrt": the model and each smaller model are fitted by maximum
-            likelihood; columns `df, aic, chisq, p`, and a row `<none>` for the model itself.
-        ddf, vcov
+            likelihood; columns `df, aic, lrt, p`, and a row `<none>` for the model itself.
+        ddf, vcov, cluster
             Of F, as for `anova`.
         """
-        method = drop1.method(test, ddf, vcov)
+        method = drop1.method(test, ddf, with_cluster(vcov, cluster))
         if method is None:
             return drop1.drop1_lrt(self._fit)
         return drop1.drop1_f(self._fit, self._memory.bind(method))

@@ -19,6 +19,7 @@ class Words(Fitted):
         *,
         ddf: DdfLike = "satterthwaite",
         vcov: VcovLike = MODEL,
+        cluster: Any = None,
         stars: bool = False,
         correlation: bool | None = None,
     ) -> Summary:
@@ -26,22 +27,24 @@ class Words(Fitted):
 
         Parameters
         ----------
-        ddf, vcov
+        ddf, vcov, cluster
             Degrees of freedom and standard errors of the t tests, as for `coef_table`.
         stars : bool
             Print stars beside small p-values.
         correlation : bool, optional
             Print the correlations of the coefficients; without it, those of up to 20.
         """
-        bound, name = self._memory.ddf(ddf, vcov), self._asked.data_name
+        bound, name = self._memory.ddf(ddf, vcov, cluster), self._asked.data_name
         return summarise(self._fit, bound, data_name=name, stars=stars, correlation=correlation)
 
-    def to_dict(self, *, ddf: DdfLike = "satterthwaite", vcov: VcovLike = MODEL) -> dict[str, Any]:
+    def to_dict(
+        self, *, ddf: DdfLike = "satterthwaite", vcov: VcovLike = MODEL, cluster: Any = None
+    ) -> dict[str, Any]:
         """Every result as plain data that strict JSON takes: dicts, lists, texts, finite numbers and None.
 
         Parameters
         ----------
-        ddf, vcov
+        ddf, vcov, cluster
             Of the tests of the coefficients, as for `coef_table`.
 
         Examples
@@ -51,7 +54,7 @@ class Words(Fitted):
         >>> json.dumps(m.to_dict()["ngroups"])
         '{"Batch": 6}'
         """
-        return results(self._fit, self._memory.ddf(ddf, vcov))
+        return results(self._fit, self._memory.ddf(ddf, vcov, cluster))
 
     def __repr__(self) -> str:
         return str(overview(self._fit, data_name=self._asked.data_name))

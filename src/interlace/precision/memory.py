@@ -9,7 +9,7 @@ from typing import Any
 
 from interlace.estimation.fit import Fit
 from interlace.precision.df import Ddf, DdfLike, DdfMethod, Satterthwaite, VcovLike, ddf_method
-from interlace.precision.robust import MODEL
+from interlace.precision.robust import MODEL, with_cluster
 from interlace.precision.satterthwaite import SatterthwaiteDdf
 from interlace.precision.unidentified import PartlyKnown
 from interlace.precision.varpar import VarianceParameters
@@ -30,9 +30,9 @@ class Memory:
         self._lock, self._process = threading.RLock(), os.getpid()
         self._bound: OrderedDict[DdfMethod, Ddf] = OrderedDict()
 
-    def ddf(self, ddf: DdfLike, vcov: VcovLike = MODEL) -> Ddf:
-        """The answers of the method that is meant by `ddf` and `vcov`."""
-        return self.bind(ddf_method(ddf, vcov))
+    def ddf(self, ddf: DdfLike, vcov: VcovLike = MODEL, cluster: Any = None) -> Ddf:
+        """The answers of the method that is meant by `ddf`, `vcov` and `cluster`."""
+        return self.bind(ddf_method(ddf, with_cluster(vcov, cluster)))
 
     def bind(self, method: DdfMethod) -> Ddf:
         """What is kept, or the method's answers, which are then kept."""

@@ -66,7 +66,7 @@ class ClusterRobust:
                estimate     se    df
     Intercept   251.405  6.825  17.0
     Days         10.467  1.546  17.0
-    >>> print(m.anova(test="chisq", vcov=interlace.ClusterRobust("CR1", cluster="Subject")).round(3))
+    >>> print(m.anova(test="chisq", vcov="CR1", cluster="Subject").round(3))
            chisq   df    p
     term
     Days  45.853  1.0  0.0
@@ -114,7 +114,7 @@ class ClusterRobust:
         return bind(fit, self.kind, clusterings(fit, self.cluster))
 
 
-def covariance(fit: Fit, kind: str = MODEL, *, cluster: Any = None) -> Array:
+def covariance(fit: Fit, vcov: VcovLike = MODEL, *, cluster: Any = None) -> Array:
     """Covariance of beta, (p, p): that of the model, or a robust one.
 
     Raises
@@ -122,14 +122,32 @@ def covariance(fit: Fit, kind: str = MODEL, *, cluster: Any = None) -> Array:
     DataError
         The kind is not known, or a cluster was given for the covariance of the model.
     """
-    if word("vcov", kind, (MODEL, *KINDS)) == MODEL:
-        if cluster is not None:
-            raise DataError(f"the covariance of the model has no clusters; choose from {', '.join(KINDS)}")
-        return known_vcov(fit)
-    return ClusterRobust(kind, cluster).bind(fit).vcov
+    robust = robust_choice(with_cluster(vcov, cluster))
+    return known_vcov(fit) if robust is None else robust.bind(fit).vcov
 
 
 VcovLike = str | ClusterRobust | type[ClusterRobust]
+
+
+def with_cluster(vcov: VcovLike, cluster: Any) -> VcovLike:
+    """What is meant by ``vcov="CR2", cluster="school"``, the one way to write clusters.
+
+    Raises
+    ------
+    DataError
+        The covariance is that of the model, or has clusters of its own.
+    """
+    if cluster is None:
+        return vcov
+    robust = robust_choice(vcov)
+    if robust is None:
+        raise DataError(
+            f"the covariance of the model has no clusters: write vcov='CR2' beside cluster= (there are "
+            f"{', '.join(KINDS)})"
+        )
+    if robust.cluster is not None:
+        raise DataError("clusters are given twice, in ClusterRobust(...) and by cluster=: leave one out")
+    return ClusterRobust(robust.kind, cluster)
 
 
 def robust_choice(vcov: VcovLike) -> ClusterRobust | None:
@@ -146,7 +164,7 @@ def robust_choice(vcov: VcovLike) -> ClusterRobust | None:
         return ClusterRobust()
     if not isinstance(vcov, str):
         raise DataError(
-            f"vcov must be one of {MODEL}, {', '.join(KINDS)}, or ClusterRobust(kind, cluster=...), not an "
+            f"vcov must be one of {MODEL}, {', '.join(KINDS)} (clusters are given by cluster=), not an "
             f"object of type {type(vcov).__name__}"
         )
     kind = word("vcov", vcov, (MODEL, *KINDS))

@@ -38,7 +38,7 @@ def compare(fits: Mapping[str, Fit], *, refit: bool = True) -> Table:
     Returns
     -------
     DataFrame
-        Columns `npar, aic, bic, loglik, deviance, chisq, df, p, criterion, formula`. `deviance` is -2
+        Columns `npar, aic, bic, loglik, deviance, lrt, df, p, criterion, formula`. `deviance` is -2
         `loglik`; `criterion` says what was compared: "ML", "ML (refitted)" or "REML".
 
     Raises
@@ -56,13 +56,13 @@ def compare(fits: Mapping[str, Fit], *, refit: bool = True) -> Table:
         check_offsets({one: fits[one], other: fits[other]})
         check_known({one: fits[one], other: fits[other]})
     df = np.diff(npar).astype(np.float64)
-    chisq = likelihood_ratio(ll[1:], ll[:-1])
+    lrt = likelihood_ratio(ll[1:], ll[:-1])
     untold = [_untold(fits[one], fits[other]) for one, other in pairwise(table.index)]
     tested = (df > 0) & np.array([not note for note in untold])
-    table["chisq"] = np.r_[np.nan, chisq]
+    table["lrt"] = np.r_[np.nan, lrt]
     table["df"] = np.r_[np.nan, df]
-    table["p"] = np.r_[np.nan, np.where(tested, chi2_p_value(chisq, df), np.nan)]
-    columns = ["npar", "aic", "bic", "loglik", "deviance", "chisq", "df", "p", "criterion", "formula"]
+    table["p"] = np.r_[np.nan, np.where(tested, chi2_p_value(lrt, df), np.nan)]
+    columns = ["npar", "aic", "bic", "loglik", "deviance", "lrt", "df", "p", "criterion", "formula"]
     return Table.of(
         {name: table[name].to_numpy() for name in columns},
         table.index,

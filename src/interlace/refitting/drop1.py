@@ -88,17 +88,17 @@ def drop1_lrt(fit: AnyFit) -> Table:
         smaller = _by_ml(fit, *without.term(term.label)) if len(tested) else full
         smaller_ll[term.label] = smaller.loglik
         df = p - smaller.solution.beta.size
-        chisq = float(likelihood.likelihood_ratio(ll, smaller_ll[term.label]))
+        lrt = float(likelihood.likelihood_ratio(ll, smaller_ll[term.label]))
         if resting.weights and resting.rows(tested).any():
-            chisq = np.nan
-        p_value = float(chi2_p_value(chisq, df)) if df else np.nan
-        rows.append((float(df), likelihood.aic(smaller), chisq, p_value))
+            lrt = np.nan
+        p_value = float(chi2_p_value(lrt, df)) if df else np.nan
+        rows.append((float(df), likelihood.aic(smaller), lrt, p_value))
         labels.append(term.label)
     likelihood.warn_if_lower(ll, smaller_ll)
     refitted = "the model was fitted by REML, and refitted by maximum likelihood for this table"
     return Table.of_rows(
         rows,
-        ["df", "aic", "chisq", "p"],
+        ["df", "aic", "lrt", "p"],
         labels,
         heading="Single term deletions, likelihood ratios of fits by maximum likelihood",
         note=[refitted] * fit.reml + [untold] * bool(untold),

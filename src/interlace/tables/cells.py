@@ -13,8 +13,8 @@ from interlace.tables.format import (
     LINE_WIDTH,
     format_common,
     format_p,
+    in_pieces,
     significance_stars,
-    text_table,
 )
 
 DIGITS = 5  # of tests
@@ -32,8 +32,10 @@ STATISTICS = ("F", "chisq", "lrt", "statistic")
 Printed = tuple[list[str], list[list[str]], str]
 
 
-def lines(table: pd.DataFrame, *, words: bool = True) -> list[str]:
+def lines(table: pd.DataFrame, *, words: bool = True, width: int | None = None) -> list[str]:
     """The lines of a table, with its heading and note unless they are said elsewhere.
+
+    Of a table that is wider than `width` some columns stand below the others.
 
     >>> table = pd.DataFrame({"chisq": [45.853006], "df": [1.0], "p": [1.274674e-11]}, index=["Days"])
     >>> print("\\n".join(lines(table)))
@@ -47,7 +49,7 @@ def lines(table: pd.DataFrame, *, words: bool = True) -> list[str]:
     )
     header, rows, align = printed(table.drop(columns=FORMULA) if formulas else table)
     heading, note = (textwrap.wrap(table.attrs.get(part, ""), LINE_WIDTH) for part in ("heading", "note"))
-    body = [*formulas, *(text_table(header, rows, align) if rows else [NO_ROWS])]
+    body = [*formulas, *(in_pieces(header, rows, align, width) if rows else [NO_ROWS])]
     return [*heading, *body, *note] if words else body
 
 

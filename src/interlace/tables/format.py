@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import shutil
+import sys
 from collections.abc import Sequence
 
 import numpy as np
@@ -90,6 +92,46 @@ def text_table(header: Sequence[str], rows: Sequence[Sequence[str]], align: str)
         ).rstrip()
         for row in everything
     ]
+
+
+def in_pieces(
+    header: Sequence[str], rows: Sequence[Sequence[str]], align: str, width: int | None
+) -> list[str]:
+    """Lines of a table; where one is longer than `width`, columns stand below the others beside the labels.
+
+    >>> print("\\n".join(in_pieces(["", "estimate", "p"], [["x", "10.5", "0.2"]], "lrr", 12)))
+      estimate
+    x     10.5
+        p
+    x 0.2
+    """
+    whole = text_table(header, rows, align)
+    if width is None or _longest(whole) <= width:
+        return whole
+    labels = 1 if header and not header[0] else 0
+    columns = [[cell, *(row[j] for row in rows)] for j, cell in enumerate(header)]
+    widths = [_longest(column) for column in columns]
+    first, pieces = list(range(labels)), [[labels]]
+    for j in range(labels + 1, len(header)):
+        piece = [*first, *pieces[-1], j]
+        if sum(widths[i] + 1 for i in piece) - 1 <= width:
+            pieces[-1].append(j)
+        else:
+            pieces.append([j])
+    lines: list[str] = []
+    for piece in pieces:
+        at = [*first, *piece]
+        lines += text_table(
+            [header[j] for j in at], [[row[j] for j in at] for row in rows], "".join(align[j] for j in at)
+        )
+    return lines
+
+
+def terminal_width() -> int | None:
+    """Characters of a line where a person watches; None where text goes to a file or a program."""
+    if not sys.stdout.isatty():
+        return None
+    return shutil.get_terminal_size((LINE_WIDTH, 24)).columns
 
 
 def wrapped_columns(labels: Sequence[str], columns: Sequence[tuple[str, Sequence[str]]]) -> list[str]:

@@ -5,6 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+import pandas as pd
+
+from interlace.tables.format import format_common
+
+DIGITS = 4
+
 
 def page(*pieces: str) -> str:
     """All pieces that are not empty."""
@@ -27,6 +33,23 @@ def table_html(caption: str, header: Sequence[str], rows: Sequence[Sequence[str]
     head = _row("th", header, align)
     body = "\n".join(_row("td", row, align) for row in rows)
     return f"<table>{said}\n<thead>{head}</thead>\n<tbody>{body}</tbody>\n</table>"
+
+
+def frame_html(table: pd.DataFrame, corner: str, most: int) -> str:
+    """A data frame with its labels, numbers in four significant digits of their column; `most` rows."""
+    shown = table.iloc[:most]
+    columns = [
+        format_common(shown.iloc[:, j], DIGITS)
+        if pd.api.types.is_numeric_dtype(shown.dtypes.iloc[j])
+        else [str(value) for value in shown.iloc[:, j]]
+        for j in range(shown.shape[1])
+    ]
+    names = [" ".join(name) if isinstance(name, tuple) else str(name) for name in table.columns]
+    labels = [str(label) for label in shown.index]
+    rows = [list(row) for row in zip(labels, *columns, strict=True)]
+    left = len(table) - len(shown)
+    more = paragraphs([f"and {left} more row{'s' * (left != 1)}"] if left else [])
+    return table_html("", [corner, *names], rows, "l" + "r" * len(names)) + more
 
 
 def _row(tag: str, cells: Sequence[str], align: str) -> str:

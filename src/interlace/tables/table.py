@@ -9,13 +9,48 @@ import numpy as np
 import pandas as pd
 
 from interlace.tables.cells import lines, printed
+from interlace.tables.format import terminal_width
 from interlace.tables.markup import page, paragraphs, table_html
 
 
-class Table(pd.DataFrame):
+class Wide(pd.DataFrame):
+    """A DataFrame of which pandas prints all columns, some below the others where lines are short.
+
+    What is made of it (rows, columns, `round`) is one as well.
+    """
+
+    @property
+    def _constructor(self) -> Any:
+        return Wide
+
+    def __getitem__(self, key: Any) -> Any:
+        """A column, rows or columns; a column by the name that it had before, too."""
+        if isinstance(key, str):
+            return super().__getitem__(self._named(key))
+        if isinstance(key, list) and all(isinstance(name, str) for name in key):
+            return super().__getitem__([self._named(name) for name in key])
+        return super().__getitem__(key)
+
+    def _named(self, name: str) -> str:
+        here = OLD_NAMES.get(name)
+        return name if here is None or name in self.columns or here not in self.columns else here
+
+    def __repr__(self) -> str:
+        if pd.get_option("display.max_columns") not in PANDAS_DEFAULTS:  # the caller has chosen
+            return str(super().__repr__())
+        with pd.option_context("display.max_columns", None, "display.expand_frame_repr", True):
+            return str(super().__repr__())
+
+
+PANDAS_DEFAULTS = (0, 20)
+#: Names that columns had before -> their names: the statistic of likelihood ratios is `lrt` everywhere.
+OLD_NAMES = {"chisq": "lrt"}
+
+
+class Table(Wide):
     """A DataFrame that prints with all its columns, digits chosen as by R, a heading, and its note.
 
-    What is made of it (rows, columns, `round`) is a plain DataFrame.
+    What is made of it (rows, columns, `round`) is a DataFrame as pandas prints it, with all columns.
 
     Attributes
     ----------
@@ -79,12 +114,8 @@ class Table(pd.DataFrame):
         """What a reader of the numbers must know; "" if nothing."""
         return str(self.attrs.get("note", ""))
 
-    @property
-    def _constructor(self) -> Any:
-        return pd.DataFrame
-
     def __repr__(self) -> str:
-        return "\n".join(lines(self))
+        return "\n".join(lines(self, width=terminal_width()))
 
     def _repr_html_(self) -> str:
         header, rows, align = printed(self)

@@ -89,7 +89,7 @@ def test_without_interactions_means_are_sums_of_effects(data: pd.DataFrame) -> N
 def test_a_row_alone_is_the_coefficient_test(m: LinearMixedModel) -> None:
     for ddf in ("satterthwaite", "kenward-roger", "asymptotic"):
         slope = m.emtrends("x", ddf=ddf).test().iloc[0]
-        known = m.coef_table(ddf=ddf).loc["x"]
+        known = m.coef_table(ddf=ddf).loc["x", "estimate":"p"]
         np.testing.assert_allclose(slope[["estimate", "se", "df", "t", "p"]].astype(float), known, rtol=1e-7)
 
 

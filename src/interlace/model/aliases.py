@@ -1,0 +1,75 @@
+"""Names of statsmodels for what has another name here: each is the other, and no more.
+
+They are not offered by completion, where each thing has one name.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from interlace.options import number
+
+
+class Aliases:
+    """Names of statsmodels."""
+
+    @property
+    def params(self) -> Any:
+        """statsmodels' name of `fixef`."""
+        return self._own("fixef")
+
+    @property
+    def bse(self) -> Any:
+        """statsmodels' name of `se`."""
+        return self._own("se")
+
+    @property
+    def tvalues(self) -> Any:
+        """``coef_table()["t"]``; `coef_table` has the degrees of freedom, and other methods of them."""
+        return self._own("coef_table")()["t"]
+
+    @property
+    def pvalues(self) -> Any:
+        """``coef_table()["p"]``."""
+        return self._own("coef_table")()["p"]
+
+    def conf_int(self, alpha: float = 0.05) -> pd.DataFrame:
+        """`lower` and `upper` of ``coef_table(level=1 - alpha)``, as columns 0 and 1.
+
+        `confint` has the intervals of all parameters, by several methods.
+        """
+        table = self._own("coef_table")(level=1 - number("alpha", alpha))
+        return pd.DataFrame({0: table["lower"], 1: table["upper"]})
+
+    @property
+    def llf(self) -> float:
+        """statsmodels' name of `loglik`."""
+        return float(self._own("loglik"))
+
+    @property
+    def resid(self) -> Any:
+        """statsmodels' name of ``residuals()``."""
+        return self._own("residuals")()
+
+    @property
+    def fittedvalues(self) -> Any:
+        """statsmodels' name of `fitted`."""
+        return self._own("fitted")
+
+    def cov_params(self) -> pd.DataFrame:
+        """statsmodels' name of ``vcov()``: of the coefficients, without variances."""
+        return pd.DataFrame(self._own("vcov")())
+
+    def _own(self, name: str) -> Any:
+        return getattr(self, name)
+
+    def __dir__(self) -> list[str]:
+        """What is offered by completion: no aliases, and not the values that a model is made of."""
+        return [name for name in object.__dir__(self) if name not in UNOFFERED]
+
+
+UNOFFERED = frozenset(
+    [*(name for name in vars(Aliases) if not name.startswith("_")), "fit", "random_effects"]
+)
