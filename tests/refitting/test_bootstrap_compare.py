@@ -136,8 +136,8 @@ def test_bar_is_shown_only_if_wanted(capsys: pytest.CaptureFixture[str]) -> None
 def test_arguments_are_checked() -> None:
     data = load_data("sleepstudy")
     large, small = (interlace.lmer(CASES["fixed"][which], data) for which in ("large", "small"))
-    with pytest.raises(ModelError, match="give the larger one first"):
-        interlace.bootstrap_compare(small, large, n=3)
+    with pytest.raises(ModelError, match="more parameters"):
+        interlace.bootstrap_compare(small, small, n=3)
     for n in (0, -1, 2.5, True):
         with pytest.raises(DataError, match="n must be a positive whole number"):
             interlace.bootstrap_compare(large, small, n=n)

@@ -140,8 +140,8 @@ def bootstrap_compare(
     df = n_parameters(large) - n_parameters(small)
     if df < 1:
         raise ModelError(
-            f"the larger model has {n_parameters(large)} parameters and the smaller one "
-            f"{n_parameters(small)}: give the larger one first"
+            f"both models have {n_parameters(large)} parameters, so that neither is a part of the other: the "
+            "larger one must have more parameters"
         )
 
     def draw(generators: Generators) -> list[tuple[float, bool]]:
