@@ -140,9 +140,12 @@ inline Limits limits_of(const nb::dict& given) {
             static_cast<index>(number("opened")), static_cast<index>(number("elsewhere")), number("elsewhere_tolerance"), number("same_value")};
 }
 
+nb::dict to_dict(const Minimum& m);
+
 void bind_products(nb::module_& m);
 void bind_factor(nb::module_& m);
 void bind_again(nb::module_& m);
 void bind_absorbed(nb::module_& m);
+void bind_iterative(nb::module_& m);
 
 }  // namespace interlace

@@ -51,7 +51,7 @@ CrossProducts with_priors(const CrossProducts& a, const Symbolic& s) {
 }  // namespace
 
 Cholesky::Cholesky(CrossProducts products, std::shared_ptr<const Symbolic> symbolic)
-    : a_(std::move(products)), s_(std::move(symbolic)), levels_(a_.random->levels()), k_(a_.random->k()) {
+    : Solved(std::move(products)), s_(std::move(symbolic)) {
     if (a_.random->pattern != s_->pattern && !(*a_.random->pattern == *s_->pattern))
         throw std::invalid_argument("the analysis belongs to cross-products of another pattern");
     if (!s_->complete()) throw std::invalid_argument("the analysis was refused: the factor would not fit");
@@ -73,6 +73,7 @@ void Cholesky::factorize(const Blocks& factors) {
     factor_fronts();
     r_ = lambda_t(zxy(), p() + 1);
     forward(r_);
+    fixed_products();
     factor_fixed();
     if (!varying_) return;
     Blocks own;
@@ -259,10 +260,8 @@ void Cholesky::factor_fronts() {
     }
 }
 
-void Cholesky::factor_fixed() {
+void Cholesky::fixed_products() {
     const index m = p() + 1, q_lead = s_->q_lead, q_rest = s_->q_rest;
-    const FixedPart& fixed = *a_.fixed;
-    const ResponsePart& response = *a_.response;
     sx_.assign(m * m, 0.0);
     if (m >= 12) {
         blas::syrk_lower('N', m, q_lead, -1.0, r_.lead.data(), m, 0.0, sx_.data(), m);
@@ -274,18 +273,6 @@ void Cholesky::factor_fixed() {
         }
     }
     if (q_rest > 0) blas::syrk_lower('T', m, q_rest, -1.0, r_.rest.data(), q_rest, 1.0, sx_.data(), m);
-    for (index c = 0; c < m - 1; ++c) {
-        for (index d = c; d < m - 1; ++d) sx_[d + c * m] += fixed.xx[c * (m - 1) + d];
-        sx_[m - 1 + c * m] += response.xy[c];
-    }
-    sx_[m * m - 1] += response.yy;
-    if (!blas::potrf_lower(m, sx_.data(), m)) not_positive();
-    ld_rx2_ = 0;
-    for (index c = 0; c < m - 1; ++c) ld_rx2_ += 2.0 * std::log(sx_[c + c * m]);
-    pwrss_ = sx_[m * m - 1] * sx_[m * m - 1];
-    beta_.resize(m - 1);
-    for (index c = 0; c < m - 1; ++c) beta_[c] = sx_[m - 1 + c * m];
-    blas::trsm_lower('L', 'T', m - 1, 1, sx_.data(), m, beta_.data(), std::max<index>(1, m - 1));
 }
 
 // The block of M^-1 on a front, from that of its parent.

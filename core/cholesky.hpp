@@ -6,11 +6,10 @@
 
 #include "crossproducts.hpp"
 #include "front.hpp"
+#include "solved.hpp"
 #include "symbolic.hpp"
 
 namespace interlace {
-
-using Blocks = std::vector<std::vector<double>>;  // one array per grouping factor
 
 // Right-hand sides in the order of the factor: `lead` q_lead x m row-major, `rest` q_rest x m column-major.
 struct Rhs {
@@ -25,7 +24,7 @@ struct ResponseSolution {
     double pwrss = 0;
 };
 
-class Cholesky {
+class Cholesky : public Solved {
   public:
     // Products and analysis must have the same pattern.
     Cholesky(CrossProducts products, std::shared_ptr<const Symbolic> symbolic);
@@ -33,20 +32,10 @@ class Cholesky {
     // L, RX, beta, u and the penalized residual sum of squares. Throws NotPositiveDefinite if a pivot is not positive.
     void factorize(const Blocks& factors);
 
-    double ld_l2() const { return ld_l2_; }  // log det V: log det M less that of P, of the effects that vary
     double ld_m() const { return ld_l2_ + ld_prior_; }
-    double ld_rx2() const { return ld_rx2_; }  // log det of [D X]'V^-1 [D X], D the columns of absorbed levels
-    index absorbed() const { return absorbed_; }  // columns of D
     // The factor of the effects that vary alone, where some do not: nothing otherwise
     const Cholesky* varying() const { return varying_.get(); }
-    double pwrss() const { return pwrss_; }
-    const std::vector<double>& beta() const { return beta_; }
-    // Cholesky factor of the (p + 1) x (p + 1) Schur complement of [X y], column-major lower: RX' and RX^-T X'y below it.
-    const std::vector<double>& rx() const { return sx_; }
-    const Blocks& factors() const { return f_; }
-    const CrossProducts& products() const { return a_; }
     const Symbolic& symbolic() const { return *s_; }
-    index p() const { return a_.fixed->p; }
 
     // V and Lambda' V in the order of the factor, V natural: per factor levels x k x m row-major
     Rhs ordered(const Blocks& v, index m) const;
@@ -54,15 +43,12 @@ class Cholesky {
     Blocks natural(const Rhs& r) const;
     void forward(Rhs& r) const;   // L^-1
     void backward(Rhs& r) const;  // L^-T
-    // M^-1 Lambda'Z'[X y], natural, m = p + 1
-    Blocks solve_xy() const;
-    Blocks spherical() const;                      // u = M^-1 Lambda'Z'(y - X beta), natural
-    std::vector<double> unscaled_covariance() const;  // (RX'RX)^-1, p x p
+    const Prior& prior(index f) const override { return s_->priors[f]; }
+    Blocks solve_xy() const override;
+    Blocks spherical() const override;
+    void take_inner(const Blocks& v, index m, double* h) const override;
     // beta, u and pwrss of other responses for the same rows
     std::vector<ResponseSolution> solve_responses(const std::vector<CrossProducts>& responses) const;
-    Blocks zxy() const;                              // Z'[X y], natural, m = p + 1
-    Blocks apply_ztz(const Blocks& v, index m) const;     // Z'Z V
-    Blocks apply_lambda(const Blocks& v, index m) const;  // Lambda V
 
     // One visit for each front, from the roots down: f(front, Z) with Z the lower triangle (column-major, front.size()^2) of
     // the block of M^-1 that belongs to the front.
@@ -82,20 +68,16 @@ class Cholesky {
   private:
     void factor_lead();
     void factor_fronts();
+    void fixed_products();
     void assemble(index front, double* panel, double* update, Blocks& updates) const;
     void assemble_elements(const Front& front, double* panel, double* update) const;
-    void factor_fixed();
     void front_inverse(index front, const Front* parent, const double* parent_z, double* z) const;
 
-    CrossProducts a_;
     std::shared_ptr<const Symbolic> s_;
-    std::vector<index> levels_, k_;
-    Blocks f_;
-    std::vector<double> lead_l_, elem_c_, panels_, sx_, beta_;
+    std::vector<double> lead_l_, elem_c_, panels_;
     std::vector<std::vector<index>> children_;
     Rhs r_;
-    double ld_l2_ = 0, ld_rx2_ = 0, pwrss_ = 0, ld_prior_ = 0;
-    index absorbed_ = 0;
+    double ld_prior_ = 0;
     std::unique_ptr<Cholesky> varying_;
 };
 

@@ -33,15 +33,15 @@ std::vector<double> Parametrization::reduced(const std::vector<index>& k, const 
 }
 
 ProfiledDeviance::ProfiledDeviance(Cholesky factor, Parametrization map, Criterion kind)
-    : factor_(std::move(factor)), map_(std::move(map)), kind_(kind) {}
+    : FactorObjective(std::move(map), kind), factor_(std::move(factor)) {}
 
-void ProfiledDeviance::adjust(std::vector<double>& par) const {
+void FactorObjective::adjust(std::vector<double>& par) const {
     for (size_t i = 0; i < par.size(); ++i)
         if (map_.entries[i].row == map_.entries[i].col && std::abs(par[i]) < diagonal_floor)
             par[i] = std::copysign(diagonal_floor, par[i]);
 }
 
-void ProfiledDeviance::hold(const std::vector<double>& par, std::vector<double>& gradient) const {
+void FactorObjective::hold(const std::vector<double>& par, std::vector<double>& gradient) const {
     for (size_t i = 0; i < par.size(); ++i)
         if (map_.entries[i].row == map_.entries[i].col && std::abs(par[i]) <= diagonal_floor && par[i] * gradient[i] > 0) gradient[i] = 0.0;
 }
@@ -56,27 +56,27 @@ double ProfiledDeviance::value(const std::vector<double>& par) {
     return last_value();
 }
 
-double ProfiledDeviance::rounding() const {
+double FactorObjective::rounding() const {
     constexpr double epsilon = 2.2e-16;
-    const CrossProducts& a = factor_.products();
-    double error = epsilon * static_cast<double>(a.n) * a.response->yy / factor_.pwrss();
+    const CrossProducts& a = solved().products();
+    double error = epsilon * static_cast<double>(a.n) * a.response->yy / solved().pwrss();
     if (kind_ == Criterion::reml) {
         const index p = a.fixed->p;
         for (index j = 0; j < p; ++j) {
-            const double pivot = factor_.rx()[j + j * (p + 1)];
+            const double pivot = solved().rx()[j + j * (p + 1)];
             error += epsilon * a.fixed->xx[j + j * p] / (pivot * pivot);
         }
     }
     return error;
 }
 
-std::vector<double> ProfiledDeviance::gradient(const std::vector<double>& par) {
+std::vector<double> FactorObjective::gradient(const std::vector<double>& par) {
     value(par);
-    return map_.reduced(factor_.products().random->k(), interlace::derivatives(factor_, kind_, {}).gradient);
+    return map_.reduced(solved().products().random->k(), along({}, std::nullopt).gradient);
 }
 
-std::vector<Direction> ProfiledDeviance::directions() const {
-    const auto& k = factor_.products().random->k();
+std::vector<Direction> FactorObjective::directions() const {
+    const auto& k = solved().products().random->k();
     std::vector<Direction> out;
     for (const Entry& e : map_.entries) {
         Direction d{e.factor, std::vector<double>(k[e.factor] * k[e.factor], 0.0)};
@@ -86,11 +86,11 @@ std::vector<Direction> ProfiledDeviance::directions() const {
     return out;
 }
 
-void ProfiledDeviance::derivatives(std::vector<double>& gradient, std::vector<double>& hessian) {
-    const auto& k = factor_.products().random->k();
+void FactorObjective::derivatives(std::vector<double>& gradient, std::vector<double>& hessian) {
+    const auto& k = solved().products().random->k();
     const index m = size();
     // 1) first derivatives and average information
-    Derivatives d = interlace::derivatives(factor_, kind_, directions());
+    Derivatives d = along(directions(), std::nullopt);
     gradient = map_.reduced(k, d.gradient);
     hessian = std::move(d.average);
     // 2) d^2 (T T') = e_r e_r'' + e_r' e_r' when two entries share a column: adds 2 B_rr', B = d criterion / d(T T') = G T^-1 / 2

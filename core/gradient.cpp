@@ -73,7 +73,7 @@ struct Projected {
     Blocks u, s;      // q
 };
 
-Projected project(const Cholesky& l) {
+Projected project(const Solved& l) {
     const index p = l.p(), m = p + 1;
     const Blocks u = l.solve_xy();
     Blocks e = l.zxy();
@@ -94,7 +94,7 @@ Projected project(const Cholesky& l) {
     };
     Projected out;
     for (size_t f = 0; f < e.size(); ++f) {
-        out.u_x.push_back(l.symbolic().priors[f].links() ? projected(u[f]) : std::vector<double>());
+        out.u_x.push_back(l.prior(f).links() ? projected(u[f]) : std::vector<double>());
         out.e_x.push_back(projected(e[f]));
         out.u.push_back(residual(u[f]));
         out.s.push_back(residual(e[f]));
@@ -103,12 +103,12 @@ Projected project(const Cholesky& l) {
 }
 
 // sum_g E_g U_g' of a grouping factor, k x k.
-std::vector<double> products_of_rows(const Cholesky& l, const Projected& pr, index f) {
+std::vector<double> products_of_rows(const Solved& l, const Projected& pr, index f) {
     const RandomPart& random = *l.products().random;
     const index k = random.k()[f], levels = random.levels()[f], p = l.p();
     std::vector<double> out(k * k, 0.0);
     const double* e = pr.e_x[f].data();
-    if (l.symbolic().priors[f].links()) {
+    if (l.prior(f).links()) {
         for (index level = 0; level < levels; ++level)
             for (index a = 0; a < k; ++a)
                 for (index b = 0; b < k; ++b)
@@ -137,7 +137,7 @@ std::vector<index> columns_of(index k, const double* d) {
 }
 
 // `profiled`: df of the sigma^2 that was profiled out, infinite where it is a given number.
-std::vector<double> average_information(const Cholesky& l, const Projected& pr, double s2, double profiled, const std::vector<Direction>& dirs) {
+std::vector<double> average_information(const Solved& l, const Projected& pr, double s2, double profiled, const std::vector<Direction>& dirs) {
     const RandomPart& random = *l.products().random;
     const index m = static_cast<index>(dirs.size()), p = l.p();
     Blocks t;
@@ -152,7 +152,7 @@ std::vector<double> average_information(const Cholesky& l, const Projected& pr, 
         for (index level = 0; level < levels; ++level)
             for (const index b : columns)
                 for (index a = 0; a < k; ++a) w[level * k + b] += d[a * k + b] * pr.s[f][level * k + a];
-        if (l.symbolic().priors[f].links()) l.symbolic().priors[f].precision->covariance(w, k);
+        if (l.prior(f).links()) l.prior(f).precision->covariance(w, k);
         for (index level = 0; level < levels; ++level) {
             const double* u = &pr.u[f][level * k];
             for (index a = 0; a < k; ++a) {
@@ -162,10 +162,8 @@ std::vector<double> average_information(const Cholesky& l, const Projected& pr, 
             }
         }
     }
-    // 2) t'W t = t'A t - |L^-1 Lambda'A t|^2
+    // 2) t'W t = t'A t - (Lambda'A t)'M^-1 Lambda'A t
     const Blocks at = l.apply_ztz(t, m);
-    Rhs c = l.lambda_t(at, m);
-    l.forward(c);
     std::vector<double> h(m * m, 0.0), st(m, 0.0), et(m * p, 0.0);  // et column-major p x m
     for (size_t f = 0; f < t.size(); ++f) {
         const index q = static_cast<index>(t[f].size()) / m;
@@ -173,9 +171,7 @@ std::vector<double> average_information(const Cholesky& l, const Projected& pr, 
         blas::gemm('N', 'T', m, 1, q, 1.0, t[f].data(), m, pr.s[f].data(), 1, 1.0, st.data(), m);
         if (p > 0) blas::gemm('N', 'T', p, m, q, 1.0, pr.e_x[f].data(), p, t[f].data(), m, 1.0, et.data(), p);
     }
-    const index ql = static_cast<index>(c.lead.size()) / m, qr = static_cast<index>(c.rest.size()) / m;
-    blas::gemm('N', 'T', m, m, ql, -1.0, c.lead.data(), m, c.lead.data(), m, 1.0, h.data(), m);
-    if (qr > 0) blas::gemm('T', 'N', m, m, qr, -1.0, c.rest.data(), qr, c.rest.data(), qr, 1.0, h.data(), m);
+    l.take_inner(at, m, h.data());
     if (p > 0) blas::gemm('T', 'N', m, m, p, -1.0, et.data(), p, et.data(), p, 1.0, h.data(), m);
     // 3) over sigma^2
     for (index i = 0; i < m; ++i)
@@ -183,7 +179,7 @@ std::vector<double> average_information(const Cholesky& l, const Projected& pr, 
     return h;
 }
 
-double degrees(const Cholesky& l, Criterion kind) {
+double degrees(const Solved& l, Criterion kind) {
     return static_cast<double>(l.products().n - (kind == Criterion::reml ? l.p() + l.absorbed() : 0));
 }
 
@@ -198,17 +194,22 @@ Blocks traces(const Cholesky& l, Criterion kind) {
 
 }  // namespace
 
-double criterion_value(const Cholesky& l, Criterion kind) {
+double criterion_value(const Solved& l, Criterion kind) {
     const double df = degrees(l, kind);
     const double two_pi = 6.283185307179586476925286766559;
     return l.ld_l2() + (kind == Criterion::reml ? l.ld_rx2() : 0.0) + df * (1.0 + std::log(two_pi * l.pwrss() / df));
 }
 
 Derivatives derivatives(const Cholesky& l, Criterion kind, const std::vector<Direction>& directions, std::optional<double> scale) {
+    return derivatives(l, traces(l, kind), kind, directions, scale);
+}
+
+Derivatives derivatives(const Solved& l, Blocks traces, Criterion kind, const std::vector<Direction>& directions,
+                        std::optional<double> scale) {
     const RandomPart& random = *l.products().random;
     const double df = degrees(l, kind), s2 = scale.value_or(l.pwrss() / df);
     const Projected pr = project(l);
-    Derivatives out{traces(l, kind), {}, {}};
+    Derivatives out{std::move(traces), {}, {}};
     for (index f = 0; f < random.factors(); ++f) {
         const index k = random.k()[f];
         double* g = out.gradient[f].data();
@@ -234,7 +235,7 @@ Derivatives derivatives(const Cholesky& l, Criterion kind, const std::vector<Dir
     return out;
 }
 
-std::vector<double> average_alone(const Cholesky& l, Criterion kind, const std::vector<Direction>& directions) {
+std::vector<double> average_alone(const Solved& l, Criterion kind, const std::vector<Direction>& directions) {
     const double df = degrees(l, kind);
     return average_information(l, project(l), l.pwrss() / df, df, directions);
 }

@@ -22,7 +22,7 @@ struct Derivatives {
 };
 
 // The criterion at the state of the factor, without -sum log w.
-double criterion_value(const Cholesky& l, Criterion kind);
+double criterion_value(const Solved& l, Criterion kind);
 
 // With V = I + Z Lambda Lambda'Z', W = Z'V^-1 Z, E = Z'V^-1 X, s = Z'V^-1 (y - X beta), u = F's and sigma^2 = pwrss / df:
 //   d criterion = 2 sum_g tr( (W_gg F - E_g K E_g'F - s_g s_g'F / sigma^2) dF' ),   K = (X'V^-1 X)^-1 for REML, 0 for ML.
@@ -31,7 +31,10 @@ double criterion_value(const Cholesky& l, Criterion kind);
 // Gilmour, Thompson & Cullis (1995), profiled over sigma.
 // With `scale` sigma^2 is that number and not profiled out: derivatives of ldL2 (+ ldRX2) + pwrss / scale.
 Derivatives derivatives(const Cholesky& l, Criterion kind, const std::vector<Direction>& directions, std::optional<double> scale = {});
+// The same where sum_g (W F)_gg, per grouping factor k x k, is known from elsewhere.
+Derivatives derivatives(const Solved& l, Blocks traces, Criterion kind, const std::vector<Direction>& directions,
+                        std::optional<double> scale = {});
 // The average-information part alone: no block of M^-1 is needed.
-std::vector<double> average_alone(const Cholesky& l, Criterion kind, const std::vector<Direction>& directions);
+std::vector<double> average_alone(const Solved& l, Criterion kind, const std::vector<Direction>& directions);
 
 }  // namespace interlace

@@ -13,6 +13,22 @@
 #include "turned.hpp"
 
 namespace interlace {
+
+nb::dict to_dict(const Minimum& m) {
+    const size_t n = m.x.size();
+    nb::dict d;
+    d["par"] = to_numpy(m.x, {n});
+    d["value"] = m.value;
+    d["gradient"] = to_numpy(m.gradient.empty() ? std::vector<double>(n) : m.gradient, {n});
+    d["hessian"] = to_numpy(m.hessian.empty() ? std::vector<double>(n * n) : m.hessian, {n, n});
+    d["decrement"] = m.decrement;
+    d["rounding"] = m.rounding;
+    d["evaluations"] = m.evaluations;
+    d["gradients"] = m.gradients;
+    d["status"] = m.status == Status::converged ? "converged" : m.status == Status::stalled ? "stalled" : "too many evaluations";
+    return d;
+}
+
 namespace {
 
 nb::dict search_many_responses(const std::vector<CrossProducts>& responses, const std::shared_ptr<const Symbolic>& symbolic,
@@ -80,21 +96,6 @@ class PythonObjective : public Objective {
     index n_;
     std::vector<double> x_;
 };
-
-nb::dict to_dict(const Minimum& m) {
-    const size_t n = m.x.size();
-    nb::dict d;
-    d["par"] = to_numpy(m.x, {n});
-    d["value"] = m.value;
-    d["gradient"] = to_numpy(m.gradient.empty() ? std::vector<double>(n) : m.gradient, {n});
-    d["hessian"] = to_numpy(m.hessian.empty() ? std::vector<double>(n * n) : m.hessian, {n, n});
-    d["decrement"] = m.decrement;
-    d["rounding"] = m.rounding;
-    d["evaluations"] = m.evaluations;
-    d["gradients"] = m.gradients;
-    d["status"] = m.status == Status::converged ? "converged" : m.status == Status::stalled ? "stalled" : "too many evaluations";
-    return d;
-}
 
 // From the C functions of scipy.linalg.cython_blas and cython_lapack, by their names.
 void load_blas(const nb::dict& blas, const nb::dict& lapack) {
@@ -284,4 +285,5 @@ NB_MODULE(_core, m) {
     interlace::bind_criterion(m);
     interlace::bind_again(m);
     interlace::bind_absorbed(m);
+    interlace::bind_iterative(m);
 }

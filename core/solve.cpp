@@ -1,4 +1,4 @@
-// Solves with the factor, and products with Lambda and Z'Z.
+// Solves with the factor.
 #include <algorithm>
 
 #include "cholesky.hpp"
@@ -6,22 +6,6 @@
 #include "small.hpp"
 
 namespace interlace {
-
-Blocks Cholesky::zxy() const {
-    const index m = p() + 1;
-    Blocks out;
-    for (size_t f = 0; f < k_.size(); ++f) {
-        const index rows = levels_[f] * k_[f];
-        const auto &zx = a_.fixed->zx[f], &zy = a_.response->zy[f];
-        std::vector<double> v(rows * m);
-        for (index r = 0; r < rows; ++r) {
-            small::copy(m - 1, &zx[r * (m - 1)], &v[r * m]);
-            v[r * m + m - 1] = zy[r];
-        }
-        out.push_back(std::move(v));
-    }
-    return out;
-}
 
 Rhs Cholesky::ordered(const Blocks& v, index m) const {
     Rhs out;
@@ -149,6 +133,14 @@ Blocks Cholesky::solve_xy() const {
     return natural(r);
 }
 
+void Cholesky::take_inner(const Blocks& v, index m, double* h) const {
+    Rhs c = lambda_t(v, m);
+    forward(c);
+    const index ql = static_cast<index>(c.lead.size()) / m, qr = static_cast<index>(c.rest.size()) / m;
+    blas::gemm('N', 'T', m, m, ql, -1.0, c.lead.data(), m, c.lead.data(), m, 1.0, h, m);
+    if (qr > 0) blas::gemm('T', 'N', m, m, qr, -1.0, c.rest.data(), qr, c.rest.data(), qr, 1.0, h, m);
+}
+
 Blocks Cholesky::spherical() const {
     const index m = r_.m, p = m - 1, q_lead = s_->q_lead, q_rest = s_->q_rest;
     Rhs u;
@@ -207,51 +199,6 @@ std::vector<ResponseSolution> Cholesky::solve_responses(const std::vector<CrossP
             for (size_t i = 0; i < one.size(); ++i) one[i] = v[static_cast<index>(i) * many + s];
             out[s].u.push_back(std::move(one));
         }
-    return out;
-}
-
-std::vector<double> Cholesky::unscaled_covariance() const {
-    const index n = p();
-    std::vector<double> v(n * n);
-    for (index c = 0; c < n; ++c) std::copy_n(&sx_[c * (n + 1)], n, &v[c * n]);
-    blas::potri_lower(n, v.data(), std::max<index>(1, n));
-    for (index c = 0; c < n; ++c)
-        for (index r = 0; r < c; ++r) v[r + c * n] = v[c + r * n];
-    return v;
-}
-
-Blocks Cholesky::apply_lambda(const Blocks& v, index m) const {
-    Blocks out;
-    for (size_t f = 0; f < k_.size(); ++f) {
-        std::vector<double> w(v[f].size(), 0.0);
-        for (index l = 0; l < levels_[f]; ++l)
-            small::add_ab(k_[f], m, k_[f], 1.0, f_[f].data(), &v[f][l * k_[f] * m], &w[l * k_[f] * m]);
-        out.push_back(std::move(w));
-    }
-    return out;
-}
-
-Blocks Cholesky::apply_ztz(const Blocks& v, index m) const {
-    const RandomPart& random = *a_.random;
-    Blocks out;
-    for (size_t f = 0; f < k_.size(); ++f) {
-        const index k = k_[f];
-        std::vector<double> w(v[f].size(), 0.0);
-        for (index l = 0; l < levels_[f]; ++l)
-            small::add_ab(k, m, k, 1.0, &random.diag[f][l * k * k], &v[f][l * k * m], &w[l * k * m]);
-        out.push_back(std::move(w));
-    }
-    for (index s = 0; s < random.pairs(); ++s) {
-        const PairBlocks pair = random.pair(s);
-        const index ki = k_[pair.i], kj = k_[pair.j];
-        for (index l = 0; l < levels_[pair.i]; ++l)
-            for (index b = pair.ptr[l]; b < pair.ptr[l + 1]; ++b) {
-                const double* a = &pair.val[b * ki * kj];
-                const index c = pair.col[b];
-                small::add_ab(ki, m, kj, 1.0, a, &v[pair.j][c * kj * m], &out[pair.i][l * ki * m]);
-                small::add_atb(kj, m, ki, 1.0, a, &v[pair.i][l * ki * m], &out[pair.j][c * kj * m]);
-            }
-    }
     return out;
 }
 

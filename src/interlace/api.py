@@ -10,6 +10,7 @@ from interlace.design.design import Source
 from interlace.design.rows import learn
 from interlace.errors import DataError, shown
 from interlace.estimation.capacity import check_room
+from interlace.estimation.solver import PROBES, Solver
 from interlace.formula.parser import parse_fixed
 from interlace.hints import refuse_unknown
 from interlace.inference.given_fit import given_fit
@@ -22,7 +23,10 @@ from interlace.options import word
 from interlace.precision.small_sample import SmallSample, small_sample
 from interlace.refitting.specification import NA_ACTIONS, LinearSpecification, MixedSpecification
 
-OPTIONS = ("formula", "data", "reml", "weights", "offset", "contrasts", "na_action", "n_jobs", "known")
+OPTIONS = (
+    "formula", "data", "reml", "weights", "offset", "contrasts", "na_action", "n_jobs", "known", "solver",
+    "probes", "seed",
+)  # fmt: skip
 LM_OPTIONS = (
     "formula", "data", "vcov", "cluster", "ssc", "weights", "offset", "contrasts", "singletons", "na_action",
     "n_jobs",
@@ -41,6 +45,9 @@ def lmer(
     na_action: str = "drop",
     n_jobs: int | None = None,
     known: Mapping[str, Any] | None = None,
+    solver: str = "auto",
+    probes: int = PROBES,
+    seed: int = 1,
     **unknown: NoReturn,
 ) -> LinearMixedModel:
     """Fit a linear mixed-effects model.
@@ -80,10 +87,21 @@ def lmer(
         (matrix, labels) with an array or a scipy sparse matrix, or `interlace.Precision(Q, labels)` for its
         sparse inverse. The levels of the model are those of K in its order; some may have no data, and get
         predictions all the same.
+    solver : {"auto", "exact", "iterative"}
+        How the system of the random effects is solved. "exact": by a Cholesky factor. "iterative", for
+        crossed factors with so many levels that there is no room or time for it: by conjugate gradients, with
+        log determinants and traces estimated from random vectors (Kündig and Sigrist 2025). All estimates
+        then have a Monte Carlo error, which `m.monte_carlo()` reports, and what rests on the factor is
+        refused. "auto": exact, unless the factor does not fit in memory or would take hours.
+    probes : int
+        Number of these vectors: four times as many halve the Monte Carlo error.
+    seed : int
+        What they are drawn by; the same seed gives the same numbers, whatever `n_jobs` is.
 
     Returns
     -------
     LinearMixedModel
+        An `IterativeModel` where there is no factor.
 
     Raises
     ------
@@ -115,6 +133,7 @@ def lmer(
         data_name=name_of(data, scope),
         reml=reml,
         known=known,
+        solver=Solver.of(solver, probes, seed),
     )
     return model_of(asked.fit(formula), asked)
 

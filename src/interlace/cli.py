@@ -19,6 +19,8 @@ from interlace import datasets
 from interlace.design.design import Source
 from interlace.design.queries import chunks
 from interlace.errors import DataError, InterlaceError, InterlaceWarning
+from interlace.estimation.solver import KINDS as SOLVERS
+from interlace.estimation.solver import Solver
 from interlace.inference.emmeans import EMMeans
 from interlace.inference.means_list import MeansList
 from interlace.model import LinearMixedModel
@@ -76,10 +78,10 @@ def _parser() -> argparse.ArgumentParser:
     fit.add_argument("--ml", action="store_true", help="maximum likelihood in place of REML")
     fit.add_argument(
         "--ddf",
-        default="satterthwaite",
+        default=None,
         type=_meant(WORDS, lambda given: word("ddf", given, WORDS)),
         choices=WORDS,
-        help="degrees of freedom of the tests (default: satterthwaite)",
+        help="degrees of freedom of the tests (default: satterthwaite; asymptotic with --solver iterative)",
     )
     fit.add_argument(
         "--vcov",
@@ -99,6 +101,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     fit.add_argument("--pairs", action="store_true", help="add all differences of the means of --emmeans")
     fit.add_argument("--weights", metavar="COLUMN", help="column of prior weights")
+    fit.add_argument(
+        "--solver",
+        default="auto",
+        type=_meant(SOLVERS, lambda given: word("solver", given, SOLVERS)),
+        choices=SOLVERS,
+        help="how the system of the random effects is solved (default: auto, exact where there is room)",
+    )
     fit.add_argument(
         "--json", metavar="FILE", help="write all results as JSON; '-' prints them in place of the summary"
     )
@@ -132,6 +141,12 @@ class _Version(argparse.Action):
         parser.exit()
 
 
+def _tests(arguments: argparse.Namespace) -> dict[str, Any]:
+    """How coefficients are tested; the model knows its degrees of freedom where none are asked for."""
+    asked = {} if arguments.ddf is None else {"ddf": arguments.ddf}
+    return {**asked, "vcov": arguments.vcov}
+
+
 def _fit(arguments: argparse.Namespace) -> None:
     """Fit a linear mixed model and print its summary."""
     data = read_data(arguments.data)
@@ -140,10 +155,14 @@ def _fit(arguments: argparse.Namespace) -> None:
         warnings.showwarning = _show_warning
         # No context: a formula from outside knows the documented functions and no others.
         asked = MixedSpecification(
-            Source(data), weights=arguments.weights, reml=not arguments.ml, data_name=arguments.data
+            Source(data),
+            weights=arguments.weights,
+            reml=not arguments.ml,
+            solver=Solver(arguments.solver),
+            data_name=arguments.data,
         )
         model = model_of(asked.fit(arguments.formula), asked)
-    tests = {"ddf": arguments.ddf, "vcov": arguments.vcov}
+    tests = _tests(arguments)
     table = None if arguments.anova is None else model.anova(type=arguments.anova, **tests)
     means = _means(model, arguments)
     if arguments.json is not None:
@@ -168,7 +187,7 @@ def _means(model: LinearMixedModel, arguments: argparse.Namespace) -> dict[str, 
         if arguments.pairs:
             raise DataError("--pairs needs the means to compare: name them by --emmeans")
         return {}
-    found = model.emmeans(arguments.emmeans, ddf=arguments.ddf, vcov=arguments.vcov)
+    found = model.emmeans(arguments.emmeans, **_tests(arguments))
     means = dict(found) if isinstance(found, MeansList) else {"emmeans": found}
     if arguments.pairs:
         means["pairs"] = means["emmeans"].pairs()

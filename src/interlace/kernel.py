@@ -39,6 +39,9 @@ The core's objects:
     of the levels, rank, connected components.
 `ProfiledDeviance`
     The criterion as a function of parameters, with gradient, Hessian and a trust-region `minimise`.
+`Iterative`, `EstimatedDeviance`
+    The penalized least-squares problem without a factor, by conjugate gradients, and the criterion by it: log
+    determinants and traces are estimates from probes.
 `without_folds`
     The criterion without some rows, searched from the parameters of the whole, and what the model says of
     them, for many sets of rows.
@@ -73,9 +76,12 @@ from interlace._core import (
     Cholesky,
     Clusters,
     CrossProducts,
+    EstimatedDeviance,
+    Iterative,
     JointInverse,
     NotFiniteError,
     NotPositiveDefiniteError,
+    NotSettledError,
     Pattern,
     Precision,
     Prior,
@@ -117,9 +123,12 @@ __all__ = [
     "Cholesky",
     "Clusters",
     "CrossProducts",
+    "EstimatedDeviance",
+    "Iterative",
     "JointInverse",
     "NotFiniteError",
     "NotPositiveDefiniteError",
+    "NotSettledError",
     "Pattern",
     "Precision",
     "Prior",

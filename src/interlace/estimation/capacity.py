@@ -19,6 +19,12 @@ from interlace.errors import ModelError
 from interlace.estimation.crossproducts import CrossProducts
 
 SHARE = 0.9
+
+
+class FactorTooLargeError(ModelError):
+    """The factor of the random effects does not fit in memory."""
+
+
 _CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 
 
@@ -95,7 +101,7 @@ def analyze(
 
     Raises
     ------
-    ModelError
+    FactorTooLargeError
         The factor would not fit.
     """
     known = [None] * len(A.layout.k) if precisions is None else precisions
@@ -111,11 +117,11 @@ def analyze(
         f"{name} ({levels:,} levels)" for name, levels in zip(group_names, A.layout.levels, strict=True)
     )
     how = "linked or crossed" if linked else "crossed"
-    raise ModelError(
+    raise FactorTooLargeError(
         f"the factor of the random effects would need about {_gigabytes(need)}, and {_gigabytes(limit)} can "
         f"be had: the grouping factors {sizes} are {how} so densely that {symbolic.q_rest:,} random "
-        "effects must be factorised together. Use a machine with more memory, leave out the rarest levels, "
-        "or drop a random term"
+        "effects must be factorised together. Fit without a factor (solver='iterative'), use a machine with "
+        "more memory, leave out the rarest levels, or drop a random term"
     )
 
 

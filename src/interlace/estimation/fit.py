@@ -13,18 +13,28 @@ from interlace.design.checks import LARGEST_RESPONSE, check_values
 from interlace.design.design import Design
 from interlace.design.encoding import Encoding
 from interlace.design.rows import ChunkedRows, FrameRows, Rows, as_rows, selected
-from interlace.errors import ConvergenceWarning, DataError, ModelError, RankDeficiencyWarning, warn
+from interlace.errors import (
+    ConvergenceError,
+    ConvergenceWarning,
+    DataError,
+    ModelError,
+    RankDeficiencyWarning,
+    warn,
+)
 from interlace.estimation.absorbed import Effects
 from interlace.estimation.beside_levels import effects_of, unweighted_triangle
 from interlace.estimation.crossproducts import CrossProducts
 from interlace.estimation.deviance import ProfiledDeviance
+from interlace.estimation.estimated import EstimatedDeviance, minimise_estimated
 from interlace.estimation.identification import Identification
+from interlace.estimation.iterative import UNSETTLED
 from interlace.estimation.layout import Layout
 from interlace.estimation.optimize import UNBOUNDED, minimise, minimise_again
 from interlace.estimation.optimum import Optimum
 from interlace.estimation.penalized import EXACT_FIT, GONE, Solution
-from interlace.estimation.prepare import EXACT, Model, conditioned, prepare
-from interlace.kernel import NotFiniteError, NotPositiveDefiniteError
+from interlace.estimation.prepare import EXACT, EXACTLY, Model, conditioned, prepare
+from interlace.estimation.solver import Solver
+from interlace.kernel import NotFiniteError, NotPositiveDefiniteError, NotSettledError
 
 Array = NDArray[np.floating]
 
@@ -167,7 +177,7 @@ class Fit:
     def _searched(self, A: CrossProducts, whole: FrameRows) -> Fit:
         A = conditioned(A, selected(whole, self.kept))
         criterion = replace(self.criterion, system=self.criterion.system.with_products(A))
-        criterion, optimum = _search(lambda: minimise_again(criterion))
+        criterion, optimum = _search(lambda: _minimum(criterion, minimise_again))
         return _checked(criterion, whole, optimum, self.model)
 
     @property
@@ -194,7 +204,7 @@ class Fit:
         if reml in self._others:
             _tell(self._others[reml].optimum)
             return self._others[reml]
-        criterion = ProfiledDeviance.of(self.criterion.system, reml=reml)
+        criterion = type(self.criterion).of(self.criterion.system, reml=reml)
         return self._others.setdefault(reml, _found(criterion, self.rows, self.model))
 
     def without_doubt(self) -> Fit:
@@ -207,7 +217,14 @@ class Fit:
         return Model(self.kept, self.dropped, self.identification)
 
 
-def fit(encoding: Encoding, rows: Design | Rows, *, reml: bool = True, n_jobs: int | None = None) -> Fit:
+def fit(
+    encoding: Encoding,
+    rows: Design | Rows,
+    *,
+    reml: bool = True,
+    n_jobs: int | None = None,
+    solver: Solver = EXACTLY,
+) -> Fit:
     """Fit by REML or maximum likelihood.
 
     Parameters
@@ -217,6 +234,8 @@ def fit(encoding: Encoding, rows: Design | Rows, *, reml: bool = True, n_jobs: i
     reml : bool
     n_jobs : int, optional
         Threads at most; by default as many as BLAS was given.
+    solver : Solver
+        Which engine.
 
     Returns
     -------
@@ -235,7 +254,7 @@ def fit(encoding: Encoding, rows: Design | Rows, *, reml: bool = True, n_jobs: i
         The search ended before it found a minimum.
     """
     rows = as_rows(encoding, rows)
-    return fit_prepared(*prepare(encoding, rows, reml=reml, n_jobs=n_jobs), rows)
+    return fit_prepared(*prepare(encoding, rows, reml=reml, n_jobs=n_jobs, solver=solver), rows)
 
 
 def fit_prepared(criterion: ProfiledDeviance, model: Model, rows: Rows) -> Fit:
@@ -254,7 +273,7 @@ def fit_prepared(criterion: ProfiledDeviance, model: Model, rows: Rows) -> Fit:
 def _found(criterion: ProfiledDeviance, rows: Rows, model: Model) -> Fit:
     # what no data could tell: the criterion has the same minimum without it
     criterion = criterion.without(model.identification.superfluous(reml=criterion.reml))
-    criterion, optimum = _search(lambda: minimise(criterion))
+    criterion, optimum = _search(lambda: _minimum(criterion, minimise))
     return _checked(criterion, rows, optimum, model)
 
 
@@ -286,7 +305,7 @@ def at_theta(encoding: Encoding, rows: Design | Rows, theta: ArrayLike, *, reml:
 
 def deviance_at(fit: Fit, theta: ArrayLike, *, reml: bool) -> float:
     """The criterion at a given theta: REML or ML deviance."""
-    criterion = ProfiledDeviance.of(fit.criterion.system, reml=reml)
+    criterion = type(fit.criterion).of(fit.criterion.system, reml=reml)
     return criterion.value(criterion.parameters.par(_factors(criterion, np.asarray(theta, dtype=np.float64))))
 
 
@@ -305,13 +324,21 @@ def search_again(criterion: ProfiledDeviance) -> tuple[Optimum, Solution]:
     ModelError
         The response is fitted exactly.
     """
-    criterion, optimum = _search(lambda: minimise_again(criterion))
+    criterion, optimum = _search(lambda: _minimum(criterion, minimise_again))
     return optimum, _solved(criterion, optimum)
+
+
+def _minimum(
+    criterion: ProfiledDeviance, exactly: Callable[[ProfiledDeviance], tuple[ProfiledDeviance, Optimum]]
+) -> tuple[ProfiledDeviance, Optimum]:
+    return minimise_estimated(criterion) if isinstance(criterion, EstimatedDeviance) else exactly(criterion)
 
 
 def _search(search: Callable[[], tuple[ProfiledDeviance, Optimum]]) -> tuple[ProfiledDeviance, Optimum]:
     try:
         return search()
+    except NotSettledError as error:
+        raise ConvergenceError(UNSETTLED) from error
     except NotPositiveDefiniteError as error:
         raise ModelError(EXACT) from error
     except (NotFiniteError, np.linalg.LinAlgError) as error:

@@ -202,10 +202,10 @@ class Solution:
     def at(cls, system: System, factors: tuple[Array, ...]) -> Solution:
         """Solve at relative covariance factors T, one per covariance block."""
         with system.threads():
-            return cls._from(system, factors, system.factorize(factors))
+            return cls.from_factor(system, factors, system.factorize(factors))
 
     @classmethod
-    def _from(cls, system: System, factors: tuple[Array, ...], cholesky: kernel.Cholesky) -> Solution:
+    def from_factor(cls, system: System, factors: tuple[Array, ...], cholesky: kernel.Cholesky) -> Solution:
         layout, origin = system.A.layout, system.A.origin
         # 1) spherical effects, per block
         by_group = cholesky.spherical()

@@ -9,16 +9,22 @@ from interlace.design.rows import Rows, selected
 from interlace.errors import ModelError
 from interlace.estimation.absorbed import Absorbed
 from interlace.estimation.beside_levels import absorbed_of, beside, without_effects
-from interlace.estimation.capacity import check_room
+from interlace.estimation.capacity import FactorTooLargeError, check_room
 from interlace.estimation.crossproducts import CrossProducts
 from interlace.estimation.deviance import ProfiledDeviance
+from interlace.estimation.estimated import EstimatedDeviance
 from interlace.estimation.identification import Identification, identify
+from interlace.estimation.iterative import IterativeSystem, unsuitable
 from interlace.estimation.penalized import EXACT_FIT, System
 from interlace.estimation.probed import AbsorbedGram
 from interlace.estimation.rank import independent_columns
+from interlace.estimation.solver import Solver
 
 # Matrices of the size of X'X, and of Z'X, that a fit holds at once.
 SQUARES, COPIES = 8, 4
+# A factorisation of more flops is a matter of hours: the iterative engine is taken instead.
+LARGEST_EXACT = 1e14
+EXACTLY = Solver("exact")
 MOST_PARAMETERS = 2_000  # to see what the data tell of so many is a matter of seconds
 MOST_BEYOND_ROWS = 500  # and what fewer rows than parameters tell is not worth that time
 EXACT = (
@@ -37,14 +43,16 @@ class Model:
 
 
 def prepare(
-    encoding: Encoding, rows: Rows, *, reml: bool, n_jobs: int | None = None
+    encoding: Encoding, rows: Rows, *, reml: bool, n_jobs: int | None = None, solver: Solver = EXACTLY
 ) -> tuple[ProfiledDeviance, Model]:
     """The criterion of the rows, and what was found out about their design."""
     check_products_room(encoding)
     A = CrossProducts.of(encoding, rows)
     absorbed = absorbed_of(encoding, rows, n_jobs)
     kept = independent_columns(A, rows) if absorbed is None else beside(absorbed, rows)
-    return prepare_products(A, kept, encoding, rows, reml=reml, n_jobs=n_jobs, absorbed=absorbed)
+    return prepare_products(
+        A, kept, encoding, rows, reml=reml, n_jobs=n_jobs, absorbed=absorbed, solver=solver
+    )
 
 
 def prepare_products(
@@ -56,6 +64,7 @@ def prepare_products(
     reml: bool,
     n_jobs: int | None = None,
     absorbed: Absorbed | None = None,
+    solver: Solver = EXACTLY,
 ) -> tuple[ProfiledDeviance, Model]:
     """The same from cross-products of all columns of X, and those that do not depend on earlier ones."""
     # 1) columns of X that depend on earlier ones leave
@@ -78,7 +87,7 @@ def prepare_products(
     else:
         A = conditioned(A, rows)
     # 2) the pattern of the factor, and whether it fits
-    criterion = ProfiledDeviance.of(System.of(encoding, A, n_jobs), reml=reml)
+    criterion = criterion_of(encoding, A, reml=reml, n_jobs=n_jobs, solver=solver)
     _check_parameters(criterion)
     # 3) what the data cannot tell
     if absorbed is None:
@@ -86,6 +95,38 @@ def prepare_products(
     beside_levels = AbsorbedGram.of(criterion, rows, absorbed)
     found = identify(criterion, rows, beside_levels)
     return criterion.beginning(*beside_levels.variances()), Model(kept, dropped, found)
+
+
+def criterion_of(
+    encoding: Encoding, A: CrossProducts, *, reml: bool, n_jobs: int | None, solver: Solver
+) -> ProfiledDeviance:
+    """The criterion by the engine that is asked for, or that the size of the factor asks for.
+
+    Raises
+    ------
+    ModelError
+        The factor does not fit in memory, and the iterative engine is not for this model or not asked for.
+    """
+    if solver.kind == "iterative":
+        return _estimated(encoding, A, reml, n_jobs, solver)
+    can_do_without = solver.kind == "auto" and not unsuitable(encoding)
+    try:
+        system = System.of(encoding, A, n_jobs)
+    except FactorTooLargeError:
+        if not can_do_without:
+            raise
+        return _estimated(encoding, A, reml, n_jobs, solver)
+    if can_do_without and system.flops > LARGEST_EXACT:
+        return _estimated(encoding, A, reml, n_jobs, solver)
+    return ProfiledDeviance.of(system, reml=reml)
+
+
+def _estimated(
+    encoding: Encoding, A: CrossProducts, reml: bool, n_jobs: int | None, solver: Solver
+) -> EstimatedDeviance:
+    found = EstimatedDeviance.of(IterativeSystem.by(solver, encoding, A, n_jobs), reml=reml)
+    assert isinstance(found, EstimatedDeviance)
+    return found
 
 
 def check_products_room(encoding: Encoding) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from interlace.estimation import likelihood
+from interlace.estimation.estimated import EstimatedOptimum
 from interlace.estimation.fit import Fit
 from interlace.model.aliases import Aliases
 from interlace.options import KEPT
@@ -18,13 +19,20 @@ from interlace.report.convergence import Convergence, convergence
 class Fitted(Aliases):
     """What every fitted model has, whatever its kind: where it came from, and how well it fits."""
 
-    _kinds: ClassVar[dict[bool, Any]] = {}
+    _kinds: ClassVar[dict[str, Any]] = {}
 
-    def __init_subclass__(cls, *, absorbed: bool | None = None) -> None:
-        """Whether it is the class of the models that users hold with, or without, absorbed factors."""
+    def __init_subclass__(cls, *, kind: str | None = None) -> None:
+        """Of which fits it is the class of the models that users hold: "plain", "absorbed", "iterative"."""
         super().__init_subclass__()
-        if absorbed is not None:
-            cls._kinds[absorbed] = cls
+        if kind is not None:
+            cls._kinds[kind] = cls
+
+    @classmethod
+    def _holding(cls, fit: Fit, asked: MixedSpecification) -> Any:
+        """The model that a user holds of a fit, and of what was asked for."""
+        if isinstance(fit.optimum, EstimatedOptimum):
+            return cls._kinds["iterative"](fit, asked)
+        return cls._kinds["absorbed" if fit.encoding.absorbed else "plain"](fit, asked)
 
     def __init__(
         self, fit: Fit, asked: MixedSpecification | None = None, handed: Handed | None = None
@@ -46,6 +54,7 @@ class Fitted(Aliases):
         na_action: Any = KEPT,
         n_jobs: Any = KEPT,
         known: Any = KEPT,
+        solver: Any = KEPT,
     ) -> Any:
         """Fit the model again with another formula, other data or other options; the rest is kept.
 
@@ -56,7 +65,7 @@ class Fitted(Aliases):
             + (1 | g)"``. Left of '~', `.` is the response; right of it, all terms. Inside a product or a call
             `.` is the sum of the fixed terms, and random terms stay. Absorbed factors stay unless a bar says
             other: ``"~ . | . + year"``, ``"~ . | 0"``. Random terms that are not there cannot be taken away.
-        data, reml, weights, offset, contrasts, na_action, n_jobs, known
+        data, reml, weights, offset, contrasts, na_action, n_jobs, known, solver
             As for `interlace.lmer`; without them, as before. `None` takes away what was given before.
 
         Returns
@@ -83,10 +92,10 @@ class Fitted(Aliases):
         given = {
             "data": data, "reml": reml, "weights": weights, "offset": offset, "contrasts": contrasts,
             "na_action": na_action, "n_jobs": n_jobs, "known": known,
+            "solver": solver if solver is KEPT else self._asked.solver.changed(solver),
         }  # fmt: skip
         text, asked = self._asked.updated(self._fit.encoding.formula, formula, given)
-        fit = asked.fit(text)
-        return self._kinds[bool(fit.encoding.absorbed)](fit, asked)
+        return self._holding(asked.fit(text), asked)
 
     @property
     def fit(self) -> Fit:

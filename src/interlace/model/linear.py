@@ -46,7 +46,7 @@ class LinearMixedModel(
     Pictured,
     Validation,
     Words,
-    absorbed=False,
+    kind="plain",
 ):
     """A fitted linear mixed-effects model, as returned by `interlace.lmer`.
 

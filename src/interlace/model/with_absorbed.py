@@ -8,6 +8,7 @@ from typing import Any
 from interlace.estimation.beside_levels import ROWS_LEAVE, refuse_absorbed
 from interlace.estimation.fit import Fit
 from interlace.model.linear import LinearMixedModel
+from interlace.model.with_probes import IterativeModel
 from interlace.prediction.absorbed_levels import level_table
 from interlace.refitting.specification import MixedSpecification
 from interlace.tables.table import Table
@@ -37,7 +38,7 @@ def _refused(name: str, why: str) -> Callable[..., None]:
     return method
 
 
-class AbsorbedModel(LinearMixedModel, absorbed=True):
+class AbsorbedModel(LinearMixedModel, kind="absorbed"):
     """A linear mixed model with absorbed factors, `lmer("y ~ x + (1 | worker) | firm + year", data)`.
 
     The levels of the factors after the bar are fixed effects of which no column is made. All that is said of
@@ -77,5 +78,5 @@ for _name, _why in REFUSED.items():
 
 def model_of(fit: Fit, asked: MixedSpecification) -> LinearMixedModel:
     """The model that a user holds of a fit, and of what was asked for."""
-    kind = AbsorbedModel if fit.encoding.absorbed else LinearMixedModel
-    return kind(fit, asked)
+    model: LinearMixedModel = IterativeModel._holding(fit, asked)
+    return model

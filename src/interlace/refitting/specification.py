@@ -19,6 +19,7 @@ from interlace.estimation.far import warn_if_far
 from interlace.estimation.fit import Fit, fit
 from interlace.estimation.ols import LeastSquaresFit, check_columns_room
 from interlace.estimation.ols_chunks import least_squares_of
+from interlace.estimation.solver import DEFAULT, Solver
 from interlace.formula.formula import Formula
 from interlace.formula.parser import parse, parse_linear
 from interlace.formula.updating import updated
@@ -144,10 +145,13 @@ class MixedSpecification(Specification):
     ----------
     reml : bool
     known : mapping or None
+    solver : Solver
+        How the system of the random effects is solved.
     """
 
     reml: bool = True
     known: Mapping[str, Any] | None = None
+    solver: Solver = DEFAULT
 
     def fit(self, formula: str) -> Fit:
         """The fit of a formula whose names are columns of the data, the documented functions, and `context`.
@@ -162,7 +166,7 @@ class MixedSpecification(Specification):
         with blas_threads(inf, threads):
             _, rows = learn(parse(formula), self.data, **self._learnt())
             rows = with_known(rows, self.known)
-            fitted = fit(rows.encoding, rows, reml=self.reml, n_jobs=threads)
+            fitted = fit(rows.encoding, rows, reml=self.reml, n_jobs=threads, solver=self.solver)
         warn_if_unidentified(fitted)
         warn_if_far(fitted)
         return fitted
