@@ -7,6 +7,8 @@
 #   make laws    models drawn at random, said in other ways (MODELS=200 SEED=7)
 #   make differential   the same models beside lme4, lmerTest, pbkrtest and clubSandwich, where R has them
 #   make check   linter, formatter, type checker, rules of the house
+#   make wheel   the wheel of this machine, in dist, tried in an environment of its own
+#   make cover   which lines the quick tests run: build/cover/html
 #   make bench   time, memory and agreement beside lme4 and Python peers (BENCH="--quick": the small problems)
 #   make bench-inference   time and memory of tests beside lmerTest and pbkrtest (BENCH="--resume": go on)
 #   make bench-resampling   intervals, resampling and diagnostics beside lme4; a quarter of an hour (BENCH="--quick")
@@ -38,7 +40,7 @@ requirements = $$($(PY) -c "import functools, tomllib; p = tomllib.load(open('py
 SOURCES := pyproject.toml CMakeLists.txt README.md LICENSE \
            $(shell find core src -type f ! -name '*.pyc' ! -name '*.so' 2>/dev/null)
 
-.PHONY: help demo test slow fuzz laws differential check bench bench-inference bench-resampling bench-absorbed scaling parity coverage docs docs-pictures clean
+.PHONY: help demo test slow fuzz laws differential check wheel cover bench bench-inference bench-resampling bench-absorbed scaling parity coverage docs docs-pictures clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -66,6 +68,14 @@ check: .stamp-check .stamp-test .stamp-install
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(ONE_THREAD) $(PY) -m pytest -q tests/test_house.py
+
+wheel: .stamp-build .stamp-test .stamp-install
+	$(PY) -m pip --disable-pip-version-check wheel --quiet --no-deps --no-build-isolation -w dist .
+	$(ONE_THREAD) WHEELS=dist $(PY) -m pytest -q -m slow tests/wheel
+
+cover: .stamp-cover .stamp-test .stamp-install
+	mkdir -p build/cover
+	$(ONE_THREAD) $(PY) -m pytest -q -n $(JOBS) --cov --cov-config=pyproject.toml --cov-report=html --cov-report=term-missing:skip-covered
 
 bench: .stamp-install
 	$(PY) benchmarks/run.py $(BENCH)
@@ -125,4 +135,8 @@ clean:
 
 .stamp-docs: .stamp-venv pyproject.toml
 	$(PIP) $(call requirements,project/optional-dependencies/docs)
+	@touch $@
+
+.stamp-cover: .stamp-venv pyproject.toml
+	$(PIP) $(call requirements,project/optional-dependencies/cover)
 	@touch $@

@@ -27,7 +27,8 @@ from interlace.model import LinearMixedModel
 from interlace.model.with_absorbed import model_of
 from interlace.options import TYPES, type_number, word
 from interlace.precision.df import WORDS
-from interlace.precision.robust import KINDS, MODEL
+from interlace.precision.robust import MODEL
+from interlace.precision.sandwiches import KINDS
 from interlace.refitting.specification import MixedSpecification
 from interlace.report.results import plain
 from interlace.tables.table import Table

@@ -145,7 +145,8 @@ def _labels(name: str, values: np.ndarray, missing: np.ndarray) -> Factor:
 
 def _has_text(value: Any) -> bool:
     """Whether the text of a value tells what it is, and not only where in memory it lies."""
-    return type(value).__str__ is not object.__str__ or type(value).__repr__ is not object.__repr__
+    kind: Any = type(value)
+    return kind.__str__ is not object.__str__ or kind.__repr__ is not object.__repr__
 
 
 def _distinct(values: np.ndarray) -> list[Any] | None:

@@ -34,7 +34,8 @@ from interlace.estimation.optimum import Optimum
 from interlace.estimation.penalized import EXACT_FIT, GONE, Solution
 from interlace.estimation.prepare import EXACT, EXACTLY, Model, conditioned, prepare
 from interlace.estimation.solver import Solver
-from interlace.kernel import NotFiniteError, NotPositiveDefiniteError, NotSettledError
+from interlace.kernel import NotFiniteError, NotSettledError
+from interlace.kernel import NotPositiveDefiniteError as NotPositiveDefiniteError
 
 Array = NDArray[np.floating]
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 
@@ -66,11 +67,12 @@ def _least_squares(fit: Fit, how: str) -> dict[str, Array]:
             "leave them out of what you look at, or take include_ls=False",
             InterlaceWarning,
         )
-    name, values = {
+    columns: dict[str, tuple[str, Callable[[], Any]]] = {
         "no": ("ls_resid", lambda: found.residuals),
         "yes": ("std_ls_resid", lambda: found.standardized(w)),
         SEMI: ("semi_ls_resid", lambda: found.semi(w)),
-    }[how]
+    }
+    name, values = columns[how]
     return {name: values(), "ls_fitted": found.fitted}
 
 

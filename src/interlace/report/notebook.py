@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from interlace.report import printed as text
 from interlace.report.facts import OverviewFacts, SummaryFacts
 from interlace.tables.cells import printed
+from interlace.tables.format import format_common
 from interlace.tables.markup import page, paragraphs, table_html, title
 
 
 def overview_html(o: OverviewFacts) -> str:
     """The short form of a model in a notebook."""
-    values = text.format_common(o.fixef.to_numpy(), text.DIGITS)
+    values = format_common(o.fixef.to_numpy(), text.DIGITS)
     return page(
         _heading(text.heading(o)),
         _criteria(o),
