@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+import interlace
+
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT / "docs"))
 blocks: Any = import_module("blocks")
@@ -110,3 +112,10 @@ def test_every_page_has_a_place_in_the_site_and_every_link_leads_somewhere() -> 
     for page in sources:
         links = re.findall(r"\]\(([^)#\s:]+)(?:#[^)\s]*)?\)", re.sub(r"`[^`\n]*`", "", page.read_text()))
         assert [link for link in links if not (page.parent / link).exists()] == [], name_of(page)
+
+
+def test_every_public_name_stands_in_the_reference() -> None:
+    pages = (ROOT / "docs" / "reference").glob("*.md")
+    shown = set(re.findall(r"^::: interlace\.(?:\w+\.)*(\w+)$", "\n".join(map(Path.read_text, pages)), re.M))
+    errors = {name for name in interlace.__all__ if name in vars(interlace.errors)}
+    assert shown >= set(interlace.__all__) - errors - {"__version__"} and "errors" in shown
