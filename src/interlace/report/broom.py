@@ -19,8 +19,7 @@ from interlace.prediction.leverage import leverage
 from interlace.prediction.ranef import coefficients, modes_with_sd
 from interlace.prediction.residuals import fitted, marginal_fitted, residuals
 from interlace.tables.table import Table
-from interlace.variances.varcorr import groups_of_blocks
-from interlace.variances.varcorr import components
+from interlace.variances.varcorr import components, groups_of_blocks
 from interlace.variances.varcorr_se import varcorr_se_table
 from interlace.variances.wald_ends import wald_intervals
 
