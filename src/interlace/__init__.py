@@ -47,6 +47,7 @@ from interlace.errors import (
     MissingPackageError,
     ModelError,
     RankDeficiencyWarning,
+    SavingError,
 )
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     from interlace.inference.undoing import register_scale
     from interlace.model import LinearMixedModel
     from interlace.model.least import LinearModel
+    from interlace.model.saving import load
     from interlace.planning import power
     from interlace.precision.df import Asymptotic, KenwardRoger, Satterthwaite
     from interlace.precision.robust import ClusterRobust
@@ -88,6 +90,7 @@ __all__ = [
     "Precision",
     "RankDeficiencyWarning",
     "Satterthwaite",
+    "SavingError",
     "SmallSample",
     "__version__",
     "aic_table",
@@ -99,6 +102,7 @@ __all__ = [
     "demean",
     "lm",
     "lmer",
+    "load",
     "parquet",
     "power",
     "qdrg",
@@ -127,6 +131,7 @@ _HOMES = {
     "demean": "interlace.demeaning",
     "lm": "interlace.api",
     "lmer": "interlace.api",
+    "load": "interlace.model.saving",
     "parquet": "interlace.design.files",
     "power": "interlace.planning",
     "qdrg": "interlace.api",

@@ -6,6 +6,7 @@ import sys
 from collections import ChainMap
 from collections.abc import Mapping
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 _OURS = str(Path(__file__).parent)
@@ -26,3 +27,23 @@ def name_of(value: object, scope: Mapping[str, Any]) -> str:
             if found is value and not name.startswith("_"):
                 return str(name)
     return ""
+
+
+def picklable(value: Any) -> bool:
+    """Whether pickle finds a function by its name; whatever else it is, and for cloudpickle and dill: yes."""
+    if not isinstance(value, FunctionType):
+        return True
+    found: Any = sys.modules.get(value.__module__)
+    for part in value.__qualname__.split("."):
+        found = getattr(found, part, None)
+    return found is value or _by_value()
+
+
+def _by_value() -> bool:
+    """Whether the pickler that calls this writes functions with their code."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        if {"cloudpickle", "dill", "_dill"} & set(frame.f_globals.get("__name__", "").split(".")):
+            return True
+        frame = frame.f_back  # type: ignore[assignment]
+    return False

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from pickle import PicklingError
 from typing import Any
 
 
@@ -79,6 +80,10 @@ class ConvergenceError(InterlaceError, RuntimeError):
 
 class MissingPackageError(InterlaceError, ImportError):
     """A package that is not needed for models, and for this alone, is not installed."""
+
+
+class SavingError(InterlaceError, PicklingError):
+    """A model cannot be written to a file or pickled, or a file cannot be read."""
 
 
 class InterlaceWarning(UserWarning):

@@ -87,7 +87,7 @@ FUNCTIONS = {
     "allfit": "write m.multistart(n, seed)",
     **dict.fromkeys(("loocompare", "comparecv"), "write interlace.compare_cv([m1, m2], by=...)"),
     **dict.fromkeys(("aic", "bic"), "write interlace.aic_table(m1, m2), or m.aic and m.bic"),
-    **dict.fromkeys(("loaddataset", "load", "data"), "write interlace.datasets.load('sleepstudy')"),
+    **dict.fromkeys(("loaddataset", "data"), "write interlace.datasets.load('sleepstudy')"),
 }
 
 _LATER = "it is chosen where it is used: m.coef_table(vcov='CR2')"

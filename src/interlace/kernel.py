@@ -69,6 +69,7 @@ from numbers import Integral
 from threading import Lock, get_ident
 from typing import Any
 
+import numpy as np
 from threadpoolctl import LibController, ThreadpoolController
 
 from interlace._core import (
@@ -311,3 +312,28 @@ def _limited(blas: int, core: int) -> Iterator[None]:
         yield
     finally:
         _limit.leave(blas, core)
+
+
+def products_of_state(state: Any) -> CrossProducts:
+    """Cross-products from what `__getstate__` gave; sizes are looked at before the core sees them.
+
+    Raises
+    ------
+    ValueError
+        They do not fit each other.
+    """
+    _, _, levels, k, diag, pairs, xx, zx, xy, zy, _ = state
+    p, size = len(xy), [n * width for n, width in zip(levels, k, strict=True)]
+    fits = len(xx) == p * p and min([*levels, *k], default=1) > 0
+    for f, n in enumerate(size):
+        fits &= len(diag[f]) == n * k[f] and len(zx[f]) == n * p and len(zy[f]) == n
+    for i, j, ptr, col, values in pairs:
+        inside = 0 <= i < len(size) and 0 <= j < len(size) and len(ptr) == levels[i] + 1
+        fits &= bool(inside) and ptr[0] == 0 and ptr[-1] == len(col) and bool((np.diff(ptr) >= 0).all())
+        fits = fits and (not len(col) or (col.min() >= 0 and col.max() < levels[j]))
+        fits = fits and len(values) == len(col) * k[i] * k[j]
+    if not fits:
+        raise ValueError("sizes of cross-products do not fit each other")
+    made: CrossProducts = CrossProducts.__new__(CrossProducts)
+    made.__setstate__(state)
+    return made

@@ -204,6 +204,27 @@ class Elsewhere(Chunked):
         return iter(self.schema())
 
 
+@dataclass(frozen=True, slots=True)
+class LeftOut(Chunked):
+    """What stands for the rows of a model that was made without them."""
+
+    rows = ROWS
+    said = "the rows of the data"
+    table = "the data"
+    readable_here = False
+
+    def schema(self) -> Any:
+        """Refused."""
+        raise DataError(
+            "this looks at the rows of the data, and the model was made without them, by m.without_rows() or "
+            "m.save(path, rows=False): ask the model that has them, or fit again"
+        )
+
+    def batches(self, columns: Sequence[str]) -> Iterator[Any]:
+        """Refused."""
+        return iter(self.schema())
+
+
 def check_rows(rows: object) -> int:
     """The number of rows of a chunk.
 

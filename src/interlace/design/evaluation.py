@@ -7,18 +7,19 @@ then the caller's by their names. There is no way from a value to its attributes
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from interlace.callers import picklable
 from interlace.design.functions import CONSTANTS, FUNCTIONS
 from interlace.design.operators import Operation
 from interlace.design.reading import from_anything
 from interlace.design.values import Column, Factor, Matrix, Value, factorize
-from interlace.errors import DataError, FormulaError, InterlaceError
+from interlace.errors import DataError, FormulaError, InterlaceError, SavingError
 from interlace.formula.tree import (
     Braces,
     Call,
@@ -60,6 +61,29 @@ class Memory:
     state: dict[Node, dict[str, Any]] = field(default_factory=dict)
     text: str = ""
     columns: frozenset[str] = frozenset()
+
+    def __getstate__(self) -> list[Any]:
+        """For pickle, which knows functions by their names alone.
+
+        Raises
+        ------
+        SavingError
+            The formula uses a function that has none.
+        """
+        for name, value in self.context.items():
+            if not picklable(value):
+                raise SavingError(
+                    f"the model cannot be pickled: its formula uses '{name}', a lambda or a function inside "
+                    "another one, and pickle knows functions by their names alone. Define it with def "
+                    "at the top of a module, compute the column in the data, or use cloudpickle"
+                )
+        return [getattr(self, field.name) for field in fields(self)]
+
+    def __copy__(self) -> Memory:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Memory:
+        return self
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from interlace.design.checks import check_mapping
-from interlace.design.chunked import Chunked
+from interlace.design.chunked import Chunked, LeftOut
 from interlace.design.design import Design
 from interlace.design.encoding import Encoding
 from interlace.design.frame import Frame
@@ -145,6 +145,8 @@ class ChunkedRows:
     @property
     def design(self) -> Design:
         """Refused."""
+        if not self.readable:
+            self.source.schema()
         raise ModelError(
             f"this needs all rows in memory at once, and the model was fitted from {self.source.said}, which "
             f"are read in chunks; if the rows fit in memory, fit their table: {self.source.table}"
@@ -194,6 +196,11 @@ def selected(rows: Rows, kept: tuple[int, ...]) -> Rows:
 
 def _with_columns(design: Design, kept: tuple[int, ...]) -> Design:
     return design.selected(kept)
+
+
+def left_out(rows: Rows) -> ChunkedRows:
+    """What is known of rows that are left out of a file: how many there were."""
+    return ChunkedRows(rows.encoding, LeftOut(), (), rows.n, rows.n_read, (), rows.encoding)
 
 
 def per_row(rows: Rows, value: Callable[[Design], np.ndarray]) -> np.ndarray:

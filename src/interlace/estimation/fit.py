@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from interlace.design.checks import LARGEST_RESPONSE, check_values
 from interlace.design.design import Design
 from interlace.design.encoding import Encoding
-from interlace.design.rows import ChunkedRows, FrameRows, Rows, as_rows, selected
+from interlace.design.rows import ChunkedRows, FrameRows, Rows, as_rows, left_out, selected
 from interlace.errors import (
     ConvergenceError,
     ConvergenceWarning,
@@ -207,6 +207,13 @@ class Fit:
             return self._others[reml]
         criterion = type(self.criterion).of(self.criterion.system, reml=reml)
         return self._others.setdefault(reml, _found(criterion, self.rows, self.model))
+
+    def without_rows(self) -> Fit:
+        """The same fit without its rows; what absorbed factors need of them is computed before they go."""
+        made = replace(self, rows=left_out(self.rows))
+        if self.encoding.absorbed:
+            made._effects.append(self.absorbed_effects)
+        return made
 
     def without_doubt(self) -> Fit:
         """The same, whose refits look for no second minimum: for somebody who does that."""

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, ClassVar
 
 from interlace.estimation import likelihood
 from interlace.estimation.estimated import EstimatedOptimum
 from interlace.estimation.fit import Fit
 from interlace.model.aliases import Aliases
-from interlace.options import KEPT
+from interlace.options import KEPT, switch
 from interlace.precision.memory import Memory
 from interlace.prediction import ranef
 from interlace.prediction.per_row import Handed
 from interlace.refitting.specification import MixedSpecification
 from interlace.report.convergence import Convergence, convergence
+from interlace.storage import archive
 
 
 class Fitted(Aliases):
@@ -96,6 +98,60 @@ class Fitted(Aliases):
         }  # fmt: skip
         text, asked = self._asked.updated(self._fit.encoding.formula, formula, given)
         return self._holding(asked.fit(text), asked)
+
+    def without_rows(self) -> Any:
+        """The same model without the rows of its data, to be pickled or saved for predictions.
+
+        It answers everything that looks at no row: coefficients and their tests, variances, random effects,
+        predictions of new rows with their intervals. Fitted values, residuals, tests of terms that look at
+        the design, and other fits are refused.
+
+        Returns
+        -------
+        LinearMixedModel
+
+        Examples
+        --------
+        >>> import interlace, pickle
+        >>> m = interlace.lmer("math ~ year + (year | childid)", interlace.datasets.load("egsingle"))
+        >>> len(pickle.dumps(m.without_rows())) < len(pickle.dumps(m)) / 2
+        True
+        """
+        fit = self._fit.without_rows()
+        asked = self._asked.changed(data=None, weights=None, offset=None)
+        return type(self)(fit, asked, Handed(fit.rows.frame))
+
+    def save(self, path: str | os.PathLike[str], *, rows: bool = True) -> None:
+        """Write the model to a file that holds no code, for `interlace.load`.
+
+        The file is a zip archive of JSON and of arrays in NumPy's format, with the number of its format:
+        later versions read it. Nothing in it is run.
+
+        Parameters
+        ----------
+        path : path
+        rows : bool
+            False: without the rows of the data, for predictions; see `without_rows`.
+
+        Raises
+        ------
+        SavingError
+            The formula uses a function of the caller's.
+        DataError
+            The file cannot be written.
+
+        Examples
+        --------
+        >>> import interlace, tempfile
+        >>> m = interlace.lmer("Reaction ~ Days + (Days | Subject)", interlace.datasets.load("sleepstudy"))
+        >>> path = f"{tempfile.mkdtemp()}/sleep.interlace"
+        >>> m.save(path)
+        >>> interlace.load(path).loglik == m.loglik
+        True
+        """
+        model = self if switch("rows", rows) else self.without_rows()
+        parts = {"fit": model._fit, "asked": model._asked, "handed": model._handed}
+        archive.save({"kind": "mixed", **parts}, path)
 
     @property
     def fit(self) -> Fit:

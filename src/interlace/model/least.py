@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, NoReturn, cast
@@ -35,6 +36,7 @@ from interlace.refitting.profile import check_level
 from interlace.refitting.specification import LinearSpecification
 from interlace.report import ols_broom
 from interlace.report.ols_summary import LinearSummary, summarised
+from interlace.storage import archive
 from interlace.tables.table import Table
 
 
@@ -309,6 +311,15 @@ class LinearModel(Means, LeastRows, Aliases):
     def summary(self, *, vcov: VcovLike = MODEL, cluster: Any = None) -> LinearSummary:
         """Everything that is printed about a model, as data; its `str` reads like R's `summary`."""
         return summarised(self._least, self._choice.of(vcov, cluster), self.r2(), self._asked.data_name)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model, its rows with it, to a file that holds no code, for `interlace.load`.
+
+        See `LinearMixedModel.save`.
+        """
+        choice = (self._choice.kind, self._choice.cluster, self._choice.small)
+        parts = {"fit": self._least, "choice": choice, "asked": self._asked, "handed": self._handed}
+        archive.save({"kind": "linear", **parts}, path)
 
     def __repr__(self) -> str:
         return str(self.summary())

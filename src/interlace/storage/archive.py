@@ -1,0 +1,97 @@
+"""A value as a zip archive: `model.json`, and `arrays/0.npy`, `arrays/1.npy` ..."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from interlace.errors import DataError, SavingError
+from interlace.storage.reader import Reader
+from interlace.storage.writer import Writer
+from interlace.version import installed_version
+
+FORMAT = 1
+DOCUMENT, ARRAYS = "model.json", "arrays/{}.npy"
+KIND = "interlace model"
+#: Number of a format -> what makes a document of the next one.
+MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+
+
+def save(value: Any, path: str | os.PathLike[str]) -> None:
+    """Write a value.
+
+    Raises
+    ------
+    SavingError
+        It holds code of the caller's.
+    DataError
+        The file cannot be written.
+    """
+    writer = Writer()
+    root = writer.value(value)
+    about = {"kind": KIND, "format": FORMAT, "written_by": installed_version()}
+    document = {**about, "entries": writer.entries, "value": root}
+    target = Path(path)
+    partly = target.with_name(target.name + ".part")
+    try:
+        with zipfile.ZipFile(partly, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr(DOCUMENT, json.dumps(document, ensure_ascii=False, allow_nan=False))
+            for i, array in enumerate(writer.arrays):
+                with archive.open(ARRAYS.format(i), "w", force_zip64=True) as file:
+                    np.lib.format.write_array(file, array, allow_pickle=False)
+        partly.replace(target)
+    except OSError as error:
+        partly.unlink(missing_ok=True)
+        raise DataError(f"'{target}' cannot be written: {error.strerror}") from error
+
+
+def load(path: str | os.PathLike[str]) -> Any:
+    """Read a value that was written; files of earlier formats too.
+
+    Raises
+    ------
+    DataError
+        There is no such file.
+    SavingError
+        It is none of these, is damaged, or was written by a newer version.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            document = _document(archive, path)
+            return _value(document, archive)
+    except FileNotFoundError as error:
+        raise DataError(f"there is no file '{path}'") from error
+    except (zipfile.BadZipFile, OSError, KeyError, ValueError, TypeError, EOFError, AttributeError) as error:
+        if isinstance(error, SavingError):
+            raise
+        raise SavingError(f"'{path}' is no file of interlace, or it is damaged: {error}") from error
+
+
+def _value(document: dict[str, Any], archive: zipfile.ZipFile) -> Any:
+    def array(i: int) -> np.ndarray:
+        data = io.BytesIO(archive.read(ARRAYS.format(int(i))))
+        return np.lib.format.read_array(data, allow_pickle=False)
+
+    return Reader(document["entries"], array).value(document["value"])
+
+
+def _document(archive: zipfile.ZipFile, path: object) -> dict[str, Any]:
+    document = json.loads(archive.read(DOCUMENT))
+    if not isinstance(document, dict) or document.get("kind") != KIND:
+        raise SavingError(f"'{path}' is no file of interlace: it was not written by m.save(path)")
+    written = document["format"]
+    if written > FORMAT:
+        raise SavingError(
+            f"'{path}' has format {written}, of interlace {document.get('written_by')}; this version reads "
+            f"formats up to {FORMAT}: install a newer one"
+        )
+    while document["format"] < FORMAT:
+        document = MIGRATIONS[document["format"]](document)
+    return document
