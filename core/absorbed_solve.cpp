@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 
 #include "absorbed_sweep.hpp"
+#include "reduced.hpp"
 
 namespace interlace {
 namespace {
@@ -15,8 +17,11 @@ namespace {
 constexpr double tolerance = 1e-11, accepted = 1e-10, share = 1e-4;
 constexpr index rounds = 6;
 constexpr double large = 100;  // effects so many times the column leave rounding that a second projection takes away
-// A diagonal that needs more iterations than these is not worth going on with; after the first it can be told.
+// A preconditioner that needs more iterations than these is not worth going on with while there is another; after the first it can be
+// told.
 constexpr index patience = 60, look = 10;
+// Levels that meet so few others, and these so few times as many in turn, are a chain or a map: their factor is small.
+constexpr double few_met = 64, slowly = 4;
 class Diagonal : public Preconditioner {
   public:
     explicit Diagonal(const AbsorbedRows& a) : inverse_(a.diagonal()) {
@@ -50,7 +55,7 @@ template <int M> void lengths(const std::vector<double>& r, const std::vector<do
 
 // One system S x = b for M columns at once: r is what is left of b.
 template <int M> struct Conjugate {
-    Sweep<M>& sweep;
+    const std::function<void(const double*, double*)> product;  // S v
     const std::vector<double>& inverse;  // of the diagonal
     std::vector<double>&x, &r;
     const double* target;  // by column
@@ -70,7 +75,7 @@ template <int M> struct Conjugate {
         d = z;
         dots<M>(r, z, rho);
         for (index it = 1; it <= most; ++it) {
-            sweep.apply(d.data(), s.data());
+            product(d.data(), s.data());
             dots<M>(d, s, curve);
             for (int j = 0; j < M; ++j) curve[j] = curve[j] > 0 && rho[j] > 0 && length[j] > target[j] ? rho[j] / curve[j] : 0.0;
             for (size_t i = 0; i < r.size(); i += M)
@@ -118,9 +123,15 @@ template <int M> class Batch {
     void begin();
     // Residuals to out (if there is one), D'W of them to r, the lead's coefficients if `keep`; do the normal equations hold?
     bool finish(double* out, bool keep);
-    Conjugate<M> gradients() {
+    // From the rows, or from what they were collapsed to
+    Conjugate<M> gradients(const Collapsed* collapsed) {
         for (int j = 0; j < M; ++j) target_[j] = tolerance * norm(j);
-        return {sweep_, diagonal_.inverse(), x_, r_, target_, {}};
+        if (collapsed && !product_) product_ = std::make_unique<Collapsed::Product<M>>(*collapsed);
+        const auto product = [this](const double* v, double* out) {
+            if (product_) product_->apply(v, out);
+            else sweep_.apply(v, out);
+        };
+        return {product, diagonal_.inverse(), x_, r_, target_, {}};
     }
     const Diagonal& diagonal() const { return diagonal_; }
     double defect(index j) const { return norm(j) > 0 ? length_[j] / norm(j) : 0.0; }
@@ -143,6 +154,7 @@ template <int M> class Batch {
     const AbsorbedRows& a_;
     ColumnBlock columns_;
     Sweep<M> sweep_;
+    std::unique_ptr<Collapsed::Product<M>> product_;
     Diagonal diagonal_;
     std::vector<double> x_, r_, lead_;
     double scale_[M], whole_[M] = {}, left_[M] = {}, explained_[M] = {}, target_[M] = {}, length_[M] = {};
@@ -226,7 +238,7 @@ template <int M> void Batch<M>::effects(index first, index all, std::vector<std:
     }
 }
 
-// May the diagonal go on? Told from how fast the slowest column has come down.
+// May a preconditioner go on? Told from how fast the slowest column has come down.
 template <int M> bool quick_enough(const Conjugate<M>& cg, const double* start, index it) {
     if (it < look) return true;
     for (int j = 0; j < M; ++j) {
@@ -236,6 +248,8 @@ template <int M> bool quick_enough(const Conjugate<M>& cg, const double* start, 
     }
     return true;
 }
+
+template <int M> bool in_any_case(const Conjugate<M>&, const double*, index) { return true; }
 
 }  // namespace
 
@@ -266,6 +280,19 @@ const Preconditioner* AbsorbedSystem::sampled() const {
     return sampled_.get();
 }
 
+bool AbsorbedSystem::direct_first() const {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (!spread_) spread_ = spread(rows_);
+    return spread_->once <= few_met && spread_->twice <= slowly * spread_->once;
+}
+
+const Collapsed* AbsorbedSystem::collapsed() const {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (!looked_) collapsed_ = Collapsed::of(rows_);
+    looked_ = true;
+    return collapsed_.get();
+}
+
 std::vector<char> AbsorbedSystem::rank_by_elimination(Room room, index& rank) const {
     rank = std::count_if(rows_.factors[0].diag.begin(), rows_.factors[0].diag.end(), [](double d) { return d > 0; });
     if (rows_.q == 0) return {};
@@ -287,23 +314,21 @@ void AbsorbedSystem::batch(const ColumnBlock& columns, double* out, index most, 
     index iterations = 0;
     std::string method = "exact";
     for (index round = 0; round < rounds; ++round) {
-        Conjugate<M> cg = b.gradients();
-        if (rows_.q > 0 && !cg.reached() && iterations < most) {
-            const ReducedFactor* factor = direct();
-            if (factor && round < 2) {
-                method = "direct";
-                iterations += cg.run(*factor, std::min<index>(most - iterations, 3), [](index) { return true; });
-            } else if (!factor && round == 0) {
-                method = "diagonal";
-                double start[M];
-                std::copy(cg.length, cg.length + M, start);
-                iterations += cg.run(b.diagonal(), std::min(most, patience), [&](index it) { return quick_enough(cg, start, it); });
-            }
-            if (!cg.reached() && iterations < most && !(factor && round < 2)) {
-                method = "sampled";
-                iterations += cg.run(*sampled(), most - iterations, [](index) { return true; });
-            }
+        const bool once = rows_.q == 0 || (direct_first() && direct());  // what is hardly used is not made
+        Conjugate<M> cg = b.gradients(once ? nullptr : collapsed());
+        const auto goes_on = [&] { return rows_.q > 0 && iterations < most && !cg.reached(); };
+        const auto run = [&](const Preconditioner& p, const char* name, index at_most, bool (*quick)(const Conjugate<M>&, const double*, index)) {
+            method = name;
+            double start[M];
+            std::copy(cg.length, cg.length + M, start);
+            iterations += cg.run(p, std::min(most - iterations, at_most), [&](index it) { return quick(cg, start, it); });
+        };
+        if (round == 0 && goes_on() && !direct_first()) {
+            run(b.diagonal(), "diagonal", patience, quick_enough<M>);
+            if (goes_on()) run(*sampled(), "sampled", patience, quick_enough<M>);
         }
+        if (round < 3 && goes_on() && direct()) run(*direct(), "direct", 3, in_any_case<M>);
+        else if (goes_on()) run(*sampled(), "sampled", most, in_any_case<M>);
         if (b.finish(out ? out + first * rows_.n : nullptr, keep)) break;
     }
     for (index j = 0; j < columns.m; ++j) {

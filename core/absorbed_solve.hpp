@@ -2,11 +2,14 @@
 #pragma once
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absorbed.hpp"
+#include "collapsed.hpp"
 #include "preconditioner.hpp"
+#include "reduced.hpp"
 
 namespace interlace {
 
@@ -32,12 +35,16 @@ class AbsorbedSystem {
     template <int M> void batch(const ColumnBlock& columns, double* out, index most, index first, bool again, Projected& result) const;
     const ReducedFactor* direct() const;
     const Preconditioner* sampled() const;
+    const Collapsed* collapsed() const;
+    bool direct_first() const;  // is the factor small, as far as some levels can tell?
     AbsorbedRows rows_;
     // made when first needed; what they are depends on the rows alone
     mutable std::mutex mutex_;
     mutable std::unique_ptr<ReducedFactor> direct_;
     mutable std::unique_ptr<Preconditioner> sampled_;
-    mutable bool tried_ = false;
+    mutable std::unique_ptr<Collapsed> collapsed_;
+    mutable std::optional<Spread> spread_;
+    mutable bool tried_ = false, looked_ = false;
 };
 
 }  // namespace interlace

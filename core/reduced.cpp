@@ -1,6 +1,7 @@
 #include "reduced.hpp"
 
 #include <algorithm>
+#include <bitset>
 #include <cmath>
 #include <numeric>
 #include <utility>
@@ -193,6 +194,29 @@ ReducedCost cost(const AbsorbedRows& a) {
         asked += !met[s].empty();
     }
     out.met = others / std::max(asked, 1.0);
+    return out;
+}
+
+Spread spread(const AbsorbedRows& a) {
+    const index m = a.rest(), q = a.factors[1].levels * a.factors[1].k, seeds = std::min<index>(q, 32);
+    std::vector<std::uint32_t> reached(q, 0);  // bit s: from seed s
+    for (index s = 0; s < seeds; ++s) reached[s * q / seeds] = std::uint32_t{1} << s;
+    const auto step = [&] {
+        const std::vector<std::uint32_t> from(reached);
+        double bits = 0;
+        for (index i = 0; i < a.factors[0].levels; ++i) {
+            std::uint32_t all = 0;
+            for (index r = a.start[i]; r < a.start[i + 1]; ++r) all |= from[a.at[r * m]];
+            if (all == 0) continue;
+            for (index r = a.start[i]; r < a.start[i + 1]; ++r) reached[a.at[r * m]] |= all;
+        }
+        for (const std::uint32_t one : reached) bits += static_cast<double>(std::bitset<32>(one).count());
+        check_interrupt();
+        return bits / static_cast<double>(std::max<index>(seeds, 1));
+    };
+    Spread out;
+    out.once = step();
+    out.twice = step();
     return out;
 }
 

@@ -22,6 +22,11 @@ struct ReducedCost {
     double products = 0, met = 0;
 };
 
+// How many levels of the second factor one of them meets through the lead, and how many these meet in turn: means over some of them.
+struct Spread {
+    double once = 0, twice = 0;
+};
+
 // The levels of the rest that each level of the lead meets: the rows of C.
 struct Meetings {
     std::vector<index> ptr;            // levels of the lead + 1
@@ -31,6 +36,7 @@ struct Meetings {
 
 Meetings meetings(const AbsorbedRows& a);
 ReducedCost cost(const AbsorbedRows& a);
+Spread spread(const AbsorbedRows& a);
 ReducedMatrix reduced_matrix(const AbsorbedRows& a, const Meetings& c);
 
 }  // namespace interlace

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from math import inf
 
 import numpy as np
 
+from interlace import kernel
 from interlace.arrays import Array
 from interlace.design.chunked import ROWS
 from interlace.design.design import Design
@@ -377,6 +380,12 @@ def least_squares(encoding: Encoding, rows: Rows, n_jobs: int | None = None) -> 
     RankDeficiencyWarning
         Columns of X were dropped: they depend on others, or the absorbed factors explain them.
     """
+    # threads of a BLAS that wait in a loop take the processors from those of the core
+    with kernel.core_threads(inf, n_jobs) if encoding.absorbed else nullcontext():
+        return _least_squares(encoding, rows, n_jobs)
+
+
+def _least_squares(encoding: Encoding, rows: Rows, n_jobs: int | None) -> LeastSquaresOfFrame:
     absorbed, design = absorbed_of(encoding, rows, n_jobs), rows.design
     y = response_of(design)
     left = None if absorbed is None else Left.of(absorbed, rows, y)
