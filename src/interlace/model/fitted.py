@@ -30,11 +30,11 @@ class Fitted(Aliases):
             cls._kinds[kind] = cls
 
     @classmethod
-    def _holding(cls, fit: Fit, asked: MixedSpecification) -> Any:
+    def _holding(cls, fit: Fit, asked: MixedSpecification, handed: Handed | None = None) -> Any:
         """The model that a user holds of a fit, and of what was asked for."""
         if isinstance(fit.optimum, EstimatedOptimum):
-            return cls._kinds["iterative"](fit, asked)
-        return cls._kinds["absorbed" if fit.encoding.absorbed else "plain"](fit, asked)
+            return cls._kinds["iterative"](fit, asked, handed)
+        return cls._kinds["absorbed" if fit.encoding.absorbed else "plain"](fit, asked, handed)
 
     def __init__(
         self, fit: Fit, asked: MixedSpecification | None = None, handed: Handed | None = None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 
 from interlace.model.choice import Choice
-from interlace.model.fitted import Fitted
 from interlace.model.least import LinearModel
 from interlace.model.linear import LinearMixedModel
 from interlace.storage.archive import load as read
@@ -47,6 +46,5 @@ def load(path: str | os.PathLike[str]) -> LinearMixedModel | LinearModel:
         kind, cluster, small = parts["choice"]
         choice = Choice(parts["fit"], kind, cluster, small)
         return LinearModel(parts["fit"], choice, parts["asked"], parts["handed"])
-    fit = parts["fit"]
-    model: LinearMixedModel = Fitted._kinds[bool(fit.encoding.absorbed)](fit, parts["asked"], parts["handed"])
+    model: LinearMixedModel = LinearMixedModel._holding(parts["fit"], parts["asked"], parts["handed"])
     return model

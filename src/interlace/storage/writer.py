@@ -75,7 +75,7 @@ class Writer:
         return [self.value(one) for one in values]
 
     def _own(self, value: Any, name: str) -> dict[str, Any]:
-        kind = type(value)
+        kind: Any = type(value)
         if name == "interlace._core.CrossProducts":
             return {"products": self.value(value.__getstate__())}
         if kind.__reduce__ is not object.__reduce__:
@@ -88,14 +88,15 @@ class Writer:
 
     def _called(self, called: Any) -> str:
         bound: Any = getattr(called, "__self__", None)
-        name = f"{name_of(bound)}.{called.__name__}" if isinstance(bound, type) else name_of(called)
+        of_class = isinstance(bound, type)
+        name = f"{name_of(bound)}.{called.__name__}" if of_class else name_of(called)
         if name not in CALLED:
             raise SavingError(f"a value that is made by {name} cannot be written to a file")
         return name
 
     def _function(self, value: Any) -> dict[str, Any]:
-        if isinstance(value, np.ufunc) and getattr(np, value.__name__, None) is value:
-            return {"ufunc": value.__name__}
+        if isinstance(value, np.ufunc):
+            return {"ufunc": self._ufunc(value)}
         if isinstance(value, partial):
             return {
                 "partial": self._function(value.func), "given": self.all(value.args),
@@ -108,6 +109,12 @@ class Writer:
             f"the formula uses '{getattr(value, '__name__', value)}', a function of yours, and the file "
             "holds no code: compute the column in the data, or pickle the model with cloudpickle"
         )
+
+    def _ufunc(self, value: np.ufunc) -> str:
+        name = str(value.__name__)
+        if getattr(np, name, None) is not value:
+            raise SavingError(f"'{name}' is no function of NumPy's own, and the file holds no code")
+        return name
 
     # ---- numbers, tables, containers ---
 
@@ -146,7 +153,8 @@ class Writer:
 
 def _state(value: Any) -> dict[str, Any]:
     """The fields of a value, without those that it makes again."""
-    if hasattr(type(value), "__slots__") or type(value).__getstate__ is object.__getstate__:
+    kind: Any = type(value)
+    if hasattr(kind, "__slots__") or kind.__getstate__ is object.__getstate__:
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     state = value.__getstate__()
     return {field.name: state[field.name] for field in dataclasses.fields(value) if field.name in state}
