@@ -6,6 +6,8 @@
 #   make fuzz    hostile formulas and tables: a right answer or one of our errors (CASES=20000 SEED=7)
 #   make laws    models drawn at random, said in other ways (MODELS=200 SEED=7)
 #   make differential   the same models beside lme4, lmerTest, pbkrtest and clubSandwich, where R has them
+#   make sanitize    the core with the sanitizers of the compiler: addresses and undefined behaviour, and threads
+#   make mutants     errors put into the code, which the tests must find (MUTANTS=60 SEED=7); hours
 #   make check   linter, formatter, type checker, rules of the house
 #   make wheel   the wheel of this machine, in dist, tried in an environment of its own
 #   make cover   which lines the quick tests run: build/cover/html
@@ -26,6 +28,7 @@ PYTHON ?= python3
 JOBS   ?= 2
 CASES  ?= 1000
 MODELS ?= 100
+MUTANTS ?= 40
 SEED   ?= 1
 VENV   := .venv
 # The test processes share the processors: BLAS threads of each would wait for those of the others.
@@ -40,7 +43,7 @@ requirements = $$($(PY) -c "import functools, tomllib; p = tomllib.load(open('py
 SOURCES := pyproject.toml CMakeLists.txt README.md LICENSE \
            $(shell find core src -type f ! -name '*.pyc' ! -name '*.so' 2>/dev/null)
 
-.PHONY: help demo test slow fuzz laws differential check wheel cover bench bench-inference bench-resampling bench-absorbed scaling parity coverage docs docs-pictures clean
+.PHONY: help demo test slow fuzz laws differential sanitize mutants check wheel cover bench bench-inference bench-resampling bench-absorbed scaling parity coverage docs docs-pictures clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -62,6 +65,12 @@ laws: .stamp-test .stamp-install
 
 differential: .stamp-test .stamp-install
 	PYTHONPATH=tests $(ONE_THREAD) $(PY) -m beside_r --models $(MODELS) --seed $(SEED)
+
+sanitize: .stamp-test .stamp-install
+	PYTHONPATH=tests $(ONE_THREAD) $(PY) -m sanitizers
+
+mutants: .stamp-test .stamp-install
+	PYTHONPATH=tests $(ONE_THREAD) $(PY) -m mutants --number $(MUTANTS) --seed $(SEED)
 
 check: .stamp-check .stamp-test .stamp-install
 	$(VENV)/bin/ruff check .
