@@ -59,7 +59,7 @@ def build(kind: str) -> Path:
         f"-DINTERLACE_SANITIZE={KINDS[kind]}",
         "-DINTERLACE_WARNINGS_ARE_ERRORS=OFF",
         f"-DPython_EXECUTABLE={sys.executable}",
-        "-DCMAKE_BUILD_TYPE=RelWithDebInfo",
+        "-DCMAKE_BUILD_TYPE=Debug",
     ]
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     environment = os.environ | {"PATH": path}
