@@ -14,6 +14,7 @@ from interlace.design.checks import LARGEST_PREDICTOR, check_finite, check_value
 from interlace.design.design import Design, RandomRows
 from interlace.design.frame import Frame, closest
 from interlace.design.grouping import Grouping, learn_grouping
+from interlace.design.held_slopes import held_slopes
 from interlace.design.values import Column, Factor
 from interlace.errors import DataError, ModelError, shown
 from interlace.formula.formula import AbsorbedTerm
@@ -51,6 +52,11 @@ class AbsorbedFactor:
     def k(self) -> int:
         """Coefficients of each level."""
         return 1 if self.columns is None else self.columns.shape[1]
+
+    @property
+    def first_slope(self) -> int:
+        """Which coefficient is the first slope: the one after the intercept."""
+        return int(self.term.intercept)
 
 
 @dataclass(frozen=True)
@@ -152,12 +158,12 @@ def held_coefficients(factors: Sequence[AbsorbedFactor]) -> list[np.ndarray]:
     """Coefficients that may be 0 so that the others are determined, (levels, k) for each factor.
 
     Intercepts are held as elimination in whole numbers says, and slopes where their column is constant
-    within the level (zero, without an intercept).
+    within the level (zero, without an intercept) or made of other factors.
 
     Raises
     ------
     ModelError
-        Slopes depend on other factors, or the elimination would need more memory or time than there is.
+        Many slopes depend on other factors, or the elimination would need more memory or time than there is.
     """
     plain = [i for i, factor in enumerate(factors) if factor.term.intercept]
     held = [np.zeros((factor.n_levels, factor.k), dtype=np.bool_) for factor in factors]
@@ -168,16 +174,13 @@ def held_coefficients(factors: Sequence[AbsorbedFactor]) -> list[np.ndarray]:
     sloped = [i for i, factor in enumerate(factors) if factor.columns is not None]
     for i in sloped:
         own = _rank([factors[i]], slopes=True)["held"][0].astype(np.bool_)
-        first = int(factors[i].term.intercept)
+        first = factors[i].first_slope
         held[i][:, first:] = own[:, first:]
     if sloped and len(factors) > 1:
         rank = _rank(factors, slopes=True)["rank"]
-        if rank != sum(own.size - int(own.sum()) for own in held):
-            names = ", ".join(str(factors[i].term) for i in sloped)
-            raise ModelError(
-                f"the slopes of {names} depend on the other absorbed factors, as where a slope multiplies a "
-                "column that is constant within the levels of another; leave that factor or the slope out"
-            )
+        many = sum(own.size - int(own.sum()) for own in held) - rank
+        if many:
+            held = held_slopes(factors, held, many, ", ".join(str(factors[i].term) for i in sloped))
     return held
 
 
@@ -261,16 +264,16 @@ def learn_absorbed(frame: Frame, terms: Sequence[AbsorbedTerm]) -> tuple[Absorbe
 
 
 def factors_of(learnt: Sequence[AbsorbedEncoding], design: Design) -> tuple[AbsorbedFactor, ...]:
-    """The same of the rows that they were learnt from."""
-    return tuple(
-        AbsorbedFactor(
-            one.term,
-            one.grouping,
-            rows.codes,
-            np.ascontiguousarray(_columns(design.frame, one.term)) if one.term.slopes else None,
-        )
-        for one, rows in zip(learnt, design.absorbed, strict=True)
-    )
+    """The same of the rows that they were learnt from; slopes that are held multiply nothing."""
+    out = []
+    for one, rows in zip(learnt, design.absorbed, strict=True):
+        columns = np.ascontiguousarray(_columns(design.frame, one.term)) if one.term.slopes else None
+        factor = AbsorbedFactor(one.term, one.grouping, rows.codes, columns)
+        held = one.held[:, factor.first_slope :]
+        if columns is not None and held.any():
+            columns[:, factor.first_slope :] *= ~held[rows.codes]
+        out.append(factor)
+    return tuple(out)
 
 
 def without_singletons(

@@ -57,7 +57,8 @@ class AbsorbedModel(LinearMixedModel, kind="absorbed"):
             A row for each coefficient of each level: `factor, level, coefficient, estimate, component`.
             `component` numbers sets of levels that no chain of rows connects to each other: effects are
             comparable within one. The note states the normalisation: in each component the first level of
-            every factor with intercepts, but the first such factor, has the intercept 0.
+            every factor with intercepts, but the first such factor, has the intercept 0, and slopes that
+            depend on other coefficients are 0.
 
         Notes
         -----

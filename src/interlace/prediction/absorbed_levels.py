@@ -18,6 +18,7 @@ from interlace.tables.table import Table
 # Of a value of a slope, beside the values of its level.
 SAME = 1e-9
 NORMALISATION = "in each component the first level of every absorbed factor but the first has the intercept 0"
+_HELD = "{} slopes that depend on other coefficients are 0"
 
 
 def level_table(fit: AnyFit) -> Table:
@@ -45,7 +46,8 @@ def effects_table(factors: Sequence[AbsorbedEncoding], effects: Effects) -> Tabl
         columns["coefficient"] += list(names) * levels
         columns["estimate"] += estimates[:, :, 0].ravel().tolist()
         columns["component"] += np.repeat(component, k).tolist()
-    return Table.of(columns, note=NORMALISATION)
+    held = sum(int(one.held[:, int(one.term.intercept) :].sum()) for one in factors)
+    return Table.of(columns, note=[NORMALISATION, *([_HELD.format(held)] if held else [])])
 
 
 def level_sums(encoding: Encoding, design: Design, estimates: Sequence[Array]) -> Array:
