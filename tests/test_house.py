@@ -53,6 +53,7 @@ FLOORS = {
     "planning": 9,
     "stepping": 9,
     "cli": 10,
+    "__main__": 11,
     "": 11,
 }
 
@@ -102,7 +103,7 @@ MAX_FUNCTION = 60
 
 # Files of one name in two rooms: a value of the formula language and a function of it; a linear model and its
 # linear functions; where rows come from, and what a model says of each.
-SAME_NAMES = {"linear.py", "rows.py", "values.py"}
+SAME_NAMES = {"__main__.py", "linear.py", "rows.py", "values.py"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ import pytest
 
 import interlace
 from interlace import cli
-from interlace.cli import main
+from interlace.cli import inputs, main
 from reference_data import load_case, load_data
 
 FORMULA = "Reaction ~ Days + (Days | Subject)"
@@ -103,7 +103,7 @@ def test_parquet_without_its_readers(
 ) -> None:
     path = tmp_path / "sleep.parquet"
     load_data("sleepstudy").to_parquet(path)
-    monkeypatch.setattr(cli, "find_spec", lambda name: None if name in missing else object())
+    monkeypatch.setattr(inputs, "find_spec", lambda name: None if name in missing else object())
     if "polars" not in missing:
         assert main(["fit", FORMULA, str(path)]) == 0
         assert "1743.6" in capsys.readouterr().out

@@ -1,4 +1,7 @@
-"""The command `interlace`: fit a model to a file and print what was found."""
+"""The command `interlace`: fit a model to a file, print what was found, save it, and predict by it.
+
+Formulas know the documented functions and no others: nothing that stands in an argument or a file is run.
+"""
 
 from __future__ import annotations
 
@@ -7,36 +10,37 @@ import json
 import os
 import sys
 import warnings
-import zlib
 from collections.abc import Callable, Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
-import pandas as pd
+import numpy as np
 
-from interlace import datasets
+from interlace.cli.inputs import levels_of, read_data, with_types_of_levels
 from interlace.design.design import Source
-from interlace.design.queries import chunks
 from interlace.errors import DataError, InterlaceError, InterlaceWarning
 from interlace.estimation.solver import KINDS as SOLVERS
 from interlace.estimation.solver import Solver
 from interlace.inference.emmeans import EMMeans
 from interlace.inference.means_list import MeansList
 from interlace.model import LinearMixedModel
+from interlace.model.saving import load
 from interlace.model.with_absorbed import model_of
 from interlace.options import TYPES, type_number, word
 from interlace.precision.df import WORDS
 from interlace.precision.robust import MODEL
 from interlace.precision.sandwiches import KINDS
+from interlace.prediction.predict import INTERVALS, NEW_LEVELS
 from interlace.refitting.specification import MixedSpecification
 from interlace.report.results import plain
 from interlace.tables.table import Table
 
 BAD_INPUT = 2
 INTERRUPTED = 130
-PARQUET = (".parquet", ".pq")
-TAB_SEPARATED = (".tsv", ".tsv.gz", ".tab")
+DATA = (
+    "a CSV (also .gz) or Parquet file, '-' for CSV on standard input, a pattern such as 'data/*.csv' for "
+    "files that are read in chunks, or the name of a shipped data set"
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -68,29 +72,56 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="interlace", description="Linear mixed-effects models.")
     parser.add_argument("--version", action=_Version)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    fit = commands.add_parser("fit", help="fit a model and print its summary", description=_fit.__doc__)
-    fit.add_argument("formula", metavar="FORMULA", help="such as 'Reaction ~ Days + (Days | Subject)'")
-    fit.add_argument(
-        "data",
-        metavar="DATA",
-        help="a CSV (also .gz) or Parquet file, a pattern such as 'data/*.csv' for files that are read in "
-        "chunks, or the name of a shipped data set",
+    _add_fit(commands)
+    _add_save(commands)
+    _add_predict(commands)
+    return parser
+
+
+def _add_model(command: argparse.ArgumentParser) -> None:
+    """What a model is, of every command that fits one."""
+    command.add_argument("formula", metavar="FORMULA", help="such as 'Reaction ~ Days + (Days | Subject)'")
+    command.add_argument("data", metavar="DATA", help=DATA)
+    command.add_argument("--ml", action="store_true", help="maximum likelihood in place of REML")
+    command.add_argument("--weights", metavar="COLUMN", help="column of prior weights")
+    command.add_argument(
+        "--contrasts",
+        metavar="FACTOR=CODING",
+        action="append",
+        default=[],
+        help="coding of a factor, such as Machine=sum; several by commas, or by the option again",
     )
-    fit.add_argument("--ml", action="store_true", help="maximum likelihood in place of REML")
-    fit.add_argument(
+    command.add_argument(
+        "--solver",
+        default="auto",
+        type=_meant(SOLVERS, lambda given: word("solver", given, SOLVERS)),
+        choices=SOLVERS,
+        help="how the system of the random effects is solved (default: auto, exact where there is room)",
+    )
+
+
+def _add_tests(command: argparse.ArgumentParser) -> None:
+    """How coefficients are tested."""
+    command.add_argument(
         "--ddf",
         default=None,
         type=_meant(WORDS, lambda given: word("ddf", given, WORDS)),
         choices=WORDS,
         help="degrees of freedom of the tests (default: satterthwaite; asymptotic with --solver iterative)",
     )
-    fit.add_argument(
+    command.add_argument(
         "--vcov",
         default=MODEL,
         type=_meant((MODEL, *KINDS), lambda given: word("vcov", given, (MODEL, *KINDS))),
         choices=(MODEL, *KINDS),
         help="covariance of the coefficients: the model's, or a cluster-robust one (default: model)",
     )
+
+
+def _add_fit(commands: Any) -> None:
+    fit = commands.add_parser("fit", help="fit a model and print its summary", description=_fit.__doc__)
+    _add_model(fit)
+    _add_tests(fit)
     fit.add_argument(
         "--anova",
         type=_meant(TYPES, type_number),
@@ -101,19 +132,55 @@ def _parser() -> argparse.ArgumentParser:
         "--emmeans", metavar="SPECS", help="add marginal means, such as those of 'A', 'A * B' or 'A | B'"
     )
     fit.add_argument("--pairs", action="store_true", help="add all differences of the means of --emmeans")
-    fit.add_argument("--weights", metavar="COLUMN", help="column of prior weights")
-    fit.add_argument(
-        "--solver",
-        default="auto",
-        type=_meant(SOLVERS, lambda given: word("solver", given, SOLVERS)),
-        choices=SOLVERS,
-        help="how the system of the random effects is solved (default: auto, exact where there is room)",
-    )
     fit.add_argument(
         "--json", metavar="FILE", help="write all results as JSON; '-' prints them in place of the summary"
     )
     fit.set_defaults(run=_fit)
-    return parser
+
+
+def _add_save(commands: Any) -> None:
+    save = commands.add_parser("save", help="fit a model and write it to a file", description=_save.__doc__)
+    _add_model(save)
+    save.add_argument(
+        "-o", "--output", metavar="FILE", required=True, help="the file, for 'interlace predict'"
+    )
+    save.add_argument(
+        "--no-rows", action="store_true", help="leave the rows of the data out: enough for predictions"
+    )
+    save.set_defaults(run=_save)
+
+
+def _add_predict(commands: Any) -> None:
+    predict = commands.add_parser(
+        "predict", help="predict new rows by a saved model", description=_predict.__doc__
+    )
+    predict.add_argument("model", metavar="MODEL", help="a file of 'interlace save' or of m.save(path)")
+    predict.add_argument("data", metavar="DATA", help="the new rows: as for 'interlace fit'")
+    predict.add_argument(
+        "--random",
+        default="all",
+        metavar="WHICH",
+        help="all (as without it), none, or names of grouping factors",
+    )
+    predict.add_argument(
+        "--new-levels",
+        default="error",
+        type=_meant(NEW_LEVELS, lambda given: word("new_levels", given, NEW_LEVELS)),
+        choices=NEW_LEVELS,
+        help="what becomes of levels that the model has not seen (default: error)",
+    )
+    predict.add_argument(
+        "--interval",
+        type=_meant(INTERVALS, lambda given: word("interval", given, INTERVALS)),
+        choices=INTERVALS,
+        help="add lower and upper: of the mean, or of a new response",
+    )
+    predict.add_argument("--level", type=float, help="of the interval (default: 0.95)")
+    predict.add_argument("--se", action="store_true", help="add standard errors")
+    predict.add_argument(
+        "-o", "--output", metavar="FILE", default="-", help="a CSV file (default: standard output)"
+    )
+    predict.set_defaults(run=_predict)
 
 
 def _meant(known: Sequence[Any], read: Callable[[str], Any]) -> Callable[[str], Any]:
@@ -148,8 +215,8 @@ def _tests(arguments: argparse.Namespace) -> dict[str, Any]:
     return {**asked, "vcov": arguments.vcov}
 
 
-def _fit(arguments: argparse.Namespace) -> None:
-    """Fit a linear mixed model and print its summary."""
+def _model(arguments: argparse.Namespace) -> LinearMixedModel:
+    """The model that is asked for; what the library warns of is said on standard error."""
     data = read_data(arguments.data)
     with warnings.catch_warnings():
         warnings.simplefilter("always", InterlaceWarning)
@@ -158,11 +225,56 @@ def _fit(arguments: argparse.Namespace) -> None:
         asked = MixedSpecification(
             Source(data),
             weights=arguments.weights,
+            contrasts=_contrasts(arguments.contrasts) or None,
             reml=not arguments.ml,
             solver=Solver(arguments.solver),
             data_name=arguments.data,
         )
-        model = model_of(asked.fit(arguments.formula), asked)
+        return model_of(asked.fit(arguments.formula), asked)
+
+
+def _contrasts(given: Sequence[str]) -> dict[str, str]:
+    """Factors and their codings."""
+    found: dict[str, str] = {}
+    for one in (part for text in given for part in text.split(",")):
+        factor, equals, coding = (part.strip() for part in one.partition("="))
+        if not (factor and equals and coding):
+            raise DataError(f"--contrasts takes a factor and its coding, such as Machine=sum, not {one!r}")
+        found[factor] = coding
+    return found
+
+
+def _save(arguments: argparse.Namespace) -> None:
+    """Fit a linear mixed model and write it to a file that holds no code."""
+    model = _model(arguments)
+    model.save(arguments.output, rows=not arguments.no_rows)
+    said = "without the rows of the data" if arguments.no_rows else "with the rows of the data"
+    print(f"interlace: {model.formula}, {said}: {arguments.output}", file=sys.stderr)
+
+
+def _predict(arguments: argparse.Namespace) -> None:
+    """Predict new rows by a saved model: a CSV file of the rows with columns beside them."""
+    model, data = load(arguments.model), read_data(arguments.data)
+    if not isinstance(model, LinearMixedModel):
+        raise DataError(f"'{arguments.model}' holds a model of interlace.lm; predict by m.predict in Python")
+    table = data if hasattr(data, "assign") else data.to_pandas()
+    new = with_types_of_levels(table, levels_of(model), refuse=arguments.new_levels == "error")
+    random = arguments.random if arguments.random in ("all", "none") else arguments.random.split(",")
+    options = {} if arguments.level is None else {"level": arguments.level}
+    found = model.predict(
+        new, random=random, new_levels=arguments.new_levels, interval=arguments.interval,
+        se=arguments.se, **options,
+    )  # fmt: skip
+    columns = dict(found) if hasattr(found, "columns") else {"predicted": np.asarray(found)}
+    if taken := [name for name in columns if name in table]:
+        raise DataError(f"the data have a column '{taken[0]}' already: rename it")
+    text = table.assign(**columns).to_csv(index=False)
+    _write(arguments.output, text.rstrip("\n"))
+
+
+def _fit(arguments: argparse.Namespace) -> None:
+    """Fit a linear mixed model and print its summary."""
+    model = _model(arguments)
     tests = _tests(arguments)
     table = None if arguments.anova is None else model.anova(type=arguments.anova, **tests)
     means = _means(model, arguments)
@@ -199,100 +311,6 @@ def _tables(means: dict[str, EMMeans]) -> dict[str, Table]:
     return {name: one.frame if name == "emmeans" else one.test() for name, one in means.items()}
 
 
-def read_data(name: str) -> Any:
-    """The table of a CSV or Parquet file or of a shipped data set; a directory or a pattern of names stands
-    for files that are read in chunks.
-
-    Raises
-    ------
-    DataError
-        If there is no such file and no such data set, or the file cannot be read.
-    """
-    path = Path(name)
-    if path.is_file():
-        return _read_parquet(path) if path.suffix.lower() in PARQUET else _read_csv(path)
-    if path.is_dir() or any(sign in name for sign in "*?["):
-        return chunks(name)
-    if path.suffix or path.name != name:
-        raise DataError(f"there is no file '{name}'")
-    return _shipped(name)
-
-
-def _shipped(name: str) -> Any:
-    known = datasets.names()
-    if name.lower() not in known:
-        raise DataError(
-            f"there is no file '{name}', and no shipped data set of that name ({', '.join(known)})"
-        )
-    return datasets.load(name)
-
-
-def _read_csv(path: Path) -> pd.DataFrame:
-    separator = "\t" if path.name.lower().endswith(TAB_SEPARATED) else ","
-    try:
-        header = pd.read_csv(path, sep=separator, header=None, nrows=1, dtype=str)
-        _check_header(path, [] if header.empty else header.iloc[0].dropna().tolist(), separator)
-        return pd.read_csv(path, sep=separator, low_memory=False)
-    except DataError:
-        raise
-    except UnicodeDecodeError as error:
-        raise DataError(f"'{path}' is no text in UTF-8; save it in that encoding") from error
-    except pd.errors.EmptyDataError as error:
-        raise DataError(f"'{path}' is empty") from error
-    except (
-        OSError,
-        EOFError,
-        ValueError,
-        zlib.error,
-    ) as error:  # a parser error and a bad encoding are ValueErrors
-        raise DataError(f"'{path}' cannot be read as a CSV file: {_one_line(error)}") from error
-
-
-def _check_header(path: Path, names: list[str], separator: str) -> None:
-    """Columns must have names of their own, and there must be more than one of them."""
-    twice = list(dict.fromkeys(name for name in names if names.count(name) > 1))
-    if twice:
-        raise DataError(f"'{path}' has more than one column named '{twice[0]}'; rename them")
-    other = next((s for s in (",", ";", "\t") if s in names[0]), None) if len(names) == 1 else None
-    if other is not None:
-        words = {",": "commas", ";": "semicolons", "\t": "tabs"}
-        raise DataError(
-            f"the columns of '{path}' seem to be separated by {words[other]}, not {words[separator]}; "
-            f"write it with {words[separator]}, and with decimal points"
-        )
-
-
-def _read_parquet(path: Path) -> Any:
-    if find_spec("pyarrow"):
-        return _read_by_pyarrow(path)
-    if find_spec("polars"):
-        return _read_by_polars(path)
-    raise DataError(f"reading the Parquet file '{path}' needs pyarrow or polars: pip install pyarrow")
-
-
-def _read_by_pyarrow(path: Path) -> Any:
-    import pyarrow
-    from pyarrow import parquet
-
-    try:
-        return parquet.read_table(path)
-    except (OSError, pyarrow.ArrowException) as error:
-        raise _unreadable_parquet(path, error) from error
-
-
-def _read_by_polars(path: Path) -> Any:
-    import polars
-
-    try:
-        return polars.read_parquet(path)
-    except (OSError, polars.exceptions.PolarsError) as error:
-        raise _unreadable_parquet(path, error) from error
-
-
-def _unreadable_parquet(path: Path, error: Exception) -> DataError:
-    return DataError(f"'{path}' cannot be read as a Parquet file: {_one_line(error)}")
-
-
 def _write(target: str, text: str) -> None:
     if target == "-":
         print(text)
@@ -312,11 +330,3 @@ def _show_warning(
     line: str | None = None,
 ) -> None:
     print(f"interlace: warning: {message}", file=sys.stderr)
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
-
-
-if __name__ == "__main__":
-    sys.exit(main())
