@@ -95,7 +95,12 @@ class Chunked(ABC):
         except DataError:
             raise
         except self.failures() as error:
-            raise unreadable(self.said, error) from error
+            raise DataError(f"{self.said} cannot be read: {self.telling(error)}") from error
+
+    def telling(self, error: Exception) -> str:
+        """The line of an error that tells what is wrong; the first, where nothing else is known."""
+        words = str(error).strip().splitlines()
+        return words[0] if words else type(error).__name__
 
     def failures(self) -> tuple[type[Exception], ...]:
         """Errors that the source may end with."""

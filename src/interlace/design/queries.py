@@ -1,12 +1,14 @@
-"""Tables that are computed when they are read, as rows that come in chunks: DuckDB, polars, dask."""
+"""Tables that are computed when they are read, as rows that come in chunks: DuckDB, polars, dask; and which
+source is what."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from interlace.design.chunked import ROWS, Chunked, InProcess, Readers, check_rows, need_pyarrow, unreadable
+from interlace.design.distributed import RayRows, SparkRows
 from interlace.design.files import DataFiles, files, is_dataset, is_path
 from interlace.errors import DataError, shown
 
@@ -136,11 +138,18 @@ class Partitions(InProcess):
         schema = pyarrow.schema([schema.field(name) for name in columns])
         chosen = self.frame[list(columns)]
         for i in range(self.frame.npartitions):
-            part = chosen.get_partition(i).compute()
+            part = self._computed(chosen, i)
             try:
                 yield from pyarrow.Table.from_pandas(part, schema=schema, preserve_index=False).to_batches()
             except pyarrow.ArrowException as error:
                 raise DataError(f"partition {i} of the dask DataFrame has other columns: {error}") from error
+
+    def _computed(self, chosen: Any, i: int) -> Any:
+        try:
+            return chosen.get_partition(i).compute()
+        except Exception as error:  # whatever the code of the caller, or of the cluster, raises
+            words = f"{type(error).__name__}: {self.telling(error)}"
+            raise DataError(f"partition {i} of the dask DataFrame cannot be computed: {words}") from error
 
 
 def chunks(source: Any, *, query: str | None = None, rows: int = ROWS) -> Chunked:
@@ -154,9 +163,9 @@ def chunks(source: Any, *, query: str | None = None, rows: int = ROWS) -> Chunke
     ----------
     source : object
         Paths of Parquet or CSV files (one, a list, a pattern such as "data/*.parquet", a directory), a
-        pyarrow dataset, a relation of DuckDB, a LazyFrame of polars, a dask DataFrame, or a function without
-        arguments that opens the rows as a `pyarrow.RecordBatchReader` (or anything with an Arrow stream). A
-        connection of DuckDB, with a `query`.
+        pyarrow dataset, a relation of DuckDB, a LazyFrame of polars, a DataFrame of dask or Spark, a dataset
+        of Ray, or a function without arguments that opens the rows as a `pyarrow.RecordBatchReader` (or
+        anything with an Arrow stream). A connection of DuckDB, with a `query`.
     query : str, optional
         SQL, for a connection of DuckDB.
     rows : int
@@ -202,8 +211,8 @@ def chunks(source: Any, *, query: str | None = None, rows: int = ROWS) -> Chunke
         )
     raise DataError(
         f"chunks of an object of type {type(source).__name__} are not known: give paths, a pyarrow dataset, "
-        "a DuckDB relation, a polars LazyFrame, a dask DataFrame, or a function that opens a "
-        "RecordBatchReader"
+        "a DuckDB relation, a polars LazyFrame, a DataFrame of dask or Spark, a Ray dataset, or a function "
+        "that opens a RecordBatchReader"
     )
 
 
@@ -219,10 +228,18 @@ def chunked(data: Any, rows: int = ROWS) -> Chunked | None:
     if _is(data, "polars", "LazyFrame"):
         need_pyarrow("a LazyFrame")
         return Lazy(data, rows)
-    if _is(data, "dask", "DataFrame"):
-        need_pyarrow("a dask DataFrame")
-        return Partitions(data, rows)
+    for library, name, kind in _CLUSTERS:
+        if _is(data, library, name):
+            need_pyarrow(f"a {name} of {library}")
+            return kind(data, rows)
     return None
+
+
+_CLUSTERS: tuple[tuple[str, str, Callable[[Any, int], Chunked]], ...] = (
+    ("dask", "DataFrame", Partitions),
+    ("pyspark", "DataFrame", SparkRows),
+    ("ray", "Dataset", RayRows),
+)
 
 
 def _is(data: Any, library: str, name: str) -> bool:

@@ -1,0 +1,123 @@
+"""Tables that lie on the machines of a cluster, as rows that come in chunks to this one: Spark and Ray."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from interlace.design.chunked import Chunked, InProcess
+from interlace.errors import DataError
+
+
+@dataclass(frozen=True, slots=True)
+class SparkRows(InProcess):
+    """A DataFrame of Spark, of which one partition after the other is computed.
+
+    Attributes
+    ----------
+    frame : pyspark.sql.DataFrame
+    rows : int
+    """
+
+    frame: Any
+    rows: int
+    said = "the rows of the Spark DataFrame"
+    table = "frame.toPandas()"
+
+    def schema(self) -> Any:
+        """As Spark translates its own."""
+        from pyspark.sql.pandas.types import to_arrow_schema
+
+        return to_arrow_schema(self.frame.schema)
+
+    def batches(self, columns: Sequence[str]) -> Iterator[Any]:
+        """Of these columns alone: each batch comes as the bytes of a stream of Arrow."""
+        import pyarrow
+
+        quoted = ["`" + name.replace("`", "``") + "`" for name in columns]
+        schema = pyarrow.schema([self.schema().field(name) for name in columns])
+        for row in self.frame.select(*quoted).mapInArrow(_to_bytes(), "batch binary").toLocalIterator():
+            for batch in pyarrow.ipc.open_stream(bytes(row["batch"])):
+                yield pyarrow.Table.from_batches([batch]).cast(schema).to_batches()[0]
+
+    def failures(self) -> tuple[type[Exception], ...]:
+        """Those of Spark too."""
+        import pyarrow
+        from py4j.protocol import Py4JError
+        from pyspark.errors import PySparkException
+
+        return pyarrow.ArrowException, OSError, PySparkException, Py4JError
+
+    def telling(self, error: Exception) -> str:
+        """What stands behind a class of errors of Spark in brackets, among lines of Java."""
+        found = re.search(r"\[[A-Z_.]+\] [^\n]*", str(error))
+        return Chunked.telling(self, error) if found is None else found[0].strip()
+
+
+def _to_bytes() -> Any:
+    """A function that workers get by its value: this library need not be there."""
+
+    def to_bytes(batches: Any) -> Any:
+        import pyarrow
+
+        for batch in batches:
+            sink = pyarrow.BufferOutputStream()
+            with pyarrow.ipc.new_stream(sink, batch.schema) as writer:
+                writer.write_batch(batch)
+            yield pyarrow.RecordBatch.from_pydict({"batch": [sink.getvalue().to_pybytes()]})
+
+    return to_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class RayRows(InProcess):
+    """A dataset of Ray, of which one block after the other comes here.
+
+    Attributes
+    ----------
+    dataset : ray.data.Dataset
+    rows : int
+    """
+
+    dataset: Any
+    rows: int
+    said = "the rows of the Ray dataset"
+    table = "dataset.to_pandas()"
+
+    def schema(self) -> Any:
+        """By what Ray knows of the types."""
+        import pyarrow
+
+        found = self.dataset.schema(fetch_if_missing=True)
+        if found is None:
+            raise DataError("the Ray dataset has no rows, and its columns are not known")
+        return pyarrow.schema(list(zip(found.names, found.types, strict=True)))
+
+    def batches(self, columns: Sequence[str]) -> Iterator[Any]:
+        """Of these columns alone, in the order of the blocks; an error names the block."""
+        import pyarrow
+        import ray
+
+        schema = self.schema()
+        schema = pyarrow.schema([schema.field(name) for name in columns])
+        blocks = self.dataset.select_columns(list(columns)).to_arrow_refs()
+        for i, block in enumerate(blocks):
+            table = ray.get(block)
+            try:
+                yield from table.select(list(columns)).cast(schema).to_batches()
+            except (pyarrow.ArrowException, KeyError) as error:
+                raise DataError(f"block {i} of the Ray dataset has other columns: {error}") from error
+
+    def failures(self) -> tuple[type[Exception], ...]:
+        """Those of Ray too."""
+        import pyarrow
+        from ray.exceptions import RayError
+
+        return pyarrow.ArrowException, OSError, RayError
+
+    def telling(self, error: Exception) -> str:
+        """What a worker raised."""
+        found = re.findall(r"^[\w.]*(?:Error|Exception): .*$", str(error), flags=re.M)
+        return found[-1] if found else Chunked.telling(self, error)
