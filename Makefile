@@ -17,6 +17,7 @@
 #   make bench-absorbed   regressions with absorbed factors beside pyfixest, fereg, within and fixest; half an hour
 #   make scaling   how time and memory grow with rows and levels (SCALING="--largest 1000000")
 #   make parity   how far the numbers are from R's, model by model; seconds
+#   make scaling-large   a hundred million rows, and MovieLens' shapes; an hour (SCALING="--scale 0.1 --output .": less)
 #   make coverage  how often intervals cover the truth in small designs; an hour or two (COVERAGE="--sets 200")
 #   make docs    the documentation site, in build/site; every page is run while it is built
 #   make docs-pictures   draw the pictures of the pages in docs/ again
@@ -43,7 +44,7 @@ requirements = $$($(PY) -c "import functools, tomllib; p = tomllib.load(open('py
 SOURCES := pyproject.toml CMakeLists.txt README.md LICENSE \
            $(shell find core src -type f ! -name '*.pyc' ! -name '*.so' 2>/dev/null)
 
-.PHONY: help demo test slow fuzz laws differential sanitize mutants check wheel cover bench bench-inference bench-resampling bench-absorbed scaling parity coverage docs docs-pictures clean
+.PHONY: help demo test slow fuzz laws differential sanitize mutants check wheel cover bench bench-inference bench-resampling bench-absorbed scaling scaling-large parity coverage docs docs-pictures clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -103,6 +104,9 @@ scaling: .stamp-test .stamp-install
 
 parity: .stamp-install
 	$(ONE_THREAD) $(PY) benchmarks/parity.py
+
+scaling-large: .stamp-test .stamp-install
+	$(PY) benchmarks/large.py $(SCALING)
 
 coverage: .stamp-install
 	$(ONE_THREAD) $(PY) benchmarks/coverage.py $(COVERAGE)

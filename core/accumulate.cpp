@@ -257,60 +257,163 @@ ResponsePart empty_response(const Rows& rows) {
     return out;
 }
 
-// Everything but Z_i'Z_j, streaming over the rows.
-CrossProducts accumulate_own(const Rows& rows, const std::shared_ptr<RandomPart>& random) {
+// Everything but Z_i'Z_j, of no rows.
+void clear_own(const Rows& rows, RandomPart& random, FixedPart& fixed, ResponsePart& response) {
     const index p = rows.p;
-    auto fixed = std::make_shared<FixedPart>();
-    auto response = std::make_shared<ResponsePart>(empty_response(rows));
-    fixed->p = p;
-    fixed->xx.assign(p * p, 0.0);
+    response = empty_response(rows);
+    fixed.p = p;
+    fixed.xx.assign(p * p, 0.0);
     for (const auto& f : rows.factors) {
-        random->diag.emplace_back(f.levels * f.k * f.k, 0.0);
-        fixed->zx.emplace_back(f.levels * f.k * p, 0.0);
+        random.diag.emplace_back(f.levels * f.k * f.k, 0.0);
+        fixed.zx.emplace_back(f.levels * f.k * p, 0.0);
     }
+}
+
+// Adds these rows to it, streaming over them; of X'X the upper triangle. The sum of log weights.
+double add_own(const Rows& rows, RandomPart& random, FixedPart& fixed, ResponsePart& response) {
     Chunk c(rows);
     double sum_log_w = 0;
     for (index r0 = 0; r0 < rows.n; r0 += chunk) {
         const index m = std::min(chunk, rows.n - r0);
         c.load(rows, r0, m);
         c.load_x(rows, r0, m);
-        add_fixed(c, m, rows, *fixed);
-        add_response(c, m, rows, r0, *response);
-        add_random(c, m, rows, r0, *random, *fixed);
+        add_fixed(c, m, rows, fixed);
+        add_response(c, m, rows, r0, response);
+        add_random(c, m, rows, r0, random, fixed);
         check_interrupt();
     }
     if (rows.w)
         for (index r = 0; r < rows.n; ++r) sum_log_w += std::log(rows.w[r]);
-    // syrk fills the column-major lower triangle, which is the row-major upper one, as the loops do
-    for (index a = 0; a < p; ++a)
-        for (index b = 0; b < a; ++b) fixed->xx[a * p + b] = fixed->xx[b * p + a];
+    return sum_log_w;
+}
+
+// syrk fills the column-major lower triangle, which is the row-major upper one, as the loops do
+void mirror(FixedPart& fixed) {
+    for (index a = 0; a < fixed.p; ++a)
+        for (index b = 0; b < a; ++b) fixed.xx[a * fixed.p + b] = fixed.xx[b * fixed.p + a];
+}
+
+CrossProducts accumulate_own(const Rows& rows, const std::shared_ptr<RandomPart>& random) {
+    auto fixed = std::make_shared<FixedPart>();
+    auto response = std::make_shared<ResponsePart>();
+    clear_own(rows, *random, *fixed, *response);
+    const double sum_log_w = add_own(rows, *random, *fixed, *response);
+    mirror(*fixed);
     return {rows.n, sum_log_w, random, std::move(fixed), std::move(response)};
+}
+
+PairSums pair_sums(const Rows& rows, index i, index j, const Order& order) {
+    PairSums out;
+    out.pattern = pair_pattern(rows, i, j, order);
+    out.values = accumulate_pair(rows, out.pattern, order);
+    return out;
+}
+
+// The sums of both, blocks in order.
+PairSums merged(const PairSums& a, const PairSums& b, index block) {
+    PairSums out;
+    out.parts = a.parts + b.parts;
+    out.pattern.i = a.pattern.i;
+    out.pattern.j = a.pattern.j;
+    out.pattern.ptr.reserve(a.pattern.ptr.size());
+    out.pattern.ptr.push_back(0);
+    out.pattern.col.reserve(a.pattern.col.size() + b.pattern.col.size());
+    out.values.reserve(a.values.size() + b.values.size());
+    const auto take = [&](const PairSums& from, index at) {
+        out.pattern.col.push_back(from.pattern.col[at]);
+        out.values.insert(out.values.end(), from.values.begin() + at * block, from.values.begin() + (at + 1) * block);
+    };
+    const index levels = static_cast<index>(a.pattern.ptr.size()) - 1;
+    for (index l = 0; l < levels; ++l) {
+        index s = a.pattern.ptr[l], t = b.pattern.ptr[l];
+        const index s1 = a.pattern.ptr[l + 1], t1 = b.pattern.ptr[l + 1];
+        while (s < s1 || t < t1) {
+            if (t == t1 || (s < s1 && a.pattern.col[s] < b.pattern.col[t])) {
+                take(a, s++);
+            } else if (s == s1 || b.pattern.col[t] < a.pattern.col[s]) {
+                take(b, t++);
+            } else {
+                take(a, s++);
+                double* to = &out.values[out.values.size() - static_cast<size_t>(block)];
+                for (index e = 0; e < block; ++e) to[e] += b.values[t * block + e];
+                ++t;
+            }
+        }
+        out.pattern.ptr.push_back(static_cast<index>(out.pattern.col.size()));
+        if (l % 1024 == 0) check_interrupt();
+    }
+    return out;
 }
 
 }  // namespace
 
-CrossProducts accumulate(const Rows& rows) {
-    if (rows.n > INT32_MAX) throw std::length_error("more than 2^31 rows in one chunk");
+Accumulation::Accumulation(const Rows& shape)
+    : random_(std::make_shared<RandomPart>()), fixed_(std::make_shared<FixedPart>()), response_(std::make_shared<ResponsePart>()) {
     auto pattern = std::make_shared<Pattern>();
-    auto random = std::make_shared<RandomPart>();
-    for (const auto& f : rows.factors) {
+    for (const auto& f : shape.factors) {
         pattern->levels.push_back(f.levels);
         pattern->k.push_back(f.k);
     }
-    CrossProducts out = accumulate_own(rows, random);
+    random_->pattern = std::move(pattern);
+    clear_own(shape, *random_, *fixed_, *response_);
+    waiting_.resize(shape.factors.size() * (shape.factors.size() - 1) / 2);
+}
+
+void Accumulation::add(const Rows& rows) {
+    if (rows.n > INT32_MAX) throw std::length_error("more than 2^31 rows in one chunk");
+    const Pattern& shape = *random_->pattern;
+    bool belongs = static_cast<index>(rows.factors.size()) == shape.factors() && rows.p == fixed_->p;
+    for (size_t f = 0; belongs && f < rows.factors.size(); ++f)
+        belongs = rows.factors[f].levels == shape.levels[f] && rows.factors[f].k == shape.k[f];
+    if (!belongs) throw std::invalid_argument("rows of another design");
+    sum_log_w_ += add_own(rows, *random_, *fixed_, *response_);
+    n_ += rows.n;
     // Z_i'Z_j, rows sorted by (level of i, level of j)
-    const index factors = static_cast<index>(rows.factors.size());
+    const index factors = shape.factors();
     std::vector<Order> by(factors);
+    size_t s = 0;
     for (index i = 0; i < factors; ++i)
-        for (index j = i + 1; j < factors; ++j) {
+        for (index j = i + 1; j < factors; ++j, ++s) {
             if (by[j].empty()) by[j] = sort_by(rows.factors[j].codes, rows.n, rows.factors[j].levels, {});
             const Order order = sort_by(rows.factors[i].codes, rows.n, rows.factors[i].levels, by[j]);
-            pattern->pairs.push_back(pair_pattern(rows, i, j, order));
-            random->cross.push_back(accumulate_pair(rows, pattern->pairs.back(), order));
+            waiting_[s].push_back(pair_sums(rows, i, j, order));
+            settle(waiting_[s], shape.k[i] * shape.k[j], false);
             check_interrupt();
         }
-    random->pattern = std::move(pattern);
-    return out;
+}
+
+// Those of as many chunks become one, the last ones first: each block is copied as often as the number of chunks has digits.
+void Accumulation::settle(std::vector<PairSums>& waiting, index block, bool all) {
+    while (waiting.size() > 1) {
+        PairSums &a = waiting[waiting.size() - 2], &b = waiting.back();
+        if (!all && a.parts > b.parts) return;
+        a = merged(a, b, block);
+        waiting.pop_back();
+    }
+}
+
+CrossProducts Accumulation::take() {
+    auto pattern = std::make_shared<Pattern>();
+    pattern->levels = random_->pattern->levels;
+    pattern->k = random_->pattern->k;
+    size_t s = 0;
+    for (index i = 0; i < pattern->factors(); ++i)
+        for (index j = i + 1; j < pattern->factors(); ++j, ++s) {
+            if (waiting_[s].empty()) throw std::logic_error("no rows were added");
+            settle(waiting_[s], pattern->k[i] * pattern->k[j], true);
+            pattern->pairs.push_back(std::move(waiting_[s][0].pattern));
+            random_->cross.push_back(std::move(waiting_[s][0].values));
+            waiting_[s].clear();
+        }
+    random_->pattern = std::move(pattern);
+    mirror(*fixed_);
+    return {n_, sum_log_w_, std::move(random_), std::move(fixed_), std::move(response_)};
+}
+
+CrossProducts accumulate(const Rows& rows) {
+    Accumulation out(rows);
+    out.add(rows);
+    return out.take();
 }
 
 CrossProducts accumulate_on(const SharedPattern& pattern, const Rows& rows) {

@@ -125,6 +125,21 @@ void bind_products(nb::module_& m) {
               return released([&] { return accumulate(r.rows); });
           },
           "y"_a, "x"_a, "codes"_a, "z"_a, "levels"_a, "w"_a.none(), "y_origin"_a, "x_origin"_a, "z_origin"_a);
+    nb::class_<Accumulation>(m, "Accumulation")
+        .def("__init__",
+             [](Accumulation* self, In y, Strided2 x, std::vector<Codes> codes, std::vector<In2> z, std::vector<index> levels,
+                std::optional<In> w, double y_origin, In x_origin, std::vector<In> z_origin) {
+                 new (self) Accumulation(PyRows(y, x, codes, z, levels, w, y_origin, x_origin, z_origin).rows);
+             },
+             "y"_a, "x"_a, "codes"_a, "z"_a, "levels"_a, "w"_a.none(), "y_origin"_a, "x_origin"_a, "z_origin"_a)
+        .def("add",
+             [](Accumulation& a, In y, Strided2 x, std::vector<Codes> codes, std::vector<In2> z, std::vector<index> levels,
+                std::optional<In> w, double y_origin, In x_origin, std::vector<In> z_origin) {
+                 const PyRows r(y, x, codes, z, levels, w, y_origin, x_origin, z_origin);
+                 released([&] { a.add(r.rows); });
+             },
+             "y"_a, "x"_a, "codes"_a, "z"_a, "levels"_a, "w"_a.none(), "y_origin"_a, "x_origin"_a, "z_origin"_a)
+        .def("take", [](Accumulation& a) { return released([&] { return a.take(); }); });
     m.def("with_response",
           [](const CrossProducts& base, In y, Strided2 x, std::vector<Codes> codes, std::vector<In2> z, std::vector<index> levels,
              std::optional<In> w, double y_origin, In x_origin, std::vector<In> z_origin) {

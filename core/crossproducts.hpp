@@ -70,6 +70,31 @@ struct Rows {
     std::vector<FactorRows> factors;
 };
 
+// Z_i'Z_j of some rows: blocks for the levels that meet in them.
+struct PairSums {
+    index parts = 1;  // chunks of rows
+    PairPattern pattern;
+    std::vector<double> values;
+};
+
+// Products that grow chunk by chunk, in the order of the rows: what a chunk costs is in proportion to its own rows (and once to the
+// levels, for sorting them), whatever was added before.
+class Accumulation {
+  public:
+    explicit Accumulation(const Rows& shape);  // its columns and levels; its rows are not looked at
+    void add(const Rows& rows);
+    CrossProducts take();  // once; at least one chunk must have been added
+
+  private:
+    static void settle(std::vector<PairSums>& waiting, index block, bool all);
+    std::shared_ptr<RandomPart> random_;
+    std::shared_ptr<FixedPart> fixed_;
+    std::shared_ptr<ResponsePart> response_;
+    std::vector<std::vector<PairSums>> waiting_;  // per pair of factors, of ever fewer chunks
+    index n_ = 0;
+    double sum_log_w_ = 0;
+};
+
 CrossProducts accumulate(const Rows& rows);
 // The same on a pattern that is there already; levels may meet only as they do in it.
 CrossProducts accumulate_on(const SharedPattern& pattern, const Rows& rows);

@@ -11,10 +11,10 @@ The core's objects:
     all that is computed from the design; immutable.
 `CrossProducts`
     Blocks of ``[Z X y]'W[Z X y]`` about an origin: numbers on a pattern. `accumulate` makes one from rows,
-    `accumulate_on` on a pattern that is there already, `combine` takes linear combinations,
-    `with_response` swaps y (`with_responses` for many in one pass), `select_fixed` takes some columns of X,
-    `with_fixed` combinations of them, `fold` makes columns of X of grouping factors, `explained` is what X
-    alone explains of y'y. Immutable; pickles.
+    `Accumulation` from chunks of rows, `accumulate_on` on a pattern that is there already, `combine` takes
+    linear combinations, `with_response` swaps y (`with_responses` for many in one pass), `select_fixed` takes
+    some columns of X, `with_fixed` combinations of them, `fold` makes columns of X of grouping factors,
+    `explained` is what X alone explains of y'y. Immutable; pickles.
 `Prior`, `Precision`
     What stands in place of I in ``Lambda'Z'Z Lambda + I`` for a grouping factor: the identity, nothing, or
     the sparse inverse Q of a known covariance K of its levels (`precision`), which knows its factor.
@@ -74,6 +74,7 @@ from threadpoolctl import LibController, ThreadpoolController
 
 from interlace._core import (
     AbsorbedSystem,
+    Accumulation,
     Cholesky,
     Clusters,
     CrossProducts,
@@ -121,6 +122,7 @@ from interlace.errors import DataError, shown
 
 __all__ = [
     "AbsorbedSystem",
+    "Accumulation",
     "Cholesky",
     "Clusters",
     "CrossProducts",

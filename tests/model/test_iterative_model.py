@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -147,3 +148,11 @@ def test_updates_and_other_names(model: Any) -> None:
     assert not isinstance(model.update("~ . - (1 | b)", solver="auto"), IterativeModel)
     np.testing.assert_array_equal(model.params, model.fixef)
     assert (model.pvalues < 1e-6).all()
+
+
+def test_a_file_holds_it(model: Any, tmp_path: Path) -> None:
+    model.save(tmp_path / "m.interlace")
+    again = interlace.load(tmp_path / "m.interlace")
+    assert isinstance(again, IterativeModel)
+    assert again.monte_carlo().equals(model.monte_carlo())
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(model.without_rows())).fixef, model.fixef)

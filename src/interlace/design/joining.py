@@ -70,22 +70,23 @@ def _united(parts: list[np.ndarray], given_order: bool) -> np.ndarray:
 def showing(formula: Formula, frame: Frame, memory: Memory, extras: Iterable[Extra]) -> np.ndarray:
     """Rows, increasing, in which every level, every combination of grouping factors, and the extremes of
     every number of a model occur: what is learnt from them is what is learnt from all rows."""
-    rows = {0, frame.nrows - 1, *np.linspace(0, frame.nrows - 1, SPREAD).astype(int).tolist()}
+    rows = np.zeros(frame.nrows, dtype=bool)
+    rows[np.linspace(0, frame.nrows - 1, SPREAD).astype(int)] = True
     evaluator = Evaluator(frame.columns, frame.nrows, memory)
     for term in formula.random:
-        _, codes = learn_grouping(term.group, term.factors, grouping_columns(term, frame, memory))
-        rows.update(_first(codes))
+        found, codes = learn_grouping(term.group, term.factors, grouping_columns(term, frame, memory))
+        rows[first_of_codes(codes, found.n_levels)] = True
     for node in members(formula):
-        rows.update(_seen(evaluator.value(node)))
+        rows[_seen(evaluator.value(node))] = True
     for column in (evaluator.column(node) for node in (formula.response, *formula.offsets)):
-        rows.update(_seen(column))
+        rows[_seen(column)] = True
     for column in frame.columns.values():
         if isinstance(column, np.ndarray) and column.dtype.kind in "iuf":
-            rows.update(_seen(column))
+            rows[_seen(column)] = True
     for extra in extras:
         if extra.values is not None:
-            rows.update(_seen(extra.values))
-    return np.array(sorted(rows), dtype=np.int64)
+            rows[_seen(extra.values)] = True
+    return np.flatnonzero(rows)
 
 
 def members(formula: Formula) -> list[Node]:
@@ -94,22 +95,26 @@ def members(formula: Formula) -> list[Node]:
     return list(dict.fromkeys(member for rhs in sums for term in terms_of(rhs) for member in term.members))
 
 
-def _seen(value: Value) -> list[int]:
+def _seen(value: Value) -> list[int] | np.ndarray:
     if isinstance(value, Matrix):
         return [row for column in value.values.T for row in _extremes(column)]
     if isinstance(value, Factor):
-        return _first(value.codes)
+        return first_of_codes(value.codes, len(value.levels))
     if not isinstance(value, np.ndarray) or not len(value):
         return []
     if value.ndim == 1 and value.dtype.kind in "iuf":
         return _extremes(value)
-    return _first(value) if value.ndim == 1 else []
+    return np.unique(value, return_index=True)[1] if value.ndim == 1 else []
 
 
 def _extremes(values: np.ndarray) -> list[int]:
     return [int(np.argmin(values)), int(np.argmax(values))]
 
 
-def _first(values: np.ndarray) -> list[int]:
-    """Where each value occurs first."""
-    return np.unique(values, return_index=True)[1].tolist()
+def first_of_codes(codes: np.ndarray, levels: int) -> np.ndarray:
+    """Where each code occurs first, of codes from 0 to `levels` - 1; -1, a missing value, is one as well."""
+    first = np.full(levels + 1, -1, dtype=np.int64)
+    first[codes[::-1]] = np.arange(
+        len(codes) - 1, -1, -1
+    )  # of several, the last assignment stays; -1: at the end
+    return first[first >= 0]

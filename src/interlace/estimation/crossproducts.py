@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -156,8 +155,26 @@ class CrossProducts:
         rows = as_rows(encoding, rows)
         layout = Layout.of(encoding)
         origin = Origin.of(encoding, rows) if origin is None else origin
-        parts = (cls._of_chunk(layout, design, origin) for design in rows.designs())
-        return reduce(CrossProducts.__add__, parts)
+        return cls._summed(layout, rows, origin)
+
+    @classmethod
+    def _summed(cls, layout: Layout, rows: Rows, origin: Origin) -> CrossProducts:
+        """Chunk by chunk, in the order of the rows."""
+        total: kernel.Accumulation | None = None
+        by_cell: CrossProducts | None = None
+        for design in rows.designs():
+            if isinstance(design.fixed, Coded):
+                part = cls._of_chunk(layout, design, origin)
+                by_cell = part if by_cell is None else by_cell + part
+                continue
+            chunk = _rows(layout, design, origin)
+            total = kernel.Accumulation(**chunk) if total is None else total
+            total.add(**chunk)
+        if total is None:
+            assert by_cell is not None
+            return by_cell
+        found = cls(total.take(), layout, origin)
+        return found if by_cell is None else by_cell + found
 
     @classmethod
     def _of_chunk(cls, layout: Layout, design: Design, origin: Origin) -> CrossProducts:
@@ -243,8 +260,7 @@ class CrossProducts:
     def _with_origin(self, origin: Origin, rows: Rows) -> CrossProducts:
         """The response of `rows` about another origin of y; those of X and Z are the same."""
         if not isinstance(rows, FrameRows):
-            parts = (CrossProducts._of_chunk(self.layout, design, origin) for design in rows.designs())
-            return reduce(CrossProducts.__add__, parts)
+            return CrossProducts._summed(self.layout, rows, origin)
         design = rows.design
         if isinstance(design.fixed, Coded):
             found = ByCell.of(self.layout, design, origin, self.by_cell)

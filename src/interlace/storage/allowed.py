@@ -17,6 +17,7 @@ PACKAGE = "interlace"
 CALLED = (
     "interlace.estimation.penalized._restored",
     "interlace.estimation.penalized.System.of",
+    "interlace.estimation.iterative.IterativeSystem.by",
     "interlace.precision.memory.Memory",
     "interlace.design.design.Source",
     "interlace.design.chunked.Forgotten",
