@@ -389,8 +389,6 @@ class EMMeans(Pictures):
             contrasts, source=source, L=rows, shift=np.zeros(len(d)), kind=MEANS, said=said, scale=None
         )
 
-    # ---- words ----
-
     def _shown(self) -> Table:
         return self.test() if self.kind == CONTRASTS else self.confint()
 

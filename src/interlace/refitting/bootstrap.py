@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -25,6 +24,7 @@ from interlace.refitting.cases import Cases, Factors, fit_rows
 from interlace.refitting.parallel import Generators, check_draws, in_blocks, root_of
 from interlace.refitting.profile import check_level
 from interlace.refitting.resampling import AUX, HCCME, Blocks, Parametric, Residuals, Sampler, Wild
+from interlace.refitting.statistics import Lost, Statistic, numbers, pickled_or_lost
 from interlace.variances.natural import (
     parameter_limits,
     parameter_names,
@@ -36,7 +36,6 @@ from interlace.variances.wald_ends import variance_errors
 
 KINDS = ("parametric", "residual", "case", "reb0", "reb1", "reb2", "wild")
 UNPROVED = "the search did not converge ({})"
-Statistic = Callable[[Fit], Any]
 
 
 @dataclass(frozen=True)
@@ -248,35 +247,8 @@ class Plan:
 
     def pickled(self) -> Plan:
         """The plan without functions that do not pickle; what was drawn does not need them."""
-        return replace(
-            self, statistic=_pickled(self.statistic, "statistic"), spread=_pickled(self.spread, "se")
-        )
-
-
-def _pickled(function: Statistic | None, name: str) -> Statistic | None:
-    try:
-        pickle.dumps(function)
-    except (pickle.PicklingError, AttributeError, TypeError):
-        return Lost(name)
-    return function
-
-
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """Stands where a function was that did not pickle."""
-
-    name: str
-
-    def __call__(self, fit: Fit) -> Any:
-        raise ModelError(self.words)
-
-    @property
-    def words(self) -> str:
-        """What to do."""
-        return (
-            f"the function given as {self.name}= was not pickled with the bootstrap, as it is defined inside "
-            "another or a lambda: nothing can be added to it; define the function in a module"
-        )
+        statistic, spread = pickled_or_lost(self.statistic, "statistic"), pickled_or_lost(self.spread, "se")
+        return replace(self, statistic=statistic, spread=spread)
 
 
 def _case(fit: Fit, cases: Cases, rng: np.random.Generator) -> Fit | None:
@@ -389,22 +361,3 @@ def _statistics(fit: Fit, statistic: Statistic | None) -> tuple[tuple[str, ...],
     if isinstance(found, pd.Series):
         return tuple(map(str, found.index)), values
     return tuple(f"statistic_{j + 1}" for j in range(len(values))), values
-
-
-def numbers(found: Any) -> Array:
-    """What a statistic gave, (m,).
-
-    Raises
-    ------
-    DataError
-        It is no number, nor several.
-    """
-    if found is None:
-        raise DataError("the statistic gave nothing: it must return a number or several")
-    try:
-        values = np.atleast_1d(np.asarray(found, dtype=np.float64))
-    except (TypeError, ValueError) as error:
-        raise DataError(f"the statistic must give a number or several, not {type(found).__name__}") from error
-    if values.ndim != 1 or not values.size:
-        raise DataError(f"the statistic must give a number or several, not an array of shape {values.shape}")
-    return values
