@@ -25,6 +25,7 @@ FLOORS = {
     "callers": 1,
     "errors": 1,
     "hints": 1,
+    "other_names": 1,
     "kernel": 1,
     "storage": 2,
     "options": 1,
