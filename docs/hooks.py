@@ -30,6 +30,7 @@ ELSEWHERE = {
     "core.md": ROOT / "core" / "README.md",
     "reference-values.md": ROOT / "tests" / "reference" / "README.md",
 }
+HIDDEN = {"index.md": ["navigation"], "parity.md": ["toc"], "coverage.md": ["toc"]}
 NOTEBOOKS = ("analyses/*.md", "tour.md")
 LINK = re.compile(r"\[(?P<words>[^\]]*)\]\((?P<target>[^)#\s:]+)(?P<anchor>#[^)\s]*)?\)")
 TABLE_ROW = re.compile(r"^\|.*$", re.M)
@@ -60,8 +61,7 @@ def on_page_markdown(markdown: str, page: Page, files: Files, **_: Any) -> str:
         raise PluginError(
             f"{origin.name} does not run: {type(error).__name__}: {error}"
         ) from error
-    if page.file.src_uri == "index.md":
-        page.meta["hide"] = ["navigation"]
+    page.meta.setdefault("hide", HIDDEN.get(page.file.src_uri, []))
     markdown = LINK.sub(lambda link: _linked(link, origin, page.file.src_uri), markdown)
     markdown = TABLE_ROW.sub(_bars_in_code, markdown)
     notebook = page.file.src_uri.removesuffix(".md") + ".ipynb"

@@ -119,3 +119,12 @@ def test_every_public_name_stands_in_the_reference() -> None:
     shown = set(re.findall(r"^::: interlace\.(?:\w+\.)*(\w+)$", "\n".join(map(Path.read_text, pages)), re.M))
     errors = {name for name in interlace.__all__ if name in vars(interlace.errors)}
     assert shown >= set(interlace.__all__) - errors - {"__version__"} and "errors" in shown
+
+
+def test_pages_for_users_are_free_of_words_of_the_workshop() -> None:
+    developers = {"docs/architecture.md", "docs/benchmarks-absorbed.md"}
+    pages = [ROOT / "README.md", ROOT / "SECURITY.md", *(ROOT / "docs").rglob("*.md")]
+    for page in pages:
+        text = re.sub(r"make laws.*", "", page.read_text())
+        found = re.findall(r"\b(?:[Pp]roofs?|[Ll]aws?|the house|the workshop)\b", text)
+        assert not found or name_of(page) in developers, (name_of(page), found)
