@@ -1,7 +1,7 @@
 #include "small.hpp"
 
-// Compiled for wider vectors too; the loader picks what the processor has.
-#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__)
+// Compiled for wider vectors too; the loader picks what the processor has. (It does so before the thread sanitizer is there.)
+#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_THREAD__)
 #define INTERLACE_VECTOR __attribute__((target_clones("arch=skylake-avx512", "arch=haswell", "default")))
 #else
 #define INTERLACE_VECTOR

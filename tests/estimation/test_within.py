@@ -114,3 +114,50 @@ def test_ordinary_slopes_are_searched_once() -> None:
     sleepstudy = interlace.datasets.load("sleepstudy")
     m = lmer("Reaction ~ Days + (Days | Subject)", sleepstudy)
     assert "two minima" not in str(m.convergence) and m.fit.optimum.searches == 1
+
+
+def _within(columns: list[np.ndarray], g: np.ndarray, v: np.ndarray) -> np.ndarray:
+    """What the columns of a random term, for each level by themselves, leave of v."""
+    left = np.array(v, dtype=float)
+    for level in np.unique(g):
+        rows, z = g == level, np.column_stack(columns)[g == level]
+        left[rows] -= z @ np.linalg.lstsq(z, v[rows], rcond=1e-10)[0]
+    return left
+
+
+def _gain(columns: list[np.ndarray], g: np.ndarray, x: np.ndarray, y: np.ndarray) -> float:
+    """How much better slopes within levels fit there than those of all rows: log of the ratio of squares.
+
+    0 where that is within chance, 3 of twice the logarithm of a likelihood.
+    """
+    inner, response = _within(columns, g, x), _within(columns, g, y)
+    overall = np.linalg.lstsq(x, y, rcond=None)[0]
+    left = response - inner @ np.linalg.lstsq(inner, response, rcond=1e-8)[0]
+    gain = float(np.log(np.sum((response - inner @ overall) ** 2) / np.sum(left**2)))
+    taken = sum(np.linalg.matrix_rank(np.column_stack(columns)[g == level]) for level in np.unique(g))
+    return gain if (len(y) - taken) * gain > 3 else 0.0
+
+
+@pytest.mark.parametrize(
+    "term", ["(1 | g)", "(z | g)", "(0 + z | g)", "(z + d | g) + (1 | h)", "(1 | g) + (z | h)"]
+)
+def test_what_rows_within_levels_gain_beside_dense_projections(term: str) -> None:
+    """For each grouping factor all columns of its effects, and each by itself; the largest counts."""
+    rng = np.random.default_rng(3)
+    g, h = np.repeat(np.arange(8), 9), rng.integers(0, 5, 72)
+    x, z = rng.normal(size=8)[g] + 0.3 * rng.normal(size=72), rng.normal(size=72) + rng.normal(size=8)[g]
+    d = rng.integers(0, 2, 72) * (g > 1.0)  # nothing in two levels: a column without anything left there
+    y = 2 * x - 6 * (x - np.array([x[g == k].mean() for k in range(8)])[g]) + z + rng.normal(size=72)
+    m = lmer(f"y ~ x + z + {term}", pd.DataFrame({"y": y, "x": x, "z": z, "d": d, "g": g, "h": h}))
+    fixed = np.column_stack([np.ones(72), x, z])
+    every = {"1": np.ones(72), "z": z, "d": d.astype(float)}
+    gains = []
+    for part in term.split(" + ("):
+        left, group = part.strip("()").split(" | ")
+        names = [name for name in left.split(" + ") if name != "0"]
+        names = names if left.startswith(("0", "1")) else ["1", *names]
+        sets = [names, *([name] for name in names if len(names) > 1)]
+        gains += [_gain([every[name] for name in some], {"g": g, "h": h}[group], fixed, y) for some in sets]
+    starts, gain = m.fit.criterion.kernel().rivals()
+    assert gain == pytest.approx(max(gains), rel=1e-6)
+    assert len(starts) == sum(some > 0 for some in gains)
