@@ -153,6 +153,16 @@ void add_fixed(const Chunk& c, index m, const Rows& rows, FixedPart& fixed) {
         with_count(p, [&](auto P) { add_squares<P()>(c.x.data(), m, p, fixed.xx.data()); });
 }
 
+// Rows ahead of the present one whose sums are asked for from memory, where levels come in no order.
+constexpr index ahead = 8;
+inline void fetch(const double* place) {
+#if defined(__GNUC__)
+    __builtin_prefetch(place, 1);
+#else
+    (void)place;
+#endif
+}
+
 // N sums of a level while its rows follow each other: a sum in memory would wait for the one before it.
 template <index N> struct Running {
     double sum[N];
@@ -177,6 +187,7 @@ template <index K> void add_by_level(const double* z, const double* y, const std
     if constexpr (K > 0) {
         Running<K> to(zy + codes[0] * K);
         for (index i = 0; i < m; ++i, z += K) {
+            if (i + ahead < m) fetch(zy + codes[i + ahead] * K);
             to.move_to(zy + codes[i] * K);
             for (index a = 0; a < K; ++a) to.sum[a] += z[a] * y[i];
         }
@@ -217,6 +228,10 @@ void add_effects(const double* z, const double* x, const std::int32_t* codes, in
         Running<K * K> d(diag + codes[0] * K * K);
         Running<K * P> to(zx + codes[0] * K * P);
         for (index i = 0; i < m; ++i, z += K, x += P) {
+            if (i + ahead < m) {
+                fetch(diag + codes[i + ahead] * K * K);
+                fetch(zx + codes[i + ahead] * K * P);
+            }
             d.move_to(diag + codes[i] * K * K);
             to.move_to(zx + codes[i] * K * P);
             for (index a = 0; a < K; ++a) {

@@ -16,6 +16,7 @@ from interlace.formula.algebra import terms_of
 from interlace.formula.formula import Formula
 from interlace.formula.tree import Node
 
+_WIDEST = 1 << 25  # from the least to the largest of whole numbers that are kept in a table
 SPREAD = 16  # rows of a chunk that are taken besides, so that no product of columns looks constant
 
 
@@ -67,14 +68,50 @@ def _united(parts: list[np.ndarray], given_order: bool) -> np.ndarray:
     return levels
 
 
-def showing(formula: Formula, frame: Frame, memory: Memory, extras: Iterable[Extra]) -> np.ndarray:
+class Known:
+    """Whole numbers that were seen as levels of grouping factors, in the rows of earlier chunks."""
+
+    def __init__(self) -> None:
+        self._tables: dict[str, tuple[int, np.ndarray]] = {}
+
+    def new(self, group: str, values: np.ndarray) -> np.ndarray | None:
+        """Rows in which others occur for the first time; from now on they are known. None where there are no
+        whole numbers, or they lie too far apart for a table of them."""
+        if values.dtype.kind not in "iu" or not len(values):
+            return None
+        low, high = int(values.min()), int(values.max())
+        start, table = self._tables.get(group, (low, np.zeros(0, dtype=bool)))
+        first, last = min(low, start), max(high + 1, start + len(table))
+        if last - first > _WIDEST:
+            return None
+        if last - first > len(table):
+            wider = np.zeros(last - first, dtype=bool)
+            wider[start - first : start - first + len(table)] = table
+            start, table = first, wider
+            self._tables[group] = start, table
+        places = values.astype(np.int64) - start
+        rows = np.flatnonzero(~table[places])
+        table[places[rows]] = True
+        return rows[first_of_codes(places[rows] - (low - start), high - low + 1)] if len(rows) else rows
+
+
+def showing(
+    formula: Formula, frame: Frame, memory: Memory, extras: Iterable[Extra], known: Known | None = None
+) -> np.ndarray:
     """Rows, increasing, in which every level, every combination of grouping factors, and the extremes of
-    every number of a model occur: what is learnt from them is what is learnt from all rows."""
+    every number of a model occur: what is learnt from them is what is learnt from all rows. Levels that are
+    known from other rows are left out."""
     rows = np.zeros(frame.nrows, dtype=bool)
     rows[np.linspace(0, frame.nrows - 1, SPREAD).astype(int)] = True
     evaluator = Evaluator(frame.columns, frame.nrows, memory)
     for term in formula.random:
-        found, codes = learn_grouping(term.group, term.factors, grouping_columns(term, frame, memory))
+        columns = grouping_columns(term, frame, memory)
+        if known is not None and len(columns) == 1 and isinstance(columns[0], np.ndarray):
+            new = known.new(term.group, columns[0])
+            if new is not None:
+                rows[new] = True
+                continue
+        found, codes = learn_grouping(term.group, term.factors, columns)
         rows[first_of_codes(codes, found.n_levels)] = True
     for node in members(formula):
         rows[_seen(evaluator.value(node))] = True

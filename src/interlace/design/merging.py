@@ -16,7 +16,7 @@ from interlace.design.frame import Frame
 from interlace.design.functions import FUNCTIONS
 from interlace.design.functions.constants import CONSTANT_FUNCTIONS
 from interlace.design.functions.elementwise import ELEMENTWISE
-from interlace.design.joining import joined, showing
+from interlace.design.joining import Known, joined, showing
 from interlace.design.learning import Learner
 from interlace.design.learnt import Covariate, Learnt
 from interlace.design.scope import Scope, check_columns, settle
@@ -200,12 +200,15 @@ class Seen:
         return cls(Counted(0, 0, {}, {}), None, np.zeros(0, dtype=np.int64), 0)
 
     @classmethod
-    def of(cls, task: Task, read: Frame, frame: Frame, numbers: np.ndarray) -> Seen:
-        """Of rows as read, and those of them without missing values with their numbers."""
+    def of(
+        cls, task: Task, read: Frame, frame: Frame, numbers: np.ndarray, known: Known | None = None
+    ) -> Seen:
+        """Of rows as read, and those of them without missing values with their numbers; less what is known
+        of others already."""
         counted = Counted.of(read, frame)
         if not frame.nrows:
             return replace(cls.nothing(), counted=counted)
-        some = _showing(task, frame)
+        some = _showing(task, frame, known)
         return cls(counted, frame.take(some), numbers[some], 0)
 
     def plus(self, other: Seen, task: Task, given_order: frozenset[str]) -> Seen:
@@ -235,8 +238,8 @@ class Seen:
         return Seen(counted, both[0].take(some), both[1][some], 2 * len(some) + _LEAST)
 
 
-def _showing(task: Task, frame: Frame) -> np.ndarray:
-    return showing(task.scope.formula, frame, task.memory, task.extras(frame))
+def _showing(task: Task, frame: Frame, known: Known | None = None) -> np.ndarray:
+    return showing(task.scope.formula, frame, task.memory, task.extras(frame), known)
 
 
 def learning_calls(part: Node | Sum) -> Iterator[Call]:

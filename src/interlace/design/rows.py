@@ -6,7 +6,7 @@ This is the one door to rows after the fit. A table in memory is one chunk.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -59,6 +59,10 @@ class Rows(Protocol):
             They are not in memory.
         """
 
+    @property
+    def means(self) -> Mapping[str, float]:
+        """Of columns of numbers of the data, over these rows, as far as they were counted before."""
+
     def designs(self) -> Iterator[Design]:
         """All of them, chunk by chunk, always in the same order."""
 
@@ -93,6 +97,11 @@ class FrameRows:
         """The rows used."""
         return self.design.frame
 
+    @property
+    def means(self) -> Mapping[str, float]:
+        """None: they are computed from the columns of the design."""
+        return {}
+
     def designs(self) -> Iterator[Design]:
         """The one chunk."""
         yield self.design
@@ -121,6 +130,8 @@ class ChunkedRows:
         What makes numbers of a chunk.
     changes : tuple of callable
         What is done to these numbers for the model, in turn.
+    means : dict of str to float
+        Of columns of numbers, over all rows used.
     """
 
     encoding: Encoding
@@ -131,6 +142,7 @@ class ChunkedRows:
     missing: tuple[tuple[str, int], ...]
     reader: Encoding
     changes: tuple[Callable[[Design], Design], ...] = ()
+    means: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def readable(self) -> bool:
@@ -268,4 +280,6 @@ def chunked_rows(
     encoding = Encoding(**{f.name: getattr(learnt, f.name) for f in fields(Learnt)})
     missing = tuple(counted.missing.items())
     columns = tuple(task.columns)
-    return encoding, ChunkedRows(encoding, source, columns, counted.n, counted.n_read, missing, encoding)
+    means = {name: found.mean for name, found in counted.covariates.items()}
+    rows = ChunkedRows(encoding, source, columns, counted.n, counted.n_read, missing, encoding, means=means)
+    return encoding, rows

@@ -10,7 +10,7 @@ import numpy as np
 
 from interlace.design.chunked import Chunked
 from interlace.design.frame import Frame
-from interlace.design.joining import joined
+from interlace.design.joining import Known, joined
 from interlace.design.learnt import Learnt
 from interlace.design.merging import Counted, Seen, Task
 
@@ -40,9 +40,9 @@ class ChunkLearner:
     def run(self, contrasts: Mapping[str, Any]) -> tuple[Learnt, Counted]:
         """What the chunks teach, and what was counted."""
         self._functions()
-        seen, given_order = Seen.nothing(), self.source.given_order
+        seen, known, given_order = Seen.nothing(), Known(), self.source.given_order
         for read, frame, numbers in self._frames():
-            seen = seen.plus(Seen.of(self.task, read, frame, numbers), self.task, given_order)
+            seen = seen.plus(Seen.of(self.task, read, frame, numbers, known), self.task, given_order)
         return self.task.learn(seen, contrasts), seen.counted
 
     def _frames(self) -> Iterator[tuple[Frame, Frame, np.ndarray]]:

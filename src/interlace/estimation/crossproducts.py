@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -52,6 +52,9 @@ class Origin:
     def of(cls, encoding: Encoding, rows: Design | Rows) -> Origin:
         """Means of these rows."""
         rows = as_rows(encoding, rows)
+        known = cls._known(encoding, rows.means)
+        if known is not None:
+            return known
         intercepts = [encoding.intercept, *(block.intercept for block in encoding.random)]
         sums: list[Array] = []
         y = 0.0
@@ -63,6 +66,25 @@ class Origin:
             sums = [a + b for a, b in zip(sums, found, strict=True)] if sums else found
         x, *z = (_means(total, one, rows.n) for total, one in zip(sums, intercepts, strict=True))
         return cls(y / rows.n if encoding.spans_constant else 0.0, x, tuple(z), np.zeros(len(x)))
+
+    @classmethod
+    def _known(cls, encoding: Encoding, means: Mapping[str, float]) -> Origin | None:
+        """From the means of columns of the data, if those are all that is needed: no pass over the rows."""
+        response = str(encoding.formula.response)
+        blocks = [(encoding.fixed_names, encoding.intercept)]
+        blocks += [(block.columns, block.intercept) for block in encoding.random]
+        moved = [
+            () if at is None else tuple(name for j, name in enumerate(names) if j != at)
+            for names, at in blocks
+        ]
+        shifted = bool(encoding.formula.offsets) or encoding.offset is not None
+        if encoding.absorbed or shifted or not {response, *(n for one in moved for n in one)} <= means.keys():
+            return None
+        x, *z = (
+            np.array([means[name] if name in one else 0.0 for name in names])
+            for (names, _), one in zip(blocks, moved, strict=True)
+        )
+        return cls(means[response] if encoding.spans_constant else 0.0, x, tuple(z), np.zeros(len(x)))
 
     def shift(self, encoding: Encoding, i: int) -> Array:
         """(k, k) matrix R of block i with ``Z = (Z - origin) R``, so that the effects about the origin are
