@@ -45,7 +45,7 @@ def on_files(files: Files, config: Any) -> Files:
     for uri, origin in ELSEWHERE.items():
         files.append(File.generated(config, uri, content=origin.read_text()))
     for pattern in NOTEBOOKS:
-        for page in sorted(DOCS.glob(pattern)):
+        for page in sorted(set(DOCS.glob(pattern)) & set(blocks.pages())):
             uri = page.relative_to(DOCS).with_suffix(".ipynb").as_posix()
             files.append(File.generated(config, uri, content=blocks.notebook(page)))
     return files
