@@ -245,7 +245,10 @@ class TestWays:
         found = absorbed.residuals(V)
         assert found.method == method
         assert found.normal.max() <= 1e-10 and worst_sums(absorbed, found.values) < 1e-9
+        # The factor of the system itself needs one step; more of them mean that another system was factored.
+        most = {"exact": 0, "direct": 1, "diagonal": 14, "sampled": 65}[method]
         assert (found.iterations > 0).all() or method == "exact"
+        assert found.iterations.max() <= most
         one = absorbed.residuals(V[:, :1])
         np.testing.assert_allclose(one.values[:, 0], found.values[:, 0], rtol=0, atol=1e-7)
         dense = V - least_squares([one.codes for one in factors], V, iterate=method != "sampled")
