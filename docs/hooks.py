@@ -86,7 +86,18 @@ def _linked(link: re.Match[str], origin: Path, uri: str) -> str:
         there = target.relative_to(DOCS).as_posix()
     else:
         return link["words"]
-    return f"[{link['words']}]({os.path.relpath(there, os.path.dirname(uri) or '.')}{link['anchor'] or ''})"
+    path = os.path.relpath(there, os.path.dirname(uri) or ".")
+    return f"[{_words(link['words'], target)}]({path}{link['anchor'] or ''})"
+
+
+def _words(words: str, target: Path) -> str:
+    """The title of the page where the words of a link are the name of its file."""
+    title = (
+        re.search(r"^# (.*)", target.read_text(), re.M)
+        if words.endswith(target.name)
+        else None
+    )
+    return title[1] if title and target.suffix == ".md" else words
 
 
 def on_page_content(html: str, **_: Any) -> str:
