@@ -76,47 +76,8 @@ void bind_inverse(nb::module_& m) {
         });
 }
 
-}  // namespace
-
-void bind_factor(nb::module_& m) {
-    bind_prior(m);
-    bind_inverse(m);
-    nb::class_<Symbolic>(m, "Symbolic")
-        .def_ro("flops", &Symbolic::flops)
-        .def_ro("panel_size", &Symbolic::panel_size)
-        .def_ro("q_rest", &Symbolic::q_rest)
-        .def_prop_ro("fronts", [](const Symbolic& s) { return s.fronts.size(); })
-        .def_prop_ro("complete", &Symbolic::complete)
-        .def("bytes", &Symbolic::bytes);
-    m.def("analyze", [](const CrossProducts& a, const std::vector<Prior>& priors, double max_bytes) {
-        return released([&] { return std::const_pointer_cast<Symbolic>(analyze(a.random->pattern, priors, max_bytes)); });
-    });
-    nb::class_<Cholesky>(m, "Cholesky")
-        .def(nb::init<CrossProducts, std::shared_ptr<Symbolic>>())
-        .def("factorize",
-             [](Cholesky& l, const std::vector<In2>& factors) {
-                 Blocks f;
-                 for (const auto& a : factors) f.emplace_back(a.data(), a.data() + a.size());
-                 released([&] { l.factorize(f); });
-             })
-        .def_prop_ro("ld_l2", &Cholesky::ld_l2)
-        .def_prop_ro("ld_rx2", &Cholesky::ld_rx2)
-        .def_prop_ro("pwrss", &Cholesky::pwrss)
-        .def_prop_ro("beta", [](const Cholesky& l) { return to_numpy(l.beta(), {sz(l.p())}); }, nb::rv_policy::move)
-        .def_prop_ro("rx", [](const Cholesky& l) {  // row-major upper: the transpose of the column-major lower factor
-            return to_numpy(l.rx(), {sz(l.p() + 1), sz(l.p() + 1)});
-        }, nb::rv_policy::move)
-        .def("solve_xy", [](const Cholesky& l) {
-            const Blocks u = released([&] { return l.solve_xy(); });
-            return natural_arrays(l.products(), u, l.p() + 1);
-        })
-        .def("spherical", [](const Cholesky& l) {
-            return effects(l, released([&] { return l.spherical(); }));
-        })
-        .def("unscaled_covariance", [](const Cholesky& l) {
-            return to_numpy(released([&] { return l.unscaled_covariance(); }), {sz(l.p()), sz(l.p())});
-        })
-        .def("apply_ztz", [](const Cholesky& l, const Natural& v) {
+void bind_solves(nb::class_<Cholesky>& c) {
+    c.def("apply_ztz", [](const Cholesky& l, const Natural& v) {
             const auto in = blocks_of(l.products(), v);
             return natural_arrays(l.products(), released([&] { return l.apply_ztz(in.first, in.second); }), in.second);
         })
@@ -144,8 +105,11 @@ void bind_factor(nb::module_& m) {
             for (const ResponseSolution& s : found)
                 out.append(nb::make_tuple(to_numpy(s.beta, {s.beta.size()}), effects(l, s.u), s.pwrss));
             return out;
-        })
-        .def("joint_inverse", [](const Cholesky& l) { return released([&] { return JointInverse::of(l); }); })
+        });
+}
+
+void bind_inverses(nb::class_<Cholesky>& c) {
+    c.def("joint_inverse", [](const Cholesky& l) { return released([&] { return JointInverse::of(l); }); })
         .def("leverage",
              [](const Cholesky& l, const JointInverse& inverse, In y, Strided2 x, std::vector<Codes> codes, std::vector<In2> z,
                 std::vector<index> levels, std::optional<In> w, double y_origin, In x_origin, std::vector<In> z_origin) {
@@ -165,6 +129,50 @@ void bind_factor(nb::module_& m) {
             }
             return out;
         });
+}
+
+}  // namespace
+
+void bind_factor(nb::module_& m) {
+    bind_prior(m);
+    bind_inverse(m);
+    nb::class_<Symbolic>(m, "Symbolic")
+        .def_ro("flops", &Symbolic::flops)
+        .def_ro("panel_size", &Symbolic::panel_size)
+        .def_ro("q_rest", &Symbolic::q_rest)
+        .def_prop_ro("fronts", [](const Symbolic& s) { return s.fronts.size(); })
+        .def_prop_ro("complete", &Symbolic::complete)
+        .def("bytes", &Symbolic::bytes);
+    m.def("analyze", [](const CrossProducts& a, const std::vector<Prior>& priors, double max_bytes) {
+        return released([&] { return std::const_pointer_cast<Symbolic>(analyze(a.random->pattern, priors, max_bytes)); });
+    });
+    nb::class_<Cholesky> c(m, "Cholesky");
+    c.def(nb::init<CrossProducts, std::shared_ptr<Symbolic>>())
+        .def("factorize",
+             [](Cholesky& l, const std::vector<In2>& factors) {
+                 Blocks f;
+                 for (const auto& a : factors) f.emplace_back(a.data(), a.data() + a.size());
+                 released([&] { l.factorize(f); });
+             })
+        .def_prop_ro("ld_l2", &Cholesky::ld_l2)
+        .def_prop_ro("ld_rx2", &Cholesky::ld_rx2)
+        .def_prop_ro("pwrss", &Cholesky::pwrss)
+        .def_prop_ro("beta", [](const Cholesky& l) { return to_numpy(l.beta(), {sz(l.p())}); }, nb::rv_policy::move)
+        .def_prop_ro("rx", [](const Cholesky& l) {  // row-major upper: the transpose of the column-major lower factor
+            return to_numpy(l.rx(), {sz(l.p() + 1), sz(l.p() + 1)});
+        }, nb::rv_policy::move)
+        .def("solve_xy", [](const Cholesky& l) {
+            const Blocks u = released([&] { return l.solve_xy(); });
+            return natural_arrays(l.products(), u, l.p() + 1);
+        })
+        .def("spherical", [](const Cholesky& l) {
+            return effects(l, released([&] { return l.spherical(); }));
+        })
+        .def("unscaled_covariance", [](const Cholesky& l) {
+            return to_numpy(released([&] { return l.unscaled_covariance(); }), {sz(l.p()), sz(l.p())});
+        });
+    bind_solves(c);
+    bind_inverses(c);
 }
 
 }  // namespace interlace

@@ -61,9 +61,7 @@ CrossProducts from_state(const nb::tuple& s) {
     return {nb::cast<index>(s[0]), nb::cast<double>(s[1]), std::move(random), std::move(fixed), std::move(response)};
 }
 
-}  // namespace
-
-void bind_products(nb::module_& m) {
+void bind_numbers(nb::module_& m) {
     m.def("scan", [](const nb::ndarray<const double, nb::ndim<1>, nb::device::cpu>& x) {
         if (x.shape(0) == 0) throw std::invalid_argument("there are no numbers");
         const auto look = [&] { return scan(x.data(), static_cast<index>(x.shape(0)), x.stride(0)); };
@@ -84,6 +82,9 @@ void bind_products(nb::module_& m) {
         const size_t levels = found.levels.size();
         return nb::object(nb::make_tuple(to_numpy(std::move(found.codes), {n}), to_numpy(std::move(found.levels), {levels})));
     });
+}
+
+void bind_values(nb::module_& m) {
     nb::class_<Pattern>(m, "Pattern")
         .def_ro("levels", &Pattern::levels)
         .def_ro("k", &Pattern::k)
@@ -118,6 +119,9 @@ void bind_products(nb::module_& m) {
         })
         .def("__getstate__", &get_state)
         .def("__setstate__", [](CrossProducts& a, const nb::tuple& s) { new (&a) CrossProducts(from_state(s)); });
+}
+
+void bind_accumulation(nb::module_& m) {
     m.def("accumulate",
           [](In y, Strided2 x, std::vector<Codes> codes, std::vector<In2> z, std::vector<index> levels, std::optional<In> w,
              double y_origin, In x_origin, std::vector<In> z_origin) {
@@ -154,6 +158,9 @@ void bind_products(nb::module_& m) {
               return released([&] { return accumulate_on(pattern, r.rows); });
           },
           "pattern"_a, "y"_a, "x"_a, "codes"_a, "z"_a, "levels"_a, "w"_a.none(), "y_origin"_a, "x_origin"_a, "z_origin"_a);
+}
+
+void bind_combinations(nb::module_& m) {
     m.def("with_responses",
           [](const CrossProducts& base, In2 responses, In origins, In y, Strided2 x, std::vector<Codes> codes, std::vector<In2> z,
              std::vector<index> levels, std::optional<In> w, double y_origin, In x_origin, std::vector<In> z_origin) {
@@ -200,6 +207,15 @@ void bind_products(nb::module_& m) {
         return released([&] { return independent(a, origin.data(), share); });
     });
     m.def("select_fixed", [](const CrossProducts& a, std::vector<index> keep) { return select_fixed(a, keep); });
+}
+
+}  // namespace
+
+void bind_products(nb::module_& m) {
+    bind_numbers(m);
+    bind_values(m);
+    bind_accumulation(m);
+    bind_combinations(m);
 }
 
 }  // namespace interlace

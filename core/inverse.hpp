@@ -39,6 +39,26 @@ struct LeadInverse {
     }
 };
 
+// P = C Z of one element with few columns; Z has its lower triangle.
+inline void narrow_product(index k, index columns, const double* c, const std::int32_t* pos, const double* z, index n, std::vector<double>& p) {
+    p.assign(k * columns, 0.0);
+    for (index b = 0; b < columns; ++b) {
+        const double* zb = z + pos[b] * n;
+        for (index i = 0; i < k; ++i) {
+            const double* ci = c + i * columns;
+            double* pi = &p[i * columns];
+            const double cb = ci[b];
+            double sum = zb[pos[b]] * cb;
+            for (index a = b + 1; a < columns; ++a) {
+                const double v = zb[pos[a]];
+                sum += v * ci[a];
+                pi[a] += v * cb;
+            }
+            pi[b] += sum;
+        }
+    }
+}
+
 // P = C Z for the elements of a front, one after another; f(g, P).
 template <class F> void for_elements(const Cholesky& l, const Front& front, const double* z, F f) {
     const Symbolic& s = l.symbolic();
@@ -83,22 +103,7 @@ template <class F> void for_elements(const Cholesky& l, const Front& front, cons
             if ((static_cast<index>(waiting.size()) + 1) * k > batch) flush();
             continue;
         }
-        p.assign(k * columns, 0.0);
-        for (index b = 0; b < columns; ++b) {
-            const double* zb = z + pos[b] * n;
-            for (index i = 0; i < k; ++i) {
-                const double* ci = c + i * columns;
-                double* pi = &p[i * columns];
-                const double cb = ci[b];
-                double sum = zb[pos[b]] * cb;
-                for (index a = b + 1; a < columns; ++a) {
-                    const double v = zb[pos[a]];
-                    sum += v * ci[a];
-                    pi[a] += v * cb;
-                }
-                pi[b] += sum;
-            }
-        }
+        narrow_product(k, columns, c, pos, z, n, p);
         f(g, p.data());
         if (o % 256 == 0) check_interrupt();
     }
@@ -108,17 +113,9 @@ template <class F> void for_elements(const Cholesky& l, const Front& front, cons
 // Lower-triangle access to the block of M^-1 on a front.
 inline double entry(const double* z, index n, index a, index b) { return a >= b ? z[a + b * n] : z[b + a * n]; }
 
-}  // namespace detail
-
-// Calls v.diagonal(f, level, Z) with the k x k block of M^-1 of each level, and v.pair(s, block, Z) with the k_i x k_j block of each
-// pair of levels that meet, row-major; v.link(entry, Z) with that of two levels that a prior links, by the entry of its precision.
-template <class V> void visit_inverse(const Cholesky& l, V& v) {
+template <class V> void visit_lone_levels(const Cholesky& l, LeadInverse& inverse, std::vector<double>& block, V& v) {
     const Symbolic& s = l.symbolic();
-    const Pattern& pattern = *s.pattern;
-    const index k = pattern.k[0];
-    detail::LeadInverse inverse;
-    std::vector<double> block;
-    // 1) levels of the leading factor that meet no other
+    const index k = s.pattern->k[0];
     for (index g = 0; g < s.lead_levels; ++g)
         if (s.column_ptr[g + 1] == s.column_ptr[g]) {
             if (k == 1) {  // the same without a small matrix for each number
@@ -140,6 +137,20 @@ template <class V> void visit_inverse(const Cholesky& l, V& v) {
             inverse.set(k, 0, l.lead_l(g), nullptr, nullptr);
             v.diagonal(0, g, inverse.gg.data());
         }
+}
+
+}  // namespace detail
+
+// Calls v.diagonal(f, level, Z) with the k x k block of M^-1 of each level, and v.pair(s, block, Z) with the k_i x k_j block of each
+// pair of levels that meet, row-major; v.link(entry, Z) with that of two levels that a prior links, by the entry of its precision.
+template <class V> void visit_inverse(const Cholesky& l, V& v) {
+    const Symbolic& s = l.symbolic();
+    const Pattern& pattern = *s.pattern;
+    const index k = pattern.k[0];
+    detail::LeadInverse inverse;
+    std::vector<double> block;
+    // 1) levels of the leading factor that meet no other
+    detail::visit_lone_levels(l, inverse, block, v);
     // 2) the others, front by front
     const auto element = [&](index g, const double* p) {
         const index columns = s.column_ptr[g + 1] - s.column_ptr[g];

@@ -171,9 +171,63 @@ void bind_triangle(nb::module_& m) {
     });
 }
 
+void bind_derivatives(nb::class_<ProfiledDeviance>& c) {
+    c.def("along", [](const ProfiledDeviance& d, const std::vector<std::pair<index, In2>>& directions, std::optional<double> scale) {
+            const std::vector<Direction> along = to_directions(directions, d.factor().products().random->k());
+            const Derivatives found = released([&] { return d.along(along, scale); });
+            const auto squares = [&](const Blocks& blocks) {
+                nb::list out;
+                for (size_t f = 0; f < blocks.size(); ++f) {
+                    const size_t k = sz(d.factor().products().random->k()[f]);
+                    out.append(to_numpy(blocks[f], {k, k}));
+                }
+                return out;
+            };
+            return nb::make_tuple(squares(found.gradient), to_numpy(found.average, {along.size(), along.size()}), squares(found.misfit));
+        }, nb::arg("directions"), nb::arg("scale") = nb::none());
+}
+
+void bind_starts(nb::class_<ProfiledDeviance>& c) {
+    c.def("moment_start", [](const ProfiledDeviance& d) {
+            auto x = released([&] {
+                return d.begin().empty() ? moment_start(d.factor().products(), d.map(), d.factor().symbolic().priors) : d.begin();
+            });
+            return to_numpy(x, {x.size()});
+        })
+        .def("rivals", [](const ProfiledDeviance& d) {
+            const Rivals x = released([&] { return rivals(d.factor().products(), d.map(), d.factor().symbolic().priors); });
+            nb::list starts;
+            for (const auto& one : x.starts) starts.append(to_numpy(one, {one.size()}));
+            return nb::make_tuple(starts, x.gain);
+        })
+        .def("turned", [](ProfiledDeviance& d, const Flat& par, double above) {
+            nb::list starts;
+            for (const auto& one : released([&] { return turned(d, to_vector(par), above); })) starts.append(to_numpy(one, {one.size()}));
+            return starts;
+        })
+        .def("opened", [](const ProfiledDeviance& d, const Flat& par) {
+            nb::list starts;
+            const std::vector<double> one = opened(d, to_vector(par));
+            if (!one.empty()) starts.append(to_numpy(one, {one.size()}));
+            return starts;
+        });
+}
+
+void bind_searches(nb::class_<ProfiledDeviance>& c) {
+    c.def("minimise", [](ProfiledDeviance& d, const Flat& start, double tolerance, index max_evaluations) {
+            const auto x = to_vector(start);
+            return to_dict(released([&] { return minimise(d, x, tolerance, max_evaluations); }));
+        })
+        .def("search", [](ProfiledDeviance& d, const Flat& start, const std::vector<std::vector<index>>& without, const nb::dict& limits) {
+            const Limits known = limits_of(limits);
+            const Searched found = released([&] { return search(d, to_vector(start), without, known); });
+            return nb::make_tuple(to_dict(found.best), found.reach != Reach::start, found.reach == Reach::enough);
+        });
+}
+
 void bind_criterion(nb::module_& m) {
-    nb::class_<ProfiledDeviance>(m, "ProfiledDeviance")
-        .def("__init__",
+    nb::class_<ProfiledDeviance> c(m, "ProfiledDeviance");
+    c.def("__init__",
              [](ProfiledDeviance* self, const CrossProducts& a, std::shared_ptr<Symbolic> s,
                 const Entries& entries, const std::vector<In2>& basis, const std::string& kind) {
                  new (self) ProfiledDeviance(Cholesky(a, s), parametrization(entries, basis), criterion_of(kind));
@@ -197,19 +251,6 @@ void bind_criterion(nb::module_& m) {
         .def_prop_ro("rounding", &ProfiledDeviance::rounding)
         .def_prop_ro("ld_l2", [](const ProfiledDeviance& d) { return d.factor().ld_l2(); })
         .def_prop_ro("ld_rx2", [](const ProfiledDeviance& d) { return d.factor().ld_rx2(); })
-        .def("along", [](const ProfiledDeviance& d, const std::vector<std::pair<index, In2>>& directions, std::optional<double> scale) {
-            const std::vector<Direction> along = to_directions(directions, d.factor().products().random->k());
-            const Derivatives found = released([&] { return d.along(along, scale); });
-            const auto squares = [&](const Blocks& blocks) {
-                nb::list out;
-                for (size_t f = 0; f < blocks.size(); ++f) {
-                    const size_t k = sz(d.factor().products().random->k()[f]);
-                    out.append(to_numpy(blocks[f], {k, k}));
-                }
-                return out;
-            };
-            return nb::make_tuple(squares(found.gradient), to_numpy(found.average, {along.size(), along.size()}), squares(found.misfit));
-        }, nb::arg("directions"), nb::arg("scale") = nb::none())
         .def("derivatives", [](ProfiledDeviance& d, const Flat& par) {
             const auto x = to_vector(par);
             std::vector<double> g, h;
@@ -222,39 +263,10 @@ void bind_criterion(nb::module_& m) {
         .def("begin", [](ProfiledDeviance& d, const Flat& par) {
             if (par.size() != sz(d.size())) throw std::invalid_argument("one number for each parameter");
             d.begin(to_vector(par));
-        })
-        .def("moment_start", [](const ProfiledDeviance& d) {
-            auto x = released([&] {
-                return d.begin().empty() ? moment_start(d.factor().products(), d.map(), d.factor().symbolic().priors) : d.begin();
-            });
-            return to_numpy(x, {x.size()});
-        })
-        .def("rivals", [](const ProfiledDeviance& d) {
-            const Rivals x = released([&] { return rivals(d.factor().products(), d.map(), d.factor().symbolic().priors); });
-            nb::list starts;
-            for (const auto& one : x.starts) starts.append(to_numpy(one, {one.size()}));
-            return nb::make_tuple(starts, x.gain);
-        })
-        .def("turned", [](ProfiledDeviance& d, const Flat& par, double above) {
-            nb::list starts;
-            for (const auto& one : released([&] { return turned(d, to_vector(par), above); })) starts.append(to_numpy(one, {one.size()}));
-            return starts;
-        })
-        .def("opened", [](const ProfiledDeviance& d, const Flat& par) {
-            nb::list starts;
-            const std::vector<double> one = opened(d, to_vector(par));
-            if (!one.empty()) starts.append(to_numpy(one, {one.size()}));
-            return starts;
-        })
-        .def("minimise", [](ProfiledDeviance& d, const Flat& start, double tolerance, index max_evaluations) {
-            const auto x = to_vector(start);
-            return to_dict(released([&] { return minimise(d, x, tolerance, max_evaluations); }));
-        })
-        .def("search", [](ProfiledDeviance& d, const Flat& start, const std::vector<std::vector<index>>& without, const nb::dict& limits) {
-            const Limits known = limits_of(limits);
-            const Searched found = released([&] { return search(d, to_vector(start), without, known); });
-            return nb::make_tuple(to_dict(found.best), found.reach != Reach::start, found.reach == Reach::enough);
         });
+    bind_derivatives(c);
+    bind_starts(c);
+    bind_searches(c);
     m.def("search_many", [](const std::vector<CrossProducts>& responses, std::shared_ptr<Symbolic> symbolic,
                             const std::vector<std::tuple<index, index, index>>& entries, const std::vector<In2>& basis,
                             const std::string& kind, const std::vector<std::vector<index>>& without, const nb::dict& limits) {

@@ -103,106 +103,129 @@ class Secant {
     Vector c_;
 };
 
-}  // namespace
-
 // What may be left where values alone lead to the end: as little as further steps with derivatives leave.
 constexpr double known = 1e-15;
 
-Minimum minimise(Objective& objective, std::vector<double> start, double tolerance, index max_evaluations) {
-    const index n = objective.size();
-    Minimum best;
-    objective.adjust(start);
-    best.x = std::move(start);
-    best.value = objective.value(best.x);
-    ++best.evaluations;
-    if (!std::isfinite(best.value)) throw NotFinite("the criterion is not finite at the start");
-    if (n == 0) return best;
-    if (objective.dear()) {
-        if (const auto found = along_line(objective, best, known, max_evaluations)) return *found;
-        objective.value(best.x);
+// Steps from a point to lower ones, each as long as the last ones have shown that the quadratic model may be believed.
+class TrustRegion {
+  public:
+    // `best` has a point and its value.
+    TrustRegion(Objective& objective, Minimum best) : objective_(objective), best_(std::move(best)), secant_(objective.size()) {
+        objective_.derivatives(best_.gradient, plain_);
+        ++best_.gradients;
+        best_.hessian = plain_;
+        best_.rounding = objective_.rounding();
+        radius_ = 2.0 * std::max(1.0, norm(best_.x) / std::sqrt(static_cast<double>(objective_.size())));
     }
-    Vector plain;  // Hessian as the objective gives it
-    objective.derivatives(best.gradient, plain);
-    ++best.gradients;
-    Secant secant(n);
-    best.hessian = plain;
-    double radius = 2.0 * std::max(1.0, norm(best.x) / std::sqrt(static_cast<double>(n)));
-    bool fresh = true;
-    best.rounding = objective.rounding();
-    std::optional<Quadratic> quadratic;
-    double jump = 0;  // by how much the value rose in the shortest step that led nowhere
-    while (true) {
-        check_interrupt();
-        // 1) step within the trust region
-        if (!quadratic) {
-            Vector free(best.gradient);
-            objective.hold(best.x, free);
-            quadratic.emplace(free, best.hessian);
+    Minimum run(double tolerance, index max_evaluations) {
+        while (true) {
+            check_interrupt();
+            prepare();
+            if (best_.decrement < std::max(tolerance, noise())) return ended(Status::converged);
+            if (best_.evaluations >= max_evaluations) return ended(Status::too_many_evaluations);
+            Trial t = next();
+            const double ratio = (best_.value - t.value + 10 * noise()) / (t.predicted + 10 * noise());
+            if (ratio > 1e-4) accept(std::move(t), ratio);
+            else if (!shorten(t)) return ended(best_.decrement <= jump_ && std::isfinite(jump_) ? all_rounding() : Status::stalled);
         }
-        const Quadratic& model = *quadratic;
-        best.decrement = model.newton_decrement();
-        const double noise = 1e-14 * (1.0 + std::abs(best.value)) + best.rounding;
-        if (best.decrement < std::max(tolerance, noise)) {
-            best.status = Status::converged;
-            return best;
-        }
-        if (best.evaluations >= max_evaluations) {
-            best.status = Status::too_many_evaluations;
-            return best;
-        }
-        Vector s;
-        const double predicted = model.step(radius, s);
-        Vector x(best.x);
-        for (index i = 0; i < n; ++i) x[i] += s[i];
-        objective.adjust(x);
-        for (index i = 0; i < n; ++i) s[i] = x[i] - best.x[i];
-        // 2) does the function follow the model?
-        double value;
+    }
+
+  private:
+    struct Trial {
+        Vector x, step;
+        double predicted, value;
+    };
+
+    double noise() const { return 1e-14 * (1.0 + std::abs(best_.value)) + best_.rounding; }
+    Minimum ended(Status status) {
+        best_.status = status;
+        return std::move(best_);
+    }
+    // After steps so short, what the value jumps by is its rounding error, as it was seen.
+    Status all_rounding() {
+        best_.rounding = std::max(best_.rounding, jump_);
+        return Status::converged;
+    }
+    void prepare() {
+        if (model_) return;
+        Vector free(best_.gradient);
+        objective_.hold(best_.x, free);
+        model_.emplace(free, best_.hessian);
+        best_.decrement = model_->newton_decrement();
+    }
+    Trial next() {
+        Trial t;
+        t.predicted = model_->step(radius_, t.step);
+        t.x = best_.x;
+        for (size_t i = 0; i < t.x.size(); ++i) t.x[i] += t.step[i];
+        objective_.adjust(t.x);
+        for (size_t i = 0; i < t.x.size(); ++i) t.step[i] = t.x[i] - best_.x[i];
         try {
-            value = objective.value(x);
+            t.value = objective_.value(t.x);
         } catch (const std::domain_error&) {
-            value = std::numeric_limits<double>::infinity();
+            t.value = std::numeric_limits<double>::infinity();
         }
-        ++best.evaluations;
-        const double ratio = (best.value - value + 10 * noise) / (predicted + 10 * noise);
-        if (!(ratio > 1e-4)) {
-            if (x != best.x) jump = value - best.value;
-            radius = 0.25 * std::min(radius, norm(s));
-            if (!fresh) {  // perhaps the secant part misled the model
-                secant.forget();
-                best.hessian = plain;
-                quadratic.reset();
-                fresh = true;
-            }
-            if (radius < 1e-10) {
-                // After steps so short, what the value jumps by is its rounding error, as it was seen.
-                const bool all_rounding = best.decrement <= jump && std::isfinite(jump);
-                if (all_rounding) best.rounding = std::max(best.rounding, jump);
-                best.status = all_rounding ? Status::converged : Status::stalled;
-                return best;
-            }
-            continue;
-        }
-        const double len = norm(s);
-        if (ratio < 0.25) radius = 0.5 * len;
-        else if (ratio > 0.7 && len > 0.8 * radius) radius = 3.0 * radius;
-        // 3) derivatives there, and what the step taught about the Hessian
-        Vector gradient, hessian;
-        best.rounding = objective.rounding();
-        objective.derivatives(gradient, hessian);
-        ++best.gradients;
-        Vector y(n);
-        for (index i = 0; i < n; ++i) y[i] = gradient[i] - best.gradient[i];
-        secant.update(s, y, hessian);
-        fresh = false;
-        jump = 0;
-        best.x = std::move(x);
-        best.value = value;
-        best.gradient = std::move(gradient);
-        plain = std::move(hessian);
-        best.hessian = secant.corrected(plain);
-        quadratic.reset();
+        ++best_.evaluations;
+        return t;
     }
+    // False if the next step would be too short.
+    bool shorten(const Trial& t) {
+        if (t.x != best_.x) jump_ = t.value - best_.value;
+        radius_ = 0.25 * std::min(radius_, norm(t.step));
+        if (!fresh_) {  // perhaps the secant part misled the model
+            secant_.forget();
+            best_.hessian = plain_;
+            model_.reset();
+            fresh_ = true;
+        }
+        return radius_ >= 1e-10;
+    }
+    void accept(Trial t, double ratio) {
+        const double length = norm(t.step);
+        if (ratio < 0.25) radius_ = 0.5 * length;
+        else if (ratio > 0.7 && length > 0.8 * radius_) radius_ = 3.0 * radius_;
+        // derivatives there, and what the step taught about the Hessian
+        Vector gradient, hessian, change;
+        best_.rounding = objective_.rounding();
+        objective_.derivatives(gradient, hessian);
+        ++best_.gradients;
+        for (size_t i = 0; i < gradient.size(); ++i) change.push_back(gradient[i] - best_.gradient[i]);
+        secant_.update(t.step, change, hessian);
+        fresh_ = false;
+        jump_ = 0;
+        best_.x = std::move(t.x);
+        best_.value = t.value;
+        best_.gradient = std::move(gradient);
+        plain_ = std::move(hessian);
+        best_.hessian = secant_.corrected(plain_);
+        model_.reset();
+    }
+
+    Objective& objective_;
+    Minimum best_;
+    Secant secant_;
+    Vector plain_;  // Hessian as the objective gives it
+    double radius_ = 0;
+    bool fresh_ = true;
+    double jump_ = 0;  // by how much the value rose in the shortest step that led nowhere
+    std::optional<Quadratic> model_;
+};
+
+}  // namespace
+
+Minimum minimise(Objective& objective, std::vector<double> start, double tolerance, index max_evaluations) {
+    Minimum first;
+    objective.adjust(start);
+    first.x = std::move(start);
+    first.value = objective.value(first.x);
+    ++first.evaluations;
+    if (!std::isfinite(first.value)) throw NotFinite("the criterion is not finite at the start");
+    if (objective.size() == 0) return first;
+    if (objective.dear()) {
+        if (const auto found = along_line(objective, first, known, max_evaluations)) return *found;
+        objective.value(first.x);
+    }
+    return TrustRegion(objective, std::move(first)).run(tolerance, max_evaluations);
 }
 
 }  // namespace interlace

@@ -121,6 +121,19 @@ void mirror(const std::vector<std::vector<std::int32_t>>& cols, const std::vecto
         }
 }
 
+// Nodes are coordinates that count; which one each of all coordinates is, -1 if it does not.
+std::vector<std::int32_t> number(const AbsorbedRows& a, ReducedMatrix& out) {
+    const std::vector<double> diagonal = a.diagonal();
+    std::vector<std::int32_t> node(a.q, -1);
+    for (index j = 0; j < a.q; ++j)
+        if (diagonal[j] > 0) {
+            node[j] = static_cast<std::int32_t>(out.coordinate.size());
+            out.coordinate.push_back(static_cast<std::int32_t>(j));
+            out.scale.push_back(std::sqrt(diagonal[j]));
+        }
+    return node;
+}
+
 }  // namespace
 
 Meetings meetings(const AbsorbedRows& a) {
@@ -222,15 +235,8 @@ Spread spread(const AbsorbedRows& a) {
 
 ReducedMatrix reduced_matrix(const AbsorbedRows& a, const Meetings& c) {
     const index m = a.rest(), k = a.factors[0].k;
-    const std::vector<double> diagonal = a.diagonal();
     ReducedMatrix out;
-    std::vector<std::int32_t> node(a.q, -1);
-    for (index j = 0; j < a.q; ++j)
-        if (diagonal[j] > 0) {
-            node[j] = static_cast<std::int32_t>(out.coordinate.size());
-            out.coordinate.push_back(static_cast<std::int32_t>(j));
-            out.scale.push_back(std::sqrt(diagonal[j]));
-        }
+    const std::vector<std::int32_t> node = number(a, out);
     std::vector<std::vector<std::uint32_t>> rows;
     const std::vector<std::vector<index>> row_ptr = rows_of_levels(a, rows);
     const Transposed t = transposed(c, a.q);
