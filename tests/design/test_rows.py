@@ -160,8 +160,9 @@ def test_what_needs_all_rows_is_refused(files: Path) -> None:
     m = interlace.lmer("y ~ x + f + (1 | g)", interlace.parquet(files))
     refused: list[Callable[[], object]] = [
         lambda: m.vcov("CR0"), lambda: m.drop1(test="lrt"), lambda: m.refit(np.zeros(10)),
-        lambda: m.fit.design, lambda: m.leverage(), lambda: m.influence("g"), lambda: m.dfbetas("g"),
-        lambda: m.bootstrap(5, seed=1), lambda: m.permutation_test("x"), lambda: m.augment(),
+        lambda: m.fit.design, lambda: m.residuals("marginal-cholesky"), lambda: m.influence("g"),
+        lambda: m.dfbetas("g"), lambda: m.bootstrap(5, seed=1), lambda: m.permutation_test("x"),
+        lambda: m.augment(),
     ]  # fmt: skip
     instead = r"fit their table: pyarrow\.parquet\.read_table"
     for ask in refused:

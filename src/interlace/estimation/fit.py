@@ -152,7 +152,11 @@ class Fit:
 
     def kernel_rows(self) -> dict[str, Any]:
         """The rows of the model about the origin of its cross-products, as `CrossProducts.rows` has them."""
-        return self.criterion.system.A.rows(self.design.selected(self.kept))
+        return self.kernel_rows_of(self.design)
+
+    def kernel_rows_of(self, design: Design) -> dict[str, Any]:
+        """The same of some of the rows."""
+        return self.criterion.system.A.rows(design.selected(self.kept))
 
     def refit(self, y: ArrayLike) -> Fit:
         """The same model for another response: same rows, same options.

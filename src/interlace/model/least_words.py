@@ -31,6 +31,8 @@ INSTEAD: dict[str, str] = {
         ("multistart", "allfit", "convergence", "converged", "optinfo"),
         "least squares are solved and not searched for: there is one solution",
     ),
+    "withoutrows": "a linear model keeps its rows",
+    "stream": "m.fitted and m.residuals() have the values of the rows",
     "collinearity": "m.vcov() has the correlations of the coefficients",
     "quantileresiduals": "write m.residuals('studentized')",
     **dict.fromkeys(("coef", "coefs"), "write m.fixef"),

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from interlace.design.written import tables_of, write
+from interlace.errors import DataError
 from interlace.model.fitted import Fitted
-from interlace.prediction import leverage, predict, residuals, simulate
+from interlace.prediction import leverage, predict, residuals, simulate, streamed
 
 
 class Rows(Fitted):
@@ -158,6 +160,64 @@ class Rows(Fitted):
             se=se,
             handed=self._handed,
         )
+
+    def stream(
+        self,
+        *what: str,
+        data: Any = None,
+        to: Any = None,
+        random: str | Sequence[str] = "all",
+        new_levels: str = "error",
+        interval: str | None = None,
+        level: float = 0.95,
+        se: bool = False,
+    ) -> Any:
+        """Values of rows chunk by chunk, so that they need not fit in memory.
+
+        Parameters
+        ----------
+        *what : str
+            Of the rows of the fit: "fitted", "marginal-fitted", "leverage", and kinds of `residuals` but for
+            "marginal-cholesky"; "fitted" and "response" where nothing is named.
+        data : source of rows, optional
+            New rows, as for `interlace.chunks`, of which predictions are made: then nothing is named in
+            `what`.
+        to : path, optional
+            A Parquet file that is written. It is there when all rows are.
+        random, new_levels, interval, level, se
+            Of predictions, as for `predict`.
+
+        Returns
+        -------
+        iterator of pyarrow.Table
+            A table for each chunk, with the number of the row in the data as "row". With `to` the number of
+            rows that were written.
+
+        Raises
+        ------
+        DataError
+            A name is not known, the rows cannot be read, the file cannot be written.
+
+        Examples
+        --------
+        >>> import interlace
+        >>> sleepstudy = interlace.datasets.load("sleepstudy")
+        >>> model = interlace.lmer("Reaction ~ Days + (Days | Subject)", sleepstudy)
+        >>> [table.num_rows for table in model.stream("fitted", "leverage")]
+        [180]
+        """
+        asked = predict.Asked.of(interval, level, se, None)
+        if data is None:
+            if asked.anything or random != "all" or new_levels != "error":
+                raise DataError(
+                    "random, new_levels, interval and se are of predictions: give data= with them"
+                )
+            chunks = streamed.of_rows(self._fit, what)
+        elif what:
+            raise DataError("of new rows there are predictions alone: name nothing beside data=")
+        else:
+            chunks = streamed.of_new_rows(self._fit, data, random=random, new_levels=new_levels, asked=asked)
+        return tables_of(chunks) if to is None else write(chunks, to)
 
     def simulate(self, n: int = 1, seed: simulate.Seed = None, *, random: str | Sequence[str] = "new") -> Any:
         """Draw `n` new responses for the rows used: a table with columns "sim_1", "sim_2", ...

@@ -22,6 +22,7 @@ REFUSED: dict[str, str] = {
     **dict.fromkeys(
         ("check", "augment", "quantile_residuals"), "some of its parts are of single rows or levels"
     ),
+    "stream": "its rows are in memory, and m.fitted and m.residuals() have them",
     "collinearity": "it is that of the columns of X before the absorbed factors are taken from them",
     "permutation_test": "rows would be permuted as if there were no absorbed factors",
     "multistart": "it is not tried beside absorbed factors",

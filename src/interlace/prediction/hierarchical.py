@@ -15,7 +15,7 @@ from interlace.prediction import least_squares
 from interlace.prediction.least_squares import WithinLevels
 from interlace.prediction.leverage import block_of
 from interlace.prediction.ranef import blocks_by_group, modes_with_sd
-from interlace.prediction.residuals import fitted, marginal, marginal_fitted, residuals
+from interlace.prediction.residuals import fitted, marginal_fitted, residuals
 from interlace.tables.table import Table
 from interlace.text import listed
 
@@ -48,9 +48,9 @@ def of_rows(fit: Fit, *, standardize: object, include_ls: bool) -> dict[str, Arr
     if with_ls:
         columns |= _least_squares(fit, how)
     if how == "yes":
-        columns["chol_mar_resid"] = marginal(fit, "marginal-cholesky")
+        columns["chol_mar_resid"] = residuals(fit, kind="marginal-cholesky")
     else:
-        columns["mar_resid"] = marginal(fit, "marginal")
+        columns["mar_resid"] = residuals(fit, kind="marginal")
     columns["mar_fitted"] = marginal_fitted(fit)
     return columns
 

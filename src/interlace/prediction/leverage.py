@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
+from interlace.design.design import Design
+from interlace.design.rows import per_row
 from interlace.errors import DataError
 from interlace.estimation.fit import Fit
 from interlace.prediction.uncertainty import Uncertainty
@@ -12,19 +18,40 @@ from interlace.prediction.uncertainty import Uncertainty
 COLUMNS = ("overall", "fixef", "ranef", "ranef_uc")
 
 
-def leverage(fit: Fit) -> dict[str, np.ndarray]:
-    """The columns of `COLUMNS` for the rows of the fit, (n,) each.
+@dataclass(frozen=True)
+class Leverages:
+    """The columns of `COLUMNS` of rows of a fit, (n,) each.
 
     With ``V = W^-1 + Z Lambda Lambda'Z'`` (the covariance of y over sigma^2) the fitted values are ``H y``,
     ``H = H1 + H2`` for ``H1 = X (X'V^-1X)^-1 X'V^-1`` and ``H2 = Z Lambda Lambda'Z'V^-1 (I - H1)``. The
     diagonals are read off the inverse of the joint system of random and fixed effects on the pattern of the
-    data.
+    data, which is made once.
+
+    Attributes
+    ----------
+    fit : Fit
     """
-    factor, system = fit.solution.factor, fit.criterion.system
-    with system.threads():
-        overall, fixed, prior = factor.leverage(factor.joint_inverse(), **fit.kernel_rows())
-    overall, fixed = np.asarray(overall), np.asarray(fixed)
-    return dict(zip(COLUMNS, (overall, fixed, overall - fixed, np.asarray(prior)), strict=True))
+
+    fit: Fit
+
+    @cached_property
+    def _inverse(self) -> Any:
+        return self.fit.solution.factor.joint_inverse()
+
+    def __call__(self, design: Design) -> dict[str, np.ndarray]:
+        """Of some of the rows."""
+        fit = self.fit
+        with fit.criterion.system.threads():
+            overall, fixed, prior = fit.solution.factor.leverage(self._inverse, **fit.kernel_rows_of(design))
+        overall, fixed = np.asarray(overall), np.asarray(fixed)
+        return dict(zip(COLUMNS, (overall, fixed, overall - fixed, np.asarray(prior)), strict=True))
+
+
+def leverage(fit: Fit) -> dict[str, np.ndarray]:
+    """Those of all rows of the fit, chunk by chunk."""
+    of = Leverages(fit)
+    found = [of(design) for design in fit.rows.designs()]
+    return {name: np.concatenate([one[name] for one in found]) for name in COLUMNS}
 
 
 def level_means(fit: Fit, level: str) -> pd.DataFrame:
@@ -36,7 +63,7 @@ def level_means(fit: Fit, level: str) -> pd.DataFrame:
         The model has no such grouping factor.
     """
     i = block_of(fit, level)
-    block, codes = fit.encoding.random[i], fit.design.random[i].codes
+    block, codes = fit.encoding.random[i], per_row(fit.rows, lambda design: design.random[i].codes)
     return means_by(codes, block.levels, block.group, leverage(fit))
 
 
@@ -82,13 +109,13 @@ def find_block(fit: Fit, level: object) -> int | None:
     return next((i for i, b in enumerate(fit.encoding.random) if set(b.grouping.factors) == wanted), None)
 
 
-def fixed_leverage(fit: Fit) -> np.ndarray:
-    """``w x'C x / sigma^2`` of each row, for the covariance C of beta, (n,); absorbed levels are columns of
-    X here."""
+def fixed_leverage(fit: Fit, design: Design) -> np.ndarray:
+    """``w x'C x / sigma^2`` of rows of the fit, for the covariance C of beta, (n,); absorbed levels are
+    columns of X here."""
     if fit.encoding.absorbed:
-        found = Uncertainty(fit).variance(fit.design, ()) / fit.scale
-        return found if fit.design.weights is None else fit.design.weights * found
-    rows = fit.kernel_rows()
+        found = Uncertainty(fit).variance(design, ()) / fit.scale
+        return found if design.weights is None else design.weights * found
+    rows = fit.kernel_rows_of(design)
     x = (rows["x"] - rows["x_origin"]) @ np.linalg.inv(np.triu(fit.solution.factor.rx[:-1, :-1]))
     found = np.einsum("np,np->n", x, x)
     return found if rows["w"] is None else rows["w"] * found

@@ -78,9 +78,33 @@ def predict(
             )
         return _handed_out(handed or Handed(fit.rows.frame), _of_the_fit(fit, sure, parts, asked))
     newdata = open_table(newdata)  # once: there are streams that can be read once only
+    new = New(new_levels, offset, weights)
+    return _handed_out(Handed(Frame.read(newdata, ())), of_new(fit, newdata, sure, parts, asked, new))
+
+
+@dataclass(frozen=True, slots=True)
+class New:
+    """What is said of new data.
+
+    Attributes
+    ----------
+    new_levels : {"error", "population"}
+    offset, weights : str, array-like or None
+    """
+
+    new_levels: str
+    offset: Any = None
+    weights: Any = None
+
+
+def of_new(
+    fit: Fit, newdata: Any, sure: Sure, parts: Sequence[Part], asked: Asked, new: New
+) -> dict[str, np.ndarray]:
+    """Predictions of new data and what is asked for beside them: a value for each row of the table, NaN where
+    a column that is needed is missing."""
     wanted = {part.block: part.columns for part in parts}
-    design = fit.encoding.design(newdata, random=wanted, offset=offset, weights=weights)
-    _refuse_new_levels(fit, design, parts, new_levels)
+    design = fit.encoding.design(newdata, random=wanted, offset=new.offset, weights=new.weights)
+    _refuse_new_levels(fit, design, parts, new.new_levels)
     refuse_untold(fit, design)
     with np.errstate(over="ignore", invalid="ignore"):
         columns = {NAME: linear_predictor(fit, design, parts)}
@@ -89,8 +113,7 @@ def predict(
             _check_weights(fit, design, asked)
             columns |= _sure(sure, design, parts, z, columns[NAME], asked)
     _refuse_overflow(design, columns)
-    new = Handed(Frame.read(newdata, ()))
-    return _handed_out(new, {name: all_rows(design, values) for name, values in columns.items()})
+    return {name: all_rows(design, values) for name, values in columns.items()}
 
 
 def _refuse_overflow(design: Design, columns: dict[str, np.ndarray]) -> None:

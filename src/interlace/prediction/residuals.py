@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -11,7 +13,7 @@ from interlace.design.rows import per_row
 from interlace.estimation.fit import Fit
 from interlace.options import word
 from interlace.prediction.innovations import innovations
-from interlace.prediction.leverage import fixed_leverage, leverage
+from interlace.prediction.leverage import Leverages, fixed_leverage
 from interlace.prediction.predict import fixed_part, linear_predictor
 from interlace.prediction.selection import Part, select
 from interlace.prediction.spherical import Spherical
@@ -42,18 +44,32 @@ def residuals(fit: Fit, *, kind: str = "response") -> np.ndarray:
     kind : str
         "response": `y - fitted`. "pearson": `sqrt(w) (y - fitted)`, the same without prior weights.
         "standardized": the Pearson residual divided by sigma, so that it has no unit; lme4's
-        `type = "pearson", scaled = TRUE`. The others are those of `studentized` and `marginal`.
+        `type = "pearson", scaled = TRUE`. The others are those of `_Studentized`, `_Marginal` and
+        `_innovations`.
     """
     kind = word("kind of residuals", kind, RESIDUAL_KINDS)
+    if kind == "marginal-cholesky":
+        return _innovations(fit)
+    return per_row(fit.rows, residuals_by_chunk(fit, kind))
+
+
+def residuals_by_chunk(fit: Fit, kind: str) -> Callable[[Design], np.ndarray]:
+    """What gives the residuals of some of the rows, (n,).
+
+    Raises
+    ------
+    DataError
+        The kind is not known, or its residuals are not of rows one by one.
+    """
+    kind = word("kind of residuals", kind, [one for one in RESIDUAL_KINDS if one != "marginal-cholesky"])
     if kind in MARGINAL:
-        return marginal(fit, kind)
+        return _Marginal(fit, kind, Leverages(fit))
     if kind in STUDENTIZED:
-        return studentized(fit, kind)
-    parts = select(fit.encoding, "all")
-    return per_row(fit.rows, lambda design: _residuals(fit, design, parts, kind))
+        return _Studentized(fit, kind, Leverages(fit))
+    return partial(_residuals, fit, select(fit.encoding, "all"), kind)
 
 
-def _residuals(fit: Fit, design: Design, parts: Sequence[Part], kind: str) -> np.ndarray:
+def _residuals(fit: Fit, parts: Sequence[Part], kind: str, design: Design) -> np.ndarray:
     assert design.y is not None
     response = design.y - linear_predictor(fit, design, parts)
     if kind == "response":
@@ -62,15 +78,24 @@ def _residuals(fit: Fit, design: Design, parts: Sequence[Part], kind: str) -> np
     return pearson if kind == "pearson" else pearson / fit.sigma
 
 
-def studentized(fit: Fit, kind: str) -> np.ndarray:
+@dataclass(frozen=True, slots=True)
+class _Studentized:
     """Conditional residuals over their standard deviation, ``e / sqrt(diag(R P R))``, shape (n,).
 
     ``R = sigma^2 W^-1`` and ``diag(R P R) = sigma^2 (1 - h) / w`` for the leverage h.
     "externally-studentized" has the sigma that the other rows give at the same theta:
     ``sigma_(i)^2 = (pwrss - w e^2 / (1 - h)) / (df - 1)``. NaN where ``h = 1``.
     """
-    left = 1 - leverage(fit)["overall"]
-    return over_their_deviation(residuals(fit, kind="standardized"), left, fit.criterion.df, kind)
+
+    fit: Fit
+    kind: str
+    leverages: Leverages
+
+    def __call__(self, design: Design) -> np.ndarray:
+        fit = self.fit
+        left = 1 - self.leverages(design)["overall"]
+        standardized = _residuals(fit, select(fit.encoding, "all"), "standardized", design)
+        return over_their_deviation(standardized, left, fit.criterion.df, self.kind)
 
 
 def over_their_deviation(standardized: np.ndarray, left: np.ndarray, df: int, kind: str) -> np.ndarray:
@@ -85,26 +110,42 @@ def over_their_deviation(standardized: np.ndarray, left: np.ndarray, df: int, ki
     return out
 
 
-def marginal(fit: Fit, kind: str) -> np.ndarray:
+@dataclass(frozen=True, slots=True)
+class _Marginal:
     """``r = y - offset - X beta`` and what is made of it, shape (n,).
 
     With V the covariance of y and C that of beta: "marginal-pearson" is ``r / sqrt(diag V)``,
-    "marginal-studentized" is ``r / sqrt(diag(V - X C X'))``, and "marginal-cholesky" is ``L^-1 r`` for
-    ``V = L L'`` with rows in their own order.
+    "marginal-studentized" is ``r / sqrt(diag(V - X C X'))``.
     """
+
+    fit: Fit
+    kind: str
+    leverages: Leverages
+
+    def __call__(self, design: Design) -> np.ndarray:
+        r = _left(self.fit, design)
+        if self.kind == "marginal":
+            return r
+        prior = self.leverages(design)["ranef_uc"]
+        variance = 1 + (prior if design.weights is None else design.weights * prior)
+        if self.kind == "marginal-studentized":
+            variance = variance - fixed_leverage(self.fit, design)
+        return _over(_scaled(self.fit, design, r), variance)
+
+
+def _innovations(fit: Fit) -> np.ndarray:
+    """``L^-1 r`` for ``V = L L'`` with rows in their own order, shape (n,)."""
     design = fit.design
+    return innovations(Spherical.of(fit), _scaled(fit, design, _left(fit, design)))
+
+
+def _left(fit: Fit, design: Design) -> np.ndarray:
     assert design.y is not None
-    r = design.y - marginal_fitted(fit)
-    if kind == "marginal":
-        return r
-    scaled = (r if design.weights is None else np.sqrt(design.weights) * r) / fit.sigma
-    if kind == "marginal-cholesky":
-        return innovations(Spherical.of(fit), scaled)
-    prior = leverage(fit)["ranef_uc"]
-    variance = 1 + (prior if design.weights is None else design.weights * prior)
-    if kind == "marginal-studentized":
-        variance = variance - fixed_leverage(fit)
-    return _over(scaled, variance)
+    return design.y - fixed_part(fit, design)
+
+
+def _scaled(fit: Fit, design: Design, r: np.ndarray) -> np.ndarray:
+    return (r if design.weights is None else np.sqrt(design.weights) * r) / fit.sigma
 
 
 def _over(values: np.ndarray, variance: np.ndarray) -> np.ndarray:

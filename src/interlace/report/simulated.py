@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from interlace.arrays import Array
 from interlace.estimation.fit import Fit
 from interlace.options import count, generator, word
-from interlace.prediction.residuals import fitted, marginal, marginal_fitted
+from interlace.prediction.residuals import fitted, marginal_fitted, residuals
 from interlace.prediction.simulate import simulate
 
 KINDS = ("new", "conditional", "rotated")
@@ -50,7 +50,7 @@ class Simulated:
         if kind == "rotated":
             from scipy import special  # slow to import
 
-            return cls(y, draws, kind, special.ndtr(marginal(fit, "marginal-cholesky")))
+            return cls(y, draws, kind, special.ndtr(residuals(fit, kind="marginal-cholesky")))
         return cls(y, draws, kind, _places(y, draws, rng))
 
     def uniformity(self) -> tuple[float, float]:
