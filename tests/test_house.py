@@ -53,6 +53,7 @@ FLOORS = {
     "regressor": 9,
     "planning": 9,
     "stepping": 9,
+    "tabulating": 9,
     "cli": 10,
     "__main__": 11,
     "": 11,

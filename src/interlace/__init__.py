@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     from interlace.precision.small_sample import SmallSample, ssc
     from interlace.regressor import LMERegressor
     from interlace.stepping import step
+    from interlace.tabulating import modeltable
 
 __all__ = [
     "Accumulator",
@@ -103,6 +104,7 @@ __all__ = [
     "lm",
     "lmer",
     "load",
+    "modeltable",
     "parquet",
     "power",
     "qdrg",
@@ -132,6 +134,7 @@ _HOMES = {
     "lm": "interlace.api",
     "lmer": "interlace.api",
     "load": "interlace.model.saving",
+    "modeltable": "interlace.tabulating",
     "parquet": "interlace.design.files",
     "power": "interlace.planning",
     "qdrg": "interlace.api",

@@ -403,7 +403,7 @@ RIGHT = {
     "formula", "glance", "icc", "is_singular", "joint_tests", "loglik", "ngroups", "nobs", "predict",
     "profile", "r2", "ranef", "ranova", "refit", "reml", "reml_criterion", "residuals", "se", "sigma",
     "simulate", "summary", "theta", "tidy", "to_dict", "update", "varcorr", "vcov",
-    "save", "without_rows",
+    "equation", "report", "save", "without_rows",
 }  # fmt: skip
 
 

@@ -73,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action=_Version)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_fit(commands)
+    _add_report(commands)
     _add_save(commands)
     _add_predict(commands)
     return parser
@@ -136,6 +137,18 @@ def _add_fit(commands: Any) -> None:
         "--json", metavar="FILE", help="write all results as JSON; '-' prints them in place of the summary"
     )
     fit.set_defaults(run=_fit)
+
+
+def _add_report(commands: Any) -> None:
+    report = commands.add_parser(
+        "report", help="fit a model and write a page about it", description=_report.__doc__
+    )
+    _add_model(report)
+    _add_tests(report)
+    report.add_argument("-o", "--output", metavar="FILE", required=True, help="the page, such as report.html")
+    report.add_argument("--title", help="of the page")
+    report.add_argument("--no-plots", action="store_true", help="leave the pictures out")
+    report.set_defaults(run=_report)
 
 
 def _add_save(commands: Any) -> None:
@@ -242,6 +255,14 @@ def _contrasts(given: Sequence[str]) -> dict[str, str]:
             raise DataError(f"--contrasts takes a factor and its coding, such as Machine=sum, not {one!r}")
         found[factor] = coding
     return found
+
+
+def _report(arguments: argparse.Namespace) -> None:
+    """Fit a linear mixed model and write one self-contained page of HTML about it."""
+    model = _model(arguments)
+    shown = {"title": arguments.title, "plots": not arguments.no_plots}
+    model.report(arguments.output, **shown, **_tests(arguments))
+    print(f"interlace: {arguments.output}", file=sys.stderr)
 
 
 def _save(arguments: argparse.Namespace) -> None:

@@ -9,6 +9,7 @@ from interlace.estimation import likelihood
 from interlace.estimation.estimated import EstimatedOptimum
 from interlace.estimation.fit import Fit
 from interlace.model.aliases import Aliases
+from interlace.model.maketables import ForMaketables
 from interlace.options import KEPT, switch
 from interlace.precision.memory import Memory
 from interlace.prediction import ranef
@@ -18,7 +19,7 @@ from interlace.report.convergence import Convergence, convergence
 from interlace.storage import archive
 
 
-class Fitted(Aliases):
+class Fitted(Aliases, ForMaketables):
     """What every fitted model has, whatever its kind: where it came from, and how well it fits."""
 
     _kinds: ClassVar[dict[str, Any]] = {}

@@ -22,9 +22,10 @@ from interlace.model.aliases import Aliases
 from interlace.model.choice import Choice
 from interlace.model.least_rows import LeastRows
 from interlace.model.least_words import INSTEAD
+from interlace.model.maketables import ForMaketables
 from interlace.model.means import Means
 from interlace.model.tests import refuse_models
-from interlace.options import labels, word
+from interlace.options import labels, switch, word
 from interlace.precision.df import VcovLike
 from interlace.precision.memory import Memory
 from interlace.precision.robust import MODEL
@@ -35,13 +36,15 @@ from interlace.refitting import drop1
 from interlace.refitting.profile import check_level
 from interlace.refitting.specification import LinearSpecification
 from interlace.report import ols_broom
+from interlace.report.equation import equation
+from interlace.report.formulae import Equation
 from interlace.report.ols_summary import LinearSummary, summarised
 from interlace.storage import archive
 from interlace.tables.table import Table
 
 
 @answers_by_name(of="LinearModel", instead=INSTEAD)
-class LinearModel(Means, LeastRows, Aliases):
+class LinearModel(Means, LeastRows, Aliases, ForMaketables):
     """A linear model fitted by least squares, as returned by `interlace.lm`.
 
     Every table of tests has the covariance that `lm` was asked for, or another: ``coef_table(vcov="HC3")``,
@@ -311,6 +314,10 @@ class LinearModel(Means, LeastRows, Aliases):
     def summary(self, *, vcov: VcovLike = MODEL, cluster: Any = None) -> LinearSummary:
         """Everything that is printed about a model, as data; its `str` reads like R's `summary`."""
         return summarised(self._least, self._choice.of(vcov, cluster), self.r2(), self._asked.data_name)
+
+    def equation(self, *, estimates: bool = False) -> Equation:
+        """The model in mathematics, as `LinearMixedModel.equation`."""
+        return equation(self._fit, estimates=switch("estimates", estimates))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model, its rows with it, to a file that holds no code, for `interlace.load`.

@@ -17,6 +17,7 @@ from interlace.model.hierarchy import Hierarchy
 from interlace.model.levels import Levels
 from interlace.model.means import Means
 from interlace.model.plot import Pictured
+from interlace.model.reported import Reported
 from interlace.model.rows import Rows
 from interlace.model.tests import Tests
 from interlace.model.validation import Validation
@@ -46,6 +47,7 @@ class LinearMixedModel(
     Pictured,
     Validation,
     Words,
+    Reported,
     kind="plain",
 ):
     """A fitted linear mixed-effects model, as returned by `interlace.lmer`.

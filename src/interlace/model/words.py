@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from interlace.model.fitted import Fitted
+from interlace.options import switch
 from interlace.precision.df import DdfLike, VcovLike
 from interlace.precision.robust import MODEL
+from interlace.report.equation import equation
+from interlace.report.formulae import Equation
 from interlace.report.results import results
 from interlace.report.summary import Summary, overview, summarise
 
@@ -36,6 +39,32 @@ class Words(Fitted):
         """
         bound, name = self._memory.ddf(ddf, vcov, cluster), self._asked.data_name
         return summarise(self._fit, bound, data_name=name, stars=stars, correlation=correlation)
+
+    def equation(self, *, estimates: bool = False) -> Equation:
+        """The model in mathematics: the mean of a row, the random effects, the residuals.
+
+        Parameters
+        ----------
+        estimates : bool
+            Estimates in place of the coefficients and of sigma.
+
+        Returns
+        -------
+        Equation
+            `str` is LaTeX, an `aligned` environment; a notebook shows it; `.mathml` is for pages of HTML.
+
+        Examples
+        --------
+        >>> import interlace
+        >>> m = interlace.lmer("Yield ~ 1 + (1 | Batch)", interlace.datasets.load("Dyestuff"))
+        >>> print(m.equation())
+        \\begin{aligned}
+        \\text{Yield}_{i} &= \\beta_{0} + b_{0 , \\text{Batch} [ i ]} + \\varepsilon_{i} \\\\
+        b_{0 , \\text{Batch}} &\\sim \\mathcal{N} ( 0 , \\sigma_{0}^2 ) \\\\
+        \\varepsilon_{i} &\\sim \\mathcal{N} ( 0 , \\sigma^2 )
+        \\end{aligned}
+        """
+        return equation(self._fit, estimates=switch("estimates", estimates))
 
     def to_dict(
         self, *, ddf: DdfLike = "satterthwaite", vcov: VcovLike = MODEL, cluster: Any = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import textwrap
 from collections.abc import Sequence
 from typing import Any
@@ -111,3 +112,13 @@ def rows_of(ax: Any, labels: Sequence[str], headings: Sequence[bool], places: Se
 def height_of(rows: int) -> float:
     """Inches for so many rows."""
     return 0.9 + (0.34 if rows < MANY else 0.22) * max(rows, 2)
+
+
+def png(axes: Any) -> bytes:
+    """The figure of some axes as a file, which is then closed."""
+    one = axes.flat[0] if hasattr(axes, "flat") else axes[0] if isinstance(axes, list | tuple) else axes
+    figure = one.figure if hasattr(one, "figure") and one.figure is not None else one
+    held = io.BytesIO()
+    figure.savefig(held, format="png", dpi=110, bbox_inches="tight")
+    pyplot().close(figure)
+    return held.getvalue()

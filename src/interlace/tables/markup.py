@@ -12,9 +12,21 @@ from interlace.tables.format import format_common
 DIGITS = 4
 
 
+#: The one look of tables and summaries in notebooks and reports; colours are those of the page.
+LOOK = (
+    ".interlace table{border-collapse:collapse;margin:.4em 0 .8em;font-variant-numeric:tabular-nums}"
+    ".interlace caption{text-align:left;font-weight:600;padding:.2em 0;caption-side:top}"
+    ".interlace th,.interlace td{padding:.15em .6em;border:0;background:none}"
+    ".interlace thead tr:last-child th{border-bottom:1px solid currentColor}"
+    ".interlace tbody tr:last-child td{border-bottom:1px solid currentColor}"
+    ".interlace p{margin:.3em 0;max-width:60em}"
+)
+
+
 def page(*pieces: str) -> str:
-    """All pieces that are not empty."""
-    return '<div class="interlace">\n' + "\n".join(piece for piece in pieces if piece) + "\n</div>"
+    """All pieces that are not empty, in the one look."""
+    body = "\n".join(piece for piece in pieces if piece)
+    return f'<div class="interlace">\n<style>{LOOK}</style>\n{body}\n</div>'
 
 
 def title(text: str) -> str:
