@@ -100,11 +100,7 @@ def test_the_page_holds_everything_and_asks_for_nothing(tmp_path: Path) -> None:
     ):
         assert f"<h2>{heading}</h2>" in text
     assert "<h1>Sleep &amp; &lt;reactions&gt;</h1>" in text and "data:image/png;base64," in text
-    assert (
-        not re.search(r'(?:src|href)="(?!data:)', text)
-        and "<script" not in text
-        and "@import" not in text
-    )
+    assert not re.search(r'(?:src|href)="(?!data:)', text) and "<script" not in text and "@import" not in text
     row = m.coef_table(ddf="kenward-roger", level=0.9).loc["Days"]
     assert (
         f"Days: {row['estimate']:.4g}, 90 % confidence interval from {row['lower']:.4g} to {row['upper']:.4g}"
