@@ -135,7 +135,7 @@ clean:
 
 # Installed from the checkout, not linked to it: what is tested is what a user gets.
 .stamp-install: .stamp-build $(SOURCES)
-	$(PIP) --no-build-isolation ".[parquet]"
+	$(PIP) --no-build-isolation --config-settings=cmake.define.INTERLACE_WARNINGS_ARE_ERRORS=ON ".[parquet]"
 	@touch $@
 
 .stamp-test: .stamp-venv pyproject.toml
