@@ -66,7 +66,7 @@ template <int M> void Collapsed::Product<M>::apply(const double* v, double* out)
         double* below = few_[task].data();
         for (index i = task * piece; i < std::min(q, (task + 1) * piece); ++i) {
             double* o = out + i * M;
-            const double* t = &s.t_[i * few];
+            const double* t = s.t_.data() + i * few;
             for (int j = 0; j < M; ++j) o[j] += s.diag_[i] * v[i * M + j];
             for (index l = 0; l < few; ++l)
                 for (int j = 0; j < M; ++j) {
