@@ -30,7 +30,7 @@ template <int M> class Sweep {
     // D v at row r
     void gather(index r, const double* v, double* t) const {
         const index m = a_.rest();
-        const std::int32_t* at = &a_.at[r * m];
+        const std::int32_t* at = a_.at.data() + r * m;
         for (int j = 0; j < M; ++j) t[j] = 0.0;
         for (index f = 0; f < m; ++f) {
             const double* vf = v + static_cast<index>(at[f]) * M;
@@ -150,7 +150,7 @@ template <int M> class Sweep {
             for (index r = 0; r < m; ++r)
                 for (int j = 0; j < M; ++j) t[r * M + j] *= a_.w[s + r];
         for (index r = 0; r < m; ++r) {
-            const std::int32_t* at = &a_.at[(s + r) * rest];
+            const std::int32_t* at = a_.at.data() + (s + r) * rest;
             const double* e = t + r * M;
             for (index f = 0; f < rest; ++f) {
                 double* o = out + static_cast<index>(at[f]) * M;
