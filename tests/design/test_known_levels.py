@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import interlace
+from interlace.design.frame import Frame
 from interlace.design.joining import Known
 from interlace.design.rows import learn
 from interlace.estimation.crossproducts import Origin
@@ -73,3 +74,15 @@ def test_the_origin_is_the_mean_of_all_rows(files: tuple[pd.DataFrame, str]) -> 
     assert found.y == pytest.approx(known.y, rel=1e-14)
     np.testing.assert_allclose(found.x, known.x, rtol=1e-14)
     np.testing.assert_allclose(found.z[0], known.z[0], rtol=1e-14)
+
+
+@pytest.mark.parametrize("pieces", [1, 2])
+def test_numbers_of_arrow_lie_where_they_are(pieces: int) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    values = np.arange(6.0)
+    given = pyarrow.chunked_array(np.split(values, pieces))
+    table = pyarrow.table({"y": given, "x": [1.0, 2, 4, 3, 5, 7], "g": [0, 0, 1, 1, 1, 0]})
+    found = Frame.read(table, ["y", "g"])
+    np.testing.assert_array_equal(found.columns["y"], values)
+    first = table.column("y").chunk(0).to_numpy(zero_copy_only=True)
+    assert np.shares_memory(found.columns["y"], first) is (pieces == 1)

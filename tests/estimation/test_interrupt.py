@@ -29,6 +29,7 @@ import os, signal, sys, threading, time
 import numpy as np
 from interlace.design.encoding import Encoding
 from interlace.estimation.fit import fit
+from interlace.estimation.solver import Solver
 
 rng = np.random.default_rng(1)
 n = 40_000
@@ -46,7 +47,7 @@ def interrupt():
 timer = threading.Timer(float(sys.argv[1]), interrupt)
 timer.start()
 try:
-    fit(encoding, design)
+    fit(encoding, design, solver=Solver(sys.argv[2], 5000))
     print("finished", time.process_time() - sent[0] if sent else -1.0)
 except KeyboardInterrupt:
     print("interrupted", time.process_time() - sent[0])
@@ -56,10 +57,13 @@ print(fit(*small).optimum.status)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals are sent the POSIX way")
-@pytest.mark.parametrize(("delay", "threads"), [(0.2, 1), (1.0, 1), (1.0, 2)])
-def test_ctrl_c_ends_a_fit_within_a_second(delay: float, threads: int) -> None:
+@pytest.mark.parametrize(
+    ("delay", "threads", "solver"),
+    [(0.2, 1, "exact"), (1.0, 1, "exact"), (1.0, 2, "exact"), (0.6, 2, "iterative")],
+)
+def test_ctrl_c_ends_a_fit_within_a_second(delay: float, threads: int, solver: str) -> None:
     """Early and late, in the analysis of the pattern and in the factorisations; then all is as before."""
-    command = [sys.executable, "-c", LONG, str(delay)]
+    command = [sys.executable, "-c", LONG, str(delay), solver]
     environment = os.environ | {"OPENBLAS_NUM_THREADS": str(threads)}
     run = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert run.returncode == 0, run.stderr

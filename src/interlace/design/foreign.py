@@ -103,6 +103,15 @@ def from_narwhals(name: str, series: Any) -> tuple[Column, np.ndarray | None]:
 
 
 def _numpy(series: Any) -> np.ndarray:
+    """The values of a series of numbers without missing ones; those of Arrow lie where they are, if in one
+    piece."""
+    native = series.to_native()
+    if type(native).__module__.startswith("pyarrow") and getattr(native, "num_chunks", 0) == 1:
+        import pyarrow
+
+        piece = native.chunk(0)
+        if pyarrow.types.is_primitive(piece.type) and not pyarrow.types.is_boolean(piece.type):
+            return piece.to_numpy(zero_copy_only=not piece.null_count)
     return np.ascontiguousarray(series.to_numpy())
 
 
