@@ -27,6 +27,7 @@ FLOORS = {
     "hints": 1,
     "other_names": 1,
     "kernel": 1,
+    "log": 1,
     "storage": 2,
     "options": 1,
     "progress": 1,
@@ -246,6 +247,18 @@ def _lines_of_code(node: ast.FunctionDef) -> int:
     """From the line after the docstring."""
     first = 1 if ast.get_docstring(node) is not None and len(node.body) > 1 else 0
     return (node.end_lineno or 0) - node.body[first].lineno + 1
+
+
+def test_nothing_is_printed_but_by_the_command_line() -> None:
+    """What the library has to say of its work goes through `logging`."""
+    printing = [
+        f"{module}:{node.lineno}"
+        for module, path in FILES.items()
+        if not is_in(module, "interlace.cli")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
+    ]
+    assert printing == []
 
 
 def test_no_two_files_of_one_name() -> None:

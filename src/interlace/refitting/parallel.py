@@ -13,6 +13,7 @@ import numpy as np
 from interlace.errors import InterlaceWarning
 from interlace.estimation.capacity import available_bytes
 from interlace.kernel import blas_threads, thread_count
+from interlace.log import info
 from interlace.options import count, generator, switch
 from interlace.progress import watched
 
@@ -73,6 +74,7 @@ def in_blocks(
         except KeyboardInterrupt:
             if not found:
                 raise
+    info("%s: %d of %d done", label, len(found), last - first)
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from math import inf
+from time import perf_counter
 from typing import Any, Self
 
 import numpy as np
@@ -24,6 +25,7 @@ from interlace.formula.formula import Formula
 from interlace.formula.parser import parse, parse_linear
 from interlace.formula.updating import updated
 from interlace.kernel import blas_threads, thread_count
+from interlace.log import info
 from interlace.options import KEPT, word
 from interlace.precision.unidentified import warn_if_unidentified
 from interlace.prediction.per_row import Handed
@@ -163,12 +165,17 @@ class MixedSpecification(Specification):
         if not isinstance(self.reml, bool | np.bool_):
             raise DataError(f"reml must be True (REML) or False (maximum likelihood), not {shown(self.reml)}")
         threads = thread_count(self.n_jobs)
+        started = perf_counter()
         with blas_threads(inf, threads):
             _, rows = learn(parse(formula), self.data, **self._learnt())
             rows = with_known(rows, self.known)
             fitted = fit(rows.encoding, rows, reml=self.reml, n_jobs=threads, solver=self.solver)
         warn_if_unidentified(fitted)
         warn_if_far(fitted)
+        info(
+            "fitted %s: %d rows, %s, %d evaluations, %.3f s",
+            formula, rows.n, fitted.optimum.status, fitted.optimum.evaluations, perf_counter() - started,
+        )  # fmt: skip
         return fitted
 
     def plain(self) -> LinearSpecification:

@@ -21,8 +21,8 @@ body{font:16px/1.5 system-ui,sans-serif;max-width:62em;margin:2em auto;padding:0
 body{background:Canvas;color:CanvasText}h1{font-size:1.5em;margin-bottom:.2em}
 h2{font-size:1.2em;margin-top:1.8em;border-bottom:1px solid;padding-bottom:.2em}
 code,pre{font:14px/1.4 ui-monospace,monospace}pre{overflow-x:auto;white-space:pre-wrap}
-.wide{overflow-x:auto}.wide th,.wide td{white-space:nowrap;vertical-align:top}
-.wide td:last-child{white-space:normal}img{max-width:100%;height:auto;background:white}math{font-size:1.1em}
+.wide{overflow-x:auto}.wide td{vertical-align:top}.wide th,.wide td[style*=right]{white-space:nowrap}
+img{max-width:100%;height:auto;background:white}math{font-size:1.1em}
 mtd.left{text-align:-webkit-right}mtd.right{text-align:-webkit-left}footer{margin-top:3em;font-size:.85em;opacity:.7}
 @media print{body{max-width:none}h2{break-after:avoid}}
 """

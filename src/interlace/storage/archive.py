@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from interlace.errors import DataError, SavingError
+from interlace.log import info
 from interlace.storage.reader import Reader
 from interlace.storage.writer import Writer
 from interlace.version import installed_version
@@ -47,6 +48,7 @@ def save(value: Any, path: str | os.PathLike[str]) -> None:
                 with archive.open(ARRAYS.format(i), "w", force_zip64=True) as file:
                     np.lib.format.write_array(file, array, allow_pickle=False)
         partly.replace(target)
+        info("wrote %s: %d values, %d arrays", target, len(writer.entries), len(writer.arrays))
     except OSError as error:
         partly.unlink(missing_ok=True)
         raise DataError(f"'{target}' cannot be written: {error.strerror}") from error
