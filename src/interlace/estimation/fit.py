@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,10 +13,7 @@ from interlace.design.design import Design
 from interlace.design.encoding import Encoding
 from interlace.design.rows import ChunkedRows, FrameRows, Rows, as_rows, left_out, selected
 from interlace.errors import (
-    ConvergenceError,
-    ConvergenceWarning,
     DataError,
-    ModelError,
     RankDeficiencyWarning,
     warn,
 )
@@ -25,16 +21,14 @@ from interlace.estimation.absorbed import Effects
 from interlace.estimation.beside_levels import effects_of, unweighted_triangle
 from interlace.estimation.crossproducts import CrossProducts
 from interlace.estimation.deviance import ProfiledDeviance
-from interlace.estimation.estimated import EstimatedDeviance, minimise_estimated
+from interlace.estimation.found import search, solved, tell
 from interlace.estimation.identification import Identification
-from interlace.estimation.iterative import UNSETTLED
 from interlace.estimation.layout import Layout
-from interlace.estimation.optimize import UNBOUNDED, minimise, minimise_again
+from interlace.estimation.optimize import minimise, minimise_again
 from interlace.estimation.optimum import Optimum
-from interlace.estimation.penalized import EXACT_FIT, GONE, Solution
-from interlace.estimation.prepare import EXACT, EXACTLY, Model, conditioned, prepare
+from interlace.estimation.penalized import Solution
+from interlace.estimation.prepare import EXACTLY, Model, conditioned, prepare
 from interlace.estimation.solver import Solver
-from interlace.kernel import NotFiniteError, NotSettledError
 from interlace.kernel import NotPositiveDefiniteError as NotPositiveDefiniteError
 
 Array = NDArray[np.floating]
@@ -182,7 +176,7 @@ class Fit:
     def _searched(self, A: CrossProducts, whole: FrameRows) -> Fit:
         A = conditioned(A, selected(whole, self.kept))
         criterion = replace(self.criterion, system=self.criterion.system.with_products(A))
-        criterion, optimum = _search(lambda: _minimum(criterion, minimise_again))
+        criterion, optimum = search(criterion, minimise_again)
         return _checked(criterion, whole, optimum, self.model)
 
     @property
@@ -207,7 +201,7 @@ class Fit:
         if reml == self.reml:
             return self
         if reml in self._others:
-            _tell(self._others[reml].optimum)
+            tell(self._others[reml].optimum)
             return self._others[reml]
         criterion = type(self.criterion).of(self.criterion.system, reml=reml)
         return self._others.setdefault(reml, _found(criterion, self.rows, self.model))
@@ -285,7 +279,7 @@ def fit_prepared(criterion: ProfiledDeviance, model: Model, rows: Rows) -> Fit:
 def _found(criterion: ProfiledDeviance, rows: Rows, model: Model) -> Fit:
     # what no data could tell: the criterion has the same minimum without it
     criterion = criterion.without(model.identification.superfluous(reml=criterion.reml))
-    criterion, optimum = _search(lambda: _minimum(criterion, minimise))
+    criterion, optimum = search(criterion, minimise)
     return _checked(criterion, rows, optimum, model)
 
 
@@ -328,97 +322,15 @@ def _factors(criterion: ProfiledDeviance, theta: Array) -> tuple[Array, ...]:
     return criterion.parameters.of_theta(theta)
 
 
-def search_again(criterion: ProfiledDeviance) -> tuple[Optimum, Solution]:
-    """The minimum of a criterion like one that was searched before, and what follows there.
-
-    Raises
-    ------
-    ModelError
-        The response is fitted exactly.
-    """
-    criterion, optimum = _search(lambda: _minimum(criterion, minimise_again))
-    return optimum, _solved(criterion, optimum)
-
-
-def _minimum(
-    criterion: ProfiledDeviance, exactly: Callable[[ProfiledDeviance], tuple[ProfiledDeviance, Optimum]]
-) -> tuple[ProfiledDeviance, Optimum]:
-    return minimise_estimated(criterion) if isinstance(criterion, EstimatedDeviance) else exactly(criterion)
-
-
-def _search(search: Callable[[], tuple[ProfiledDeviance, Optimum]]) -> tuple[ProfiledDeviance, Optimum]:
-    try:
-        return search()
-    except NotSettledError as error:
-        raise ConvergenceError(UNSETTLED) from error
-    except NotPositiveDefiniteError as error:
-        raise ModelError(EXACT) from error
-    except (NotFiniteError, np.linalg.LinAlgError) as error:
-        raise ModelError(
-            "the criterion is not a number: the response, a predictor or the weights are too large or too "
-            "small for floating-point arithmetic; rescale them"
-        ) from error
-
-
 def _checked(
     criterion: ProfiledDeviance,
     rows: Rows,
     optimum: Optimum,
     model: Model,
 ) -> Fit:
-    solution = _solved(criterion, optimum)
-    _tell(optimum)
+    solution = solved(criterion, optimum)
+    tell(optimum)
     return _fit(criterion, rows, optimum, solution, model)
-
-
-def _tell(optimum: Optimum) -> None:
-    if optimum.status == UNBOUNDED:
-        warn(_UNBOUNDED, ConvergenceWarning)
-    elif not optimum.converged:
-        warn(
-            f"the search ended after {optimum.evaluations} evaluations without a proof of a minimum "
-            f"({optimum.status}); {_left_to_fall(optimum)}. Look for random effects that the data cannot "
-            "tell apart",
-            ConvergenceWarning,
-        )
-
-
-def _left_to_fall(optimum: Optimum) -> str:
-    if optimum.decrement > 0:
-        return f"the criterion could still fall by {optimum.decrement:.2g}"
-    return "its second derivatives there are not those of a minimum"
-
-
-def _solved(criterion: ProfiledDeviance, optimum: Optimum) -> Solution:
-    solution = criterion.solution(optimum.par)
-    if _residuals_gone(criterion, solution):
-        raise ModelError(_GONE)
-    if solution.pwrss <= EXACT_FIT * criterion.system.A.products.yy:
-        raise ModelError(EXACT)
-    return solution
-
-
-def _residuals_gone(criterion: ProfiledDeviance, solution: Solution) -> bool:
-    """Have correlated random effects, one for each row or more, taken the place of the residuals?"""
-    if not criterion.parameters.scouted:
-        return False
-    A, p = criterion.system.A, criterion.system.fixed_effects
-    effects = sum(A.layout.levels[f] * A.layout.k[f] for f in A.layout.varying)
-    if effects < A.n - p:
-        return False
-    return bool(solution.pwrss <= GONE * A.products.yy)
-
-
-_GONE = (
-    "the residual variance is zero: with an effect for each row, the correlated random effects describe the "
-    "response without residuals. A model has residuals of its own here: observe each level more than once, "
-    "or use a structure with fewer effects"
-)
-_UNBOUNDED = (
-    "the likelihood has no maximum: for some covariances the random effects reproduce the response exactly, "
-    "and the criterion falls without end. The fit is a local maximum elsewhere; the data are too few for "
-    "this random part, use a simpler one"
-)
 
 
 def _fit(

@@ -12,14 +12,13 @@ from interlace.design.encoding import Encoding
 from interlace.design.rows import ChunkedRows, Rows, as_rows, per_row
 from interlace.errors import DataError
 from interlace.estimation.ols import (
-    LeastSquares,
-    LeastSquaresFit,
     check_not_exact,
     check_rows,
     least_squares,
     response_of,
     told_dropped,
 )
+from interlace.estimation.ols_fit import LeastSquares, LeastSquaresFit
 from interlace.estimation.rank import independent, joined_triangles, triangle
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from interlace.errors import DataError, shown
-from interlace.estimation.ols import LeastSquaresFit
+from interlace.estimation.ols_fit import LeastSquaresFit
 from interlace.options import KEPT
 from interlace.precision.df import DdfLike, VcovLike
 from interlace.precision.ols_covariance import KINDS, ResidualDdf, bind

@@ -13,7 +13,7 @@ import pandas as pd
 from interlace.errors import DataError
 from interlace.estimation import likelihood
 from interlace.estimation.fit import Fit
-from interlace.estimation.ols import LeastSquaresFit
+from interlace.estimation.ols_fit import LeastSquaresFit
 from interlace.hints import answers_by_name
 from interlace.inference import anova
 from interlace.inference.contrast import ContrastTest, Hypothesis, contrast_test

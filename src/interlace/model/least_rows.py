@@ -9,7 +9,7 @@ import numpy as np
 from interlace.design.augmented import with_columns
 from interlace.errors import DataError
 from interlace.estimation.fit import Fit
-from interlace.estimation.ols import LeastSquaresFit
+from interlace.estimation.ols_fit import LeastSquaresFit
 from interlace.model.choice import Choice
 from interlace.options import KEPT
 from interlace.precision.df import DdfLike

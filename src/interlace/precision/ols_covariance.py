@@ -22,7 +22,7 @@ from interlace.design.row_labels import row_labels
 from interlace.design.source import is_column
 from interlace.errors import DataError, ModelError
 from interlace.estimation.absorbed import Absorbed
-from interlace.estimation.ols import LeastSquaresFit
+from interlace.estimation.ols_fit import LeastSquaresFit
 from interlace.precision.clusters import Clusters, intersections, nested
 from interlace.precision.ols_jackknife import jackknife
 from interlace.precision.small_sample import SmallSample

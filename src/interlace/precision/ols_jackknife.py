@@ -21,7 +21,7 @@ from interlace.arrays import Array, Index
 from interlace.design.absorbing import AbsorbedFactor, learn_absorbed
 from interlace.errors import ModelError
 from interlace.estimation.absorbed import Absorbed
-from interlace.estimation.ols import LeastSquaresFit
+from interlace.estimation.ols_fit import LeastSquaresFit
 from interlace.estimation.rank import independent, triangle
 from interlace.precision.clusters import Clusters, nested
 

@@ -12,7 +12,7 @@ from interlace.arrays import Array
 from interlace.design.design import Design
 from interlace.errors import ModelError
 from interlace.estimation.capacity import available_bytes
-from interlace.estimation.ols import LeastSquaresFit
+from interlace.estimation.ols_fit import LeastSquaresFit
 from interlace.options import count, generator, word
 from interlace.prediction.absorbed_levels import level_sums
 from interlace.prediction.residuals import PLAIN, STUDENTIZED, over_their_deviation

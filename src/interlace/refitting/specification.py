@@ -18,8 +18,9 @@ from interlace.errors import DataError, ModelError, shown
 from interlace.estimation.capacity import check_room
 from interlace.estimation.far import warn_if_far
 from interlace.estimation.fit import Fit, fit
-from interlace.estimation.ols import LeastSquaresFit, check_columns_room
+from interlace.estimation.ols import check_columns_room
 from interlace.estimation.ols_chunks import least_squares_of
+from interlace.estimation.ols_fit import LeastSquaresFit
 from interlace.estimation.solver import DEFAULT, Solver
 from interlace.formula.formula import Formula
 from interlace.formula.parser import parse, parse_linear

@@ -8,7 +8,7 @@ import numpy as np
 
 from interlace.arrays import Array
 from interlace.estimation import likelihood
-from interlace.estimation.ols import LeastSquaresFit
+from interlace.estimation.ols_fit import LeastSquaresFit
 from interlace.inference.estimates import LinearEstimates, fixed_effects
 from interlace.options import switch
 from interlace.precision.ols_covariance import ResidualDdf

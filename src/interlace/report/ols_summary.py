@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from dataclasses import dataclass
 
-from interlace.estimation.ols import LeastSquaresFit
+from interlace.estimation.ols_fit import LeastSquaresFit
 from interlace.inference.estimates import fixed_effects
 from interlace.precision.ols_covariance import ResidualDdf
 from interlace.prediction.absorbed_levels import absorbed_lines
