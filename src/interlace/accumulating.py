@@ -6,25 +6,22 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from math import inf
-from typing import Any, Protocol, Self
+from typing import Any
 from uuid import uuid4
 
 from interlace.callers import caller_scope
-from interlace.design.batches import Batch, batches_of, check_batch, merged_kinds, names_of
+from interlace.design.batches import Batch, batches_of, merged_kinds, names_of
 from interlace.design.checks import check_mapping
 from interlace.design.chunked import Elsewhere
 from interlace.design.design import Source
-from interlace.design.frame import Frame
-from interlace.design.joining import joined
 from interlace.design.merging import Seen, Task
 from interlace.design.queries import chunked
 from interlace.design.rows import ChunkedRows, chunked_rows
-from interlace.design.streaming import check_whole
 from interlace.errors import DataError, ModelError, shown
-from interlace.estimation.capacity import check_room
 from interlace.estimation.far import warn_if_far
 from interlace.estimation.gathering import Gathered
 from interlace.estimation.ols_chunks import Squares
+from interlace.estimation.stages import Functions, Levels
 from interlace.formula.parser import parse_any
 from interlace.kernel import blas_threads, thread_count
 from interlace.model import LinearMixedModel
@@ -37,70 +34,6 @@ from interlace.precision.unidentified import warn_if_unidentified
 from interlace.refitting.specification import LinearSpecification, MixedSpecification
 
 NA_ACTIONS = ("drop", "error")
-
-
-class _Stage(Protocol):
-    """What a pass over the rows collects."""
-
-    @property
-    def name(self) -> str: ...
-
-    @property
-    def read(self) -> tuple[int, int]: ...
-
-    def plus(self, task: Task, batch: Batch, given_order: frozenset[str]) -> Self: ...
-
-    def merged(self, other: Any, task: Task, given_order: frozenset[str]) -> Self: ...
-
-
-@dataclass(frozen=True, slots=True)
-class _Functions:
-    """Columns of which functions of the formula learn, whole; `read` has rows used and rows read."""
-
-    columns: tuple[str, ...]
-    frames: tuple[Frame, ...] = ()
-    read: tuple[int, int] = (0, 0)
-    name = "functions"
-
-    def plus(self, task: Task, batch: Batch, given_order: frozenset[str]) -> _Functions:
-        frame, _ = task.complete(batch.frame)
-        frames = (*self.frames, frame.select(self.columns)) if frame.nrows else self.frames
-        read = self.read[0] + frame.nrows, self.read[1] + batch.frame.nrows
-        return _Functions(self.columns, frames, read)
-
-    def merged(self, other: _Functions, task: Task, given_order: frozenset[str]) -> _Functions:
-        read = self.read[0] + other.read[0], self.read[1] + other.read[1]
-        return _Functions(self.columns, self.frames + other.frames, read)
-
-    def taught(self, task: Task, given_order: frozenset[str]) -> Task:
-        """The task whose functions have learnt."""
-        task = task.remembering()
-        for call in task.calls:
-            columns = task.columns_of(call)
-            check_whole(call, self.read[0], len(columns), check_room)
-            if self.frames:
-                task.teach(call, joined([frame.select(columns) for frame in self.frames], given_order))
-        return task
-
-
-@dataclass(frozen=True, slots=True)
-class _Levels:
-    """Rows that show all levels, and counts."""
-
-    seen: Seen
-    name = "levels"
-
-    @property
-    def read(self) -> tuple[int, int]:
-        return self.seen.counted.n, self.seen.counted.n_read
-
-    def plus(self, task: Task, batch: Batch, given_order: frozenset[str]) -> _Levels:
-        frame, kept = task.complete(batch.frame)
-        check_batch(task, frame, kept)
-        return _Levels(self.seen.plus(Seen.of(task, batch.frame, frame, kept), task, given_order))
-
-    def merged(self, other: _Levels, task: Task, given_order: frozenset[str]) -> _Levels:
-        return _Levels(self.seen.plus(other.seen, task, given_order))
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +167,7 @@ class Accumulator:
         self._token = uuid4().hex
         calls = self._task.calls
         columns = tuple(dict.fromkeys(name for call in calls for name in self._task.columns_of(call)))
-        self._stage: Any = _Functions(columns) if calls else _Levels(Seen.nothing())
+        self._stage: Any = Functions(columns) if calls else Levels(Seen.nothing())
 
     @property
     def stage(self) -> str:
@@ -312,9 +245,9 @@ class Accumulator:
         self._check_rows()
         task, stage = self._task, self._stage
         new: Any
-        if isinstance(stage, _Functions):
-            task, new = stage.taught(task, self._given_order), _Levels(Seen.nothing())
-        elif isinstance(stage, _Levels):
+        if isinstance(stage, Functions):
+            task, new = stage.taught(task, self._given_order), Levels(Seen.nothing())
+        elif isinstance(stage, Levels):
             task = task.remembering()
             new = _begun(task, stage.seen, self._contrasts)
         elif isinstance(stage.sums, Gathered):

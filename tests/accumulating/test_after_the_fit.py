@@ -96,9 +96,9 @@ def test_the_table_of_the_page_has_nearly_all_methods() -> None:
         vars(Aliases)
     )
     rest = {
-        "condvar", "convergence", "df_resid", "emmip", "fit", "formula", "model_matrix", "ngroups", "nobs",
-        "permutation_test", "random_effects", "reml", "reml_criterion", "rotate_ranef", "save",
-        "without_rows",
+        "condvar", "convergence", "df_resid", "emmip", "equation", "fit", "formula", "model_matrix",
+        "ngroups", "nobs", "permutation_test", "random_effects", "reml", "reml_criterion", "report",
+        "rotate_ranef", "save", "without_rows",
     }  # fmt: skip
     assert public - said == rest
 

@@ -1,0 +1,17 @@
+// Sums over the rows of a chunk that need no pairs of grouping factors: of the fixed part, the response, and each factor by itself.
+#pragma once
+#include "crossproducts.hpp"
+
+namespace interlace {
+
+ResponsePart empty_response(const Rows& rows);
+// Everything but Z_i'Z_j, of no rows.
+void clear_own(const Rows& rows, RandomPart& random, FixedPart& fixed, ResponsePart& response);
+// Adds these rows to it, streaming over them; of X'X the upper triangle. The sum of log weights.
+double add_own(const Rows& rows, RandomPart& random, FixedPart& fixed, ResponsePart& response);
+// syrk fills the column-major lower triangle, which is the row-major upper one, as the loops do
+void mirror(FixedPart& fixed);
+// The same of several responses of the rows, y (rows x responses, column-major) about an origin each.
+std::vector<std::shared_ptr<ResponsePart>> response_sums(Rows rows, const double* y, const std::vector<double>& y_origin);
+
+}  // namespace interlace

@@ -1,0 +1,86 @@
+"""What each pass over rows that lie elsewhere collects before there is a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol, Self
+
+from interlace.design.batches import Batch, check_batch
+from interlace.design.frame import Frame
+from interlace.design.joining import joined
+from interlace.design.merging import Seen, Task
+from interlace.design.streaming import check_whole
+from interlace.estimation.capacity import check_room
+
+
+class Stage(Protocol):
+    """What a pass over the rows collects."""
+
+    @property
+    def name(self) -> str:
+        """What it collects."""
+
+    @property
+    def read(self) -> tuple[int, int]:
+        """Rows used and rows read."""
+
+    def plus(self, task: Task, batch: Batch, given_order: frozenset[str]) -> Self:
+        """With the rows of a batch."""
+
+    def merged(self, other: Any, task: Task, given_order: frozenset[str]) -> Self:
+        """With what another one has collected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Functions:
+    """Columns of which functions of the formula learn, whole; `read` has rows used and rows read."""
+
+    columns: tuple[str, ...]
+    frames: tuple[Frame, ...] = ()
+    read: tuple[int, int] = (0, 0)
+    name = "functions"
+
+    def plus(self, task: Task, batch: Batch, given_order: frozenset[str]) -> Functions:
+        """With the rows of a batch."""
+        frame, _ = task.complete(batch.frame)
+        frames = (*self.frames, frame.select(self.columns)) if frame.nrows else self.frames
+        read = self.read[0] + frame.nrows, self.read[1] + batch.frame.nrows
+        return Functions(self.columns, frames, read)
+
+    def merged(self, other: Functions, task: Task, given_order: frozenset[str]) -> Functions:
+        """With what another one has collected."""
+        read = self.read[0] + other.read[0], self.read[1] + other.read[1]
+        return Functions(self.columns, self.frames + other.frames, read)
+
+    def taught(self, task: Task, given_order: frozenset[str]) -> Task:
+        """The task whose functions have learnt."""
+        task = task.remembering()
+        for call in task.calls:
+            columns = task.columns_of(call)
+            check_whole(call, self.read[0], len(columns), check_room)
+            if self.frames:
+                task.teach(call, joined([frame.select(columns) for frame in self.frames], given_order))
+        return task
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """Rows that show all levels, and counts."""
+
+    seen: Seen
+    name = "levels"
+
+    @property
+    def read(self) -> tuple[int, int]:
+        """Rows used and rows read."""
+        return self.seen.counted.n, self.seen.counted.n_read
+
+    def plus(self, task: Task, batch: Batch, given_order: frozenset[str]) -> Levels:
+        """With the rows of a batch."""
+        frame, kept = task.complete(batch.frame)
+        check_batch(task, frame, kept)
+        return Levels(self.seen.plus(Seen.of(task, batch.frame, frame, kept), task, given_order))
+
+    def merged(self, other: Levels, task: Task, given_order: frozenset[str]) -> Levels:
+        """With what another one has collected."""
+        return Levels(self.seen.plus(other.seen, task, given_order))
