@@ -27,8 +27,8 @@ from .passes import away, by_halves, cut, fitted, from_the_end, in_turn
 QUICK = ("sleepstudy_scale_reml", "pastes_nested_reml")
 SIZES = (1, 7, 1000)
 MOST_PARTS = 400  # a large table has them, of more rows
-# Without an intercept nothing is taken from columns: what is left of them after it has fewer digits.
-LOOSE = {"sleepstudy_noint_reml": 1e-11}
+# Badly conditioned: the same table with its rows in another order is 4e-12 and 1.5e-12 away from itself.
+LOOSE = {"sleepstudy_noint_reml": 1e-11, "egsingle_nested_reml": 1e-11}
 
 
 def same(m: Any, whole: Any, name: str) -> None:
@@ -88,13 +88,25 @@ SOURCES: dict[str, Callable[[pd.DataFrame, Path], Any]] = {
 }
 
 
+#: polars' categories have no order of their own, and DuckDB's are text: there the same labels as text.
+TEXT = ("polars", "DuckDB", "lazy polars", "dask")
+
+
+def _of_text(data: pd.DataFrame) -> pd.DataFrame:
+    categories = data.select_dtypes("category").columns
+    return data.assign(
+        **{name: data[name].astype(str).where(data[name].notna(), None) for name in categories}
+    )
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("of", lmer_cases(), ids=str)
 @pytest.mark.parametrize("kind", SOURCES)
 def test_every_model_from_every_source(of: Case, kind: str, tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", InterlaceWarning)
-        data, options, whole = _whole(of)
+        data = _of_text(of.frame()) if kind in TEXT else of.frame()
+        options, whole = of.options, interlace.lmer(of.formula, data, **of.options)
         m = interlace.lmer(of.formula, SOURCES[kind](data, tmp_path), **options)
         same(m, whole, of.name)
         assert away(np.asarray(m.fitted), np.asarray(whole.fitted)) < 1e-11
