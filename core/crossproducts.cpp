@@ -137,8 +137,8 @@ CrossProducts with_fixed(const CrossProducts& a, const double* h, index m, const
         const index rows = static_cast<index>(response->zy[f].size());
         std::vector<double> out(rows * m, 0.0);
         for (index r = 0; r < rows; ++r) {
-            response->zy[f][r] -= small::dot(p, &zx[r * p], v);
-            small::add_ab(1, m, p, 1.0, &zx[r * p], h, &out[r * m]);
+            response->zy[f][r] -= small::dot(p, zx.data() + r * p, v);
+            small::add_ab(1, m, p, 1.0, zx.data() + r * p, h, out.data() + r * m);
         }
         fixed->zx.push_back(std::move(out));
     }

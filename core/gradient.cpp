@@ -83,7 +83,7 @@ Projected project(const Solved& l) {
     const auto projected = [&](const std::vector<double>& v) {
         const index q = static_cast<index>(v.size()) / m;
         std::vector<double> x(q * p);
-        for (index i = 0; i < q; ++i) small::copy(p, &v[i * m], &x[i * p]);
+        for (index i = 0; i < q; ++i) small::copy(p, &v[i * m], x.data() + i * p);
         blas::trsm_lower('L', 'N', p, q, l.rx().data(), m, x.data(), std::max<index>(1, p));
         return x;
     };

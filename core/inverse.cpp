@@ -60,7 +60,7 @@ class RowLeverage {
         for (index r0 = 0; r0 < rows_.n; r0 += chunk) {
             const index m = std::min(chunk, rows_.n - r0);
             whiten(r0, m);
-            for (index i = 0; i < m; ++i) one(r0 + i, &white_[i * rows_.p], out);
+            for (index i = 0; i < m; ++i) one(r0 + i, white_.data() + i * rows_.p, out);
             check_interrupt();
         }
     }
@@ -158,7 +158,7 @@ JointInverse JointInverse::of(const Cholesky& l) {
     for (const auto& v : l.apply_lambda(l.solve_xy(), m)) {
         const index q = static_cast<index>(v.size()) / m;
         std::vector<double> e(q * p);
-        for (index i = 0; i < q; ++i) small::copy(p, &v[i * m], &e[i * p]);
+        for (index i = 0; i < q; ++i) small::copy(p, &v[i * m], e.data() + i * p);
         blas::trsm_lower('L', 'N', p, q, out.rx.data(), std::max<index>(1, p), e.data(), std::max<index>(1, p));
         out.e.push_back(std::move(e));
     }

@@ -170,7 +170,7 @@ std::vector<ResponseSolution> Cholesky::solve_responses(const std::vector<CrossP
         if (a.random != a_.random || a.fixed != a_.fixed) throw std::invalid_argument("these cross-products belong to other rows");
         for (size_t f = 0; f < k_.size(); ++f)
             for (size_t i = 0; i < a.response->zy[f].size(); ++i) zy[f][static_cast<index>(i) * many + s] = a.response->zy[f][i];
-        std::copy_n(a.response->xy.data(), n, &xy[s * n]);
+        std::copy_n(a.response->xy.data(), n, xy.data() + s * n);
     }
     Rhs u = lambda_t(zy, many);
     forward(u);
@@ -182,7 +182,7 @@ std::vector<ResponseSolution> Cholesky::solve_responses(const std::vector<CrossP
     blas::trsm_lower('L', 'T', n, many, sx_.data(), m, beta.data(), std::max<index>(1, n));
     std::vector<ResponseSolution> out(many);
     for (index s = 0; s < many; ++s) {
-        double left = responses[s].response->yy - small::dot(n, &xy[s * n], &xy[s * n]);
+        double left = responses[s].response->yy - small::dot(n, xy.data() + s * n, xy.data() + s * n);
         for (index i = 0; i < q_lead; ++i) left -= u.lead[i * many + s] * u.lead[i * many + s];
         left -= small::dot(q_rest, u.rest.data() + s * q_rest, u.rest.data() + s * q_rest);
         out[s].pwrss = left;

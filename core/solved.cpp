@@ -37,7 +37,7 @@ Blocks Solved::zxy() const {
         const auto &zx = a_.fixed->zx[f], &zy = a_.response->zy[f];
         std::vector<double> v(rows * m);
         for (index r = 0; r < rows; ++r) {
-            small::copy(m - 1, &zx[r * (m - 1)], &v[r * m]);
+            small::copy(m - 1, zx.data() + r * (m - 1), &v[r * m]);
             v[r * m + m - 1] = zy[r];
         }
         out.push_back(std::move(v));
@@ -48,7 +48,7 @@ Blocks Solved::zxy() const {
 std::vector<double> Solved::unscaled_covariance() const {
     const index n = p();
     std::vector<double> v(n * n);
-    for (index c = 0; c < n; ++c) std::copy_n(&sx_[c * (n + 1)], n, &v[c * n]);
+    for (index c = 0; c < n; ++c) std::copy_n(sx_.data() + c * (n + 1), n, v.data() + c * n);
     blas::potri_lower(n, v.data(), std::max<index>(1, n));
     for (index c = 0; c < n; ++c)
         for (index r = 0; r < c; ++r) v[r + c * n] = v[c + r * n];
