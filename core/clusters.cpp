@@ -85,13 +85,13 @@ template <class Each> void Clusters::by_cluster(index first, index last, Each ea
     for (index i0 = start_[first]; i0 < start_[last]; i0 += chunk) {
         const index m = std::min(chunk, start_[last] - i0);
         const std::uint32_t* at = order_.data() + i0;
-        for (index i = 0; i < m; ++i) load_x(at[i], &x[i * p]);
+        for (index i = 0; i < m; ++i) load_x(at[i], x.data() + i * p);
         if (p > 0) blas::gemm('N', 'N', p, m, p, 1.0, r_.white, p, x.data(), p, 0.0, xk.data(), p);
         solve_columns(at, m, xk.data(), v.data());
         for (index i = 0; i < m;) {
             while (start_[cluster + 1] <= i0 + i) ++cluster;
             const index run = std::min(m, start_[cluster + 1] - i0) - i;
-            each(cluster - first, at + i, run, &xk[i * p], &v[i * p]);
+            each(cluster - first, at + i, run, xk.data() + i * p, v.data() + i * p);
             i += run;
         }
         check_interrupt();
