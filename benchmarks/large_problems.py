@@ -29,7 +29,9 @@ class Problem:
     in_chunks : bool
         Whether the model reads the files in chunks; else the table is read first, which is not timed.
     seconds, gigabytes : float or None
-        The bars at scale 1; without seconds, 4 times the time that reading takes.
+        The bars at scale 1.
+    times : float or None
+        Another bar: so many times the time that reading takes.
     """
 
     title: str
@@ -40,6 +42,7 @@ class Problem:
     in_chunks: bool
     seconds: float | None
     gigabytes: float | None
+    times: float | None = None
 
 
 def slopes(scale: float) -> Iterator[Columns]:
@@ -125,7 +128,7 @@ def _sizes(rows: int) -> Iterator[int]:
 
 PROBLEMS = {
     "slopes": Problem(
-        "1e8 rows, 1e6 groups", "y ~ x + (1 + x | g)", ("g", "x", "y"), slopes, "exact", True, None, 2.0
+        "1e8 rows, 1e6 groups", "y ~ x + (1 + x | g)", ("g", "x", "y"), slopes, "exact", True, None, 2.0, 4.0
     ),
     "crossed": Problem(
         "1e8 rows, 1e5 x 2,000", "y ~ 1 + (1 | a) + (1 | b)", ("a", "b", "y"), crossed, "exact", True, None,
