@@ -189,6 +189,6 @@ def test_systems_that_do_not_settle_are_errors(monkeypatch: pytest.MonkeyPatch) 
     def never(*_: object) -> None:
         raise kernel.NotSettledError("no")
 
-    monkeypatch.setattr("interlace.estimation.fit.minimise_estimated", never)
+    monkeypatch.setattr("interlace.estimation.found.minimise_estimated", never)
     with pytest.raises(ConvergenceError, match="ill-conditioned"):
         fitted(FORMULAS[0], made(300, 20, 9), "iterative")
