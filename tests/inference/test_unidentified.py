@@ -65,8 +65,8 @@ def test_one_cage_per_treatment() -> None:
             assert table.loc["treat"].drop("num_df").isna().all()
             assert words in text(table)
         assert words in text(model.summary(ddf=ddf)) and words in text(test)
-    for table in (model.anova(test="chisq"), model.drop1(test="lrt")):
-        assert table.loc["treat", ["chisq", "p"]].isna().all()
+    for table, statistic in ((model.anova(test="chisq"), "chisq"), (model.drop1(test="lrt"), "lrt")):
+        assert table.loc["treat", [statistic, "p"]].isna().all()
         assert words in text(table)
     assert model.se.isna().all() and model.vcov().isna().all(axis=None)
     assert words in str(model) and words in str(model.convergence)
@@ -124,7 +124,7 @@ def test_the_slope_beside_fixed_intercepts(origin: float) -> None:
     model = warned("Reaction ~ Days + Subject + (Days | Subject)", table)
     estimate, se, df, t, p = R["intercept_days"]
     for ddf in ("satterthwaite", "kenward-roger"):
-        row = model.coef_table(ddf=ddf).loc["Days"]
+        row = model.coef_table(ddf=ddf).loc["Days", "estimate":"p"]
         np.testing.assert_allclose(row.to_numpy(), [estimate, se, df, t, p], rtol=2e-5)
         assert np.isnan(model.anova(ddf=ddf).loc["Subject", "p"])
     vcov = model.vcov()

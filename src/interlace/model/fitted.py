@@ -41,7 +41,9 @@ class Fitted(Aliases, ForMaketables):
         self, fit: Fit, asked: MixedSpecification | None = None, handed: Handed | None = None
     ) -> None:
         self._fit = fit
-        self._asked = (asked or MixedSpecification()).changed(context=fit.encoding.memory.context)
+        self._asked = (asked or MixedSpecification()).changed(
+            context=fit.encoding.memory.context, at_once=False
+        )
         self._memory = Memory(fit)
         self._handed = handed or self._asked.handed(fit.rows)
 

@@ -62,7 +62,7 @@ class LinearModel(Means, LeastRows, Aliases, ForMaketables):
     ) -> None:
         self._fit = cast(Fit, fit)  # the rooms ask nothing that it does not answer
         self._least, self._choice = fit, choice
-        self._asked = asked.changed(context=fit.encoding.memory.context)
+        self._asked = asked.changed(context=fit.encoding.memory.context, at_once=False)
         self._memory = cast(Memory, choice)
         self._handed = handed or self._asked.handed(fit.rows)
 

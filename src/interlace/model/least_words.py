@@ -33,6 +33,7 @@ INSTEAD: dict[str, str] = {
     ),
     "withoutrows": "a linear model keeps its rows",
     "stream": "m.fitted and m.residuals() have the values of the rows",
+    "report": "write m.summary(), interlace.modeltable([m]) and m.equation()",
     "collinearity": "m.vcov() has the correlations of the coefficients",
     "quantileresiduals": "write m.residuals('studentized')",
     **dict.fromkeys(("coef", "coefs"), "write m.fixef"),

@@ -55,6 +55,8 @@ class Specification:
         The variable that held the data; "" if none.
     refitted : bool
         Whether the response was given by `refit`, and is no column.
+    at_once : bool
+        Whether the data are read now, as the caller has them, and not later, as they were.
     """
 
     source: Source = field(default_factory=lambda: Source(None), repr=False)
@@ -66,6 +68,7 @@ class Specification:
     context: Mapping[str, Any] = field(default_factory=dict, repr=False)
     data_name: str = ""
     refitted: bool = False
+    at_once: bool = True
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "context": {}}
@@ -84,12 +87,12 @@ class Specification:
                 "the data of the model are not here (a pickled or loaded model leaves them behind): give "
                 "them by data="
             )
-        return self.source.then
+        return self.source.data if self.at_once else self.source.then
 
     def changed(self, **options: Any) -> Self:
         """With other options; `data` is a table."""
         if "data" in options:
-            options["source"] = Source(options.pop("data"))
+            options |= {"source": Source(options.pop("data")), "at_once": True}
         return replace(self, **options)
 
     def handed(self, rows: Rows) -> Handed:
