@@ -17,7 +17,8 @@ from interlace.errors import DataError, InterlaceError, ModelError, RankDeficien
 from interlace.estimation import capacity as memory
 from interlace.estimation.covariance import Unstructured
 from interlace.estimation.crossproducts import CrossProducts
-from interlace.estimation.fit import _left_to_fall, at_theta, deviance_at, fit
+from interlace.estimation.fit import at_theta, deviance_at, fit
+from interlace.estimation.found import _left_to_fall
 from interlace.estimation.gram import Gram
 from interlace.estimation.penalized import System
 from interlace.estimation.prepare import _check_parameters
