@@ -11,6 +11,7 @@ namespace interlace {
 namespace {
 
 constexpr std::uint64_t prime = 2147483647;  // 2^31 - 1
+constexpr index some = 2048;  // levels of the lead
 constexpr index few = 256;  // levels beyond the second factor's, for which no equation is long
 
 std::uint64_t inverse_of(std::uint64_t a) {  // Fermat
@@ -29,7 +30,13 @@ class Union {
         while (up_[i] != i) i = up_[i] = up_[up_[i]];
         return i;
     }
-    void join(index a, index b) { up_[std::max(find(a), find(b))] = std::min(find(a), find(b)); }
+    // Were they apart?
+    bool join(index a, index b) {
+        a = find(a);
+        b = find(b);
+        up_[std::max(a, b)] = std::min(a, b);
+        return a != b;
+    }
 
   private:
     std::vector<index> up_;
@@ -111,12 +118,13 @@ struct Tree {
         std::vector<Edge> chosen;  // row, level of the lead
         chosen.reserve(forest ? vertices : a.n);
         Union joined(vertices - lead);
+        index apart = vertices - lead - 1;  // once all are joined, one row of each level is enough
         for (index i = 0; i < lead; ++i)
             for (index r = a.start[i], s = a.start[i]; r < a.start[i + 1]; ++r) {
                 if (forest && r > s) {
-                    const index x = second(s) - lead, y = second(r) - lead;
-                    if (x == y || joined.find(x) == joined.find(y)) continue;
-                    joined.join(x, y);
+                    if (apart == 0) break;
+                    if (!joined.join(second(s) - lead, second(r) - lead)) continue;
+                    --apart;
                 }
                 chosen.push_back({static_cast<std::uint32_t>(r), static_cast<std::uint32_t>(i)});
             }
@@ -170,11 +178,17 @@ class Cycles {
     Cycles(const AbsorbedRows& a, index others, double most) : a_(a), tree_(a, others <= few), echelon_(a.q, most), c_(a.q, 0), at_(tree_.vertices, 0) {}
     const Tree& tree() const { return tree_; }
     const Echelon& echelon() const { return echelon_; }
-    // Until no row contradicts numbers that satisfy all equations (twice, as these are drawn), or there can be no more of them
+    // Until no row contradicts numbers that satisfy all equations (twice, as these are drawn), or there can be no more of them. Rows of
+    // some levels of the lead are asked first.
     void eliminate(index bound) {
         size_t batch = 16;
+        index every = std::max<index>(1, tree_.lead / some);
         for (int quiet = 0; quiet < 2 && echelon_.rank() < bound && !echelon_.tired(); batch *= 2) {
-            const std::vector<index> rows = contradictions();
+            const std::vector<index> rows = contradictions(every);
+            if (rows.empty() && every > 1) {
+                every = 1;
+                continue;
+            }
             quiet = rows.empty() ? quiet + 1 : 0;
             const size_t step = std::max<size_t>(1, rows.size() / batch);
             for (size_t i = 0; i < rows.size() && !echelon_.tired() && echelon_.rank() < bound; i += step) {
@@ -194,12 +208,12 @@ class Cycles {
         state_ = state_ * 6364136223846793005ULL + 1442695040888963407ULL;
         return (state_ >> 33) % prime;
     }
-    std::vector<index> contradictions() {
+    std::vector<index> contradictions(index every) {
         echelon_.satisfy(c_, a_.factors[2].base, [this] { return draw(); });
         for (const index v : tree_.order)
             at_[v] = tree_.by[v] < 0 ? 0 : (2 * prime - at_[tree_.parent[v]] - others(tree_.by[v])) % prime;
         std::vector<index> rows;
-        for (index i = 0; i < tree_.lead; ++i)
+        for (index i = 0; i < tree_.lead; i += every)
             for (index r = a_.start[i]; r < a_.start[i + 1]; ++r)
                 if ((at_[i] + at_[tree_.second(r)] + others(r)) % prime != 0) rows.push_back(r);
         check_interrupt();
@@ -242,12 +256,12 @@ LevelsRank components(const AbsorbedRows& a) {
     // levels of the lead do not meet: those of the rest are joined, by their coordinates
     Union all(nodes);
     std::vector<char> there(nodes, 0);
-    for (index i = 0; i < a.factors[0].levels; ++i) {
+    for (const std::int32_t at : a.at) there[at] = 1;
+    index apart = std::count(there.begin(), there.end(), char{1}) - 1;
+    for (index i = 0; i < a.factors[0].levels && apart > 0; ++i) {
         const index s = a.start[i] * m, e = a.start[i + 1] * m;
-        for (index t = s; t < e; ++t) {
-            there[a.at[t]] = 1;
-            if (a.at[t] != a.at[s]) all.join(a.at[s], a.at[t]);
-        }
+        for (index t = s; t < e; ++t)
+            if (a.at[t] != a.at[s]) apart -= all.join(a.at[s], a.at[t]);
         if (i % 65536 == 0) check_interrupt();
     }
     LevelsRank out;
