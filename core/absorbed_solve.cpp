@@ -164,14 +164,9 @@ template <int M> void Batch<M>::begin() {
     if (a_.q == 0) return;
     const index tasks = static_cast<index>(a_.chunks.size()) - 1;
     std::vector<double> squares(tasks * 2 * M, 0.0);
-    const auto task_of = [&](index row) {
-        index t = 0;
-        while (t + 1 < tasks && row >= a_.start[a_.chunks[t + 1]]) ++t;
-        return t;
-    };
     sweep_(r_.data(), [&](index row, double* t) { column(row, t); },
-           [&](index row, const double* e) {
-               double *s = &squares[task_of(row) * 2 * M], v[M];
+           [&](index task, index row, const double* e) {
+               double *s = &squares[task * 2 * M], v[M];
                column(row, v);
                const double w = a_.weight(row);
                for (int j = 0; j < M; ++j) {
@@ -200,7 +195,7 @@ template <int M> bool Batch<M>::finish(double* out, bool keep) {
                sweep_.gather(row, x_.data(), d);
                for (int j = 0; j < M; ++j) t[j] -= d[j];
            },
-           [&](index row, const double* e) {
+           [&](index, index row, const double* e) {
                if (!out) return;
                const index to = a_.row(row);
                for (index j = 0; j < columns_.m; ++j) out[j * a_.n + to] = e[j] / scale_[j];

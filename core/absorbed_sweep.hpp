@@ -17,13 +17,13 @@ template <int M> class Sweep {
   public:
     explicit Sweep(const AbsorbedRows& a) : a_(a), parts_(a.chunks.size() - 1) {}
 
-    // For each row r: load(r, t) says t (M); the residual e of t on the lead goes to use(r, e), the lead's coefficients of level i to
+    // For each row r: load(r, t) says t (M); the residual e of t on the lead goes to use(task, r, e), the lead's coefficients of level i to
     // level(i, c) (k x M). out (q x M, or nothing) becomes D'W e for the levels of the rest.
     template <class Load, class Use, class Level> void operator()(double* out, Load load, Use use, Level level) {
         const index tasks = static_cast<index>(parts_.size());
         pool::each(tasks, [&](index task) {
             if (out) parts_[task].assign(a_.q * M, 0.0);
-            chunk(a_.chunks[task], a_.chunks[task + 1], out ? parts_[task].data() : nullptr, load, use, level);
+            chunk(task, out ? parts_[task].data() : nullptr, load, use, level);
         });
         if (out) add_parts(parts_, a_.q * M, out);
     }
@@ -52,7 +52,7 @@ template <int M> class Sweep {
             else counts<2>(v, out);
             return;
         }
-        (*this)(out, [&](index r, double* t) { gather(r, v, t); }, [](index, const double*) {}, [](index, const double*) {});
+        (*this)(out, [&](index r, double* t) { gather(r, v, t); }, [](index, index, const double*) {}, [](index, const double*) {});
     }
 
   private:
@@ -94,10 +94,10 @@ template <int M> class Sweep {
         }
     }
     template <class Load, class Use, class Level>
-    void chunk(index first, index last, double* out, Load& load, Use& use, Level& level) {
+    void chunk(index task, double* out, Load& load, Use& use, Level& level) {
         std::vector<double> t, coef(a_.factors[0].k * M);
         index seen = 0;
-        for (index i = first; i < last; ++i) {
+        for (index i = a_.chunks[task]; i < a_.chunks[task + 1]; ++i) {
             const index s = a_.start[i], m = a_.start[i + 1] - s;
             if (m == 0) continue;
             if (static_cast<index>(t.size()) < m * M) t.resize(m * M);
@@ -105,7 +105,7 @@ template <int M> class Sweep {
             if (a_.factors[0].plain()) project_plain(i, s, m, t.data(), coef.data());
             else project(i, s, m, t.data(), coef.data());
             level(i, static_cast<const double*>(coef.data()));
-            for (index r = 0; r < m; ++r) use(s + r, static_cast<const double*>(&t[r * M]));
+            for (index r = 0; r < m; ++r) use(task, s + r, static_cast<const double*>(&t[r * M]));
             if (out) scatter(s, m, t.data(), out);
             if ((seen += m) > 32768) {
                 check_interrupt();

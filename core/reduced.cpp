@@ -94,6 +94,42 @@ struct Order {
     }
 };
 
+// Those of some levels of the lead.
+Meetings meetings_of(const AbsorbedRows& a, index first, index last) {
+    const index m = a.rest(), k = a.factors[0].k;
+    Meetings c;
+    c.ptr.assign(1, 0);
+    c.at.reserve((a.start[last] - a.start[first]) * m);
+    std::vector<index> place(a.q, -1);
+    Order order;
+    for (index i = first; i < last; ++i) {
+        const index begin = static_cast<index>(c.at.size());
+        for (index f = 0; f < m; ++f) {  // factor by factor: what is in order already stays so
+            const AbsorbedRows::Factor& factor = a.factors[f + 1];
+            for (index r = a.start[i]; r < a.start[i + 1]; ++r)
+                for (index col = 0; col < factor.k; ++col) {
+                    const std::int32_t at = static_cast<std::int32_t>(a.at[r * m + f] + col);
+                    if (place[at] < begin) {
+                        place[at] = static_cast<index>(c.at.size());
+                        c.at.push_back(at);
+                        c.value.insert(c.value.end(), k, 0.0);
+                    }
+                    const double wz = a.weight(r) * (factor.plain() ? 1.0 : factor.z[r * factor.k + col]);
+                    for (index l = 0; l < k; ++l)
+                        c.value[place[at] * k + l] += wz * (a.factors[0].plain() ? 1.0 : a.factors[0].z[r * k + l]);
+                }
+        }
+        order.arrange(c, begin, k);
+        if (a.factors[0].plain() && a.factors[0].diag[i] > 0) {
+            const double scale = 1.0 / std::sqrt(a.factors[0].diag[i]);
+            for (size_t e = static_cast<size_t>(begin); e < c.at.size(); ++e) c.value[e] *= scale;
+        }
+        c.ptr.push_back(static_cast<index>(c.at.size()));
+        if (i % 1024 == 0) check_interrupt();
+    }
+    return c;
+}
+
 // Both triangles of a symmetric matrix of which the rows of the upper one are given, task by task.
 void mirror(const std::vector<std::vector<std::int32_t>>& cols, const std::vector<std::vector<double>>& vals, const std::vector<index>& count,
             ReducedMatrix& out) {
@@ -137,37 +173,22 @@ std::vector<std::int32_t> number(const AbsorbedRows& a, ReducedMatrix& out) {
 }  // namespace
 
 Meetings meetings(const AbsorbedRows& a) {
-    const index m = a.rest(), k = a.factors[0].k, levels = a.factors[0].levels;
+    const index tasks = static_cast<index>(a.chunks.size()) - 1, k = a.factors[0].k;
+    std::vector<Meetings> parts(tasks);
+    pool::each(tasks, [&](index t) { parts[t] = meetings_of(a, a.chunks[t], a.chunks[t + 1]); });
     Meetings c;
-    c.ptr.assign(levels + 1, 0);
-    c.at.reserve(a.n * m);
-    std::vector<index> place(a.q, -1);
-    Order order;
-    for (index i = 0; i < levels; ++i) {
-        const index begin = static_cast<index>(c.at.size());
-        for (index f = 0; f < m; ++f) {  // factor by factor: what is in order already stays so
-            const AbsorbedRows::Factor& factor = a.factors[f + 1];
-            for (index r = a.start[i]; r < a.start[i + 1]; ++r)
-                for (index col = 0; col < factor.k; ++col) {
-                    const std::int32_t at = static_cast<std::int32_t>(a.at[r * m + f] + col);
-                    if (place[at] < begin) {
-                        place[at] = static_cast<index>(c.at.size());
-                        c.at.push_back(at);
-                        c.value.insert(c.value.end(), k, 0.0);
-                    }
-                    const double wz = a.weight(r) * (factor.plain() ? 1.0 : factor.z[r * factor.k + col]);
-                    for (index l = 0; l < k; ++l)
-                        c.value[place[at] * k + l] += wz * (a.factors[0].plain() ? 1.0 : a.factors[0].z[r * k + l]);
-                }
-            }
-        order.arrange(c, begin, k);
-        if (a.factors[0].plain() && a.factors[0].diag[i] > 0) {
-            const double scale = 1.0 / std::sqrt(a.factors[0].diag[i]);
-            for (size_t e = static_cast<size_t>(begin); e < c.at.size(); ++e) c.value[e] *= scale;
-        }
-        c.ptr[i + 1] = static_cast<index>(c.at.size());
-        if (i % 1024 == 0) check_interrupt();
+    c.ptr.assign(1, 0);
+    for (const Meetings& part : parts) {
+        const index before = c.ptr.back();
+        for (size_t i = 1; i < part.ptr.size(); ++i) c.ptr.push_back(before + part.ptr[i]);
     }
+    c.at.resize(c.ptr.back());
+    c.value.resize(c.ptr.back() * k);
+    pool::each(tasks, [&](index t) {
+        const index to = c.ptr[a.chunks[t]];
+        std::copy(parts[t].at.begin(), parts[t].at.end(), c.at.begin() + to);
+        std::copy(parts[t].value.begin(), parts[t].value.end(), c.value.begin() + to * k);
+    });
     return c;
 }
 
@@ -238,8 +259,12 @@ ReducedMatrix reduced_matrix(const AbsorbedRows& a, const Meetings& c) {
     ReducedMatrix out;
     const std::vector<std::int32_t> node = number(a, out);
     std::vector<std::vector<std::uint32_t>> rows;
-    const std::vector<std::vector<index>> row_ptr = rows_of_levels(a, rows);
-    const Transposed t = transposed(c, a.q);
+    std::vector<std::vector<index>> row_ptr;
+    Transposed t;
+    pool::each(2, [&](index task) {
+        if (task == 0) row_ptr = rows_of_levels(a, rows);
+        else t = transposed(c, a.q);
+    });
     // from the diagonal on
     const auto sum_row = [&](index j, Row& row) {
         for (index e = t.ptr[j]; e < t.ptr[j + 1]; ++e) {

@@ -14,7 +14,7 @@ namespace {
 // Of a diagonal that was 1 before elimination, less than this left is rounding.
 constexpr double dependent = 1e-11;
 constexpr index step = 48;  // pivots treated at once
-constexpr double most_products = 3e8, most_met = 64;
+constexpr double most_products = 3e8, of_a_row = 64, most_met = 64;
 constexpr index few = 600;  // coordinates of which the factor is small whatever meets
 
 class Fronts : public ReducedFactor {
@@ -173,7 +173,7 @@ bool nearly_dense(const ReducedMatrix& s) {
 std::unique_ptr<ReducedFactor> reduced_factor(const AbsorbedRows& a, Room room) {
     const ReducedCost needed = cost(a);
     const bool generous = room.flops > 1e10;
-    if (needed.products > (generous ? 10 : 1) * most_products) return nullptr;
+    if (needed.products > (generous ? 10 : 1) * std::max(most_products, of_a_row * static_cast<double>(a.n))) return nullptr;
     if (a.q > few && needed.met > most_met && !generous) return nullptr;
     ReducedMatrix s = reduced_matrix(a, meetings(a));
     Graph graph{s.ptr, s.col};

@@ -81,7 +81,8 @@ class LeastSquaresOfFrame(LeastSquaresFit):
     def rss(self) -> float:
         """Weighted sum of squares of the residuals."""
         w = self.design.weights
-        return float(np.dot(self.residuals, self.residuals if w is None else w * self.residuals))
+        with kernel.one_thread():  # the others would wait in a loop for a while
+            return float(np.dot(self.residuals, self.residuals if w is None else w * self.residuals))
 
     @property
     def tss(self) -> float:
