@@ -92,6 +92,9 @@ index take_levels(const CrossProducts& a, index f, index first, index last, Vect
     return taken;
 }
 
+// Least squares of so many columns take as long as a search does.
+constexpr index most_columns = 500;
+
 class Conflicts {
   public:
     explicit Conflicts(const CrossProducts& a) : a_(a), p_(a.fixed->p), whole_(p_), all_(all_rows(a)) {
@@ -145,7 +148,7 @@ class Conflicts {
 
 std::vector<Within> within_levels(const CrossProducts& a) {
     std::vector<Within> out;
-    if (a.fixed->p == 0) return out;
+    if (a.fixed->p == 0 || a.fixed->p > most_columns) return out;
     const Conflicts conflicts(a);
     for (index f = 0; f < a.random->factors(); ++f) {
         const index k = a.random->k()[f];
