@@ -280,7 +280,7 @@ print(Absorbed(tuple(factors)).residuals(V[:, :1]).normal.max() <= 1e-10)
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="signals are sent the POSIX way")
-@pytest.mark.parametrize(("delay", "threads"), [(0.15, 1), (0.6, 2)])
+@pytest.mark.parametrize(("delay", "threads"), [(0.15, 1), (0.25, 2)])
 def test_ctrl_c_ends_the_projection_of_absorbed_factors(delay: float, threads: int) -> None:
     limits = {"OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(threads)}
     run = subprocess.run(
