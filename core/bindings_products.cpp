@@ -4,6 +4,7 @@
 #include "bindings.hpp"
 #include "blocks.hpp"
 #include "coded.hpp"
+#include "fixed_root.hpp"
 #include "scan.hpp"
 
 namespace interlace {
@@ -185,6 +186,18 @@ void bind_combinations(nb::module_& m) {
           },
           "a"_a, "first"_a, "numbers"_a, "ptr"_a, "col"_a, "val"_a, "intercept"_a.none(), "origin"_a);
     m.def("explained", [](const CrossProducts& a) { return released([&] { return explained(a); }); });
+    m.def("white_zx", [](const CrossProducts& a) {
+        std::vector<std::vector<double>> white(a.fixed->zx);
+        const bool good = released([&] {
+            const auto root = FixedRoot::of(a.fixed->p, a.fixed->xx.data());
+            for (size_t f = 0; root && f < white.size(); ++f) root->half_solve(a.random->pattern->q(static_cast<index>(f)), white[f].data());
+            return root.has_value();
+        });
+        nb::list out;
+        for (size_t f = 0; good && f < white.size(); ++f)
+            out.append(to_numpy(std::move(white[f]), {sz(a.random->levels()[f]), sz(a.random->k()[f]), sz(a.fixed->p)}));
+        return good ? nb::object(out) : nb::none();
+    });
     m.def("with_fixed", [](const CrossProducts& a, const In2& h, const Flat& v) {
         if (h.shape(0) != sz(a.fixed->p) || v.size() != sz(a.fixed->p)) throw std::invalid_argument("one row and one number per column of X");
         return with_fixed(a, h.data(), static_cast<index>(h.shape(1)), v.data());

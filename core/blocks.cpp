@@ -9,6 +9,7 @@
 #include <Eigen/Dense>
 #pragma GCC diagnostic pop
 
+#include "fixed_root.hpp"
 #include "interrupt.hpp"
 
 namespace interlace {
@@ -63,10 +64,15 @@ bool exceeds(const Matrix& left, double share) {
 
 bool has_mean(const CrossProducts& a, const Block& block, const Matrix& basis, size_t levels, double share) {
     const index p = a.fixed->p;
-    const Matrix e = of_fixed(a, block, basis);
-    const MapC xx(a.fixed->xx.data(), p, p);
-    Matrix left = Matrix::Identity(block.k, block.k);
-    if (p > 0) left -= e * xx.partialPivLu().solve(e.transpose()) / static_cast<double>(levels);
+    Matrix e = of_fixed(a, block, basis), left = Matrix::Identity(block.k, block.k);
+    if (p > 0) {
+        if (const auto root = FixedRoot::of(p, a.fixed->xx.data())) {
+            root->half_solve(block.k, e.data());
+            left -= e * e.transpose() / static_cast<double>(levels);
+        } else {
+            left -= e * MapC(a.fixed->xx.data(), p, p).partialPivLu().solve(e.transpose()) / static_cast<double>(levels);
+        }
+    }
     return exceeds(left, share);
 }
 

@@ -4,6 +4,7 @@
 #include <limits>
 #include <stdexcept>
 
+#include "fixed_root.hpp"
 #include "interrupt.hpp"
 #include "small.hpp"
 
@@ -77,9 +78,10 @@ CrossProducts combine(const std::vector<CrossProducts>& parts, const std::vector
 double explained(const CrossProducts& a) {
     const index p = a.fixed->p;
     if (p == 0) return 0.0;
-    std::vector<double> r = a.fixed->xx, z = a.response->xy;
-    if (!blas::potrf_lower(p, r.data(), p)) return std::numeric_limits<double>::infinity();
-    blas::trsm_lower('L', 'N', p, 1, r.data(), p, z.data(), p);
+    const auto root = FixedRoot::of(p, a.fixed->xx.data());
+    if (!root) return std::numeric_limits<double>::infinity();
+    std::vector<double> z = a.response->xy;
+    root->half_solve(1, z.data());
     double sum = 0;
     for (const double v : z) sum += v * v;
     return sum;

@@ -9,6 +9,7 @@
 #include <Eigen/Dense>
 #pragma GCC diagnostic pop
 
+#include "fixed_root.hpp"
 #include "interrupt.hpp"
 #include "small.hpp"
 #include "within.hpp"
@@ -36,9 +37,8 @@ class Moments {
     // of the residuals of least squares
     std::vector<double> solve() {
         const index p = a_.fixed->p;
-        const MapC xx(a_.fixed->xx.data(), p, p);
         const Eigen::Map<const Eigen::VectorXd> xy(a_.response->xy.data(), p);
-        const Eigen::VectorXd beta = p > 0 ? Eigen::VectorXd(xx.ldlt().solve(xy)) : Eigen::VectorXd(0);
+        const Eigen::VectorXd beta = least_squares(xy);
         projected_ = p <= full_projection ? p : 1;
         rhs_[m_] = a_.response->yy - beta.dot(xy);
         total_ = rhs_[m_] / static_cast<double>(std::max<index>(1, a_.n - p));
@@ -56,6 +56,12 @@ class Moments {
     }
 
   private:
+    Eigen::VectorXd least_squares(Eigen::VectorXd xy) const {
+        const index p = xy.size();
+        if (const auto root = FixedRoot::of(p, a_.fixed->xx.data())) root->solve(1, xy.data());
+        else xy = MapC(a_.fixed->xx.data(), p, p).ldlt().solve(xy).eval();
+        return xy;
+    }
     void equations(const Eigen::VectorXd& beta) {
         residual_moments(beta);
         for (index f = 0; f < random_.factors(); ++f) own_blocks(f);

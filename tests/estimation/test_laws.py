@@ -188,7 +188,7 @@ def test_the_order_of_rows_is_irrelevant(seed: int, reml: bool) -> None:
     a = fitted(made.formula, made.data, reml=reml, **made.options)
     b = fitted(made.formula, subset(made.data, rows), reml=reml, **made.options)
     assert_same(a, b)
-    assert abs(a.optimum.evaluations - b.optimum.evaluations) <= 2
+    assert abs(a.optimum.evaluations - b.optimum.evaluations) <= 2 * a.optimum.searches
 
 
 @few

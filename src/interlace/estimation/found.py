@@ -83,7 +83,12 @@ def solved(criterion: ProfiledDeviance, optimum: Optimum) -> Solution:
     ModelError
         Nothing is left for the residuals.
     """
-    solution = criterion.solution(optimum.par)
+    try:
+        solution = criterion.solution(optimum.par)
+    except ModelError as error:
+        if isinstance(error.__cause__, NotPositiveDefiniteError):  # the search had a number here, to rounding
+            raise ModelError(EXACT) from error
+        raise
     if _residuals_gone(criterion, solution):
         raise ModelError(_GONE)
     if solution.pwrss <= EXACT_FIT * criterion.system.A.products.yy:

@@ -16,6 +16,7 @@ from itertools import accumulate, pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from interlace import kernel
 from interlace.estimation.capacity import check_room
 from interlace.estimation.covariance import Covariance, Unstructured
 from interlace.estimation.crossproducts import CrossProducts
@@ -130,10 +131,11 @@ class Gram:
     @cached_property
     def _fixed(self) -> list[Array]:
         """``Z'X (X'X)^-1/2``, (levels, r, p)."""
-        xx = self.A.products.xx
-        length = np.sqrt(np.diagonal(xx))
-        white = np.linalg.inv(_root(xx / np.outer(length, length)).T) / length[:, None]
-        return [B.T @ (np.asarray(self.A.products.zx(f)) @ white) for f, B in enumerate(self._bases)]
+        found = kernel.white_zx(self.A.products)
+        if found is None:
+            white = _white(self.A.products.xx)
+            found = [np.asarray(self.A.products.zx(f)) @ white for f in range(len(self._bases))]
+        return [B.T @ zx for zx, B in zip(found, self._bases, strict=True)]
 
     @cached_property
     def _left(self) -> list[Array]:
@@ -236,10 +238,8 @@ def _flat(entries: Array) -> Array:
     return entries.reshape(n, r * t)
 
 
-def _root(correlation: Array) -> Array:
-    """Lower triangular root; of a matrix that has none in double precision, that of the nearest one."""
-    try:
-        return np.asarray(np.linalg.cholesky(correlation))
-    except np.linalg.LinAlgError:
-        values, vectors = np.linalg.eigh(correlation)
-        return np.asarray(np.linalg.qr((vectors * np.sqrt(np.maximum(values, 1e-15))).T)[1].T)
+def _white(xx: Array) -> Array:
+    """W with ``W W'`` the inverse of X'X, or of the nearest matrix that has one in double precision."""
+    length = np.sqrt(np.diagonal(xx))
+    values, vectors = np.linalg.eigh(xx / np.outer(length, length))
+    return np.asarray(vectors / np.sqrt(np.maximum(values, 1e-15)) / length[:, None])
