@@ -23,6 +23,7 @@ PACKAGE = ROOT / "src" / "interlace"
 FLOORS = {
     "arrays": 1,
     "callers": 1,
+    "later": 1,
     "errors": 1,
     "hints": 1,
     "other_names": 1,

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from interlace.model.fitted import Fitted
 from interlace.refitting import multistart, permutation
-from interlace.refitting.multistart import Multistart
-from interlace.refitting.permutation import PermutationTest
+
+if TYPE_CHECKING:
+    from interlace.refitting.multistart import Multistart
+    from interlace.refitting.permutation import PermutationTest
 
 STARTS, PERMUTATIONS = 20, 999
 

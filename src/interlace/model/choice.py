@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from interlace.errors import DataError, shown
 from interlace.estimation.ols_fit import LeastSquaresFit
 from interlace.options import KEPT
-from interlace.precision.df import DdfLike, VcovLike
-from interlace.precision.ols_covariance import KINDS, ResidualDdf, bind
-from interlace.precision.robust import MODEL, ClusterRobust
-from interlace.precision.small_sample import SmallSample, small_sample
+from interlace.precision import ols_covariance, robust, small_sample
+from interlace.precision.robust import MODEL
+
+if TYPE_CHECKING:
+    from interlace.precision.df import DdfLike, VcovLike
+    from interlace.precision.ols_covariance import ResidualDdf
+    from interlace.precision.small_sample import SmallSample
 
 _ELSEWHERE = {
     "hetero": "HC1",
@@ -42,13 +45,16 @@ def covariance_kind(vcov: Any, cluster: Any) -> str:
         return "iid" if cluster is None else "CR1"
     if not isinstance(vcov, str):
         raise DataError(
-            f"vcov must be one of {', '.join(KINDS)}, not {shown(vcov)}; clusters are given by cluster='firm'"
+            f"vcov must be one of {', '.join(ols_covariance.KINDS)}, not {shown(vcov)}; clusters are given "
+            "by cluster='firm'"
         )
-    kind = next((one for one in KINDS if one.lower() == vcov.strip().lower()), None)
+    kind = next((one for one in ols_covariance.KINDS if one.lower() == vcov.strip().lower()), None)
     if kind is None:
         known = _ELSEWHERE.get(vcov.strip().lower())
         hint = f": did you mean '{known}'?" if known else ""
-        raise DataError(f"vcov {shown(vcov)} is not known{hint} (there are {', '.join(KINDS)})")
+        raise DataError(
+            f"vcov {shown(vcov)} is not known{hint} (there are {', '.join(ols_covariance.KINDS)})"
+        )
     if cluster is not None and not kind.startswith("CR"):
         raise DataError(f"vcov='{kind}' has no clusters; leave cluster out, or take 'CR1' or 'CR3'")
     return kind
@@ -62,9 +68,9 @@ def plain_choice(vcov: Any, cluster: Any) -> tuple[Any, Any]:
     DataError
         There are clusters twice.
     """
-    if isinstance(vcov, type) and issubclass(vcov, ClusterRobust):
+    if isinstance(vcov, type) and issubclass(vcov, robust.ClusterRobust):
         vcov = vcov()
-    if not isinstance(vcov, ClusterRobust):
+    if not isinstance(vcov, robust.ClusterRobust):
         return vcov, cluster
     if cluster is not None and vcov.cluster is not None:
         raise DataError("clusters are given twice, in ClusterRobust(...) and by cluster=: leave one out")
@@ -76,7 +82,7 @@ class Choice:
 
     def __init__(self, fit: LeastSquaresFit, kind: str, cluster: Any, small: SmallSample) -> None:
         self._fit, self.kind, self.cluster, self.small = fit, kind, cluster, small
-        self._own = bind(fit, kind, cluster, small)
+        self._own = ols_covariance.bind(fit, kind, cluster, small)
 
     def of_another(self, fit: LeastSquaresFit) -> Choice:
         """The same choice for a fit of the same rows."""
@@ -94,7 +100,7 @@ class Choice:
         if vcov is KEPT and self.kind.startswith("CR") != (clusters is not None):
             kind = None
         kind = covariance_kind(kind, clusters)
-        small = self.small if ssc is KEPT else small_sample(ssc)
+        small = self.small if ssc is KEPT else small_sample.small_sample(ssc)
         return lambda fit: Choice(fit, kind, clusters if kind.startswith("CR") else None, small)
 
     def ddf(self, ddf: DdfLike = "satterthwaite", vcov: VcovLike = MODEL, cluster: Any = None) -> ResidualDdf:
@@ -116,4 +122,4 @@ class Choice:
             return self._own
         kind = covariance_kind(None if vcov == MODEL else vcov, cluster)
         clusters = self.cluster if cluster is None and kind.startswith("CR") else cluster
-        return bind(self._fit, kind, clusters, self.small)
+        return ols_covariance.bind(self._fit, kind, clusters, self.small)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from interlace.inference.estimates import by_the_model, fixed_effects
+from interlace.inference import estimates
 from interlace.model.fitted import Fitted
-from interlace.precision.df import DdfLike, VcovLike
-from interlace.precision.robust import MODEL, covariance
-from interlace.prediction.matrix import model_matrix
-from interlace.refitting.profile import check_level
+from interlace.precision import robust
+from interlace.precision.robust import MODEL
+from interlace.prediction import matrix
+from interlace.refitting import profile
 from interlace.tables.table import Table, Wide
+
+if TYPE_CHECKING:
+    from interlace.precision.df import DdfLike, VcovLike
 
 
 class Coefficients(Fitted):
@@ -21,14 +24,14 @@ class Coefficients(Fitted):
     @property
     def fixef(self) -> pd.Series:
         """Coefficients of the fixed effects; columns dropped from a rank-deficient X are absent."""
-        estimates = by_the_model(self._fit)
-        return pd.Series(estimates.estimate, index=list(estimates.labels), name="estimate")
+        found = estimates.by_the_model(self._fit)
+        return pd.Series(found.estimate, index=list(found.labels), name="estimate")
 
     @property
     def se(self) -> pd.Series:
         """Standard errors of `fixef`."""
-        estimates = by_the_model(self._fit)
-        return pd.Series(estimates.se, index=list(estimates.labels), name="se")
+        found = estimates.by_the_model(self._fit)
+        return pd.Series(found.se, index=list(found.labels), name="se")
 
     def vcov(self, kind: VcovLike = MODEL, *, cluster: Any = None) -> pd.DataFrame:
         """Covariance matrix of `fixef`.
@@ -47,7 +50,7 @@ class Coefficients(Fitted):
             Rows of different clusters share random effects.
         """
         names = list(self._fit.names)
-        return Wide(covariance(self._fit, kind, cluster=cluster), index=names, columns=names)
+        return Wide(robust.covariance(self._fit, kind, cluster=cluster), index=names, columns=names)
 
     def coef_table(
         self,
@@ -73,8 +76,8 @@ class Coefficients(Fitted):
         level : float
             Of the confidence intervals, by t.
         """
-        found = fixed_effects(self._fit, self._memory.ddf(ddf, vcov, cluster))
-        return found.whole_table(check_level(level))
+        found = estimates.fixed_effects(self._fit, self._memory.ddf(ddf, vcov, cluster))
+        return found.whole_table(profile.check_level(level))
 
     def model_matrix(self, newdata: Any = None) -> Any:
         """The columns of X that are in the model, for the rows of the fit or for new ones.
@@ -98,4 +101,4 @@ class Coefficients(Fitted):
          Intercept  Machine[T.B]  Machine[T.C]
                1.0           0.0           1.0
         """
-        return model_matrix(self._fit, newdata, self._handed)
+        return matrix.model_matrix(self._fit, newdata, self._handed)

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from interlace.errors import DataError, shown
 from interlace.estimation.fit import Fit
-from interlace.inference.estimates import fixed_effects
+from interlace.inference import estimates
 from interlace.model.fitted import Fitted
 from interlace.options import word
-from interlace.precision.df import DdfLike
 from interlace.refitting import bootstrap as bootstrapping
 from interlace.refitting import profile as profiles
-from interlace.refitting.bootstrapped import Bootstrap
-from interlace.refitting.profile import Profile
-from interlace.refitting.refit import refit
+from interlace.refitting import refit
 from interlace.tables.table import Table
-from interlace.variances.natural import parameter_names
-from interlace.variances.wald_ends import wald_intervals
+from interlace.variances import natural, wald_ends
+
+if TYPE_CHECKING:
+    from interlace.precision.df import DdfLike
+    from interlace.refitting.bootstrapped import Bootstrap
+    from interlace.refitting.profile import Profile
 
 METHODS = ("wald", "profile", "bootstrap")
 SAMPLES = 1000  # of a bootstrap whose number is not said
@@ -219,7 +220,7 @@ class Intervals(Fitted):
         self, parm: str | Iterable[str] | None, level: float, kind: str, n: int, seed: int | None
     ) -> Table:
         fixed = list(self._fit.names)
-        random = [name for name in parameter_names(self._fit) if name not in fixed]
+        random = [name for name in natural.parameter_names(self._fit) if name not in fixed]
         names = profiles.chosen(parm, random, fixed)
         table = self.bootstrap(n, seed=seed).confint(kind, level=level)
         kept = [name for name in table.index if name in names]
@@ -227,11 +228,11 @@ class Intervals(Fitted):
         return Table.of({name: rows[name].to_numpy() for name in rows.columns}, kept, note=table.note)
 
     def _by(self, reml: bool) -> Fit:
-        return refit(self._fit, reml=reml)
+        return refit.refit(self._fit, reml=reml)
 
     def _wald(self, parm: str | Iterable[str] | None, level: float, ddf: DdfLike) -> Table:
-        random = wald_intervals(self._fit, self._memory.variance_parameters(), level)
-        fixed = fixed_effects(self._fit, self._memory.ddf(ddf, "model"))
+        random = wald_ends.wald_intervals(self._fit, self._memory.variance_parameters(), level)
+        fixed = estimates.fixed_effects(self._fit, self._memory.ddf(ddf, "model"))
         lower, upper = fixed.interval(level)
         rows = {name: ends for name, *ends in random}
         rows |= {

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from interlace.errors import DataError
 from interlace.model.fitted import Fitted
 from interlace.options import number
 from interlace.refitting import case_delete, influence
-from interlace.refitting.case_delete import CaseDeletion
+
+if TYPE_CHECKING:
+    from interlace.refitting.case_delete import CaseDeletion
 
 
 class Deletions(Fitted):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from interlace.estimation import likelihood
 from interlace.estimation.estimated import EstimatedOptimum
@@ -11,12 +11,16 @@ from interlace.estimation.fit import Fit
 from interlace.model.aliases import Aliases
 from interlace.model.maketables import ForMaketables
 from interlace.options import KEPT, switch
-from interlace.precision.memory import Memory
-from interlace.prediction import ranef
-from interlace.prediction.per_row import Handed
-from interlace.refitting.specification import MixedSpecification
-from interlace.report.convergence import Convergence, convergence
+from interlace.precision import memory
+from interlace.prediction import per_row, ranef
+from interlace.refitting import specification
+from interlace.report import convergence
 from interlace.storage import archive
+
+if TYPE_CHECKING:
+    from interlace.prediction.per_row import Handed
+    from interlace.refitting.specification import MixedSpecification
+    from interlace.report.convergence import Convergence
 
 
 class Fitted(Aliases, ForMaketables):
@@ -41,10 +45,10 @@ class Fitted(Aliases, ForMaketables):
         self, fit: Fit, asked: MixedSpecification | None = None, handed: Handed | None = None
     ) -> None:
         self._fit = fit
-        self._asked = (asked or MixedSpecification()).changed(
+        self._asked = (asked or specification.MixedSpecification()).changed(
             context=fit.encoding.memory.context, at_once=False
         )
-        self._memory = Memory(fit)
+        self._memory = memory.Memory(fit)
         self._handed = handed or self._asked.handed(fit.rows)
 
     def update(
@@ -122,7 +126,7 @@ class Fitted(Aliases, ForMaketables):
         """
         fit = self._fit.without_rows()
         asked = self._asked.changed(data=None, weights=None, offset=None)
-        return type(self)(fit, asked, Handed(fit.rows.frame))
+        return type(self)(fit, asked, per_row.Handed(fit.rows.frame))
 
     def save(self, path: str | os.PathLike[str], *, rows: bool = True) -> None:
         """Write the model to a file that holds no code, for `interlace.load`.
@@ -182,7 +186,7 @@ class Fitted(Aliases, ForMaketables):
     @property
     def convergence(self) -> Convergence:
         """The facts about the optimum: scaled gradient, curvature, evaluations, what is singular."""
-        return convergence(self._fit)
+        return convergence.convergence(self._fit)
 
     @property
     def loglik(self) -> float:

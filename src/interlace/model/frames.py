@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from interlace.design.augmented import with_columns
 from interlace.model.fitted import Fitted
-from interlace.precision.df import DdfLike
-from interlace.refitting.profile import check_level
+from interlace.refitting import profile
 from interlace.report import broom
 from interlace.tables.table import Table
+
+if TYPE_CHECKING:
+    from interlace.precision.df import DdfLike
 
 
 class Frames(Fitted):
@@ -86,7 +88,7 @@ class Frames(Fitted):
             self._fit,
             effects,
             conf_int=conf_int,
-            conf_level=check_level(conf_level),
+            conf_level=profile.check_level(conf_level),
             ddf=lambda: self._memory.ddf(ddf),
             parameters=self._memory.variance_parameters,
         )

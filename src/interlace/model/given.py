@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from interlace.errors import DataError, shown
 from interlace.estimation.fit import Fit
-from interlace.inference.emmeans import EMMeans
-from interlace.inference.given_fit import GivenDdf, GivenFit
-from interlace.inference.grid import ReferenceGrid
-from interlace.inference.means_labels import text
-from interlace.inference.variables import Asked
+from interlace.inference import emmeans, grid, means_labels, variables
 from interlace.model.means import Means
-from interlace.precision.df import DdfLike, VcovLike
-from interlace.precision.memory import Memory
+from interlace.precision import memory
 from interlace.precision.robust import MODEL
-from interlace.precision.wald import Ddf
 from interlace.text import listed
+
+if TYPE_CHECKING:
+    from interlace.inference.emmeans import EMMeans
+    from interlace.inference.given_fit import GivenDdf, GivenFit
+    from interlace.precision.df import DdfLike, VcovLike
+    from interlace.precision.wald import Ddf
 
 DEFAULT = "satterthwaite"
 
@@ -61,18 +61,18 @@ class GivenModel(Means):
     def __init__(self, fit: GivenFit, ddf: GivenDdf) -> None:
         self._given = fit
         self._fit = cast(Fit, fit)  # marginal means ask nothing else of a fit
-        self._memory = cast(Memory, GivenMemory(ddf))
+        self._memory = cast(memory.Memory, GivenMemory(ddf))
 
     @cached_property
     def grid(self) -> EMMeans:
         """The fixed part at all combinations of the levels of its variables."""
         found = self.emmeans(list(self._variables()) or "1")
-        assert isinstance(found, EMMeans)
+        assert isinstance(found, emmeans.EMMeans)
         return found
 
     def _variables(self) -> dict[str, tuple[Any, ...]]:
-        grid = ReferenceGrid.of(self._fit, Asked({}))
-        return {name: variable.levels for name, variable in grid.variables.items()}
+        found = grid.ReferenceGrid.of(self._fit, variables.Asked({}))
+        return {name: variable.levels for name, variable in found.variables.items()}
 
     def __len__(self) -> int:
         return len(self.grid)
@@ -82,11 +82,15 @@ class GivenModel(Means):
         return self.grid[rows]
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_") or not (hasattr(EMMeans, name) or name in EMMeans.__dataclass_fields__):
+        if name.startswith("_") or not (
+            hasattr(emmeans.EMMeans, name) or name in emmeans.EMMeans.__dataclass_fields__
+        ):
             raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
         return getattr(self.grid, name)
 
     def __repr__(self) -> str:
         lines = [f"Coefficients of {self._given.encoding.formula.text}, with the variables"]
-        lines += [f"    {name} = {listed(list(map(text, v)))}" for name, v in self._variables().items()]
+        lines += [
+            f"    {name} = {listed(list(map(means_labels.text, v)))}" for name, v in self._variables().items()
+        ]
         return "\n".join([*lines, f"degrees of freedom: {self._memory.ddf(DEFAULT).name}"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import numpy as np
 import pandas as pd
@@ -15,9 +15,7 @@ from interlace.estimation import likelihood
 from interlace.estimation.fit import Fit
 from interlace.estimation.ols_fit import LeastSquaresFit
 from interlace.hints import answers_by_name
-from interlace.inference import anova
-from interlace.inference.contrast import ContrastTest, Hypothesis, contrast_test
-from interlace.inference.estimates import fixed_effects
+from interlace.inference import anova, contrast, estimates
 from interlace.model.aliases import Aliases
 from interlace.model.choice import Choice
 from interlace.model.least_rows import LeastRows
@@ -26,21 +24,21 @@ from interlace.model.maketables import ForMaketables
 from interlace.model.means import Means
 from interlace.model.tests import refuse_models
 from interlace.options import labels, switch, word
-from interlace.precision.df import VcovLike
-from interlace.precision.memory import Memory
+from interlace.precision import memory
 from interlace.precision.robust import MODEL
-from interlace.prediction.absorbed_levels import level_table
-from interlace.prediction.matrix import model_matrix
-from interlace.prediction.per_row import Handed
-from interlace.refitting import drop1
-from interlace.refitting.profile import check_level
-from interlace.refitting.specification import LinearSpecification
-from interlace.report import ols_broom
-from interlace.report.equation import equation
-from interlace.report.formulae import Equation
-from interlace.report.ols_summary import LinearSummary, summarised
+from interlace.prediction import absorbed_levels, matrix
+from interlace.refitting import drop1, profile
+from interlace.report import equation, ols_broom, ols_summary
 from interlace.storage import archive
 from interlace.tables.table import Table
+
+if TYPE_CHECKING:
+    from interlace.inference.contrast import ContrastTest
+    from interlace.precision.df import VcovLike
+    from interlace.prediction.per_row import Handed
+    from interlace.refitting.specification import LinearSpecification
+    from interlace.report.formulae import Equation
+    from interlace.report.ols_summary import LinearSummary
 
 
 @answers_by_name(of="LinearModel", instead=INSTEAD)
@@ -63,7 +61,7 @@ class LinearModel(Means, LeastRows, Aliases, ForMaketables):
         self._fit = cast(Fit, fit)  # the rooms ask nothing that it does not answer
         self._least, self._choice = fit, choice
         self._asked = asked.changed(context=fit.encoding.memory.context, at_once=False)
-        self._memory = cast(Memory, choice)
+        self._memory = cast(memory.Memory, choice)
         self._handed = handed or self._asked.handed(fit.rows)
 
     @property
@@ -139,11 +137,13 @@ class LinearModel(Means, LeastRows, Aliases, ForMaketables):
         level : float
             Of the confidence intervals, by t.
         """
-        return fixed_effects(self._fit, self._choice.of(vcov, cluster)).whole_table(check_level(level))
+        return estimates.fixed_effects(self._fit, self._choice.of(vcov, cluster)).whole_table(
+            profile.check_level(level)
+        )
 
     def model_matrix(self, newdata: Any = None) -> Any:
         """The columns of X that are in the model, as `LinearMixedModel.model_matrix`."""
-        return model_matrix(self._fit, newdata, self._handed)
+        return matrix.model_matrix(self._fit, newdata, self._handed)
 
     def confint(
         self,
@@ -164,8 +164,8 @@ class LinearModel(Means, LeastRows, Aliases, ForMaketables):
         vcov, cluster
             As for `interlace.lm`.
         """
-        level = check_level(level)
-        found = fixed_effects(self._fit, self._choice.of(vcov, cluster))
+        level = profile.check_level(level)
+        found = estimates.fixed_effects(self._fit, self._choice.of(vcov, cluster))
         lower, upper = found.interval(level)
         columns = {"estimate": found.estimate, "lower": lower, "upper": upper}
         if parm is not None:
@@ -199,8 +199,8 @@ class LinearModel(Means, LeastRows, Aliases, ForMaketables):
         Table
             `term`, `estimate`, `std.error`, `statistic`, `df`, `p.value`.
         """
-        found = fixed_effects(self._fit, self._choice.of(vcov, cluster))
-        return ols_broom.tidy(found, conf_int=conf_int, conf_level=check_level(conf_level))
+        found = estimates.fixed_effects(self._fit, self._choice.of(vcov, cluster))
+        return ols_broom.tidy(found, conf_int=conf_int, conf_level=profile.check_level(conf_level))
 
     def glance(self) -> Table:
         """One row about the whole model, with broom's column names.
@@ -231,8 +231,8 @@ class LinearModel(Means, LeastRows, Aliases, ForMaketables):
         vcov, cluster
             As for `interlace.lm`.
         """
-        asked = Hypothesis.of(self._fit, L, rhs=rhs, level=level)
-        return contrast_test(self._fit, asked, self._choice.of(vcov, cluster))
+        asked = contrast.Hypothesis.of(self._fit, L, rhs=rhs, level=level)
+        return contrast.contrast_test(self._fit, asked, self._choice.of(vcov, cluster))
 
     def anova(
         self,
@@ -309,15 +309,17 @@ class LinearModel(Means, LeastRows, Aliases, ForMaketables):
             `component` numbers sets of levels that no chain of rows connects. The note states the
             normalisation.
         """
-        return level_table(self._fit)
+        return absorbed_levels.level_table(self._fit)
 
     def summary(self, *, vcov: VcovLike = MODEL, cluster: Any = None) -> LinearSummary:
         """Everything that is printed about a model, as data; its `str` reads like R's `summary`."""
-        return summarised(self._least, self._choice.of(vcov, cluster), self.r2(), self._asked.data_name)
+        return ols_summary.summarised(
+            self._least, self._choice.of(vcov, cluster), self.r2(), self._asked.data_name
+        )
 
     def equation(self, *, estimates: bool = False) -> Equation:
         """The model in mathematics, as `LinearMixedModel.equation`."""
-        return equation(self._fit, estimates=switch("estimates", estimates))
+        return equation.equation(self._fit, estimates=switch("estimates", estimates))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the model, its rows with it, to a file that holds no code, for `interlace.load`.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -12,15 +12,16 @@ from interlace.estimation.fit import Fit
 from interlace.estimation.ols_fit import LeastSquaresFit
 from interlace.model.choice import Choice
 from interlace.options import KEPT
-from interlace.precision.df import DdfLike
 from interlace.precision.robust import MODEL
 from interlace.prediction import ols_rows, predict
-from interlace.prediction.ols_rows import SureOfLeast
-from interlace.prediction.per_row import Handed
-from interlace.prediction.simulate import Seed
-from interlace.refitting.refit import read_response
-from interlace.refitting.specification import LinearSpecification
+from interlace.refitting import refit
 from interlace.report import ols_broom
+
+if TYPE_CHECKING:
+    from interlace.precision.df import DdfLike
+    from interlace.prediction.per_row import Handed
+    from interlace.prediction.simulate import Seed
+    from interlace.refitting.specification import LinearSpecification
 
 
 class LeastRows:
@@ -113,7 +114,9 @@ class LeastRows:
         """
         asked = predict.Asked.of(interval, level, se, weights)
         found = self._choice.ddf(ddf, vcov, cluster) if asked.anything else None
-        sure = None if found is None else SureOfLeast(self._least, found.vcov, found.den_df, found.kind)
+        sure = (
+            None if found is None else ols_rows.SureOfLeast(self._least, found.vcov, found.den_df, found.kind)
+        )
         return predict.predict(
             cast(Fit, self._least), newdata, random="all", new_levels="error", offset=offset, weights=weights,
             interval=interval, level=level, se=se, sure=sure, handed=self._handed,
@@ -210,6 +213,6 @@ class LeastRows:
             raise DataError(
                 "refit takes one response, a value for each row used; call it for each of several"
             )
-        fit = self._least.refit(read_response(self._least.design, y))
+        fit = self._least.refit(refit.read_response(self._least.design, y))
         asked = self._asked.changed(refitted=True)
         return type(self)(fit, self._choice.of_another(fit), asked, self._handed)  # type: ignore[call-arg]

@@ -25,9 +25,8 @@ from interlace.model.variances import Components
 from interlace.model.verdicts import Verdicts
 from interlace.model.words import Words
 from interlace.precision.singular import TOLERANCE
-from interlace.refitting.refit import refit
-from interlace.refitting.responses import refit_table
-from interlace.variances.effect_size import icc, r2
+from interlace.refitting import refit, responses
+from interlace.variances import effect_size
 
 
 @answers_by_name()
@@ -96,7 +95,7 @@ class LinearMixedModel(
         with a warning, and the marginal one is `fixed / (fixed + residual)`; `tolerance=0` takes estimates
         as they are.
         """
-        return r2(self._fit, tolerance=tolerance)
+        return effect_size.r2(self._fit, tolerance=tolerance)
 
     def icc(self, *, tolerance: float = TOLERANCE) -> dict[str, float | dict[str, float]]:
         """Intraclass correlation: shares of the random effects in the variance; NaN for singular fits.
@@ -105,7 +104,7 @@ class LinearMixedModel(
         {grouping factor: share of its random effects in the variance that the fixed part leaves}; NaN for a
         grouping factor with slopes, whose variance differs from row to row.
         """
-        return icc(self._fit, tolerance=tolerance)
+        return effect_size.icc(self._fit, tolerance=tolerance)
 
     def refit(
         self,
@@ -153,9 +152,9 @@ class LinearMixedModel(
         [23.89, 23.66, 25.82]
         """
         if np.ndim(y) == 2:
-            return refit_table(
+            return responses.refit_table(
                 self._fit, y, reml=reml, ddf=ddf, adjust=adjust, n_jobs=n_jobs, progress=progress
             )
-        fit = refit(self._fit, y, reml=reml)
+        fit = refit.refit(self._fit, y, reml=reml)
         asked = self._asked.changed(reml=fit.reml, refitted=self._asked.refitted or y is not None)
         return type(self)(fit, asked, self._handed)

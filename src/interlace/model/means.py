@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from interlace.estimation.fit import Fit
-from interlace.inference.emmeans import EMMeans
-from interlace.inference.joint_terms import joint_tests
-from interlace.inference.means_list import MeansList
-from interlace.inference.means_pictures import interaction_plot, read_roles
-from interlace.inference.means_view import View
-from interlace.inference.reference_means import MeansAsked, marginal_means
-from interlace.inference.trends import trends
-from interlace.inference.variables import values_asked, variables_of
+from interlace.inference import (
+    emmeans,
+    joint_terms,
+    means_pictures,
+    means_view,
+    reference_means,
+    trends,
+    variables,
+)
 from interlace.options import switch
-from interlace.precision.df import DdfLike, VcovLike
-from interlace.precision.memory import Memory
 from interlace.precision.robust import MODEL
 from interlace.tables.table import Table
+
+if TYPE_CHECKING:
+    from interlace.inference.emmeans import EMMeans
+    from interlace.inference.means_list import MeansList
+    from interlace.precision.df import DdfLike, VcovLike
+    from interlace.precision.memory import Memory
 
 
 class Means:
@@ -116,11 +121,11 @@ class Means:
         degrees of freedom: Satterthwaite
         confidence level 0.95
         """
-        asked = MeansAsked(
-            specs, by, values_asked(at, cov_reduce), weights, level, nesting, nuisance,
-            View().asked(type, bias_adjust, sigma),
+        asked = reference_means.MeansAsked(
+            specs, by, variables.values_asked(at, cov_reduce), weights, level, nesting, nuisance,
+            means_view.View().asked(type, bias_adjust, sigma),
         )  # fmt: skip
-        return marginal_means(self._fit, self._memory.ddf(ddf, vcov, cluster), asked)
+        return reference_means.marginal_means(self._fit, self._memory.ddf(ddf, vcov, cluster), asked)
 
     def emtrends(
         self,
@@ -176,8 +181,10 @@ class Means:
         >>> m.emtrends("age", "Sex").frame["estimate"].round(3).tolist()
         [0.784, 0.48]
         """
-        asked = MeansAsked(specs, by, values_asked(at, cov_reduce), weights, level, nesting, nuisance)
-        return trends(self._fit, self._memory.ddf(ddf, vcov, cluster), var, max_degree, asked)
+        asked = reference_means.MeansAsked(
+            specs, by, variables.values_asked(at, cov_reduce), weights, level, nesting, nuisance
+        )
+        return trends.trends(self._fit, self._memory.ddf(ddf, vcov, cluster), var, max_degree, asked)
 
     def emmip(
         self,
@@ -226,13 +233,15 @@ class Means:
         >>> [len(line.get_xdata()) for line in ax.get_lines()]
         [4, 4]
         """
-        roles = read_roles(formula, list(variables_of(self._fit, values_asked(at, cov_reduce))))
+        roles = means_pictures.read_roles(
+            formula, list(variables.variables_of(self._fit, variables.values_asked(at, cov_reduce)))
+        )
         found = self.emmeans(
             list(roles.every), at=at, weights=weights, ddf=ddf, vcov=vcov, cluster=cluster, level=level,
             type=type, nesting=nesting, cov_reduce=cov_reduce,
         )  # fmt: skip
-        assert isinstance(found, EMMeans)
-        return interaction_plot(found, roles, switch("intervals", intervals), ax)
+        assert isinstance(found, emmeans.EMMeans)
+        return means_pictures.interaction_plot(found, roles, switch("intervals", intervals), ax)
 
     def joint_tests(
         self,
@@ -272,4 +281,4 @@ class Means:
         >>> m.joint_tests()["F"].round(3).tolist()
         [0.249, 20.52, 1.006]
         """
-        return joint_tests(self._fit, self._memory.ddf(ddf, vcov, cluster), by, at)
+        return joint_terms.joint_tests(self._fit, self._memory.ddf(ddf, vcov, cluster), by, at)

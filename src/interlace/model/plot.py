@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from interlace.hints import methods_answer_options
 from interlace.model.fitted import Fitted
-from interlace.precision.df import DdfLike
-from interlace.refitting.profile import check_level
+from interlace.refitting import profile
+from interlace.report import envelope as envelopes
 from interlace.report import plots
-from interlace.report.envelope import quantile_picture
+
+if TYPE_CHECKING:
+    from interlace.precision.df import DdfLike
 
 
 @methods_answer_options
@@ -75,11 +77,11 @@ class Plots:
         seed : int, optional
             Of these.
         """
-        return quantile_picture(self._fit, level, effect, envelope, n, seed, ax)
+        return envelopes.quantile_picture(self._fit, level, effect, envelope, n, seed, ax)
 
     def ranef(self, level: str | None = None, *, interval: float = 0.95, ax: Any = None) -> Any:
         """Random effects, sorted, with intervals (a caterpillar plot); a panel for each effect."""
-        return plots.caterpillar(self._fit, level, check_level(interval), ax)
+        return plots.caterpillar(self._fit, level, profile.check_level(interval), ax)
 
     def influence(
         self, level: Any = None, *, measure: str = "cooksd", method: str = "fixed", ax: Any = None
@@ -109,7 +111,7 @@ class Plots:
     ) -> Any:
         """Coefficients with their intervals."""
         bound = self._model._memory.ddf(ddf)
-        return plots.coefficients(self._fit, bound, check_level(level), intercept, ax)
+        return plots.coefficients(self._fit, bound, profile.check_level(level), intercept, ax)
 
     def ranef_correlation(self, level: str | None = None, *, ax: Any = None) -> Any:
         """Random effects against each other, with ellipses of their estimated covariance."""

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from interlace.estimation.fit import Fit
 from interlace.formula.tree import label
-from interlace.inference.estimates import fixed_effects
+from interlace.inference import estimates
 from interlace.options import switch
-from interlace.precision.df import DdfLike, VcovLike
-from interlace.precision.memory import Memory
 from interlace.precision.robust import MODEL
-from interlace.refitting.profile import check_level
-from interlace.report import pages
-from interlace.report.equation import equation
-from interlace.report.said import sentences
+from interlace.refitting import profile
+from interlace.report import equation, pages, said
 from interlace.tables.by_group import ByGroup
+
+if TYPE_CHECKING:
+    from interlace.precision.df import DdfLike, VcovLike
+    from interlace.precision.memory import Memory
 
 
 class Reported:
@@ -63,17 +63,17 @@ class Reported:
         >>> m = interlace.lmer("Reaction ~ Days + (Days | Subject)", interlace.datasets.load("sleepstudy"))
         >>> m.report(f"{tempfile.mkdtemp()}/sleep.html", plots=False)
         """
-        model, level = cast(Any, self), check_level(level)
+        model, level = cast(Any, self), profile.check_level(level)
         options = {"ddf": ddf, "vcov": vcov, "cluster": cluster}
         bound = self._memory.ddf(ddf, vcov, cluster)
-        tests = fixed_effects(self._fit, bound).whole_table(level)
+        tests = estimates.fixed_effects(self._fit, bound).whole_table(level)
         page = pages.Page(
             title or f"Linear mixed model of {label(self._fit.encoding.formula.response)}", model.formula
         )
-        for heading, lines in sentences(self._fit, tests, bound.description, level):
+        for heading, lines in said.sentences(self._fit, tests, bound.description, level):
             listed = heading != "What was fitted"
             page.section(heading, pages.listing(lines) if listed else pages.paragraph(lines))
-        page.section("The model", pages.mathematics(equation(self._fit)))
+        page.section("The model", pages.mathematics(equation.equation(self._fit)))
         page.section("Coefficients", pages.table(tests))
         page.section("Variances", pages.table(model.varcorr()))
         page.section("The fit as a whole", pages.table(model.glance()))

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from interlace.errors import DataError
-from interlace.inference import anova
-from interlace.inference.contrast import ContrastTest, Hypothesis, contrast_test
+from interlace.inference import anova, contrast
 from interlace.model.fitted import Fitted
-from interlace.precision.df import DdfLike, VcovLike
-from interlace.precision.robust import MODEL, with_cluster
+from interlace.precision import robust
+from interlace.precision.robust import MODEL
 from interlace.refitting import drop1
 from interlace.tables.table import Table
+
+if TYPE_CHECKING:
+    from interlace.inference.contrast import ContrastTest
+    from interlace.precision.df import DdfLike, VcovLike
 
 
 def refuse_models(others: Sequence[object]) -> None:
@@ -64,8 +67,8 @@ class Tests(Fitted):
         ContrastTest
             `.rows` has estimate, se, df, t, p, lower, upper; `.F`, `.num_df`, `.den_df`, `.p` are joint.
         """
-        asked = Hypothesis.of(self._fit, L, rhs=rhs, level=level)
-        return contrast_test(self._fit, asked, self._memory.ddf(ddf, vcov, cluster))
+        asked = contrast.Hypothesis.of(self._fit, L, rhs=rhs, level=level)
+        return contrast.contrast_test(self._fit, asked, self._memory.ddf(ddf, vcov, cluster))
 
     def anova(
         self,
@@ -107,7 +110,7 @@ class Tests(Fitted):
         refuse_models(others)
         asked = anova.Asked.of(type, test, terms)
         return anova.anova(
-            self._fit, asked, self._memory.bind(asked.method(ddf, with_cluster(vcov, cluster)))
+            self._fit, asked, self._memory.bind(asked.method(ddf, robust.with_cluster(vcov, cluster)))
         )
 
     def drop1(
@@ -128,7 +131,7 @@ class Tests(Fitted):
         ddf, vcov, cluster
             Of F, as for `anova`.
         """
-        method = drop1.method(test, ddf, with_cluster(vcov, cluster))
+        method = drop1.method(test, ddf, robust.with_cluster(vcov, cluster))
         if method is None:
             return drop1.drop1_lrt(self._fit)
         return drop1.drop1_f(self._fit, self._memory.bind(method))

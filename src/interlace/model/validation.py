@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from interlace.model.fitted import Fitted
 from interlace.refitting import cross_validation
-from interlace.refitting.cross_validation import CrossValidation
 from interlace.refitting.scores import DEFAULT
+
+if TYPE_CHECKING:
+    from interlace.refitting.cross_validation import CrossValidation
 
 
 class Validation(Fitted):

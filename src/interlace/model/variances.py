@@ -6,11 +6,10 @@ import numpy as np
 
 from interlace.model.fitted import Fitted
 from interlace.options import switch
-from interlace.precision.singular import is_singular
-from interlace.refitting.ranova import ranova
+from interlace.precision import singular
+from interlace.refitting import ranova
 from interlace.tables.table import Table
-from interlace.variances import varcorr
-from interlace.variances.varcorr_se import varcorr_se_table
+from interlace.variances import varcorr, varcorr_se
 
 
 class Components(Fitted):
@@ -39,7 +38,7 @@ class Components(Fitted):
             of the criterion that was minimised. A variance at zero has none.
         """
         if switch("se", se):
-            return varcorr_se_table(self._fit, self._memory.variance_parameters())
+            return varcorr_se.varcorr_se_table(self._fit, self._memory.variance_parameters())
         return varcorr.varcorr_table(self._fit)
 
     @property
@@ -49,7 +48,7 @@ class Components(Fitted):
         lme4's rule, with columns taken in units in which they are orthonormal over the rows: neither their
         units nor their origin matters. `convergence.singular` says which.
         """
-        return is_singular(self._fit)
+        return singular.is_singular(self._fit)
 
     def ranova(self, *, drop: str = "slopes") -> Table:
         """Likelihood-ratio tests of the random terms, by the criterion of the fit, as lmerTest's `ranova`.
@@ -67,4 +66,4 @@ class Components(Fitted):
             cannot be negative, `p` (chi-square) is too large; `p_mixture` is by the 50:50 mixture of
             chi-squares with `df - 1` and `df` degrees of freedom where one variance is dropped, else NaN.
         """
-        return ranova(self._fit, drop=drop)
+        return ranova.ranova(self._fit, drop=drop)

@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from interlace.model.fitted import Fitted
-from interlace.report.checking import checks
-from interlace.report.collinearity import collinearity
-from interlace.report.simulated import Simulated
+from interlace.report import checking, collinearity, simulated
 from interlace.tables.table import Table
 
 
@@ -63,7 +61,7 @@ class Verdicts(Fitted):
         >>> found[found["verdict"] == "look"][["about", "statistic"]].to_dict("split")["data"][0]
         ['residuals', 'max |t|']
         """
-        return checks(
+        return checking.checks(
             self._fit,
             order=order,
             alpha=alpha,
@@ -103,7 +101,7 @@ class Verdicts(Fitted):
         >>> m.quantile_residuals("rotated").head(2).round(3).tolist()
         [0.479, 0.472]
         """
-        found = Simulated.of(self._fit, kind, n, seed)
+        found = simulated.Simulated.of(self._fit, kind, n, seed)
         return self._handed.series("quantile_residual", found.places)
 
     def collinearity(self, *, level: float = 0.95) -> Table:
@@ -129,4 +127,4 @@ class Verdicts(Fitted):
         >>> m.collinearity()["vif"].round(2).to_dict()
         {'Days': 13.66, 'x': 13.66}
         """
-        return collinearity(self._fit, level)
+        return collinearity.collinearity(self._fit, level)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from interlace.estimation.beside_levels import ROWS_LEAVE, refuse_absorbed
 from interlace.estimation.fit import Fit
 from interlace.model.linear import LinearMixedModel
 from interlace.model.with_probes import IterativeModel
-from interlace.prediction.absorbed_levels import level_table
-from interlace.refitting.specification import MixedSpecification
+from interlace.prediction import absorbed_levels
 from interlace.tables.table import Table
+
+if TYPE_CHECKING:
+    from interlace.refitting.specification import MixedSpecification
 
 _NO_SPLIT = "the share of the absorbed levels in it is not computed"
 
@@ -66,7 +68,7 @@ class AbsorbedModel(LinearMixedModel, kind="absorbed"):
         The estimates are those of least squares of ``y - X beta - Z b`` on the levels, at the estimates of
         beta and the conditional modes of b: what the mixed model equations give.
         """
-        return level_table(self._fit)
+        return absorbed_levels.level_table(self._fit)
 
     @property
     def plot(self) -> Any:

@@ -10,12 +10,12 @@ from typing import Any
 from interlace.errors import ModelError, shown
 from interlace.estimation.iterative import NO_FACTOR
 from interlace.hints import answers_by_name
-from interlace.inference.estimates import fixed_effects
+from interlace.inference import estimates
 from interlace.model.linear import LinearMixedModel
-from interlace.precision.df import Asymptotic
-from interlace.refitting.profile import check_level, chosen
+from interlace.precision import df
+from interlace.refitting import profile
 from interlace.tables.table import Table
-from interlace.variances.monte_carlo import monte_carlo
+from interlace.variances import monte_carlo
 
 #: What needs no factor: estimates, predictions, tests by normal quantiles.
 ANSWERED = frozenset({
@@ -71,7 +71,7 @@ class IterativeModel(LinearMixedModel, kind="iterative"):
         >>> list(m.monte_carlo().columns)
         ['estimate', 'error', 'share']
         """
-        return monte_carlo(self._fit)
+        return monte_carlo.monte_carlo(self._fit)
 
     def confint(
         self,
@@ -102,12 +102,12 @@ class IterativeModel(LinearMixedModel, kind="iterative"):
         if method != "wald" or others:
             asked = next(iter(others), "method")
             raise ModelError(f"m.confint({asked}=...) is not there after solver='iterative': {_MANY}")
-        estimates = fixed_effects(self._fit, Asymptotic().bind(self._fit))
-        lower, upper = estimates.interval(check_level(level))
-        names = chosen(parm, [], list(estimates.labels))
-        rows = dict(zip(estimates.labels, zip(estimates.estimate, lower, upper, strict=True), strict=True))
+        found = estimates.fixed_effects(self._fit, df.Asymptotic().bind(self._fit))
+        lower, upper = found.interval(profile.check_level(level))
+        names = profile.chosen(parm, [], list(found.labels))
+        rows = dict(zip(found.labels, zip(found.estimate, lower, upper, strict=True), strict=True))
         kept = [name for name in rows if name in names]
-        note = [f"{level:.12g} Wald intervals of the coefficients", estimates.ddf.note]
+        note = [f"{level:.12g} Wald intervals of the coefficients", found.ddf.note]
         return Table.of_rows([rows[name] for name in kept], ["estimate", "lower", "upper"], kept, note=note)
 
     @property

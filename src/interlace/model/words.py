@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from interlace.model.fitted import Fitted
 from interlace.options import switch
-from interlace.precision.df import DdfLike, VcovLike
 from interlace.precision.robust import MODEL
-from interlace.report.equation import equation
-from interlace.report.formulae import Equation
-from interlace.report.results import results
-from interlace.report.summary import Summary, overview, summarise
+from interlace.report import equation, results, summary
+
+if TYPE_CHECKING:
+    from interlace.precision.df import DdfLike, VcovLike
+    from interlace.report.formulae import Equation
+    from interlace.report.summary import Summary
 
 
 class Words(Fitted):
@@ -38,7 +39,7 @@ class Words(Fitted):
             Print the correlations of the coefficients; without it, those of up to 20.
         """
         bound, name = self._memory.ddf(ddf, vcov, cluster), self._asked.data_name
-        return summarise(self._fit, bound, data_name=name, stars=stars, correlation=correlation)
+        return summary.summarise(self._fit, bound, data_name=name, stars=stars, correlation=correlation)
 
     def equation(self, *, estimates: bool = False) -> Equation:
         """The model in mathematics: the mean of a row, the random effects, the residuals.
@@ -64,7 +65,7 @@ class Words(Fitted):
         \\varepsilon_{i} &\\sim \\mathcal{N} ( 0 , \\sigma^2 )
         \\end{aligned}
         """
-        return equation(self._fit, estimates=switch("estimates", estimates))
+        return equation.equation(self._fit, estimates=switch("estimates", estimates))
 
     def to_dict(
         self, *, ddf: DdfLike = "satterthwaite", vcov: VcovLike = MODEL, cluster: Any = None
@@ -83,10 +84,10 @@ class Words(Fitted):
         >>> json.dumps(m.to_dict()["ngroups"])
         '{"Batch": 6}'
         """
-        return results(self._fit, self._memory.ddf(ddf, vcov, cluster))
+        return results.results(self._fit, self._memory.ddf(ddf, vcov, cluster))
 
     def __repr__(self) -> str:
-        return str(overview(self._fit, data_name=self._asked.data_name))
+        return str(summary.overview(self._fit, data_name=self._asked.data_name))
 
     def _repr_html_(self) -> str:
-        return overview(self._fit, data_name=self._asked.data_name)._repr_html_()
+        return summary.overview(self._fit, data_name=self._asked.data_name)._repr_html_()

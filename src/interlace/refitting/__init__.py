@@ -1,1 +1,8 @@
 """Floor 7: what runs the fit again."""
+
+from typing import TYPE_CHECKING
+
+from interlace.later import modules_of
+
+if not TYPE_CHECKING:
+    __getattr__ = modules_of(__name__)

@@ -1,0 +1,46 @@
+"""Modules that are loaded when something of them is asked for.
+
+A fitted model can be asked hundreds of things, and loading the answers to all of them takes longer than most
+fits. A package that says
+
+    if not TYPE_CHECKING:
+        __getattr__ = modules_of(__name__)
+
+gives its modules to ``from package import module`` without loading them; ``module.name`` loads them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
+from types import ModuleType
+from typing import Any
+
+
+class _Later(ModuleType):
+    """Stands for a module, and is not in `sys.modules`: the module itself takes its place in the package."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(import_module(self.__name__), name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(import_module(self.__name__), name, value)
+
+    def __delattr__(self, name: str) -> None:
+        delattr(import_module(self.__name__), name)
+
+    def __dir__(self) -> list[str]:
+        return dir(import_module(self.__name__))
+
+
+def modules_of(package: str) -> Callable[[str], ModuleType]:
+    """What a package answers by when it is asked for a name that it does not have."""
+
+    def answer(name: str) -> ModuleType:
+        module = f"{package}.{name}"
+        if name.startswith("_") or find_spec(module) is None:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        return _Later(module)
+
+    return answer
