@@ -230,9 +230,29 @@ CrossProducts with_response(const CrossProducts& base, const Rows& rows) {
 }
 
 std::vector<CrossProducts> with_responses(const CrossProducts& base, Rows rows, const double* y, const std::vector<double>& y_origin) {
-    if (rows.n != base.n || rows.p != base.fixed->p) throw std::invalid_argument("rows do not belong to these cross-products");
+    ResponseSums sums;
+    sums.add(std::move(rows), y, y_origin);
+    return sums.take(base);
+}
+
+void ResponseSums::add(Rows rows, const double* y, const std::vector<double>& y_origin) {
+    if (parts_.empty()) {
+        for (size_t s = 0; s < y_origin.size(); ++s) parts_.push_back(std::make_shared<ResponsePart>(empty_response(rows)));
+        p_ = rows.p;
+        for (const auto& f : rows.factors) effects_.push_back(f.levels * f.k);
+    }
+    bool belongs = parts_.size() == y_origin.size() && rows.p == p_ && rows.factors.size() == effects_.size();
+    for (size_t f = 0; belongs && f < effects_.size(); ++f) belongs = rows.factors[f].levels * rows.factors[f].k == effects_[f];
+    if (!belongs) throw std::invalid_argument("rows of another design");
+    n_ += rows.n;
+    add_responses(std::move(rows), y, y_origin, parts_);
+}
+
+std::vector<CrossProducts> ResponseSums::take(const CrossProducts& base) {
+    if (n_ != base.n || p_ != base.fixed->p) throw std::invalid_argument("rows do not belong to these cross-products");
     std::vector<CrossProducts> out;
-    for (auto& r : response_sums(std::move(rows), y, y_origin)) out.push_back({base.n, base.sum_log_w, base.random, base.fixed, std::move(r)});
+    for (auto& r : parts_) out.push_back({base.n, base.sum_log_w, base.random, base.fixed, std::move(r)});
+    parts_.clear();
     return out;
 }
 

@@ -162,16 +162,20 @@ void bind_accumulation(nb::module_& m) {
 }
 
 void bind_combinations(nb::module_& m) {
-    m.def("with_responses",
-          [](const CrossProducts& base, In2 responses, In origins, In y, Strided2 x, std::vector<Codes> codes, std::vector<In2> z,
-             std::vector<index> levels, std::optional<In> w, double y_origin, In x_origin, std::vector<In> z_origin) {
-              const PyRows r(y, x, codes, z, levels, w, y_origin, x_origin, z_origin);
-              if (responses.shape(1) != y.shape(0) || responses.shape(0) != origins.shape(0)) throw std::invalid_argument("lengths differ");
-              const std::vector<double> about(origins.data(), origins.data() + origins.size());
-              return released([&] { return with_responses(base, r.rows, responses.data(), about); });
-          },
-          "base"_a, "responses"_a, "origins"_a, "y"_a, "x"_a, "codes"_a, "z"_a, "levels"_a, "w"_a.none(), "y_origin"_a, "x_origin"_a,
-          "z_origin"_a);
+    nb::class_<ResponseSums>(m, "ResponseSums")
+        .def(nb::init<>())
+        .def("add",
+             [](ResponseSums& sums, In2 responses, In origins, In y, Strided2 x, std::vector<Codes> codes, std::vector<In2> z,
+                std::vector<index> levels, std::optional<In> w, double y_origin, In x_origin, std::vector<In> z_origin) {
+                 const PyRows r(y, x, codes, z, levels, w, y_origin, x_origin, z_origin);
+                 if (responses.shape(1) != y.shape(0) || responses.shape(0) != origins.shape(0))
+                     throw std::invalid_argument("lengths differ");
+                 const std::vector<double> about(origins.data(), origins.data() + origins.size());
+                 released([&] { sums.add(r.rows, responses.data(), about); });
+             },
+             "responses"_a, "origins"_a, "y"_a, "x"_a, "codes"_a, "z"_a, "levels"_a, "w"_a.none(), "y_origin"_a, "x_origin"_a,
+             "z_origin"_a)
+        .def("take", [](ResponseSums& sums, const CrossProducts& base) { return sums.take(base); });
     m.def("combine", [](const std::vector<CrossProducts>& parts, const std::vector<double>& coefficients, index n, double sum_log_w) {
         return released([&] { return combine(parts, coefficients, n, sum_log_w); });
     });

@@ -102,6 +102,17 @@ CrossProducts accumulate_on(const SharedPattern& pattern, const Rows& rows);
 CrossProducts with_response(const CrossProducts& base, const Rows& rows);
 // The same for r responses in one pass over the rows: y is r x n, about `y_origin` (r); those of `rows` are not looked at.
 std::vector<CrossProducts> with_responses(const CrossProducts& base, Rows rows, const double* y, const std::vector<double>& y_origin);
+// The same, chunk by chunk of the rows: `take`, once, gives what `base` becomes.
+class ResponseSums {
+  public:
+    void add(Rows rows, const double* y, const std::vector<double>& y_origin);  // the same origins each time
+    std::vector<CrossProducts> take(const CrossProducts& base);
+
+  private:
+    std::vector<std::shared_ptr<ResponsePart>> parts_;
+    std::vector<index> effects_;  // per factor
+    index n_ = 0, p_ = 0;
+};
 // sum_s coefficient_s part_s, all about the same origin and with the same levels. What n and the sum of log weights become depends
 // on what the coefficients mean, so the caller says it. The result has the pattern of a part where that holds those of the others.
 CrossProducts combine(const std::vector<CrossProducts>& parts, const std::vector<double>& coefficients, index n, double sum_log_w);

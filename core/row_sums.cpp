@@ -235,9 +235,8 @@ void mirror(FixedPart& fixed) {
         for (index b = 0; b < a; ++b) fixed.xx[a * fixed.p + b] = fixed.xx[b * fixed.p + a];
 }
 
-std::vector<std::shared_ptr<ResponsePart>> response_sums(Rows rows, const double* y, const std::vector<double>& y_origin) {
-    std::vector<std::shared_ptr<ResponsePart>> responses;
-    for (size_t s = 0; s < y_origin.size(); ++s) responses.push_back(std::make_shared<ResponsePart>(empty_response(rows)));
+void add_responses(Rows rows, const double* y, const std::vector<double>& y_origin,
+                   const std::vector<std::shared_ptr<ResponsePart>>& responses) {
     rows.y = y;  // the first of them, for load()
     Chunk c(rows);
     for (index r0 = 0; r0 < rows.n; r0 += chunk) {
@@ -251,7 +250,6 @@ std::vector<std::shared_ptr<ResponsePart>> response_sums(Rows rows, const double
         }
         check_interrupt();
     }
-    return responses;
 }
 
 }  // namespace interlace

@@ -11,7 +11,8 @@ void clear_own(const Rows& rows, RandomPart& random, FixedPart& fixed, ResponseP
 double add_own(const Rows& rows, RandomPart& random, FixedPart& fixed, ResponsePart& response);
 // syrk fills the column-major lower triangle, which is the row-major upper one, as the loops do
 void mirror(FixedPart& fixed);
-// The same of several responses of the rows, y (rows x responses, column-major) about an origin each.
-std::vector<std::shared_ptr<ResponsePart>> response_sums(Rows rows, const double* y, const std::vector<double>& y_origin);
+// Adds the same of several responses of the rows, y (rows x responses, column-major) about an origin each.
+void add_responses(Rows rows, const double* y, const std::vector<double>& y_origin,
+                   const std::vector<std::shared_ptr<ResponsePart>>& responses);
 
 }  // namespace interlace

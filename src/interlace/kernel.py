@@ -12,8 +12,8 @@ The core's objects:
 `CrossProducts`
     Blocks of ``[Z X y]'W[Z X y]`` about an origin: numbers on a pattern. `accumulate` makes one from rows,
     `Accumulation` from chunks of rows, `accumulate_on` on a pattern that is there already, `combine` takes
-    linear combinations, `with_response` swaps y (`with_responses` for many in one pass), `select_fixed` takes
-    some columns of X, `with_fixed` combinations of them, `fold` makes columns of X of grouping factors,
+    linear combinations, `with_response` swaps y (`ResponseSums` for many, chunk by chunk), `select_fixed`
+    takes some columns of X, `with_fixed` combinations of them, `fold` makes columns of X of grouping factors,
     `explained` is what X alone explains of y'y. Immutable; pickles.
 `Prior`, `Precision`
     What stands in place of I in ``Lambda'Z'Z Lambda + I`` for a grouping factor: the identity, nothing, or
@@ -88,6 +88,7 @@ from interlace._core import (
     Precision,
     Prior,
     ProfiledDeviance,
+    ResponseSums,
     Symbolic,
     absorbed,
     accumulate,
@@ -116,7 +117,6 @@ from interlace._core import (
     white_zx,
     with_fixed,
     with_response,
-    with_responses,
     without_folds,
 )
 from interlace.errors import DataError, shown
@@ -137,6 +137,7 @@ __all__ = [
     "Precision",
     "Prior",
     "ProfiledDeviance",
+    "ResponseSums",
     "Symbolic",
     "absorbed",
     "accumulate",
@@ -167,7 +168,6 @@ __all__ = [
     "white_zx",
     "with_fixed",
     "with_response",
-    "with_responses",
     "without_folds",
 ]
 

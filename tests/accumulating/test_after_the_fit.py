@@ -75,7 +75,7 @@ def _numbers(answer: Any) -> np.ndarray:
 @pytest.mark.parametrize(("call", "how"), ASKED)
 def test_the_table_of_the_page(call: str, how: str, models: dict[str, Any], data: pd.DataFrame) -> None:
     kinds = list(models)
-    names = {"new": data.iloc[:5]}
+    names = {"new": data.iloc[:5], "y": data["y"].to_numpy()[::-1] + 2.0}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", InterlaceWarning)
         for kind in kinds[kinds.index(how) :]:

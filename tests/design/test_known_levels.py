@@ -12,7 +12,7 @@ import interlace
 from interlace.design.frame import Frame
 from interlace.design.joining import Known
 from interlace.design.rows import learn
-from interlace.estimation.crossproducts import Origin
+from interlace.estimation.origin import Origin
 from interlace.formula.parser import parse
 
 

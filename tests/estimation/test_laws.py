@@ -17,10 +17,11 @@ from hypothesis import strategies as st
 
 from interlace.design.encoding import Encoding
 from interlace.errors import ConvergenceWarning, DataError, RankDeficiencyWarning
-from interlace.estimation.crossproducts import CrossProducts, Origin
+from interlace.estimation.crossproducts import CrossProducts
 from interlace.estimation.deviance import ProfiledDeviance
 from interlace.estimation.fit import Fit, at_theta, fit
 from interlace.estimation.optimize import minimise
+from interlace.estimation.origin import Origin
 from interlace.estimation.penalized import System
 from interlace.estimation.rank import independent_columns
 from made_data import Made, crossed, nested, one, random_design

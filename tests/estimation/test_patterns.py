@@ -13,6 +13,8 @@ from scipy.sparse.linalg import splu
 from interlace import kernel
 from interlace.design.design import Design
 from interlace.design.encoding import Encoding
+from interlace.design.rows import as_rows
+from interlace.estimation.answering import Given
 from interlace.estimation.crossproducts import CrossProducts
 from interlace.estimation.deviance import ProfiledDeviance
 from interlace.estimation.fit import deviance_at, fit
@@ -170,7 +172,7 @@ def test_many_responses_through_one_factor_are_one_at_a_time(made: Made) -> None
     A, design = A.select_fixed(kept), design.selected(kept)
     system = System.of(encoding, A)
     Y = np.random.default_rng(5).normal(3.0, 2.0, (7, design.nrows))
-    many = A.with_responses(encoding, design, Y)
+    many = A.with_responses(encoding, Given(Y), as_rows(encoding, design))
     criterion = ProfiledDeviance.of(system, reml=True)
     factors = criterion.parameters.factors(0.7 * criterion.start)
     found = system.factorize(factors).solve_responses([one.products for one in many])

@@ -81,7 +81,6 @@ def test_the_answers_of_the_table(
         lambda m: m.vcov(cluster="g"),
         lambda m: m.drop1(),
         lambda m: m.augment(),
-        lambda m: m.refit(np.zeros(900)),
     ],
 )
 def test_what_needs_all_rows_says_how_they_are_had(ask: Any, files: Any) -> None:

@@ -141,7 +141,7 @@ def test_failures_are_counted_with_their_reason(sleep: Any, monkeypatch: pytest.
     refit_many = type(sleep.fit).refit_many
 
     def sometimes(self: Any, Y: Any) -> Any:
-        if len(Y) > 1 or Y[0, 0] < 250:
+        if len(Y) > 1 or Y.values[0, 0] < 250:
             raise ModelError("the response is fitted exactly: no more is known")
         return refit_many(self, Y)
 

@@ -194,6 +194,84 @@ class ChunkedRows:
         return replace(self, encoding=encoding, changes=(*self.changes, change))
 
 
+Answers = Callable[[Design], np.ndarray]  # the response of the rows of one chunk after another
+
+
+@dataclass(frozen=True)
+class AnsweredRows:
+    """Rows that are read in chunks, with a response that is not theirs.
+
+    Attributes
+    ----------
+    encoding : Encoding
+        Of the model.
+    rows : Rows
+        As they are read.
+    opened : callable
+        Begins anew: gives a function that is called with each chunk in turn, and gives its response.
+    changes : tuple of callable
+        What is done to the chunks after that.
+    """
+
+    encoding: Encoding
+    rows: Rows
+    opened: Callable[[], Answers] = field(repr=False)
+    changes: tuple[Callable[[Design], Design], ...] = ()
+
+    @property
+    def n(self) -> int:
+        """Their number."""
+        return self.rows.n
+
+    @property
+    def n_read(self) -> int:
+        """Rows of the source."""
+        return self.rows.n_read
+
+    @property
+    def readable(self) -> bool:
+        """As far as the source is here."""
+        return self.rows.readable
+
+    @property
+    def frame(self) -> Frame:
+        """No columns; values per row are handed out as arrays."""
+        return self.rows.frame
+
+    @property
+    def design(self) -> Design:
+        """Refused."""
+        return self.rows.design
+
+    @property
+    def means(self) -> Mapping[str, float]:
+        """Those of columns that are no response."""
+        response = str(self.encoding.formula.response)
+        return {name: mean for name, mean in self.rows.means.items() if name != response}
+
+    def designs(self) -> Iterator[Design]:
+        """Chunk by chunk."""
+        answers = self.opened()
+        for read in self.rows.designs():
+            design = replace(read, y=answers(read))
+            for change in self.changes:
+                design = change(design)
+            yield design
+
+    def changed(self, encoding: Encoding, change: Callable[[Design], Design]) -> AnsweredRows:
+        """The same rows, each chunk changed when it is read."""
+        return replace(self, encoding=encoding, changes=(*self.changes, change))
+
+
+def kept_of(rows: Rows) -> np.ndarray | None:
+    """Which of the rows that were read are used; None if all are."""
+    if isinstance(rows, FrameRows):
+        return rows.design.kept
+    if rows.n == rows.n_read:
+        return None
+    return per_row(rows, lambda d: np.arange(d.nrows) if d.kept is None else np.asarray(d.kept))
+
+
 def as_rows(encoding: Encoding, rows: Design | Rows) -> Rows:
     """A design is the one chunk of its rows."""
     return FrameRows(encoding, rows) if isinstance(rows, Design) else rows

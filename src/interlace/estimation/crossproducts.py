@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,142 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from interlace import kernel
-from interlace.arrays import identity
 from interlace.design.columns import CellCoding, Coded, Columns, Plain
 from interlace.design.design import Design
 from interlace.design.encoding import Encoding
 from interlace.design.rows import FrameRows, Rows, as_rows
+from interlace.estimation.answering import Responses
 from interlace.estimation.layout import Layout
+from interlace.estimation.origin import Origin, response_origin, shifted_response
 
 Array = NDArray[np.floating]
 
 # Share of y'y that the fixed effects may explain before their fit is taken from y.
 NEARLY_ALL = 0.999
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Numbers subtracted from y and from columns of X and Z before products are taken.
-
-    Large means would cost digits. A column is moved only where the model has an intercept to take the
-    difference, so the model stays the same: `beta` and `b` change by a triangular transform with unit
-    diagonal.
-
-    Attributes
-    ----------
-    y : float
-    x : ndarray, shape (p,)
-        Zero for the intercept itself, and everywhere when there is none.
-    z : tuple of ndarray, shape (k,)
-        One per covariance block.
-    beta : ndarray, shape (p,)
-        Coefficients of the (moved) columns of X whose product is taken from y as well; mostly zero.
-    """
-
-    y: float
-    x: Array
-    z: tuple[Array, ...]
-    beta: Array
-
-    @classmethod
-    def of(cls, encoding: Encoding, rows: Design | Rows) -> Origin:
-        """Means of these rows."""
-        rows = as_rows(encoding, rows)
-        known = cls._known(encoding, rows.means)
-        if known is not None:
-            return known
-        intercepts = [encoding.intercept, *(block.intercept for block in encoding.random)]
-        sums: list[Array] = []
-        y = 0.0
-        for design in rows.designs():
-            y += float(np.add.reduce(_response(design)))
-            columns = [design.fixed, *(Plain(part.z) for part in design.random)]
-            moved = _moved_columns(encoding, columns, intercepts)
-            found = _all_sums(columns, moved)
-            sums = [a + b for a, b in zip(sums, found, strict=True)] if sums else found
-        x, *z = (_means(total, one, rows.n) for total, one in zip(sums, intercepts, strict=True))
-        return cls(y / rows.n if encoding.spans_constant else 0.0, x, tuple(z), np.zeros(len(x)))
-
-    @classmethod
-    def _known(cls, encoding: Encoding, means: Mapping[str, float]) -> Origin | None:
-        """From the means of columns of the data, if those are all that is needed: no pass over the rows."""
-        response = str(encoding.formula.response)
-        blocks = [(encoding.fixed_names, encoding.intercept)]
-        blocks += [(block.columns, block.intercept) for block in encoding.random]
-        moved = [
-            () if at is None else tuple(name for j, name in enumerate(names) if j != at)
-            for names, at in blocks
-        ]
-        shifted = bool(encoding.formula.offsets) or encoding.offset is not None
-        if encoding.absorbed or shifted or not {response, *(n for one in moved for n in one)} <= means.keys():
-            return None
-        x, *z = (
-            np.array([means[name] if name in one else 0.0 for name in names])
-            for (names, _), one in zip(blocks, moved, strict=True)
-        )
-        return cls(means[response] if encoding.spans_constant else 0.0, x, tuple(z), np.zeros(len(x)))
-
-    def shift(self, encoding: Encoding, i: int) -> Array:
-        """(k, k) matrix R of block i with ``Z = (Z - origin) R``, so that the effects about the origin are
-        ``R b``."""
-        return _moved(self.z[i], encoding.random[i].intercept)
-
-    def unshift(self, encoding: Encoding, i: int) -> Array:
-        """The inverse of `shift`."""
-        return _moved(-self.z[i], encoding.random[i].intercept)
-
-
-def _moved(z: Array, intercept: int | None) -> Array:
-    R = identity(len(z)).copy()
-    if intercept is not None:
-        R[intercept] += z
-    return R
-
-
-def _moved_columns(
-    encoding: Encoding, columns: Sequence[Columns], intercepts: Sequence[int | None]
-) -> list[bool]:
-    """Which of X and the Z are moved: those beside an intercept; and X beside absorbed ones, if it is held as
-    numbers."""
-    out = [one is not None and c.shape[1] > 1 for c, one in zip(columns, intercepts, strict=True)]
-    if intercepts[0] is None and encoding.spans_constant:
-        out[0] = isinstance(columns[0], Plain)
-    return out
-
-
-def _all_sums(columns: Sequence[Columns], moved: Sequence[bool]) -> list[Array]:
-    """The sums of the columns of X and Z that are moved; the same array is looked at once."""
-    out: list[Array] = []
-    for j, (one, is_moved) in enumerate(zip(columns, moved, strict=True)):
-        same = next((i for i in range(j) if _is_same(columns[i], one) and moved[i] == is_moved), None)
-        out.append(_sums(one, is_moved) if same is None else out[same])
-    return out
-
-
-def _is_same(a: Columns, b: Columns) -> bool:
-    return isinstance(a, Plain) and isinstance(b, Plain) and a.values is b.values
-
-
-def _sums(columns: Columns, is_moved: bool) -> Array:
-    return columns.sums() if is_moved else np.zeros(columns.shape[1])
-
-
-def _means(sums: Array, intercept: int | None, n: int) -> Array:
-    means = sums / n
-    if intercept is not None:
-        means[intercept] = 0.0
-    return means
-
-
-def _response_origin(encoding: Encoding, rows: Rows) -> float:
-    if not encoding.spans_constant:
-        return 0.0
-    return sum(float(np.add.reduce(_response(design))) for design in rows.designs()) / rows.n
-
-
-def _response(design: Design) -> Array:
-    assert design.y is not None
-    return design.y if design.offset is None else design.y - design.offset
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,19 +118,22 @@ class CrossProducts:
     def with_response(self, encoding: Encoding, rows: Design | Rows) -> CrossProducts:
         """The same rows with the response of `rows`: everything but the products with y is shared."""
         o, rows = self.origin, as_rows(encoding, rows)
-        origin = Origin(_response_origin(encoding, rows), o.x, o.z, np.zeros(len(o.x)))
+        origin = Origin(response_origin(encoding, rows), o.x, o.z, np.zeros(len(o.x)))
         return self._with_origin(origin, rows)
 
-    def with_responses(self, encoding: Encoding, design: Design, Y: Array) -> list[CrossProducts]:
-        """`with_response` for each row of Y, (r, n), in one pass over the rows."""
-        if isinstance(design.fixed, Coded):
-            return [self.with_response(encoding, replace(design, y=y)) for y in Y]
-        Y = np.ascontiguousarray(Y if design.offset is None else Y - design.offset)
-        means = np.add.reduce(Y, axis=1) / Y.shape[1] if encoding.spans_constant else np.zeros(len(Y))
-        o = self.origin
+    def with_responses(self, encoding: Encoding, responses: Responses, rows: Rows) -> list[CrossProducts]:
+        """`with_response` for each of the responses, in one pass over the rows."""
+        r, o = len(responses), self.origin
+        means = responses.middle(encoding, rows) if encoding.spans_constant else np.zeros(r)
         origins = [Origin(float(mean), o.x, o.z, np.zeros(len(o.x))) for mean in means]
-        rows = _rows(self.layout, design, replace(o, beta=np.zeros(len(o.x))))
-        products = kernel.with_responses(self.products, Y, means, **rows)
+        sums = kernel.ResponseSums()
+        for design, Y in responses.over(rows):
+            if isinstance(design.fixed, Coded):
+                every = [responses.rows(j, rows) for j in range(r)]
+                return [self._with_origin(*one) for one in zip(origins, every, strict=True)]
+            Y = np.ascontiguousarray(Y if design.offset is None else Y - design.offset)
+            sums.add(Y, means, **_rows(self.layout, design, replace(o, beta=np.zeros(len(o.x)))))
+        products = sums.take(self.products)
         return [CrossProducts(A, self.layout, origin) for A, origin in zip(products, origins, strict=True)]
 
     def with_small_response(self, rows: Rows) -> CrossProducts:
@@ -281,14 +160,22 @@ class CrossProducts:
 
     def _with_origin(self, origin: Origin, rows: Rows) -> CrossProducts:
         """The response of `rows` about another origin of y; those of X and Z are the same."""
-        if not isinstance(rows, FrameRows):
-            return CrossProducts._summed(self.layout, rows, origin)
-        design = rows.design
-        if isinstance(design.fixed, Coded):
-            found = ByCell.of(self.layout, design, origin, self.by_cell)
-            return CrossProducts(found.folded(), self.layout, origin, found)
-        products = kernel.with_response(self.products, **_rows(self.layout, design, origin))
+        sums = kernel.ResponseSums()
+        for design in rows.designs():
+            if isinstance(design.fixed, Coded):
+                return self._with_origin_by_cell(origin, rows)
+            chunk = _rows(self.layout, design, origin)
+            sums.add(chunk["y"][None], np.array([origin.y]), **chunk)
+        (products,) = sums.take(self.products)
         return CrossProducts(products, self.layout, origin)
+
+    def _with_origin_by_cell(self, origin: Origin, rows: Rows) -> CrossProducts:
+        if isinstance(rows, FrameRows):
+            found = ByCell.of(self.layout, rows.design, origin, self.by_cell)
+            return CrossProducts(found.folded(), self.layout, origin, found)
+        parts = [self.products, CrossProducts._summed(self.layout, rows, origin).products]
+        on_this_pattern = kernel.combine(parts, [0.0, 1.0], self.n, self.products.sum_log_w)
+        return CrossProducts(on_this_pattern, self.layout, origin)
 
     def triangle(self, encoding: Encoding) -> Array:
         """R with ``R'R = X'WX``, for independent columns of X and not about the origin, (p, p)."""
@@ -380,7 +267,7 @@ def _rows(
         codes.append(design.random[blocks[0]].codes)
         z.append(columns[0] if len(columns) == 1 else np.ascontiguousarray(np.hstack(columns)))
         z_origin.append(np.concatenate([origin.z[i] for i in blocks]))
-    y = _response(design)
+    y = shifted_response(design)
     if origin.beta.any():
         y = y - _explained(design.fixed, origin)
     return {

@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from interlace.design.checks import LARGEST_RESPONSE, check_values
 from interlace.design.design import Design
 from interlace.design.encoding import Encoding
-from interlace.design.rows import ChunkedRows, FrameRows, Rows, as_rows, left_out, selected
+from interlace.design.rows import FrameRows, Rows, as_rows, left_out, selected
 from interlace.errors import (
     DataError,
     RankDeficiencyWarning,
     warn,
 )
 from interlace.estimation.absorbed import Effects
+from interlace.estimation.answering import Responses, as_responses
 from interlace.estimation.beside_levels import effects_of, unweighted_triangle
 from interlace.estimation.crossproducts import CrossProducts
 from interlace.estimation.deviance import ProfiledDeviance
@@ -160,24 +160,24 @@ class Fit:
         y : array-like, (n,)
             One value per row used in the fit.
         """
-        whole = FrameRows(self.encoding, replace(self.design, y=_response(y, self.rows.n)))
-        A = self.A.with_response(self.encoding, selected(whole, self.kept))
-        return self._searched(A, whole)
+        (found,) = self.refit_many(np.asarray(y)[None])
+        return found
 
-    def refit_many(self, Y: ArrayLike) -> list[Fit]:
+    def refit_many(self, Y: Array | Responses) -> list[Fit]:
         """The same for every row of Y, (r, n); the rows of the data are looked at once."""
-        wholes = [
-            FrameRows(self.encoding, replace(self.design, y=_response(y, self.rows.n))) for y in np.asarray(Y)
-        ]
-        design = self.design.selected(self.kept)
-        A = self.A.with_responses(self.encoding, design, np.array([whole.design.y for whole in wholes]))
-        return [self._searched(one, whole) for one, whole in zip(A, wholes, strict=True)]
+        responses = as_responses(Y).checked(self.rows.n)
+        found = []
+        for j, A in enumerate(self.answering(responses)):
+            rows = responses.rows(j, self.rows)
+            A = conditioned(A, selected(rows, self.kept))
+            criterion = replace(self.criterion, system=self.criterion.system.with_products(A))
+            criterion, optimum = search(criterion, minimise_again)
+            found.append(_checked(criterion, rows, optimum, self.model))
+        return found
 
-    def _searched(self, A: CrossProducts, whole: FrameRows) -> Fit:
-        A = conditioned(A, selected(whole, self.kept))
-        criterion = replace(self.criterion, system=self.criterion.system.with_products(A))
-        criterion, optimum = search(criterion, minimise_again)
-        return _checked(criterion, whole, optimum, self.model)
+    def answering(self, responses: Responses) -> list[CrossProducts]:
+        """The cross-products with each of the responses, from one look at the rows."""
+        return self.A.with_responses(self.encoding, responses, selected(self.rows, self.kept))
 
     @property
     def triangle_of_tests(self) -> Array:
@@ -185,7 +185,7 @@ class Fit:
 
         Rows that are read in chunks need not be read again where there are no weights.
         """
-        if isinstance(self.rows, ChunkedRows) and self.encoding.weights is None:
+        if not isinstance(self.rows, FrameRows) and self.encoding.weights is None:
             return self.A.triangle(self.encoding)
         return unweighted_triangle(self.rows, self.kept)
 
@@ -352,15 +352,3 @@ def _fit(
         dropped=model.dropped,
         identification=model.identification,
     )
-
-
-def _response(y: ArrayLike, n: int) -> Array:
-    values = np.asarray(y, dtype=np.float64)
-    if values.shape != (n,):
-        raise DataError(
-            f"the response must have one value for each of the {n} rows used, not shape {values.shape}"
-        )
-    if not np.isfinite(values).all():
-        raise DataError("the response has values that are missing or infinite")
-    check_values(("the response",), values[:, None], LARGEST_RESPONSE, None)
-    return values

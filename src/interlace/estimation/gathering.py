@@ -14,8 +14,9 @@ from interlace.design.encoding import Encoding
 from interlace.design.learnt import Covariate
 from interlace.design.rows import Rows
 from interlace.errors import DataError, ModelError
-from interlace.estimation.crossproducts import NEARLY_ALL, CrossProducts, Origin
+from interlace.estimation.crossproducts import NEARLY_ALL, CrossProducts
 from interlace.estimation.fit import Fit, fit_prepared
+from interlace.estimation.origin import Origin
 from interlace.estimation.prepare import check_products_room, prepare_products
 from interlace.estimation.rank import CERTAIN, independent, independent_columns, joined_triangles, triangle
 

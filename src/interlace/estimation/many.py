@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from interlace import kernel
 from interlace.errors import InterlaceError
 from interlace.estimation import descent, optimize
+from interlace.estimation.answering import Responses, as_responses
 from interlace.estimation.crossproducts import NEARLY_ALL
 from interlace.estimation.deviance import ProfiledDeviance
 from interlace.estimation.fit import Fit
@@ -57,21 +58,21 @@ class Many:
         return np.asarray(self.sigma[:, None] * np.sqrt(np.diagonal(self.unscaled_vcov, axis1=1, axis2=2)))
 
 
-def fit_many(fit: Fit, Y: Array) -> Many:
-    """The model of a fit for each row of Y, (r, n): what `Fit.refit_many` finds, in a fraction of the time.
+def fit_many(fit: Fit, Y: Array | Responses) -> Many:
+    """The model of a fit for each of r responses: what `Fit.refit_many` finds, in a fraction of the time.
 
     The search of each response runs in the core, and where the design allows of a second minimum, so do those
     from other starts. Where that was not enough (another minimum may be lower, the basis must change, the
     response is fitted nearly exactly), the model is fitted as ever. What a response gets does not depend on
     the others.
     """
-    r, n = Y.shape
+    Y = as_responses(Y)
+    r = len(Y)
     found = _Found.empty(r, len(fit.names), [len(T) for T in fit.solution.factors])
     criterion = fit.criterion.separated()
     left = np.arange(r)
-    if _one_search(criterion) and n:
-        design = fit.design.selected(fit.kept)
-        A = fit.A.with_responses(fit.encoding, design, np.ascontiguousarray(Y, dtype=np.float64))
+    if _one_search(criterion) and r:
+        A = fit.answering(Y)
         products = [one.products for one in A]
         ends = criterion.search_many(
             products, criterion.parameters.few_levels(), optimize.limits(criterion, prove=False)
@@ -82,7 +83,7 @@ def fit_many(fit: Fit, Y: Array) -> Many:
         if criterion.doubt.effects:
             left = _in_doubt(found, fit, criterion, products, ends, Y)
     for j in left:
-        found.refit(fit, int(j), Y[j])
+        found.refit(fit, int(j), Y)
     return found.done()
 
 
@@ -92,14 +93,14 @@ def _in_doubt(
     criterion: ProfiledDeviance,
     products: list[kernel.CrossProducts],
     ends: dict[str, Array],
-    Y: Array,
+    Y: Responses,
 ) -> NDArray[np.intp]:
     """Which responses have no end yet that is sure to be the lowest minimum; the others are found."""
     # 1) a search for each: where that of the core was too short, one that may change its basis
     par, sure = ends["par"].copy(), fit.without_doubt()
     told: NDArray[np.bool_] = np.asarray(np.isfinite(ends["start"]).all(axis=1))
     for j in np.flatnonzero(told & ~ends["easy"].astype(bool)):
-        found.refit(sure, int(j), Y[j])
+        found.refit(sure, int(j), Y)
         told[j] = found.status[j] == "converged"
         par[j] = criterion.parameters.par(tuple(T[j] for T in found.many.factors)) if told[j] else 0.0
     # 2) do others end lower?
@@ -110,16 +111,14 @@ def _in_doubt(
     return np.flatnonzero(~told)
 
 
-def fits_at(fit: Fit, Y: Array, many: Many) -> Iterator[Fit | None]:
+def fits_at(fit: Fit, Y: Array | Responses, many: Many) -> Iterator[Fit | None]:
     """The fits of these responses, solved at the variances that were found; None where there is none."""
-    design = fit.design.selected(fit.kept)
-    A = fit.A.with_responses(fit.encoding, design, np.ascontiguousarray(Y, dtype=np.float64))
-    df = fit.criterion.df
-    for j, one in enumerate(A):
+    Y, df = as_responses(Y), fit.criterion.df
+    for j, one in enumerate(fit.answering(Y)):
         if many.errors[j] is not None:
             yield None
         elif many.sigma[j] ** 2 * df <= 2 * (1 - NEARLY_ALL) * one.products.yy:
-            yield fit.refit(Y[j])  # X explains nearly all of it: its products are taken anew
+            yield from fit.refit_many(Y[j : j + 1])  # X explains nearly all: products are taken anew
         else:
             criterion = replace(fit.criterion, system=fit.criterion.system.with_products(one))
             T = tuple(np.asarray(kernel.lower_factor(np.ascontiguousarray(F[j]))) for F in many.factors)
@@ -201,10 +200,10 @@ class _Found:
         for j in np.flatnonzero(easy):
             self.status[j] = "converged"
 
-    def refit(self, fit: Fit, j: int, y: Array) -> None:
+    def refit(self, fit: Fit, j: int, Y: Responses) -> None:
         """One response as ever."""
         try:
-            (again,) = fit.refit_many(y[None])
+            (again,) = fit.refit_many(Y[j : j + 1])
         except InterlaceError as error:
             self.errors[j] = error
             return

@@ -14,7 +14,7 @@ from interlace.arrays import Array
 from interlace.design.chunked import ROWS
 from interlace.design.design import Design
 from interlace.design.encoding import Encoding
-from interlace.design.rows import ChunkedRows, Rows, as_rows
+from interlace.design.rows import FrameRows, Rows, as_rows
 from interlace.errors import ModelError, RankDeficiencyWarning, warn
 from interlace.estimation.beside_levels import Left, absorbed_of
 from interlace.estimation.capacity import check_room
@@ -212,7 +212,7 @@ def check_columns_room(encoding: Encoding, rows: Rows) -> None:
             f"the factor '{factor}' makes most of {p} columns of X, and least squares of {rows.n} rows on "
             f"them would take minutes: absorb it, 'y ~ x | {factor}'"
         )
-    at_once = min(rows.n, ROWS) if isinstance(rows, ChunkedRows) else rows.n
+    at_once = rows.n if isinstance(rows, FrameRows) else min(rows.n, ROWS)
     check_room(4 * 8.0 * at_once * p + 8.0 * p**2, "the " + str(p) + " columns of X need {}" + advice)
 
 

@@ -9,8 +9,9 @@ import numpy as np
 from interlace.arrays import Array
 from interlace.design.design import Design
 from interlace.design.encoding import Encoding
-from interlace.design.rows import ChunkedRows, Rows, as_rows, per_row
+from interlace.design.rows import FrameRows, Rows, as_rows, per_row
 from interlace.errors import DataError
+from interlace.estimation.answering import Given
 from interlace.estimation.ols import (
     check_not_exact,
     check_rows,
@@ -104,8 +105,8 @@ class LeastSquaresOfChunks(LeastSquaresFit):
         return least_squares_of(encoding, as_rows(encoding, rows), self.n_jobs)
 
     def refit(self, y: Array) -> LeastSquaresFit:
-        """Refused: there is no place for another response beside rows in chunks."""
-        return self.of_model(self.encoding, replace(self.design, y=y))
+        """The fit of another response of the same rows, which are read once more."""
+        return self.of_model(self.encoding, Given(y[None]).rows(0, self.rows))
 
     def leverages_of(self, design: Design) -> Array:
         """Of the rows of a chunk."""
@@ -212,7 +213,7 @@ def least_squares_of(encoding: Encoding, rows: Rows, n_jobs: int | None = None) 
     ModelError
         As for `least_squares`.
     """
-    if not isinstance(rows, ChunkedRows):
+    if isinstance(rows, FrameRows):
         return least_squares(encoding, rows, n_jobs)
     found = Squares.begin(encoding)
     for design in rows.designs():

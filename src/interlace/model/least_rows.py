@@ -213,6 +213,6 @@ class LeastRows:
             raise DataError(
                 "refit takes one response, a value for each row used; call it for each of several"
             )
-        fit = self._least.refit(refit.read_response(self._least.design, y))
+        fit = self._least.refit(refit.read_response(self._least.rows, y))
         asked = self._asked.changed(refitted=True)
         return type(self)(fit, self._choice.of_another(fit), asked, self._handed)  # type: ignore[call-arg]

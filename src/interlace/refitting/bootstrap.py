@@ -12,6 +12,7 @@ import pandas as pd
 
 from interlace.arrays import Array
 from interlace.errors import ConvergenceError, DataError, InterlaceError, InterlaceWarning, ModelError
+from interlace.estimation.answering import Responses
 from interlace.estimation.beside_levels import ROWS_LEAVE, refuse_absorbed
 from interlace.estimation.fit import Fit
 from interlace.estimation.many import Many, fit_many, fits_at
@@ -21,7 +22,7 @@ from interlace.precision.singular import are_singular, is_singular
 from interlace.precision.varpar import VarianceParameters
 from interlace.refitting.bootstrapped import Bootstrap, Draw
 from interlace.refitting.cases import Cases, Factors, fit_rows
-from interlace.refitting.parallel import Generators, check_draws, in_blocks, root_of
+from interlace.refitting.parallel import Generators, check_draws, in_blocks, jobs_of, root_of, size_of
 from interlace.refitting.profile import check_level
 from interlace.refitting.resampling import AUX, HCCME, Blocks, Parametric, Residuals, Sampler, Wild
 from interlace.refitting.statistics import Lost, Statistic, numbers, pickled_or_lost
@@ -89,10 +90,10 @@ class Plan:
             first,
             last,
             root=self.root,
-            n_jobs=self.n_jobs,
+            n_jobs=jobs_of(self.fit.rows, self.n_jobs),
             progress=self.progress,
             label="bootstrap",
-            size=self.fit.rows.n,
+            size=size_of(self.fit),
         )
 
     @property
@@ -110,10 +111,10 @@ class Plan:
             0,
             n,
             root=self.root,
-            n_jobs=self.n_jobs,
+            n_jobs=jobs_of(self.fit.rows, self.n_jobs),
             progress=self.progress,
             label="standard errors",
-            size=self.fit.rows.n,
+            size=size_of(self.fit),
         )
         if len(found) < n:
             raise KeyboardInterrupt
@@ -124,7 +125,7 @@ class Plan:
         if isinstance(self.source, Cases):
             fits = (_case(self.fit, self.source, rng) for rng in generators)
         else:
-            Y = np.array([self.source.draw(self.fit, rng) for rng in generators])
+            Y = self.source.responses(self.fit, generators)
             fits = fits_at(self.fit, Y, fit_many(self.fit, Y))
         nothing = np.full(len(self.names) - len(self.fit.names), np.nan)
         return [nothing if fit is None else errors_of_variances(fit) for fit in fits]
@@ -162,13 +163,13 @@ class Plan:
     def _draws(self, generators: Generators) -> list[Draw]:
         if isinstance(self.source, Cases):
             return [self._of_case(rng, self.source) for rng in generators]
-        Y = np.array([self.source.draw(self.fit, rng) for rng in generators])
+        Y = self.source.responses(self.fit, generators)
         if self.statistic is None and self.spread is None:
             return self._of_many(fit_many(self.fit, Y))
         try:
             fits = self.fit.refit_many(Y)
         except InterlaceError:  # of one of them: which?
-            return [self._of_response(y) for y in Y]
+            return [self._of_response(Y[j : j + 1]) for j in range(len(Y))]
         return [self._of_fit(fit) for fit in fits]
 
     def _of_many(self, many: Many) -> list[Draw]:
@@ -186,9 +187,9 @@ class Plan:
                 out.append(Draw(values[j], se[j], bool(singular[j]), ""))
         return out
 
-    def _of_response(self, y: Array) -> Draw:
+    def _of_response(self, y: Responses) -> Draw:
         try:
-            (again,) = self.fit.refit_many(y[None])
+            (again,) = self.fit.refit_many(y)
         except InterlaceError as error:
             return Draw.failed(error)
         return self._of_fit(again)

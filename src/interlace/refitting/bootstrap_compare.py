@@ -11,9 +11,17 @@ from interlace.estimation.fit import Fit
 from interlace.estimation.likelihood import likelihood_ratio, n_parameters
 from interlace.estimation.many import fit_many
 from interlace.inference.estimates import chi2_p_value, f_p_value, gamma_p_value
-from interlace.prediction.simulate import drawn
+from interlace.prediction.simulate import drawn_by
 from interlace.refitting.compare import check_known, check_offsets, check_same_data
-from interlace.refitting.parallel import Generators, check_draws, in_blocks, root_of, stopped
+from interlace.refitting.parallel import (
+    Generators,
+    check_draws,
+    in_blocks,
+    jobs_of,
+    root_of,
+    size_of,
+    stopped,
+)
 from interlace.tables.table import Table
 
 ZERO = 1e-8  # statistics below this are zero: the estimate was on the boundary
@@ -145,7 +153,7 @@ def bootstrap_compare(
         )
 
     def draw(generators: Generators) -> list[tuple[float, bool]]:
-        Y = np.array([drawn(small, rng) for rng in generators])
+        Y = drawn_by(small, generators)
         a, b = fit_many(large, Y), fit_many(small, Y)
         for error in (*a.errors, *b.errors):
             if error is not None:
@@ -158,10 +166,10 @@ def bootstrap_compare(
         0,
         n,
         root=root_of(seed),
-        n_jobs=n_jobs,
+        n_jobs=jobs_of(small.rows, n_jobs),
         progress=progress,
         label="bootstrap",
-        size=small.rows.n,
+        size=size_of(large),
     )
     reference = _boundary_at_zero(np.array([value for value, _ in draws]))
     failed = sum(not converged for _, converged in draws)

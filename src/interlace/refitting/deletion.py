@@ -10,7 +10,8 @@ from interlace.arrays import Array, Index
 from interlace.design.design import Design
 from interlace.design.encoding import Encoding
 from interlace.design.rows import FrameRows
-from interlace.estimation.crossproducts import CrossProducts, Origin
+from interlace.estimation.crossproducts import CrossProducts
+from interlace.estimation.origin import Origin
 from interlace.estimation.rank import TOLERANCE, independent
 
 # Of the sums of squares per row: below this share of those of all rows, the difference may have lost digits,

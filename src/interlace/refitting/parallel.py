@@ -10,8 +10,11 @@ from typing import TypeVar
 
 import numpy as np
 
+from interlace.design.chunked import ROWS
+from interlace.design.rows import FrameRows, Rows
 from interlace.errors import InterlaceWarning
 from interlace.estimation.capacity import available_bytes
+from interlace.estimation.fit import Fit
 from interlace.kernel import blas_threads, thread_count
 from interlace.log import info
 from interlace.options import count, generator, switch
@@ -136,6 +139,20 @@ def one_job(n_jobs: int | None) -> int:
     if n_jobs is not None:
         thread_count(n_jobs)
     return 1
+
+
+def jobs_of(rows: Rows, n_jobs: int | None) -> int | None:
+    """As many workers as are asked for; one where rows are read, which several cannot do at once."""
+    return n_jobs if isinstance(rows, FrameRows) else one_job(n_jobs)
+
+
+def size_of(fit: Fit) -> int:
+    """Numbers that a response of a fit takes: a row each, or a part of a chunk and the products of each
+    effect."""
+    if isinstance(fit.rows, FrameRows):
+        return fit.rows.n
+    effects = sum(b.size for b in fit.solution.b)
+    return max(effects, min(fit.rows.n, ROWS)) // 8
 
 
 def check_draws(n: object) -> int:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from interlace.design.checks import LARGEST_RESPONSE, check_values
-from interlace.design.design import Design
 from interlace.design.extras import check_index
 from interlace.design.frame import read_array
-from interlace.design.rows import as_rows
+from interlace.design.rows import Rows, kept_of
 from interlace.design.values import Factor
 from interlace.errors import DataError
+from interlace.estimation.answering import Given
 from interlace.estimation.fit import Fit
 from interlace.estimation.fit import fit as fit_model
 from interlace.options import switch
@@ -32,22 +31,21 @@ def refit(fit: Fit, y: Any = None, *, reml: bool | None = None) -> Fit:
         REML or maximum likelihood.
     """
     reml = None if reml is None else switch("reml", reml)
-    response = None if y is None else read_response(fit.design, y)
+    response = None if y is None else read_response(fit.rows, y)
     if reml is None or reml == fit.reml:
         return fit if response is None else fit.refit(response)
     if response is None:
         return fit.by(reml=reml)
-    rows = as_rows(fit.encoding, replace(fit.design, y=response))
-    return fit_model(fit.encoding, rows, reml=reml, n_jobs=fit.n_jobs)
+    return fit_model(fit.encoding, Given(response[None]).rows(0, fit.rows), reml=reml, n_jobs=fit.n_jobs)
 
 
 def refit_many(fit: Fit, Y: Any, *, reml: bool | None = None) -> list[Fit]:
     """`refit` for each column of a table or of an array with a row for each row of the data."""
     fit = refit(fit, reml=reml)
-    return fit.refit_many(read_responses(fit.design, Y)[1])
+    return fit.refit_many(read_responses(fit.rows, Y)[1])
 
 
-def read_responses(design: Design, Y: Any) -> tuple[list[Any], np.ndarray]:
+def read_responses(rows: Rows, Y: Any) -> tuple[list[Any], np.ndarray]:
     """The names of the columns of a table, or their numbers, and the responses as float64 (r, n).
 
     Raises
@@ -61,7 +59,8 @@ def read_responses(design: Design, Y: Any) -> tuple[list[Any], np.ndarray]:
         columns = [(name, Y[name]) for name in Y.columns]
     else:
         columns = list(enumerate(np.asarray(Y).T))
-    responses = [_read_column(design, name, y) for name, y in columns]
+    kept = kept_of(rows)
+    responses = [_read_column(rows, kept, name, y) for name, y in columns]
     if not responses:
         raise DataError("the matrix of responses has no column")
     names = [name for name, _ in columns]
@@ -75,14 +74,14 @@ def read_responses(design: Design, Y: Any) -> tuple[list[Any], np.ndarray]:
     return names, np.array(responses)
 
 
-def _read_column(design: Design, name: Any, y: Any) -> np.ndarray:
+def _read_column(rows: Rows, kept: np.ndarray | None, name: Any, y: Any) -> np.ndarray:
     try:
-        return read_response(design, y)
+        return _read_response(rows, kept, y)
     except DataError as error:
         raise DataError(f"column {name!r} of the responses: {error}") from error
 
 
-def read_response(design: Design, y: Any) -> np.ndarray:
+def read_response(rows: Rows, y: Any) -> np.ndarray:
     """A new response as float64 (n,): a value per row used, or per row read (rows left out are passed over).
 
     Raises
@@ -90,7 +89,11 @@ def read_response(design: Design, y: Any) -> np.ndarray:
     DataError
         If it has another length or index, more than one dimension, or values that are not finite numbers.
     """
-    check_index("the response", y, design.frame.index, design.kept)
+    return _read_response(rows, kept_of(rows), y)
+
+
+def _read_response(rows: Rows, kept: np.ndarray | None, y: Any) -> np.ndarray:
+    check_index("the response", y, rows.frame.index, kept)
     if np.ndim(y) != 1:
         raise DataError(
             f"the response must be one column of numbers, not an array with {np.ndim(y)} dimensions"
@@ -99,16 +102,16 @@ def read_response(design: Design, y: Any) -> np.ndarray:
     if isinstance(column, Factor) or column.dtype.kind not in "iufb":
         raise DataError("the response is not made of numbers; convert it with astype(float)")
     values = np.where(missing, np.nan, column) if missing is not None else column.astype(np.float64)
-    n, n_read = design.nrows, design.n_rows_read
+    n, n_read = rows.n, rows.n_read
     if values.size not in (n, n_read):
         wanted = f"{n}" if n == n_read else f"{n} (rows used) or {n_read} (rows of the data)"
         raise DataError(f"the response has {values.size} values, not {wanted}")
     if values.size != n:
-        values = values[design.kept]
+        values = values[kept]
     if not np.isfinite(values).all():
         bad = np.flatnonzero(~np.isfinite(values))
         raise DataError(
             f"the response is missing or not finite at {bad.size} of the rows used (first: {bad[0]})"
         )
-    check_values(("the response",), values[:, None], LARGEST_RESPONSE, design.kept)
+    check_values(("the response",), values[:, None], LARGEST_RESPONSE, kept)
     return values

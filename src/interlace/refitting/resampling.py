@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -10,10 +10,11 @@ import numpy as np
 
 from interlace.arrays import Array, Index
 from interlace.errors import ModelError
+from interlace.estimation.answering import Given, Responses
 from interlace.estimation.fit import Fit
 from interlace.prediction.predict import contribution, fixed_part
 from interlace.prediction.selection import Part
-from interlace.prediction.simulate import drawn
+from interlace.prediction.simulate import drawn, drawn_by
 
 # A sum of squares below this share of the largest is rounding error.
 NOTHING = 1e-12
@@ -27,21 +28,39 @@ AUX = ("mammen", "rademacher", "norm", "webb", "gamma")
 class Sampler(Protocol):
     """Where responses come from."""
 
+    def responses(self, fit: Fit, generators: Sequence[np.random.Generator]) -> Responses:
+        """A response for each generator."""
+
+
+class Resampler:
+    """A source whose responses are made of all rows at once."""
+
+    __slots__ = ()
+
     def draw(self, fit: Fit, rng: np.random.Generator) -> Array:
         """A response, (n,)."""
+        raise NotImplementedError
+
+    def responses(self, fit: Fit, generators: Sequence[np.random.Generator]) -> Responses:
+        """A response for each generator."""
+        return Given(np.array([self.draw(fit, rng) for rng in generators]))
 
 
 @dataclass(frozen=True, slots=True)
-class Parametric:
+class Parametric(Resampler):
     """New random effects and new errors, both normal, with the estimated variances."""
 
     def draw(self, fit: Fit, rng: np.random.Generator) -> Array:
         """A response of `simulate`."""
         return drawn(fit, rng)
 
+    def responses(self, fit: Fit, generators: Sequence[np.random.Generator]) -> Responses:
+        """The same, chunk by chunk where rows are read so."""
+        return drawn_by(fit, generators)
+
 
 @dataclass(frozen=True, slots=True)
-class Residuals:
+class Residuals(Resampler):
     """Random effects and residuals of a fit, centred and with the variances that were estimated.
 
     Estimated effects vary less than the effects do (they are shrunk), and residuals less than errors. Both
@@ -86,7 +105,7 @@ class Residuals:
 
 
 @dataclass(frozen=True, slots=True)
-class Blocks:
+class Blocks(Resampler):
     """Effects of levels by least squares within each, ``b = (Z'Z)^-1 Z'r`` for ``r = y - X beta``, and the
     errors ``r - Z b`` of each level together: the random effect block bootstrap.
 
@@ -171,7 +190,7 @@ class Blocks:
 
 
 @dataclass(frozen=True, slots=True)
-class Wild:
+class Wild(Resampler):
     """Marginal residuals ``r = y - X beta`` over ``(1 - h)^power``, h the leverage of least squares, times a
     random number for each cluster of mean 0 and variance 1.
 

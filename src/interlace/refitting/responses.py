@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from interlace.arrays import Array
+from interlace.estimation.answering import Given
 from interlace.estimation.fit import Fit
 from interlace.estimation.many import Many, fit_many, fits_at
 from interlace.inference.adjust import CROSS_METHODS, across
@@ -29,7 +30,8 @@ def refit_table(
     """See `LinearMixedModel.refit`."""
     ddf, adjust = word("ddf", ddf, DDF), word("adjust", adjust, CROSS_METHODS)
     fit = refit(fit, reml=reml)
-    names, responses = read_responses(fit.design, Y)
+    names, values = read_responses(fit.rows, Y)
+    responses = Given(values)
     blocks = [responses[start : start + BLOCK] for start in range(0, len(responses), BLOCK)]
 
     found = in_threads(
@@ -54,7 +56,7 @@ def refit_table(
     return _table(fit, names, found, np.vstack(df), adjust)
 
 
-def _satterthwaite(fit: Fit, responses: Array, many: Many) -> Array:
+def _satterthwaite(fit: Fit, responses: Given, many: Many) -> Array:
     df = np.full(many.beta.shape, np.nan)
     for j, again in enumerate(fits_at(fit, responses, many)):
         if again is not None:

@@ -11,6 +11,7 @@ import numpy as np
 from interlace.arrays import Array, Index
 from interlace.design.rows import FrameRows
 from interlace.errors import DataError
+from interlace.estimation.answering import Given
 from interlace.estimation.fit import Fit
 from interlace.estimation.penalized import Solution
 from interlace.options import count, generator, word
@@ -123,8 +124,7 @@ def _simulated(
 
 def _held(fit: Fit, Y: Array) -> Iterator[Fit]:
     """The model of other responses, (r, n), at the same theta."""
-    design = fit.design.selected(fit.kept)
-    for one, y in zip(fit.A.with_responses(fit.encoding, design, np.ascontiguousarray(Y)), Y, strict=True):
+    for one, y in zip(fit.answering(Given(Y)), Y, strict=True):
         system = fit.criterion.system.with_products(one)
         solution = Solution.at(system, fit.solution.factors)
         yield replace(

@@ -1,0 +1,129 @@
+"""Other responses for a model whose rows are read in chunks: the numbers of the table in memory."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import interlace
+from interlace.errors import DataError, ModelError
+
+from .passes import away, cut
+
+FORMULA = "y ~ x + a + (1 + x | g)"
+
+
+@pytest.fixture(scope="module")
+def data() -> pd.DataFrame:
+    rng = np.random.default_rng(3)
+    n = 700
+    found = pd.DataFrame({"g": rng.integers(0, 20, n), "h": rng.integers(0, 7, n), "x": rng.normal(size=n)})
+    found["a"] = rng.choice(["no", "yes"], n)
+    found["many"] = np.resize([f"m{i}" for i in range(60)], n)
+    found["w"], found["o"] = rng.uniform(0.5, 2, n), rng.normal(50, 3, n)
+    effects = rng.normal(size=(20, 2))[found["g"]]
+    found["y"] = 100 + found["x"] + effects[:, 0] + effects[:, 1] * found["x"] + rng.normal(size=n)
+    found.loc[[3, 400], "x"] = np.nan
+    return found
+
+
+@pytest.fixture(scope="module")
+def folder(data: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder: Path = tmp_path_factory.mktemp("again")
+    for i, part in enumerate(cut(data, 200)):
+        part.to_parquet(folder / f"{i}.parquet", index=False)
+    return folder
+
+
+def both(formula: str, data: pd.DataFrame, folder: Path, **options: Any) -> tuple[Any, Any]:
+    read = interlace.lmer(formula, interlace.chunks(folder, rows=256), **options)
+    return interlace.lmer(formula, data, **options), read
+
+
+@pytest.mark.parametrize(
+    ("formula", "options"),
+    [
+        (FORMULA, {"weights": "w"}),
+        ("y ~ x + (1 | g) + (1 | h)", {"offset": "o", "reml": False}),
+        ("y ~ 0 + many + x + (1 | g)", {}),
+    ],
+)
+def test_the_parametric_bootstrap_draws_the_same_responses(
+    formula: str, options: dict[str, Any], data: pd.DataFrame, folder: Path
+) -> None:
+    whole, m = both(formula, data, folder, **options)
+    draws, read = whole.bootstrap(4, seed=5), m.bootstrap(4, seed=5)
+    assert away(read.draws, draws.draws) < 1e-8
+    assert away(read.confint(), draws.confint()) < 1e-8
+
+
+def test_statistics_of_each_refit(data: pd.DataFrame, folder: Path) -> None:
+    whole, m = both(FORMULA, data, folder)
+
+    def slope(one: Any) -> Any:
+        return {"x": one.fixef["x"], "largest": float(np.abs(one.residuals()).max())}
+
+    assert (
+        away(m.bootstrap(3, statistic=slope, seed=1).draws, whole.bootstrap(3, statistic=slope, seed=1).draws)
+        < 1e-8
+    )
+
+
+def test_the_bootstrap_of_a_likelihood_ratio(data: pd.DataFrame, folder: Path) -> None:
+    whole, m = both(FORMULA, data, folder)
+    small, part = both("y ~ x + a + (1 | g)", data, folder)
+    one = interlace.bootstrap_compare(whole, small, n=4, seed=2)
+    for smaller in (part, interlace.lmer("y ~ x + a + (1 | g)", interlace.chunks(folder, rows=300))):
+        other = interlace.bootstrap_compare(m, smaller, n=4, seed=2)
+        assert away(np.sort(other.reference), np.sort(one.reference)) < 1e-7
+
+
+@pytest.mark.parametrize("options", [{}, {"weights": "w"}, {"offset": "o"}])
+def test_a_response_beside_the_rows(options: dict[str, Any], data: pd.DataFrame, folder: Path) -> None:
+    whole, m = both(FORMULA, data, folder, **options)
+    y = data["y"].to_numpy()[::-1] + 7.0
+    used = data["x"].notna().to_numpy()
+    for given in (y, y[used]):
+        found, expected = m.refit(given), whole.refit(given)
+        for what in ("fixef", "se", "theta", "loglik", "fitted"):
+            assert away(getattr(found, what), getattr(expected, what)) < 1e-8
+        assert away(found.residuals("studentized"), expected.residuals("studentized")) < 1e-7
+        assert away(found.refit(reml=False).theta, expected.refit(reml=False).theta) < 1e-7
+        assert away(found.anova(type=3), expected.anova(type=3)) < 1e-7
+    again = pickle.loads(pickle.dumps(m.refit(y)))
+    assert away(again.fitted, whole.refit(y).fitted) < 1e-8
+    Y = np.column_stack([y, data["o"]])
+    found, expected = m.refit(Y), whole.refit(Y)
+    assert away(found.select_dtypes("number"), expected.select_dtypes("number")) < 1e-7
+    with pytest.raises(DataError, match="the response has 3 values, not 698"):
+        m.refit([1.0, 2.0, 3.0])
+
+
+def test_a_response_of_least_squares(data: pd.DataFrame, folder: Path) -> None:
+    options: dict[str, Any] = {"weights": "w", "offset": "o"}
+    whole = interlace.lm("y ~ x + a", data, **options)
+    m = interlace.lm("y ~ x + a", interlace.chunks(folder, rows=256), **options)
+    y = data["y"].to_numpy()[::-1]
+    assert away(m.refit(y).coef_table(), whole.refit(y).coef_table()) < 1e-9
+    assert away(m.refit(y).residuals(), whole.refit(y).residuals()) < 1e-9
+
+
+def test_a_response_that_x_explains_nearly(data: pd.DataFrame, folder: Path) -> None:
+    whole, m = both(FORMULA, data, folder)
+    y = (1e5 * data["x"].fillna(0) + data["y"]).to_numpy()
+    found, expected = m.refit(y), whole.refit(y)
+    assert found.fit.A.origin.beta.any()
+    for what in ("fixef", "se", "theta", "loglik"):
+        assert away(getattr(found, what), getattr(expected, what)) < 1e-7
+
+
+def test_kinds_that_need_all_rows_say_so(data: pd.DataFrame, folder: Path) -> None:
+    _, m = both(FORMULA, data, folder)
+    for kind in ("residual", "reb0", "wild", "case"):
+        with pytest.raises(ModelError, match=r"needs all rows in memory at once.*fit their table"):
+            m.bootstrap(3, kind=kind, seed=1)
