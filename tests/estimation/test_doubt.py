@@ -344,3 +344,23 @@ def test_effects_that_take_nearly_all_of_the_response() -> None:
 def test_the_dearer_an_evaluation_the_sooner_an_end_is_one(flops: float, left: float) -> None:
     criterion: Any = SimpleNamespace(n_par=1, system=SimpleNamespace(flops=flops))
     assert descent.finished(criterion) == left
+
+
+def test_a_start_is_searched_from_once() -> None:
+    criterion = fit(*Encoding.learn("y ~ z + (x | a)", crossed(np.random.default_rng(1)))).criterion
+    searches = optimize._Searches(criterion)
+    for start in (criterion.doubt.one, criterion.doubt.one + 1e-12):
+        searches.visit(start)
+    assert len(searches.others) == 1
+
+
+def test_starts_far_away_leave_evaluations_for_those_about_the_best(monkeypatch: pytest.MonkeyPatch) -> None:
+    criterion = fit(*Encoding.learn("y ~ z + (x | a)", crossed(np.random.default_rng(1)))).criterion
+    monkeypatch.setattr(optimize, "elsewhere", lambda criterion: 400)
+    searches = optimize._Searches(criterion)
+    searches.run_from_moments()
+    searches.visit_all([start for i in range(1, 30) for start in (i * criterion.doubt.one,)])
+    assert 200 < searches.spent < 300
+    visited = len(searches.starts)
+    searches.run()
+    assert searches.spent > 400 and len(searches.starts) > visited

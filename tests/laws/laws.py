@@ -16,7 +16,7 @@ import pandas as pd
 from drawn.grouping import Rng
 from drawn.model import Model
 from interlace.errors import ModelError
-from laws.comparing import BrokenError, close, criteria, same_fit, same_rows, spread, used_rows
+from laws.comparing import BrokenError, close, criteria, same_fit, same_fixef, same_rows, spread, used_rows
 
 GROUPS = ("g", "a", "b", "c", "d")
 Law = Callable[[Model, Any, Rng], None]
@@ -105,7 +105,7 @@ def unit_of_the_response(model: Model, m: Any, rng: Rng) -> None:
     other = model.fit(model.frame.assign(y=model.frame["y"] * c))
     df = m.nobs - model.reml * len(m.fixef)
     criteria(f"y * {c:.3g}", m, other, 2 * df * np.log(c))
-    close(f"y * {c:.3g}: fixef", other.fixef / c, m.fixef, 1e-3, m.se.to_numpy())
+    same_fixef(f"y * {c:.3g}", m, other, 1e-3, unit=c)
     close(f"y * {c:.3g}: sigma", other.sigma / c, m.sigma, 1e-5, m.sigma)
     if not m.is_singular:
         a, b = m.coef_table()["df"], other.coef_table()["df"]

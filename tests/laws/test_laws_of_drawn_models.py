@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 
+import numpy as np
 import pytest
 
+from drawn.model import draw
 from laws.keeping import ALL, broken
+from laws.laws import names_of_levels
 
 
 @pytest.mark.slow
@@ -19,3 +22,11 @@ def test_laws_hold_for_a_few_models() -> None:
     held: Counter[str] = Counter()
     assert [problem for number in (1, 2, 4) for problem in broken(8, number, held)] == []
     assert set(held) == set(ALL)
+
+
+@pytest.mark.filterwarnings("ignore::interlace.errors.InterlaceWarning")
+@pytest.mark.parametrize("order", range(2))
+def test_one_minimum_among_dozens_whatever_the_levels_are_called(order: int) -> None:
+    """A covariance of four effects and four levels: there are 14 minima within 2 of the lowest."""
+    model = draw(7, 21)
+    names_of_levels(model, model.fit(), np.random.default_rng(order))

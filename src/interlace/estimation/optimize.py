@@ -49,6 +49,8 @@ NO_LOWER = 1e-6
 # many parameters, within limits.
 WORK_OF_FEW, WORK_ELSEWHERE = 1e10, 1.5e9
 LEAST_ELSEWHERE, ALL_ELSEWHERE = 60, 5000
+# The share of them that searches from starts far away may take: the others are about what these have found.
+FAR_AWAY = 0.5
 # Of starts that are looked at, so many with the lowest values are searched from; those of other directions
 # with a cosine below this.
 LOWEST, SAME_DIRECTION = 4, 0.95
@@ -181,11 +183,14 @@ class _Searches(Generic[C]):
 
     def __init__(self, criterion: C) -> None:
         self.whole, self.criterion = criterion, criterion.separated()
+        self.doubt = self.criterion.doubt
         self.compiled = self.criterion.kernel()
         self.moments: Array = self.compiled.moment_start()
         self.best = Search(self.criterion, self.compiled, self.moments, evaluations(self.criterion))
         self.first: dict[str, Any] | None = None  # where a search in the core has led
         self.others: list[Search[C]] = []
+        self.starts: list[Array] = []  # of all searches but the first
+        self.share = FAR_AWAY  # of all evaluations elsewhere that they may take together, for now
         self.unbounded = False
         self.looks = self.exact = 0
 
@@ -209,6 +214,8 @@ class _Searches(Generic[C]):
     def run(self) -> None:
         """From the start by moments, and from others where there may be a second minimum."""
         self.run_from_moments()
+        self.share = 1.0
+        self.run_about_the_best()
         self.run_in_other_directions()
         before = self.best
         if self.others and not self.unbounded:
@@ -228,28 +235,29 @@ class _Searches(Generic[C]):
                 return
 
     def run_from_moments(self) -> None:
-        """The same, other directions of correlated effects left out."""
+        """From the start by moments, and from others far away."""
         self.best.run(self.first)
         if self.criterion.parameters.scouted:
             self.scout()
         starts, gain = self.compiled.rivals()
-        doubt = self.criterion.doubt
+        doubt = self.doubt
         self.visit_all(doubt.replacing())
         if gain > CONFLICT and self.criterion.n_par > 1:
             self.visit_all([*starts, *(doubt.all_times(doubt.one, times) for times in ALL_LARGER)])
             for start in starts:
                 self.visit_all(self.lowest(self.one_by_one(start)))
-            doubt = doubt if doubt.effects else self.in_doubt_everywhere()
+            self.doubt = doubt if doubt.effects else self.in_doubt_everywhere()
         else:
             self.visit_all(self.as_low(starts))
-        if not doubt.effects:
-            return
-        self.visit_all(doubt.starts(self.moments))
-        for _ in range(ROUNDS):
+        self.visit_all(self.doubt.starts(self.moments))
+
+    def run_about_the_best(self) -> None:
+        """From other sizes of the effects in doubt, about the best end for as long as it changes."""
+        for _ in range(ROUNDS if self.doubt.effects else 0):
             before = self.best
-            for found in doubt.singular_about(before.natural_par):
+            for found in self.doubt.singular_about(before.natural_par):
                 self.visit_all(self.lowest(found, SAME_DIRECTION))
-            self.visit_all(doubt.starts_about(before.natural_par))
+            self.visit_all(self.doubt.starts_about(before.natural_par))
             if self.best is before:
                 return
 
@@ -289,11 +297,6 @@ class _Searches(Generic[C]):
                 continue
         return out
 
-    @property
-    def most(self) -> int:
-        """Evaluations that the searches for another minimum may take together."""
-        return elsewhere(self.criterion)
-
     def lowest(self, starts: list[Array], same: float = np.inf) -> list[Array]:
         """The starts with the lowest values, see `lowest`; none where enough was searched."""
         if not starts or self.spent > self.most:
@@ -316,6 +319,11 @@ class _Searches(Generic[C]):
             self.visit(start, at_once)
 
     @property
+    def most(self) -> float:
+        """Evaluations that the searches for another minimum may take together, for now."""
+        return self.share * elsewhere(self.criterion)
+
+    @property
     def evaluations(self) -> int:
         """Of all searches."""
         return self.looks + self.best.evaluations + sum(s.evaluations for s in self.others)
@@ -329,7 +337,10 @@ class _Searches(Generic[C]):
         return self.evaluations + exact - (1 - LOOK) * self.looks
 
     def visit(self, start: Array, at_once: int = PIVOT_EVERY) -> None:
-        """Search from there, and keep what was found."""
+        """Search from there, and keep what was found; a start that was searched from is not again."""
+        if any(np.allclose(start, other, rtol=1e-6, atol=1e-9) for other in self.starts):
+            return
+        self.starts.append(start)
         found = Search(self.criterion, self.compiled, start, MAX_ELSEWHERE)
         try:
             found.descend(at_once=at_once)
