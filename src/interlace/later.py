@@ -21,6 +21,10 @@ from typing import Any
 class _Later(ModuleType):
     """Stands for a module, and is not in `sys.modules`: the module itself takes its place in the package."""
 
+    @property
+    def __dict__(self) -> dict[str, Any]:  # type: ignore[override]
+        return import_module(self.__name__).__dict__
+
     def __getattr__(self, name: str) -> Any:
         return getattr(import_module(self.__name__), name)
 

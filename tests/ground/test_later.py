@@ -27,7 +27,7 @@ NAMES = """
 from interlace.report import envelope
 import sys
 assert "interlace.report.envelope" not in sys.modules
-assert envelope.ROWS == 20_000 and "ROWS" in dir(envelope)
+assert envelope.ROWS == 20_000 and "ROWS" in dir(envelope) and envelope.__dict__["ROWS"] == 20_000
 envelope.ROWS = 7
 from interlace.report import envelope as loaded
 assert loaded.ROWS == 7 and loaded is sys.modules["interlace.report.envelope"]
