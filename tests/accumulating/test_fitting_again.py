@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,9 @@ import pandas as pd
 import pytest
 
 import interlace
-from interlace.errors import DataError, ModelError
+from interlace.errors import DataError, ModelError, RankDeficiencyWarning
 
-from .passes import away, cut
+from .passes import away, cut, passed
 
 FORMULA = "y ~ x + a + (1 + x | g)"
 
@@ -127,3 +128,36 @@ def test_kinds_that_need_all_rows_say_so(data: pd.DataFrame, folder: Path) -> No
     for kind in ("residual", "reb0", "wild", "case"):
         with pytest.raises(ModelError, match=r"needs all rows in memory at once.*fit their table"):
             m.bootstrap(3, kind=kind, seed=1)
+
+
+@pytest.mark.parametrize(
+    ("formula", "options"),
+    [
+        (FORMULA, {"weights": "w"}),
+        ("y ~ 0 + a + many + x + (1 | g)", {}),  # without `a` the other factor is coded anew
+        ("y ~ x + I(2 * x) + a + (1 | g)", {}),
+        ("y ~ scale(x) * a + (1 | g) + (1 | h)", {"offset": "o"}),
+    ],
+)
+def test_single_terms_are_dropped(
+    formula: str, options: dict[str, Any], data: pd.DataFrame, folder: Path
+) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RankDeficiencyWarning)
+        whole, m = both(formula, data, folder, **options)
+    assert away(m.drop1(), whole.drop1()) < 1e-8
+    assert away(m.drop1(test="lrt"), whole.drop1(test="lrt")) < 1e-6
+
+
+def test_terms_are_dropped_without_rows(data: pd.DataFrame) -> None:
+    m = passed(interlace.Accumulator(FORMULA, data), cut(data, 200)).fit()
+    whole = interlace.lmer(FORMULA, data)
+    assert away(m.drop1(), whole.drop1()) < 1e-8
+    assert away(m.drop1(test="lrt"), whole.drop1(test="lrt")) < 1e-6
+
+
+def test_backward_elimination(data: pd.DataFrame, folder: Path) -> None:
+    whole, m = both("y ~ x + a + (1 + x | g) + (1 | h)", data, folder)
+    found, expected = interlace.step(m), interlace.step(whole)
+    assert found.model.formula == expected.model.formula != whole.formula
+    assert away(found.fixed, expected.fixed) < 1e-6 and away(found.random, expected.random) < 1e-6

@@ -214,7 +214,7 @@ def test_how_all_rows_are_had_is_said(kind: str, data: pd.DataFrame, tmp_path: P
     source = interlace.chunks(SOURCES[kind](data, tmp_path))
     m = interlace.lmer(FORMULA, source)
     with pytest.raises(ModelError, match=rf"fit their table: {source.table.split('(')[0]}\("):
-        m.drop1(test="lrt")
+        m.augment()
 
 
 def test_pyarrow_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,7 +79,6 @@ def test_the_answers_of_the_table(
     [
         lambda m: m.coef_table(vcov="HC1"),
         lambda m: m.vcov(cluster="g"),
-        lambda m: m.drop1(),
         lambda m: m.augment(),
     ],
 )

@@ -15,6 +15,7 @@ from scipy import stats
 import interlace
 from interlace.errors import DataError
 from interlace.estimation.fit import Fit, at_theta, fit
+from interlace.estimation.prepare import prepare_products
 from interlace.refitting.ranova import mixture_p_value
 from reference_cases import Case, lmer_cases
 from reference_data import array, load_data
@@ -234,8 +235,12 @@ def test_smaller_models_use_no_more_threads(monkeypatch: pytest.MonkeyPatch) -> 
         asked.append(n_jobs)
         return fit(*model, n_jobs=n_jobs, **options)
 
-    for name in ("estimation.fit.fit", "refitting.ranova.fit_model"):
-        monkeypatch.setattr(f"interlace.{name}", counted)
+    def of_products(*model: Any, n_jobs: int | None = None, **options: Any) -> Any:
+        asked.append(n_jobs)
+        return prepare_products(*model, n_jobs=n_jobs, **options)
+
+    monkeypatch.setattr("interlace.refitting.ranova.fit_model", counted)
+    monkeypatch.setattr("interlace.estimation.fit.prepare_products", of_products)
     m.ranova()
     m.drop1(test="lrt")
     assert asked == [1, 1]

@@ -75,6 +75,9 @@ class Basis(Protocol):
     def member_columns(self, columns: Mapping[str, Column], nrows: int) -> dict[str, np.ndarray]:
         """Columns (n, k) of each member: an indicator per level of a categorical factor, else its values."""
 
+    def of_terms(self, terms: tuple[Term, ...]) -> Basis:
+        """The basis of some of the terms, coded as if there were no others."""
+
     def remembering(self, memory: Memory) -> Basis:
         """The basis whose expressions have learnt what is in this memory."""
 
@@ -141,6 +144,10 @@ class NumericBasis:
 
     def member_columns(self, columns: Mapping[str, Column], nrows: int) -> dict[str, np.ndarray]:
         return {n: _numeric(n, columns[n]).astype(np.float64).reshape(-1, 1) for n in self.variables}
+
+    def of_terms(self, terms: tuple[Term, ...]) -> NumericBasis:
+        names = [term.names for term in terms]
+        return NumericBasis(() in names, tuple(name for one in names for name in one))
 
     def remembering(self, memory: Memory) -> NumericBasis:
         return self
@@ -261,6 +268,9 @@ class TermBasis:
             name: part.described(False).columns(part.conformed(evaluator.value(self.nodes[name]), nrows))
             for name, part in self.parts.items()
         }
+
+    def of_terms(self, terms: tuple[Term, ...]) -> TermBasis:
+        return TermBasis.of(terms, {n: self.parts[n] for term in terms for n in term.names}, self.memory)
 
     def remembering(self, memory: Memory) -> TermBasis:
         return replace(self, memory=memory)

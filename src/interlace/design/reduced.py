@@ -17,6 +17,7 @@ from interlace.design.learnt import RandomEncoding
 from interlace.design.products import Product, TermColumns
 from interlace.design.rows import Rows
 from interlace.design.values import Column
+from interlace.formula.algebra import Term
 
 UNCORRELATED = {"cs": "diag", "homcs": "homdiag", "ar1": "homdiag", "hetar1": "diag"}
 ROUNDING = 1e-12  # share of the sizes that are added up
@@ -84,6 +85,10 @@ class SelectedBasis:
     def member_columns(self, columns: Mapping[str, Column], nrows: int) -> dict[str, np.ndarray]:
         """Columns of each member of the whole basis."""
         return self.basis.member_columns(columns, nrows)
+
+    def of_terms(self, terms: tuple[Term, ...]) -> Basis:
+        """That of the terms of the whole basis: all of their columns."""
+        return self.basis.of_terms(terms)
 
     def remembering(self, memory: Memory) -> SelectedBasis:
         """The selection from the basis that remembers."""

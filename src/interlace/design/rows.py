@@ -5,7 +5,7 @@ This is the one door to rows after the fit. A table in memory is one chunk.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from typing import Any, Protocol
@@ -301,6 +301,21 @@ def per_row(rows: Rows, value: Callable[[Design], np.ndarray]) -> np.ndarray:
 
 def _no_limit(needed: float, what: str) -> None:
     """Room for everything."""
+
+
+def side_by_side(pieces: Sequence[Iterator[np.ndarray]]) -> Iterator[tuple[np.ndarray, ...]]:
+    """Values of the same rows from several readings of them, whose chunks may begin at other rows."""
+    waiting: list[np.ndarray | None] = [None] * len(pieces)
+    while True:
+        for i, one in enumerate(pieces):
+            found = waiting[i]
+            waiting[i] = found if found is not None and len(found) else next(one, None)
+        here = [found for found in waiting if found is not None]
+        if len(here) < len(pieces):
+            return
+        n = min(len(found) for found in here)
+        yield tuple(found[:n] for found in here)
+        waiting = [found[n:] for found in here]
 
 
 def learn(

@@ -27,7 +27,7 @@ from interlace.estimation.layout import Layout
 from interlace.estimation.optimize import minimise, minimise_again
 from interlace.estimation.optimum import Optimum
 from interlace.estimation.penalized import Solution
-from interlace.estimation.prepare import EXACTLY, Model, conditioned, prepare
+from interlace.estimation.prepare import EXACTLY, Model, conditioned, prepare, prepare_products
 from interlace.estimation.solver import Solver
 from interlace.kernel import NotPositiveDefiniteError as NotPositiveDefiniteError
 
@@ -192,6 +192,18 @@ class Fit:
     def of_model(self, encoding: Encoding, rows: Design | Rows) -> Fit:
         """The fit of another model of these rows by maximum likelihood."""
         return fit(encoding, rows, reml=False, n_jobs=self.n_jobs)
+
+    def of_columns(self, rows: Rows, columns: tuple[int, ...]) -> Fit:
+        """The fit by maximum likelihood of the model that has these columns of X, of the same products.
+
+        These will not do where columns were dropped, factors are absorbed, or y is about a fit of X.
+        """
+        if self.dropped or self.encoding.absorbed or self.A.origin.beta.any():
+            return self.of_model(rows.encoding, rows)
+        A, kept = self.A.select_fixed(columns), tuple(range(len(columns)))
+        return fit_prepared(
+            *prepare_products(A, kept, rows.encoding, rows, reml=False, n_jobs=self.n_jobs), rows
+        )
 
     def by(self, *, reml: bool) -> Fit:
         """The same model by REML or by maximum likelihood, from the same products.

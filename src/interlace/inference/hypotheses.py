@@ -11,9 +11,10 @@ from collections.abc import Iterable
 import numpy as np
 
 from interlace.arrays import Array
+from interlace.design.rows import Rows, side_by_side
 from interlace.estimation.any_fit import AnyFit
 from interlace.estimation.beside_levels import beside_levels
-from interlace.estimation.rank import TOLERANCE, independent, triangle
+from interlace.estimation.rank import TOLERANCE, independent, joined_triangles, triangle
 from interlace.inference.terms import Indicators, Term, Terms
 
 ZERO = 1e-8  # rounding error of coefficients that are whole numbers, as nearly all are
@@ -88,12 +89,14 @@ def _orthogonal(G: Array, terms: Terms, columns: dict[str, list[int]]) -> dict[s
     return functions
 
 
-def difference(fit: AnyFit, X0: Array) -> Array:
-    """L such that ``X beta`` lies in the span of `X0` if ``L beta = 0``; the rows are orthonormal."""
-    X = fit.X
-    p = X.shape[1]
-    R = triangle(beside_levels(fit.encoding, fit.rows, np.hstack([X0, X])))
-    k = X0.shape[1]
+def difference(fit: AnyFit, smaller_rows: Rows) -> Array:
+    """L such that ``X beta`` lies in the span of X of a smaller model if ``L beta = 0``.
+
+    The rows of L are orthonormal.
+    """
+    p = len(fit.names)
+    R = _both(fit, smaller_rows)
+    k = R.shape[1] - p
     length = np.sqrt(np.einsum("ij,ij->j", R, R))
     length[length == 0] = 1.0
     R /= length
@@ -105,6 +108,19 @@ def difference(fit: AnyFit, X0: Array) -> Array:
     rank = int((s > TOLERANCE * max(s.max(initial=0.0), 1.0)).sum())
     L = (U[:, :rank].T @ R[:, k:]) * length[k:]
     return np.linalg.qr(L.T)[0].T if rank else np.zeros((0, p))
+
+
+def _both(fit: AnyFit, smaller: Rows) -> Array:
+    """The triangle of the columns of the smaller model and those of the fit, side by side."""
+    if fit.encoding.absorbed:
+        return triangle(beside_levels(fit.encoding, fit.rows, np.hstack([smaller.design.X, fit.X])))
+    own = (design.selected(fit.kept).X for design in fit.rows.designs())
+    R: Array | None = None
+    for pair in side_by_side([(design.X for design in smaller.designs()), own]):
+        found = triangle(np.hstack(pair))
+        R = found if R is None else joined_triangles(R, found)
+    assert R is not None
+    return R
 
 
 def _unit_upper(R: Array) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from interlace.design.design import Design
-from interlace.design.rows import per_row
+from interlace.design.rows import per_row, selected
 from interlace.errors import DataError, ModelError
 from interlace.estimation.fit import Fit
 from interlace.estimation.likelihood import is_lower, likelihood_ratio, n_obs, n_parameters
@@ -262,7 +262,7 @@ def _untold(small: Fit, large: Fit) -> str:
     if large.identification.complete:
         return ""
     told = [fit.identification.n_parameters for fit in (small, large)]
-    resting = Resting.of(large).rows(difference(large, small.X))
+    resting = Resting.of(large).rows(difference(large, selected(small.rows, small.kept)))
     same = len(small.kept) == len(large.kept) and told[0] == told[1]
     return f"{unidentified_line(large)}, on which the difference rests" if resting.any() or same else ""
 

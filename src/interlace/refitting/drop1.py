@@ -7,9 +7,6 @@ import warnings
 import numpy as np
 
 from interlace.arrays import Array
-from interlace.design.design import Design
-from interlace.design.encoding import Encoding
-from interlace.design.rows import Rows
 from interlace.design.without import Without
 from interlace.errors import DataError, RankDeficiencyWarning
 from interlace.estimation import likelihood
@@ -55,7 +52,7 @@ def droppable(terms: Terms) -> tuple[Term, ...]:
 def drop1_f(fit: AnyFit, ddf: Ddf) -> Table:
     """F tests of the model without the term within the model."""
     terms = Terms.of(fit)
-    without = Without(fit.encoding, fit.design)
+    without = Without(fit.rows)
     L = {term.label: hypothesis(fit, terms, term, without) for term in droppable(terms)}
     heading = f"Single term deletions with {ddf.name} degrees of freedom"
     return f_table(fit, ddf, L, heading)
@@ -65,12 +62,9 @@ def hypothesis(fit: AnyFit, terms: Terms, term: Term, without: Without) -> Array
     """The coefficients of the term, unless other columns of X can stand in for some of them."""
     if len(terms.tested) == 1 and not fit.dropped:
         return type1(fit, terms, [term])[term.label]
-    encoding, design = without.term(term.label)
-    at = dict(fit.encoding.fixed_terms)[term.label]
-    rest = [name for j, name in enumerate(fit.encoding.fixed_names) if not at.start <= j < at.stop]
-    if not fit.dropped and list(encoding.fixed_names) == rest:
+    if not fit.dropped and without.columns(term.label) is not None:
         return np.eye(fit.solution.beta.size)[list(term.columns)]
-    return difference(fit, design.X)
+    return difference(fit, without.term(term.label))
 
 
 def drop1_lrt(fit: AnyFit) -> Table:
@@ -80,12 +74,12 @@ def drop1_lrt(fit: AnyFit) -> Table:
     smaller_ll: dict[str, float] = {}
     rows = [(np.nan, likelihood.aic(full), np.nan, np.nan)]
     labels = ["<none>"]
-    terms, without = Terms.of(fit), Without(fit.encoding, fit.design)
+    terms, without = Terms.of(fit), Without(fit.rows)
     resting, untold = _resting(fit)
     for term in droppable(terms):
         tested = hypothesis(fit, terms, term, without)
         # a term that the others replace: without it the model is the same
-        smaller = _by_ml(fit, *without.term(term.label)) if len(tested) else full
+        smaller = _by_ml(full, without, term.label) if len(tested) else full
         smaller_ll[term.label] = smaller.loglik
         df = p - smaller.solution.beta.size
         lrt = float(likelihood.likelihood_ratio(ll, smaller_ll[term.label]))
@@ -114,7 +108,11 @@ def _resting(fit: AnyFit) -> tuple[Resting, str]:
     return resting, no_tests(fit) if resting.weights else ""
 
 
-def _by_ml(fit: AnyFit, encoding: Encoding, rows: Design | Rows) -> AnyFit:
+def _by_ml(full: AnyFit, without: Without, label: str) -> AnyFit:
+    """The model without a term: from the products of the model where it has some of its columns."""
+    rows, columns = without.term(label), without.columns(label)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RankDeficiencyWarning)  # it was given when the model was fitted
-        return fit.of_model(encoding, rows)
+        if columns is None or not isinstance(full, Fit):
+            return full.of_model(rows.encoding, rows)
+        return full.of_columns(rows, columns)

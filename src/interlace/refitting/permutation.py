@@ -10,7 +10,6 @@ import numpy as np
 
 from interlace.arrays import Array, Index
 from interlace.design.reduced import Reduction, without_block, without_columns, without_slopes
-from interlace.design.rows import FrameRows
 from interlace.design.without import Without
 from interlace.errors import DataError, InterlaceWarning, ModelError, shown
 from interlace.estimation.fit import Fit
@@ -159,15 +158,15 @@ def _asked(fit: Fit, term: str) -> tuple[str, Fit | None, Any, float]:
     terms = Terms.of(fit)
     fixed = {one.label: one for one in droppable(terms)}
     if term in fixed:
-        without = Without(fit.encoding, fit.design)
+        without = Without(fit.rows)
         L = hypothesis(fit, terms, fixed[term], without)
         if not len(L):
             raise DataError(
                 f"without {term} the model is the same, as its other terms say all that {term} does: "
                 "nothing can be tested"
             )
-        encoding, design = without.term(term)
-        small = fit_model(encoding, FrameRows(encoding, design), reml=fit.reml, n_jobs=fit.n_jobs)
+        rows = without.term(term)
+        small = fit_model(rows.encoding, rows, reml=fit.reml, n_jobs=fit.n_jobs)
         statistic = FStatistic(L)
         own = statistic.of(fit.solution.beta[None], fit.solution.unscaled_vcov[None], np.array([fit.sigma]))
         return "F", small, statistic, float(own[0])
