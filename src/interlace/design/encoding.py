@@ -45,6 +45,7 @@ class Encoding(Learnt):
         na_action: str = "drop",
         context: Mapping[str, Any] | None = None,
         singletons: str = "keep",
+        source: Source | None = None,
     ) -> tuple[Encoding, Design]:
         """Learn levels, contrasts and transforms from data, and encode these data.
 
@@ -64,6 +65,8 @@ class Encoding(Learnt):
             Where functions of the formula that are not in the library are looked up.
         singletons : {"keep", "drop"}
             Leave out rows that are the only ones of a level of an absorbed factor, until there are none.
+        source : Source, optional
+            What the design keeps of the table, if that is made already.
 
         Raises
         ------
@@ -99,7 +102,9 @@ class Encoding(Learnt):
         extras = prior.take(kept), shift.take(kept)
         learnt, design = learner.run(*extras, dict(contrasts or {}), counts, read.nrows)
         encoding = cls(**vars(learnt))
-        design = replace(owned(learnt, design, read), source=Source(data), singletons=found - frame.nrows)
+        design = replace(
+            owned(learnt, design, read), source=source or Source(data), singletons=found - frame.nrows
+        )
         return encoding, design
 
     def design(

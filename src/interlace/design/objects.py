@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from interlace.design.values import Column, Factor, factorize
+from interlace.design.values import Column, Factor, factorize, in_order
 from interlace.errors import DataError
 
 # Texts that stand for a missing value in tables of numbers.
@@ -58,9 +58,18 @@ def _floats(name: str, values: np.ndarray) -> np.ndarray:
 
 def text_column(name: str, values: np.ndarray) -> tuple[Column, np.ndarray | None]:
     """A factor of text; bytes are taken as UTF-8."""
-    factor = factorize(values)
+    return _text(name, factorize(values))
+
+
+def text_series(name: str, values: Any) -> tuple[Column, np.ndarray | None]:
+    """The same from an extension array of text, whose values are no Python objects yet."""
+    codes, levels = values.factorize()
+    return _text(name, in_order(codes, levels.to_numpy(dtype=object)))
+
+
+def _text(name: str, factor: Factor) -> tuple[Column, np.ndarray | None]:
     if len(factor.levels) == 0:
-        return np.full(len(values), np.nan), np.ones(len(values), dtype=bool)
+        return np.full(len(factor), np.nan), np.ones(len(factor), dtype=bool)
     if isinstance(factor.levels[0], bytes):
         factor = Factor(factor.codes, _decoded(name, factor.levels))
     check_text(name, factor.levels)

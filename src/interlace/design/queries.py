@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
+
 from interlace.design.chunked import ROWS, Chunked, InProcess, Readers, check_rows, need_pyarrow, unreadable
 from interlace.design.distributed import RayRows, SparkRows
 from interlace.design.files import DataFiles, files, is_dataset, is_path
@@ -218,6 +220,8 @@ def chunks(source: Any, *, query: str | None = None, rows: int = ROWS) -> Chunke
 
 def chunked(data: Any, rows: int = ROWS) -> Chunked | None:
     """Data that are never in memory at once: paths, datasets, lazy tables. None for tables."""
+    if isinstance(data, pd.DataFrame):
+        return None
     if isinstance(data, Chunked):
         return data
     if is_dataset(data):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from interlace.design.objects import as_labels, from_objects, text_column
+from interlace.design.objects import as_labels, from_objects, text_column, text_series
 from interlace.design.once import Once
 from interlace.design.scan import scanned
 from interlace.design.values import Column, Factor
@@ -94,6 +94,8 @@ def from_series(name: str, series: pd.Series) -> tuple[Column, np.ndarray | None
         return from_numpy(name, series.to_numpy())
     if isinstance(dtype, pd.CategoricalDtype):
         return from_categorical(name, series.array)
+    if isinstance(dtype, pd.StringDtype) or (isinstance(dtype, pd.ArrowDtype) and dtype.type is str):
+        return text_series(name, series.array)
     return from_nullable(name, series)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from interlace.design.checks import check_mapping
 from interlace.design.chunked import Chunked, LeftOut
-from interlace.design.design import Design
+from interlace.design.design import Design, Source
 from interlace.design.encoding import Encoding
 from interlace.design.frame import Frame
 from interlace.design.learnt import Learnt
@@ -329,6 +329,7 @@ def learn(
     context: Mapping[str, Any] | None = None,
     room: Room = _no_limit,
     singletons: str = "keep",
+    source: Source | None = None,
 ) -> tuple[Encoding, Rows]:
     """Learn levels, contrasts and transforms from data in memory or in files, and where its rows are.
 
@@ -339,31 +340,31 @@ def learn(
         `queries.chunked`), whose weights and offset are columns.
     room : callable
         Refuses (by an error of its own) work that needs more bytes than can be had.
-    singletons : {"keep", "drop"}
+    singletons, source
         As for `Encoding.learn`.
 
     Raises
     ------
     FormulaError, DataError, ModelError
     """
-    source = chunked(data)
+    in_chunks = chunked(data)
     options = {"weights": weights, "offset": offset}
-    if source is None:
+    if in_chunks is None:
         encoding, design = Encoding.learn(
             formula, data, contrasts=contrasts, na_action=na_action, context=context, singletons=singletons,
-            **options,
+            source=source, **options,
         )  # fmt: skip
         return encoding, FrameRows(encoding, design)
     check_mapping(contrasts)
     parsed = parse(formula) if isinstance(formula, str) else formula
     if parsed.absorbed:
         raise ModelError(
-            f"absorbed factors need all rows in memory, and {source.said} are read in chunks; "
-            f"if the rows fit in memory, fit their table: {source.table}"
+            f"absorbed factors need all rows in memory, and {in_chunks.said} are read in chunks; "
+            f"if the rows fit in memory, fit their table: {in_chunks.table}"
         )
-    task = Task.of(parsed, source.names, **options, na_action=na_action, context=context)
-    learnt, counted = ChunkLearner(source, task, room).run(contrasts or {})
-    return chunked_rows(learnt, counted, source, task)
+    task = Task.of(parsed, in_chunks.names, **options, na_action=na_action, context=context)
+    learnt, counted = ChunkLearner(in_chunks, task, room).run(contrasts or {})
+    return chunked_rows(learnt, counted, in_chunks, task)
 
 
 def chunked_rows(

@@ -132,7 +132,11 @@ def factorize(values: np.ndarray) -> Factor:
         if counted is not None:
             return counted
     codes, levels = pd.factorize(_indexed(values))
-    levels = np.asarray(levels)
+    return in_order(codes, np.asarray(levels))
+
+
+def in_order(codes: np.ndarray, levels: np.ndarray) -> Factor:
+    """The factor with sorted levels, of codes of levels that are in any order; -1 for None/NaN."""
     order = np.argsort(levels, kind="stable")
     rank = np.full(len(levels) + 1, -1, dtype=np.int32)
     rank[order] = np.arange(len(levels), dtype=np.int32)

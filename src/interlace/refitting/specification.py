@@ -140,6 +140,7 @@ class Specification:
             "na_action": "error" if word("na_action", self.na_action, NA_ACTIONS) == "error" else "drop",
             "context": self.context,
             "room": check_room,
+            "source": self.source if self.at_once else None,
         }
 
 
