@@ -161,3 +161,15 @@ def test_backward_elimination(data: pd.DataFrame, folder: Path) -> None:
     found, expected = interlace.step(m), interlace.step(whole)
     assert found.model.formula == expected.model.formula != whole.formula
     assert away(found.fixed, expected.fixed) < 1e-6 and away(found.random, expected.random) < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("formula", "options"),
+    [(FORMULA, {"weights": "w"}), ("y ~ x * a + (1 | g) + (1 | h)", {"offset": "o"})],
+)
+def test_kenward_and_roger(formula: str, options: dict[str, Any], data: pd.DataFrame, folder: Path) -> None:
+    whole, m = both(formula, data, folder, **options)
+    fitted = passed(interlace.Accumulator(formula, data, **options), cut(data, 200)).fit()
+    for one in (m, fitted):
+        assert away(one.coef_table(ddf="kenward-roger"), whole.coef_table(ddf="kenward-roger")) < 1e-8
+    assert away(m.anova(ddf="kenward-roger"), whole.anova(ddf="kenward-roger")) < 1e-8

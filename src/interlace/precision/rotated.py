@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from interlace.arrays import Array
+from interlace.design.design import Design
 from interlace.errors import ModelError
 from interlace.estimation.absorbed import Absorbed
 from interlace.estimation.beside_levels import absorbed_of
 from interlace.estimation.fit import Fit
-from interlace.estimation.rank import triangle
+from interlace.estimation.rank import joined_triangles, triangle
 from interlace.precision import information as sums
 from interlace.precision.information import Moments, Parameter, bases, orthonormal_factors, parameters
 from interlace.precision.marginal import Marginal, from_origin
@@ -43,7 +44,7 @@ def moments_of(fit: Fit) -> Moments:
             f"Kenward-Roger beside absorbed factors needs every random effect as a column: {A.n:,} rows and "
             f"{effects:,} effects are too many; take ddf='satterthwaite', which needs no such matrix"
         )
-    if work > SMALL and not fit.encoding.absorbed:
+    if not fit.encoding.absorbed and (work > SMALL or not fit.rows.readable):
         found = sums.moments(fit, Marginal.of(fit))
         if not found.lost_digits or work > POSSIBLE:
             return found
@@ -125,13 +126,11 @@ def _derivative(rows: _Rows, parameter: Parameter) -> Array:
 
 def _rotated(fit: Fit, average: Array | None) -> _Rows:
     # 1) [X Z residuals], columns of X of length 1: all other rows of an orthogonal factor are zero
-    X, effects, y = _columns(fit, average)
-    p = X.shape[1]
-    largest = np.abs(X).max(axis=0, initial=0.0)
-    length = largest * np.linalg.norm(X / largest, axis=0)
-    R = triangle(np.hstack([X / length, *(z.reshape(len(z), -1) for z in effects), y[:, None]]))
-    blocks = np.split(R, np.cumsum([p, *(z[0].size for z in effects)]), axis=1)
-    Z = [block.reshape(len(R), *z.shape[1:]) for block, z in zip(blocks[1:-1], effects, strict=True)]
+    blocks, shapes = _triangle(fit, average)
+    R = np.hstack(blocks)
+    largest = np.abs(blocks[0]).max(axis=0, initial=0.0)
+    length = largest * np.linalg.norm(blocks[0] / largest, axis=0)
+    Z = [block.reshape(len(R), *shape) for block, shape in zip(blocks[1:-1], shapes, strict=True)]
     # 2) V = I + Z Lambda Lambda'Z' is diagonal in the left singular vectors of Z Lambda
     spread = [(z @ F).reshape(len(R), -1) for z, F in zip(Z, orthonormal_factors(fit), strict=True)]
     U, s, _ = np.linalg.svd(np.hstack(spread), full_matrices=True)
@@ -142,7 +141,7 @@ def _rotated(fit: Fit, average: Array | None) -> _Rows:
         return np.sqrt(noise)[:, None] * (U.T @ columns)
 
     # 3) X
-    Q, triangular = np.linalg.qr(whitened(blocks[0]))
+    Q, triangular = np.linalg.qr(whitened(blocks[0] / length))
     rows = _Rows(
         noise=noise,
         Z=tuple(whitened(z.reshape(len(R), -1)).reshape(z.shape) for z in Z),
@@ -153,12 +152,24 @@ def _rotated(fit: Fit, average: Array | None) -> _Rows:
     return replace(rows, y=rows.left(rows.y))
 
 
-def _columns(fit: Fit, average: Array | None) -> tuple[Array, list[Array], Array]:
+def _triangle(fit: Fit, average: Array | None) -> tuple[list[Array], list[tuple[int, ...]]]:
+    """The triangle of `_columns` of all rows, cut into X, each Z and y; and the shapes of a row of Z."""
+    R: Array | None = None
+    for design in fit.rows.designs():
+        X, effects, y = _columns(fit, design, average)
+        found = triangle(np.hstack([X, *(z.reshape(len(z), -1) for z in effects), y[:, None]]))
+        R = found if R is None else joined_triangles(R, found)
+    assert R is not None
+    blocks = np.split(R, np.cumsum([X.shape[1], *(z[0].size for z in effects)]), axis=1)
+    return blocks, [z.shape[1:] for z in effects]
+
+
+def _columns(fit: Fit, design: Design, average: Array | None) -> tuple[Array, list[Array], Array]:
     """Rows times the roots of their weights: X about its origin (n, p), Z in the coordinates of `bases` (n,
     levels, k), and the residuals of the fixed part over sigma (n,)."""
-    design, A = fit.design, fit.A
+    A = fit.A
     assert design.y is not None
-    X, n = fit.X, design.nrows
+    X, n = design.selected(fit.kept).X, design.nrows
     root = np.ones(n) if design.weights is None else np.sqrt(design.weights)
     effects: list[Array] = []
     for blocks, levels, k, B in zip(A.layout.blocks, A.layout.levels, A.layout.k, bases(fit), strict=True):
