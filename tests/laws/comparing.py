@@ -39,22 +39,27 @@ def _rounding(m: Any) -> float:
 
 
 def _unknown(m: Any) -> np.ndarray:
-    """How far the coefficients go along valleys that are level to the rounding error of the criterion."""
+    """How far the coefficients, and sigma after them, go along valleys that are level to the rounding error
+    of the criterion."""
     criterion, par, hessian = m.fit.criterion, m.fit.optimum.par, m.fit.optimum.hessian
-    out = np.zeros(len(m.fit.solution.beta))
+    here = np.append(m.fit.solution.beta, m.sigma)
+    out = np.zeros(len(here))
     if not par.any():
         return out
     curvature, directions = np.linalg.eigh(hessian)
     for i in np.flatnonzero(curvature < 1e-6 * curvature[-1]):
         step = directions[:, i] * np.sqrt(2 * _rounding(m) / max(abs(curvature[i]), 1e-12))
         for sign in (1.0, -1.0):
-            out = np.maximum(out, np.abs(criterion.solution(par + sign * step).beta - m.fit.solution.beta))
+            there = criterion.solution(par + sign * step)
+            sigma = np.sqrt(there.pwrss / criterion.df)
+            out = np.maximum(out, np.abs(np.append(there.beta, sigma) - here))
     return out
 
 
 def same_fixef(what: str, a: Any, b: Any, tolerance: float, unit: float = 1.0) -> None:
     """Coefficients, in standard errors, or as far as they are known; `unit`: of the response of b."""
-    known = np.maximum(tolerance * a.se.to_numpy(), _unknown(a) + _unknown(b) / unit)
+    unknown = (_unknown(a) + _unknown(b) / unit)[:-1]
+    known = np.maximum(tolerance * a.se.to_numpy(), unknown)
     close(f"{what}: fixef", b.fixef / unit, a.fixef, 1.0, known)
 
 
@@ -63,7 +68,8 @@ def same_fit(what: str, a: Any, b: Any, tolerance: float = 1e-5) -> None:
     criteria(what, a, b, tolerance=1e-7)
     same_fixef(what, a, b, 100 * tolerance)
     close(f"{what}: se", b.se, a.se, 100 * tolerance, a.se.to_numpy())
-    close(f"{what}: sigma", b.sigma, a.sigma, tolerance, a.sigma)
+    known = max(tolerance * a.sigma, (_unknown(a) + _unknown(b))[-1])
+    close(f"{what}: sigma", b.sigma, a.sigma, 1.0, known)
 
 
 def same_rows(what: str, a: Any, b: Any, tolerance: float = 1e-4) -> None:
