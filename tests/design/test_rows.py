@@ -160,7 +160,7 @@ def test_a_frame_is_the_one_chunk(table: pyarrow.Table, files: Path) -> None:
 def test_what_needs_all_rows_is_refused(files: Path) -> None:
     m = interlace.lmer("y ~ x + f + (1 | g)", interlace.parquet(files))
     refused: list[Callable[[], object]] = [
-        lambda: m.vcov("CR0"),
+        lambda: m.fit.kernel_rows(),
         lambda: m.fit.design, lambda: m.residuals("marginal-cholesky"), lambda: m.influence("g"),
         lambda: m.dfbetas("g"), lambda: m.bootstrap(5, kind="case", seed=1), lambda: m.permutation_test("x"),
         lambda: m.augment(),

@@ -16,11 +16,14 @@ from interlace.design.checks import check_mapping
 from interlace.design.chunked import Chunked, LeftOut
 from interlace.design.design import Design, Source
 from interlace.design.encoding import Encoding
-from interlace.design.frame import Frame
+from interlace.design.frame import Frame, closest
+from interlace.design.joining import joined
 from interlace.design.learnt import Learnt
 from interlace.design.merging import Counted, Task
 from interlace.design.queries import chunked
+from interlace.design.source import further_column
 from interlace.design.streaming import ChunkLearner, Room
+from interlace.design.values import Column, Factor, factorize
 from interlace.errors import DataError, ModelError
 from interlace.formula.formula import Formula
 from interlace.formula.parser import parse
@@ -63,6 +66,22 @@ class Rows(Protocol):
     def means(self) -> Mapping[str, float]:
         """Of columns of numbers of the data, over these rows, as far as they were counted before."""
 
+    def column(self, option: str, name: str) -> tuple[Column, np.ndarray | None]:
+        """A column of the data, of the model or not, and which of its values are missing.
+
+        It has a value for each row used or, of a table, perhaps for each row that was read.
+
+        Parameters
+        ----------
+        option, name : str
+            What asks for the column, for messages; the column.
+
+        Raises
+        ------
+        DataError
+            There is no such column, or the data are not what they were.
+        """
+
     def designs(self) -> Iterator[Design]:
         """All of them, chunk by chunk, always in the same order."""
 
@@ -101,6 +120,11 @@ class FrameRows:
     def means(self) -> Mapping[str, float]:
         """None: they are computed from the columns of the design."""
         return {}
+
+    def column(self, option: str, name: str) -> tuple[Column, np.ndarray | None]:
+        """Of the table of the fit."""
+        found = self.design.frame.columns.get(name)
+        return further_column(self.design, option, name) if found is None else (found, None)
 
     def designs(self) -> Iterator[Design]:
         """The one chunk."""
@@ -164,6 +188,24 @@ class ChunkedRows:
             f"are read in chunks; if the rows fit in memory, fit their table: {self.source.table}"
         )
 
+    def column(self, option: str, name: str) -> tuple[Column, np.ndarray | None]:
+        """As a factor of the rows used: a code for each row is all that is kept of it."""
+        names = self.source.names
+        if name not in names:
+            raise DataError(f"{option} '{name}' is no column of the data; {closest(name, names)}")
+        columns = self.columns if name in self.columns else (*self.columns, name)
+        frames: list[Frame] = []
+        for design, table in self._read(columns):
+            read = Frame.read(table, [name])
+            values, missing = read.columns[name], read.missing.get(name)
+            factor = values if isinstance(values, Factor) else factorize(values)
+            if missing is not None:
+                factor = replace(factor, codes=np.where(missing, np.int32(-1), factor.codes))
+            if design.kept is not None:
+                factor = factor.take(design.kept)
+            frames.append(Frame({name: factor}, {}, design.nrows, "pyarrow"))
+        return joined(frames, self.source.given_order).columns[name], None
+
     def designs(self) -> Iterator[Design]:
         """Chunk by chunk; rows with missing values are left out, and `kept` counts the rows of all chunks.
 
@@ -172,17 +214,23 @@ class ChunkedRows:
         DataError
             The rows are not what they were.
         """
-        n, before = 0, 0
-        for table in self.source.tables(self.columns):
-            design = self.reader.design(table, response="required")
+        before = 0
+        for design, table in self._read(self.columns):
             kept = np.arange(table.num_rows) if design.kept is None else design.kept
             design = replace(design, kept=before + kept)
             before += table.num_rows
             if design.nrows:
-                n += design.nrows
                 for change in self.changes:
                     design = change(design)
                 yield design
+
+    def _read(self, columns: Sequence[str]) -> Iterator[tuple[Design, Any]]:
+        """What is made of each chunk, and its table."""
+        n = 0
+        for table in self.source.tables(columns):
+            design = self.reader.design(table, response="required")
+            n += design.nrows
+            yield design, table
         if n != self.n:
             raise DataError(
                 f"{self.source.said} have {n} rows without missing values, where there were {self.n} before: "
@@ -190,75 +238,6 @@ class ChunkedRows:
             )
 
     def changed(self, encoding: Encoding, change: Callable[[Design], Design]) -> ChunkedRows:
-        """The same rows, each chunk changed when it is read."""
-        return replace(self, encoding=encoding, changes=(*self.changes, change))
-
-
-Answers = Callable[[Design], np.ndarray]  # the response of the rows of one chunk after another
-
-
-@dataclass(frozen=True)
-class AnsweredRows:
-    """Rows that are read in chunks, with a response that is not theirs.
-
-    Attributes
-    ----------
-    encoding : Encoding
-        Of the model.
-    rows : Rows
-        As they are read.
-    opened : callable
-        Begins anew: gives a function that is called with each chunk in turn, and gives its response.
-    changes : tuple of callable
-        What is done to the chunks after that.
-    """
-
-    encoding: Encoding
-    rows: Rows
-    opened: Callable[[], Answers] = field(repr=False)
-    changes: tuple[Callable[[Design], Design], ...] = ()
-
-    @property
-    def n(self) -> int:
-        """Their number."""
-        return self.rows.n
-
-    @property
-    def n_read(self) -> int:
-        """Rows of the source."""
-        return self.rows.n_read
-
-    @property
-    def readable(self) -> bool:
-        """As far as the source is here."""
-        return self.rows.readable
-
-    @property
-    def frame(self) -> Frame:
-        """No columns; values per row are handed out as arrays."""
-        return self.rows.frame
-
-    @property
-    def design(self) -> Design:
-        """Refused."""
-        return self.rows.design
-
-    @property
-    def means(self) -> Mapping[str, float]:
-        """Those of columns that are no response."""
-        response = str(self.encoding.formula.response)
-        return {name: mean for name, mean in self.rows.means.items() if name != response}
-
-    def designs(self) -> Iterator[Design]:
-        """Chunk by chunk."""
-        answers = self.opened()
-        for read in self.rows.designs():
-            design = replace(read, y=answers(read))
-            for change in self.changes:
-                design = change(design)
-            yield design
-
-    def changed(self, encoding: Encoding, change: Callable[[Design], Design]) -> AnsweredRows:
         """The same rows, each chunk changed when it is read."""
         return replace(self, encoding=encoding, changes=(*self.changes, change))
 
@@ -301,6 +280,12 @@ def per_row(rows: Rows, value: Callable[[Design], np.ndarray]) -> np.ndarray:
 
 def _no_limit(needed: float, what: str) -> None:
     """Room for everything."""
+
+
+def codes_of(rows: Rows) -> list[np.ndarray]:
+    """The level of each row, (n,), for each random term: a number of four bytes for each."""
+    found = [[part.codes for part in design.random] for design in rows.designs()]
+    return found[0] if len(found) == 1 else [np.concatenate(parts) for parts in zip(*found, strict=True)]
 
 
 def side_by_side(pieces: Sequence[Iterator[np.ndarray]]) -> Iterator[tuple[np.ndarray, ...]]:

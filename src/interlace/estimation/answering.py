@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from interlace.arrays import Array
+from interlace.design.answered import AnsweredRows, Answers
 from interlace.design.checks import LARGEST_RESPONSE, check_values
 from interlace.design.design import Design
 from interlace.design.encoding import Encoding
-from interlace.design.rows import AnsweredRows, Answers, FrameRows, Rows
+from interlace.design.rows import FrameRows, Rows
 from interlace.errors import DataError
 
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from interlace import kernel
 from interlace.arrays import Array
+from interlace.design.design import Design
+from interlace.design.rows import FrameRows
 from interlace.estimation.capacity import check_room
 from interlace.estimation.fit import Fit
 from interlace.precision.clusters import Clusters
 from interlace.precision.marginal import from_origin
 
 CHUNK = 2**21  # numbers worked on at a time
+CHUNKED = 2**25  # the same where the rows are read again for each piece
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +57,28 @@ class WhiteRows:
         ]
         return cls(fit, np.asarray(cholesky.beta), white, from_origin(fit, white), tuple(effects))
 
-    def clusters(self, chosen: Clusters, *columns: Array) -> kernel.Clusters:
-        """The kernel's clusters; `columns` (levels, k, p) are the effects of the white columns, if needed."""
+    def clusters(self, chosen: Clusters, *columns: Array) -> Callable[[], Iterator[kernel.Clusters]]:
+        """The kernel's clusters of the rows, chunk by chunk, as often as they are asked for.
+
+        `columns` (levels, k, p) are the effects of the white columns, if needed.
+        """
+
+        def of_each() -> Iterator[kernel.Clusters]:
+            start = 0
+            for design in self.fit.rows.designs():
+                codes = chosen.codes[start : start + design.nrows]
+                start += design.nrows
+                yield self._of_rows(design, Clusters(chosen.name, codes, chosen.size), columns)
+
+        if not isinstance(self.fit.rows, FrameRows):
+            return of_each
+        only = list(of_each())
+        return lambda: iter(only)
+
+    def _of_rows(self, design: Design, chosen: Clusters, columns: Sequence[Array]) -> kernel.Clusters:
         return kernel.Clusters(
-            **self.fit.kernel_rows(),
-            clusters=chosen.codes,
+            **self.fit.kernel_rows_of(design),
+            clusters=np.ascontiguousarray(chosen.codes),
             n_clusters=chosen.size,
             beta=self.beta,
             white=np.ascontiguousarray(self.white),
@@ -82,27 +102,31 @@ class WhiteRows:
         """``K'X_j'V_j^-1 r_j`` of each cluster, (J, p)."""
         room = 16.0 * chosen.size * len(self.white)
         check_room(room, "the sums over each cluster need {}; use fewer clusters")
-        return np.asarray(self.clusters(chosen).scores()) @ self.white
+        found = sum(np.asarray(one.scores()) for one in self.clusters(chosen)())
+        return np.asarray(found) @ self.white
 
     def squares(self, chosen: Clusters) -> Iterator[tuple[int, Array]]:
         """First cluster and ``K'X_j'V_j^-1X_j K`` of some clusters, (b, p, p), piece by piece."""
         found = self.clusters(chosen, *self.column_effects())
-        for first, last in pieces(chosen.size, len(self.white) ** 2):
+        for first, last in pieces(chosen.size, len(self.white) ** 2, self._at_once):
             with kernel.one_thread():
-                S = np.asarray(found.squares(first, last))
-            yield first, S
+                yield first, np.asarray(sum(np.asarray(one.squares(first, last)) for one in found()))
 
     def sums(self, chosen: Clusters, effects: list[Array]) -> Iterator[Array]:
         """Sums over some clusters of ``(V^-1X K)_i r_i``, (b, p): V may reach beyond a cluster."""
         found = self.clusters(chosen, *effects)
-        for first, last in pieces(chosen.size, len(self.white)):
+        for first, last in pieces(chosen.size, len(self.white), self._at_once):
             with kernel.one_thread():
-                scores = np.asarray(found.sums(first, last))
-            yield scores
+                yield np.asarray(sum(np.asarray(one.sums(first, last)) for one in found()))
+
+    @property
+    def _at_once(self) -> int:
+        """Numbers of clusters that are worked on together: each piece looks at the rows again."""
+        return CHUNK if isinstance(self.fit.rows, FrameRows) else CHUNKED
 
 
-def pieces(n: int, size: int) -> Iterator[tuple[int, int]]:
-    """Ranges that cut n things of `size` numbers each into pieces of about `CHUNK` numbers."""
-    step = max(1, CHUNK // max(1, size))
+def pieces(n: int, size: int, at_once: int = CHUNK) -> Iterator[tuple[int, int]]:
+    """Ranges that cut n things of `size` numbers each into pieces of about so many numbers."""
+    step = max(1, at_once // max(1, size))
     for first in range(0, n, step):
         yield first, min(n, first + step)

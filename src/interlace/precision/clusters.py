@@ -11,6 +11,7 @@ import numpy as np
 
 from interlace.design.frame import Frame
 from interlace.design.row_labels import row_labels, used_labels
+from interlace.design.rows import codes_of, per_row
 from interlace.design.values import Column, Factor
 from interlace.errors import DataError, ModelError
 from interlace.estimation.fit import Fit
@@ -87,8 +88,8 @@ def clusterings(fit: Fit, given: Any = None) -> tuple[Clusters, ...]:
     for one in chosen:
         if one.size < 2:
             raise DataError(f"a robust covariance needs two clusters or more; {one.name} has {one.size}")
-    for block, rows in zip(fit.encoding.random, fit.design.random, strict=True):
-        if not any(nested(rows.codes, one.codes) for one in chosen):
+    for block, codes in zip(fit.encoding.random, codes_of(fit.rows), strict=True):
+        if not any(nested(codes, one.codes) for one in chosen):
             names = " or ".join(one.name for one in chosen)
             raise ModelError(
                 f"the levels of '{block.group}' are not nested in the clusters ({names}): rows of "
@@ -121,7 +122,7 @@ def _several(fit: Fit, given: Any) -> list[Any]:
     if isinstance(given, str):
         return [given]
     if isinstance(given, list | tuple) and given:
-        lengths = (fit.design.nrows, fit.design.n_rows_read)
+        lengths = (fit.rows.n, fit.rows.n_read)
         if all(_is_values(one) or isinstance(one, str) for one in given) and (
             len(given) not in lengths or any(_is_values(one) for one in given)
         ):
@@ -154,8 +155,8 @@ class _Named:
 
 def _outermost(fit: Fit) -> Clusters:
     factors = {
-        block.group: (rows.codes, len(block.levels))
-        for block, rows in zip(fit.encoding.random, fit.design.random, strict=True)
+        block.group: (codes, len(block.levels))
+        for block, codes in zip(fit.encoding.random, codes_of(fit.rows), strict=True)
     }
     name = min(factors, key=lambda group: factors[group][1])
     codes, size = factors[name]
@@ -170,13 +171,14 @@ def _outermost(fit: Fit) -> Clusters:
 
 def _given(fit: Fit, given: Any) -> Clusters:
     if isinstance(given, _Named):
-        return _of_factor(given.name, used_labels(fit.design, "cluster", given.values, None))
+        return _of_factor(given.name, used_labels(fit.rows, "cluster", given.values, None))
     if not isinstance(given, str):
-        return _of_factor("the given clusters", row_labels(fit.design, "cluster", given))
-    for block, rows in zip(fit.encoding.random, fit.design.random, strict=True):
-        if block.group == given:
-            return Clusters(given, np.asarray(rows.codes), len(block.levels))
-    return _of_factor(given, row_labels(fit.design, "cluster", given))
+        return _of_factor("the given clusters", row_labels(fit.rows, "cluster", given))
+    i = next((i for i, block in enumerate(fit.encoding.random) if block.group == given), None)
+    if i is not None:
+        codes = per_row(fit.rows, lambda design: design.random[i].codes)
+        return Clusters(given, np.asarray(codes), len(fit.encoding.random[i].levels))
+    return _of_factor(given, row_labels(fit.rows, "cluster", given))
 
 
 def _of_factor(name: str, factor: Factor) -> Clusters:

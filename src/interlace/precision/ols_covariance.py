@@ -247,6 +247,6 @@ def _clusters(fit: LeastSquaresFit, given: Any) -> Clusters:
     if len(names) > 1 and not is_column(fit.design, given):
         several = [_clusters(fit, name) for name in names]
         return intersections(several)[-1][1]
-    factor = row_labels(fit.design, "cluster", given)
+    factor = row_labels(fit.rows, "cluster", given)
     name = given if isinstance(given, str) else "the given clusters"
     return Clusters(name, np.ascontiguousarray(factor.codes, dtype=np.int32), len(factor.levels))

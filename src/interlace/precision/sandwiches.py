@@ -10,6 +10,7 @@ import numpy as np
 from interlace.arrays import Array
 from interlace.errors import ModelError
 from interlace.estimation.fit import Fit
+from interlace.estimation.origin import shifted_response
 from interlace.precision.cluster_rows import WhiteRows
 from interlace.precision.clusters import Clusters, intersections
 from interlace.precision.plain_sandwich import SHARES, jackknife, scaled, share
@@ -83,10 +84,7 @@ def _turned(root: Array, middle: Array) -> Array:
 
 def _floor(fit: Fit) -> float:
     """Standard errors up to this, where beta is white, are rounding error."""
-    design = fit.design
-    assert design.y is not None
-    y = design.y if design.offset is None else design.y - design.offset
-    size = float(np.abs(y - fit.A.origin.y).max())
+    size = max(float(np.abs(shifted_response(one) - fit.A.origin.y).max()) for one in fit.rows.designs())
     return max(ROUNDING * fit.sigma, DIGITS * size)
 
 

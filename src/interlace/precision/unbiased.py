@@ -11,6 +11,7 @@ import numpy as np
 
 from interlace import kernel
 from interlace.arrays import Array
+from interlace.design.gathered import gathered
 from interlace.errors import ModelError
 from interlace.estimation.capacity import check_room
 from interlace.precision.cluster_rows import CHUNK, WhiteRows
@@ -89,20 +90,23 @@ class UnbiasedMoments:
 
     def adjusted(self) -> Iterator[_Adjusted]:
         """Scores and moments of some clusters, until each was there once."""
-        work = _Work(self.rows, self.chosen)
-        work.check_room()
-        found = ((len(batch), work.of(batch)) for batch in work.batches())
-        yield from watched_pieces(found, self.chosen.size, "CR2")
+        yield from watched_pieces(self._adjusted(), self.chosen.size, "CR2")
+
+    def _adjusted(self) -> Iterator[tuple[int, _Adjusted]]:
+        fit, chosen = self.rows.fit, self.chosen
+        for places, design in gathered(fit.rows, chosen.codes, chosen.size, chosen.name, check_room):
+            here, codes = np.unique(chosen.codes[places], return_inverse=True)
+            own = Clusters(chosen.name, codes.reshape(-1), len(here))
+            work = _Work(self.rows, fit.kernel_rows_of(design), own)
+            work.check_room()
+            yield from ((len(batch), work.of(batch)) for batch in work.batches())
 
 
 @dataclass(eq=False)
 class _Work:
     rows: WhiteRows
+    data: dict[str, Any]
     chosen: Clusters
-
-    @cached_property
-    def data(self) -> dict[str, Any]:
-        return self.rows.fit.kernel_rows()
 
     @cached_property
     def order(self) -> Index:

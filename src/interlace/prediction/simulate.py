@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from interlace.arrays import Array
+from interlace.design.answered import AnsweredRows, Answers
 from interlace.design.design import Design
 from interlace.design.encoding import Encoding
-from interlace.design.rows import AnsweredRows, Answers, FrameRows, Rows, per_row
+from interlace.design.rows import FrameRows, Rows, per_row
 from interlace.errors import DataError
 from interlace.estimation.answering import Given, OneOf, Responses
 from interlace.estimation.capacity import available_bytes

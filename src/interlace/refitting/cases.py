@@ -12,6 +12,7 @@ import numpy as np
 from interlace.arrays import Index
 from interlace.design.design import Design
 from interlace.design.encoding import Encoding
+from interlace.design.gathered import some_rows
 from interlace.design.grouping import Grouping
 from interlace.design.reduced import without_columns
 from interlace.design.relearning import without_extras
@@ -20,7 +21,6 @@ from interlace.design.values import Column
 from interlace.errors import DataError, ModelError, shown
 from interlace.estimation.fit import Fit
 from interlace.estimation.fit import fit as fit_model
-from interlace.refitting.deletion import some_rows
 from interlace.refitting.resampling import refuse_known
 from interlace.text import did_you_mean
 

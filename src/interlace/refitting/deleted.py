@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from interlace.arrays import Array, Index
 from interlace.design.design import Design
+from interlace.design.gathered import some_rows
 from interlace.errors import ModelError
 from interlace.estimation.descent import FEW_FLOPS, work
 from interlace.estimation.fit import Fit
@@ -19,7 +20,7 @@ from interlace.estimation.one_step import OneStep
 from interlace.estimation.optimize import minimise_again
 from interlace.estimation.penalized import EXACT_FIT, Solution
 from interlace.kernel import NotPositiveDefiniteError
-from interlace.refitting.deletion import products_without, some_rows
+from interlace.refitting.deletion import products_without
 from interlace.refitting.small_slopes import SmallSlopes
 from interlace.refitting.small_solves import SmallSolves
 

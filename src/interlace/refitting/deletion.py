@@ -9,6 +9,7 @@ import numpy as np
 from interlace.arrays import Array, Index
 from interlace.design.design import Design
 from interlace.design.encoding import Encoding
+from interlace.design.gathered import some_rows
 from interlace.design.rows import FrameRows
 from interlace.estimation.crossproducts import CrossProducts
 from interlace.estimation.origin import Origin
@@ -17,18 +18,6 @@ from interlace.estimation.rank import TOLERANCE, independent
 # Of the sums of squares per row: below this share of those of all rows, the difference may have lost digits,
 # and the rows that are left are added up instead.
 LEFT = 1e-3
-
-
-def some_rows(design: Design, rows: Index) -> Design:
-    """Some rows, with all columns and levels."""
-    return replace(
-        design,
-        y=None if design.y is None else design.y[rows],
-        fixed=design.fixed.take(rows),
-        random=tuple(replace(r, codes=r.codes[rows], z=r.z[rows]) for r in design.random),
-        weights=None if design.weights is None else design.weights[rows],
-        offset=None if design.offset is None else design.offset[rows],
-    )
 
 
 def products_without(A: CrossProducts, design: Design, rows: Index) -> tuple[CrossProducts, tuple[int, ...]]:

@@ -125,7 +125,7 @@ def _grouping(fit: Fit, by: Any) -> tuple[str, Index, Any]:
         for block, rows in zip(fit.encoding.random, fit.design.random, strict=True):
             if by == block.group:
                 return f"'{by}'", rows.codes, block.levels
-    factor = row_labels(fit.design, "by", by)
+    factor = row_labels(fit.rows, "by", by)
     return (f"'{by}'" if isinstance(by, str) else "the labels given"), factor.codes, factor.levels
 
 

@@ -10,10 +10,11 @@ import numpy as np
 from interlace.arrays import Array, Index
 from interlace.design.columns import Plain
 from interlace.design.design import Design
+from interlace.design.gathered import some_rows
 from interlace.errors import InterlaceError, ModelError
 from interlace.estimation.found import search_again
 from interlace.prediction.predictive import LOG_2PI, Predictive, normal_log_density
-from interlace.refitting.deletion import products_left, some_rows
+from interlace.refitting.deletion import products_left
 from interlace.refitting.folds import Fold, Folds
 from interlace.refitting.whole import Whole
 
