@@ -47,12 +47,17 @@ inline index square(const In2& a) {
     return static_cast<index>(a.shape(0));
 }
 
-// Runs f without the GIL; every 50 ms at most it looks whether a signal (Ctrl-C) is waiting, and lets its exception through.
+// Runs f without the GIL; every 50 ms at most it looks whether a signal (Ctrl-C) is waiting, and lets its exception through, or
+// whether another thread says stop.
 template <class F> auto released(F f) {
     std::exception_ptr signal;
     try {
         nb::gil_scoped_release release;
         InterruptScope scope([&signal] {
+            if (Stop::asked()) {
+                signal = std::make_exception_ptr(Stopped());
+                return true;
+            }
             nb::gil_scoped_acquire acquire;
             if (PyErr_CheckSignals() == 0) return false;
             signal = std::make_exception_ptr(nb::python_error());

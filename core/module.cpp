@@ -284,12 +284,22 @@ void bind_criterion(nb::module_& m) {
 }  // namespace interlace
 
 NB_MODULE(_core, m) {
+#ifdef NDEBUG
+    nb::set_leak_warnings(false);  // threads may still hold values where a process ends early
+#endif
     m.doc() = "Compiled core of interlace. Use it through interlace.kernel only.";
     m.def("load_blas", &interlace::load_blas, "blas"_a, "lapack"_a);
     m.def("set_threads", &interlace::pool::set_threads, "n"_a);
     m.def("threads", &interlace::pool::threads);
     nb::exception<interlace::NotPositiveDefinite>(m, "NotPositiveDefiniteError", PyExc_ArithmeticError);
     nb::exception<interlace::NotFinite>(m, "NotFiniteError", PyExc_ValueError);
+    nb::exception<interlace::Stopped>(m, "StoppedError", PyExc_RuntimeError);
+    nb::class_<interlace::Stop>(m, "Stop")
+        .def(nb::init<>())
+        .def("say", &interlace::Stop::say)
+        .def_prop_ro("said", &interlace::Stop::said)
+        .def("heed", &interlace::Stop::heed)
+        .def("ignore", &interlace::Stop::ignore);
     interlace::bind_products(m);
     interlace::bind_factor(m);
     interlace::bind_clusters(m);

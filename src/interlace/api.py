@@ -21,6 +21,7 @@ from interlace.model.least import LinearModel
 from interlace.model.with_absorbed import model_of
 from interlace.options import word
 from interlace.precision.small_sample import SmallSample, small_sample
+from interlace.progress import working
 from interlace.refitting.specification import NA_ACTIONS, LinearSpecification, MixedSpecification
 
 OPTIONS = (
@@ -135,7 +136,8 @@ def lmer(
         known=known,
         solver=Solver.of(solver, probes, seed),
     )
-    return model_of(asked.fit(formula), asked)
+    with working("lmer"):
+        return model_of(asked.fit(formula), asked)
 
 
 def lm(
@@ -226,7 +228,8 @@ def lm(
         data_name=name_of(data, scope),
         singletons=singletons,
     )
-    fitted = asked.fit(formula)
+    with working("lm"):
+        fitted = asked.fit(formula)
     return LinearModel(fitted, Choice(fitted, kind, cluster, small), asked)
 
 

@@ -10,6 +10,7 @@ from functools import wraps
 from typing import Any, NoReturn, TypeVar
 
 from interlace.other_names import ATTRIBUTES, FUNCTIONS, OF_LINEAR_MODELS, OPTIONS
+from interlace.progress import working
 from interlace.text import fold, nearest
 
 
@@ -105,7 +106,10 @@ def answers_options(function: F, *, of: str = "") -> F:
             refuse_unknown(function.__name__, given, options, of=of)
         if named and len(args) > leading:
             raise TypeError(f"{function.__name__}() takes its options by name: {named}")
-        return function(*args, **given)
+        if given.get("progress") is False:
+            return function(*args, **given)
+        with working(function.__name__):
+            return function(*args, **given)
 
     return called  # type: ignore[return-value]
 

@@ -53,6 +53,8 @@ The core's objects:
     The criterion of many responses at points of each, and whether searches from these find a lower minimum.
 `minimise`
     The same minimiser for a criterion written in Python.
+`Stop`
+    A word from one thread that ends the work of others with `StoppedError`: signals reach the first alone.
 """
 
 from __future__ import annotations
@@ -89,6 +91,8 @@ from interlace._core import (
     Prior,
     ProfiledDeviance,
     ResponseSums,
+    Stop,
+    StoppedError,
     Symbolic,
     absorbed,
     accumulate,
@@ -138,6 +142,8 @@ __all__ = [
     "Prior",
     "ProfiledDeviance",
     "ResponseSums",
+    "Stop",
+    "StoppedError",
     "Symbolic",
     "absorbed",
     "accumulate",

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from itertools import count as numbers
 from math import inf
-from typing import TypeVar
+from threading import Condition
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -15,7 +18,7 @@ from interlace.design.rows import FrameRows, Rows
 from interlace.errors import InterlaceWarning
 from interlace.estimation.capacity import available_bytes
 from interlace.estimation.fit import Fit
-from interlace.kernel import blas_threads, thread_count
+from interlace.kernel import Stop, StoppedError, blas_threads, thread_count
 from interlace.log import info
 from interlace.options import count, generator, switch
 from interlace.progress import watched
@@ -26,6 +29,68 @@ Generators = Sequence[np.random.Generator]
 RESULT_BYTES = 100  # of one replicate: a small tuple of Python's numbers
 # Replicates that a worker takes at once, and numbers that their responses may be together.
 BLOCK, BLOCK_NUMBERS = 50, 2_000_000
+# Seconds in which workers that were told to stop do so: the core looks twenty times a second.
+PATIENCE = 0.8
+
+
+class _Crew:
+    """The threads that work on the tasks of one call: Ctrl-C reaches the first thread of Python alone.
+
+    Workers in other processes have crews of their own, which nobody tells to stop: the process does.
+    """
+
+    def __init__(self) -> None:
+        self.stop = Stop()
+        self.working, self.left = 0, Condition()
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Inside, the word that ends work is heeded."""
+        with self.left:
+            if self.stop.said:
+                raise StoppedError("the work was stopped by another thread")
+            self.working += 1
+        self.stop.heed()
+        try:
+            yield
+        finally:
+            self.stop.ignore()
+            with self.left:
+                self.working -= 1
+                self.left.notify_all()
+
+    def dismiss(self) -> None:
+        """No task begins, and those that have begun end."""
+        self.stop.say()
+        with self.left:
+            self.left.wait_for(lambda: self.working == 0, PATIENCE)
+
+
+# Those at work, by process and number: what goes to another process names its crew so.
+_crews: dict[tuple[int, int], _Crew] = {}
+_number = numbers()
+
+
+def _at_work(key: tuple[int, int], work: Callable[..., T], *given: Any) -> T:
+    """Work of one thread, also where it is in another process than its call."""
+    with _crews.get(key, _Crew()).at_work():
+        return work(*given)
+
+
+def _all(
+    work: Callable[..., T], tasks: Iterable[tuple[Any, ...]], jobs: int | None
+) -> Generator[T, None, None]:
+    """`work` of each of the tasks, in their order; whatever ends this ends the workers as well."""
+    from joblib import Parallel, delayed  # a tenth of a second that `import interlace` need not spend
+
+    key, crew = (os.getpid(), next(_number)), _Crew()
+    _crews[key] = crew
+    try:
+        given = (delayed(_at_work)(key, work, *task) for task in tasks)
+        yield from Parallel(n_jobs=jobs, prefer="threads", return_as="generator")(given)
+    finally:
+        del _crews[key]
+        crew.dismiss()
 
 
 def in_blocks(
@@ -59,21 +124,19 @@ def in_blocks(
     size : int
         Numbers that a replicate holds.
     """
-    from joblib import Parallel, delayed  # a tenth of a second that `import interlace` need not spend
-
     shown = None if progress is None else switch("progress", progress)
     jobs = None if n_jobs is None else thread_count(n_jobs)
     block = max(1, min(BLOCK, BLOCK_NUMBERS // max(size, 1)))
     starts = range(first - first % block, last, block)
     spans = [range(max(first, start), min(last, start + block)) for start in starts]
-    tasks = (delayed(_elsewhere)(work, root, span, os.getpid()) for span in spans)
+    tasks = ((work, root, span, os.getpid()) for span in spans)
     found: list[T] = []
     with blas_threads(inf, 1), warnings.catch_warnings():  # the workers are the threads
         warnings.simplefilter("ignore", InterlaceWarning)  # each replicate says what became of it
-        results = Parallel(n_jobs=jobs, prefer="threads", return_as="generator")(tasks)
         try:
-            each = (one for several in results for one in several)
-            found.extend(watched(each, last - first, shown, label))
+            with closing(_all(_elsewhere, tasks, jobs)) as results:
+                each = (one for several in results for one in several)
+                found.extend(watched(each, last - first, shown, label))
         except KeyboardInterrupt:
             if not found:
                 raise
@@ -125,13 +188,10 @@ def in_threads(
     label: str = "",
 ) -> list[T]:
     """`work(item)` of each of n items in threads, in their order; `shown` as `progress` of `in_blocks`."""
-    from joblib import Parallel, delayed  # a tenth of a second that `import interlace` need not spend
-
     with blas_threads(inf, 1):  # the workers are the threads
-        tasks = (delayed(work)(item) for item in items)
         jobs = None if n_jobs is None else thread_count(n_jobs)
-        results = Parallel(n_jobs=jobs, prefer="threads", return_as="generator")(tasks)
-        return list(watched(results, n, shown, label))
+        with closing(_all(work, ((item,) for item in items), jobs)) as results:
+            return list(watched(results, n, shown, label))
 
 
 def one_job(n_jobs: int | None) -> int:
