@@ -50,6 +50,7 @@ inline index square(const In2& a) {
 // Runs f without the GIL; every 50 ms at most it looks whether a signal (Ctrl-C) is waiting, and lets its exception through, or
 // whether another thread says stop.
 template <class F> auto released(F f) {
+    if (Stop::asked()) throw Stopped();  // many short calls are never interrupted
     std::exception_ptr signal;
     try {
         nb::gil_scoped_release release;
