@@ -154,14 +154,25 @@ Accumulation::Accumulation(const Rows& shape)
 }
 
 void Accumulation::add(const Rows& rows) {
+    sum_log_w_ += add_products(rows);
+    n_ += rows.n;
+}
+
+void Accumulation::add_cells(const Rows& cells, index n, double sum_log_w, double within) {
+    add_products(cells);
+    sum_log_w_ += sum_log_w;
+    n_ += n;
+    response_->yy += within;
+}
+
+double Accumulation::add_products(const Rows& rows) {
     if (rows.n > INT32_MAX) throw std::length_error("more than 2^31 rows in one chunk");
     const Pattern& shape = *random_->pattern;
     bool belongs = static_cast<index>(rows.factors.size()) == shape.factors() && rows.p == fixed_->p;
     for (size_t f = 0; belongs && f < rows.factors.size(); ++f)
         belongs = rows.factors[f].levels == shape.levels[f] && rows.factors[f].k == shape.k[f];
     if (!belongs) throw std::invalid_argument("rows of another design");
-    sum_log_w_ += add_own(rows, *random_, *fixed_, *response_);
-    n_ += rows.n;
+    const double sum_log_w = add_own(rows, *random_, *fixed_, *response_);
     // Z_i'Z_j, rows sorted by (level of i, level of j)
     const index factors = shape.factors();
     std::vector<Order> by(factors);
@@ -174,6 +185,7 @@ void Accumulation::add(const Rows& rows) {
             settle(waiting_[s], shape.k[i] * shape.k[j], false);
             check_interrupt();
         }
+    return sum_log_w;
 }
 
 // Those of as many chunks become one, the last ones first: each block is copied as often as the number of chunks has digits.

@@ -3,6 +3,7 @@
 
 #include "bindings.hpp"
 #include "blocks.hpp"
+#include "cells.hpp"
 #include "coded.hpp"
 #include "fixed_root.hpp"
 #include "scan.hpp"
@@ -69,6 +70,24 @@ void bind_numbers(nb::module_& m) {
         const Scan s = x.shape(0) < 10000 ? look() : released(look);
         return nb::make_tuple(s.sum, s.squares, s.low, s.high);
     });
+    m.def("cells",
+          [](const std::vector<Codes>& codes, const std::vector<index>& levels, const In& y, std::optional<FlatIndex> count,
+             std::optional<In> within, double about, index most) {
+              const size_t rows = y.shape(0);
+              if (codes.size() != levels.size() || (count && count->shape(0) != rows) || (within && within->shape(0) != rows))
+                  throw std::invalid_argument("lengths differ");
+              std::vector<CodedColumn> columns;
+              for (size_t c = 0; c < codes.size(); ++c) {
+                  if (codes[c].shape(0) != rows) throw std::invalid_argument("lengths differ");
+                  columns.push_back({codes[c].data(), levels[c]});
+              }
+              const OfResponse of{y.data(), count ? count->data() : nullptr, within ? within->data() : nullptr};
+              Cells found = released([&] { return cells_of(columns, static_cast<index>(rows), of, about, most); });
+              const size_t n = found.first.size();
+              return nb::make_tuple(to_numpy(std::move(found.first), {n}), to_numpy(std::move(found.count), {n}),
+                                    to_numpy(std::move(found.mean), {n}), to_numpy(std::move(found.within), {n}));
+          },
+          "codes"_a, "levels"_a, "y"_a, "count"_a.none(), "within"_a.none(), "about"_a, "most"_a);
     m.def("all_occur", [](const Codes& codes, index levels) {
         return released([&] { return all_occur(codes.data(), static_cast<index>(codes.size()), levels); });
     });
@@ -144,6 +163,14 @@ void bind_accumulation(nb::module_& m) {
                  released([&] { a.add(r.rows); });
              },
              "y"_a, "x"_a, "codes"_a, "z"_a, "levels"_a, "w"_a.none(), "y_origin"_a, "x_origin"_a, "z_origin"_a)
+        .def("add_cells",
+             [](Accumulation& a, index n, double sum_log_w, double within, In y, Strided2 x, std::vector<Codes> codes, std::vector<In2> z,
+                std::vector<index> levels, std::optional<In> w, double y_origin, In x_origin, std::vector<In> z_origin) {
+                 const PyRows r(y, x, codes, z, levels, w, y_origin, x_origin, z_origin);
+                 released([&] { a.add_cells(r.rows, n, sum_log_w, within); });
+             },
+             "n"_a, "sum_log_w"_a, "within"_a, "y"_a, "x"_a, "codes"_a, "z"_a, "levels"_a, "w"_a.none(), "y_origin"_a, "x_origin"_a,
+             "z_origin"_a)
         .def("take", [](Accumulation& a) { return released([&] { return a.take(); }); });
     m.def("with_response",
           [](const CrossProducts& base, In y, Strided2 x, std::vector<Codes> codes, std::vector<In2> z, std::vector<index> levels,

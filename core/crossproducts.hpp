@@ -83,9 +83,13 @@ class Accumulation {
   public:
     explicit Accumulation(const Rows& shape);  // its columns and levels; its rows are not looked at
     void add(const Rows& rows);
+    // Cells of equal rows: each weight is the sum of those of a cell, y its mean. They stand for n rows, whose logarithms of weights
+    // add up to sum_log_w, and whose weighted squares of y about these means to `within`.
+    void add_cells(const Rows& cells, index n, double sum_log_w, double within);
     CrossProducts take();  // once; at least one chunk must have been added
 
   private:
+    double add_products(const Rows& rows);  // the sum of log weights
     static void settle(std::vector<PairSums>& waiting, index block, bool all);
     std::shared_ptr<RandomPart> random_;
     std::shared_ptr<FixedPart> fixed_;

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <stdexcept>
 #include <type_traits>
+#include <utility>
 
 #include "blas.hpp"
 #include "interrupt.hpp"
@@ -190,6 +191,79 @@ void add_random(const Chunk& c, index m, const Rows& rows, index r0, RandomPart&
     }
 }
 
+// Sums of some thousand rows before they are added to those of all: the rounding error of a sum that grows row by row grows with
+// it. Arrays that are so long that adding them would take time are sums of few rows each, and are those of all rows throughout.
+class Blocked {
+  public:
+    static constexpr index rows = 4096;
+    static constexpr size_t longest = 8192;
+    Blocked(RandomPart& of_random, FixedPart& of_fixed, ResponsePart& of_response) : total_(of_response) {
+        fixed.p = of_fixed.p;
+        take(of_fixed.xx, fixed.xx);
+        take(of_response.xy, response.xy);
+        random.diag.resize(of_random.diag.size());
+        fixed.zx.resize(of_fixed.zx.size());
+        response.zy.resize(of_response.zy.size());
+        for (size_t f = 0; f < random.diag.size(); ++f) {
+            take(of_random.diag[f], random.diag[f]);
+            take(of_fixed.zx[f], fixed.zx[f]);
+            take(of_response.zy[f], response.zy[f]);
+        }
+    }
+    Blocked(const Blocked&) = delete;
+    Blocked& operator=(const Blocked&) = delete;
+    ~Blocked() {
+        for (const auto& [total, recent] : lent_) total->swap(*recent);
+    }
+    void settle() {
+        for (const auto& [total, recent] : added_) {
+            for (size_t e = 0; e < total->size(); ++e) (*total)[e] += (*recent)[e];
+            std::fill(recent->begin(), recent->end(), 0.0);
+        }
+        total_.yy += response.yy;
+        response.yy = 0;
+    }
+    RandomPart random;
+    FixedPart fixed;
+    ResponsePart response;
+
+  private:
+    using Numbers = std::vector<double>;
+    void take(Numbers& total, Numbers& recent) {
+        if (total.size() > longest) {
+            total.swap(recent);
+            lent_.emplace_back(&total, &recent);
+        } else {
+            recent.assign(total.size(), 0.0);
+            added_.emplace_back(&total, &recent);
+        }
+    }
+    ResponsePart& total_;
+    std::vector<std::pair<Numbers*, Numbers*>> added_, lent_;
+};
+
+void add_rows(Chunk& c, const Rows& rows, index r0, index end, RandomPart& random, FixedPart& fixed, ResponsePart& response) {
+    for (; r0 < end; r0 += chunk) {
+        const index m = std::min(chunk, end - r0);
+        c.load(rows, r0, m);
+        c.load_x(rows, r0, m);
+        add_fixed(c, m, rows, fixed);
+        add_response(c, m, rows, r0, response);
+        add_random(c, m, rows, r0, random, fixed);
+        check_interrupt();
+    }
+}
+
+double log_weights(const Rows& rows) {
+    double total = 0;
+    for (index r0 = 0; rows.w && r0 < rows.n; r0 += Blocked::rows) {
+        double some = 0;
+        for (index r = r0; r < std::min(r0 + Blocked::rows, rows.n); ++r) some += std::log(rows.w[r]);
+        total += some;
+    }
+    return total;
+}
+
 }  // namespace
 
 ResponsePart empty_response(const Rows& rows) {
@@ -214,19 +288,16 @@ void clear_own(const Rows& rows, RandomPart& random, FixedPart& fixed, ResponseP
 // Adds these rows to it, streaming over them; of X'X the upper triangle. The sum of log weights.
 double add_own(const Rows& rows, RandomPart& random, FixedPart& fixed, ResponsePart& response) {
     Chunk c(rows);
-    double sum_log_w = 0;
-    for (index r0 = 0; r0 < rows.n; r0 += chunk) {
-        const index m = std::min(chunk, rows.n - r0);
-        c.load(rows, r0, m);
-        c.load_x(rows, r0, m);
-        add_fixed(c, m, rows, fixed);
-        add_response(c, m, rows, r0, response);
-        add_random(c, m, rows, r0, random, fixed);
-        check_interrupt();
+    if (rows.n <= Blocked::rows) {
+        add_rows(c, rows, 0, rows.n, random, fixed, response);
+        return log_weights(rows);
     }
-    if (rows.w)
-        for (index r = 0; r < rows.n; ++r) sum_log_w += std::log(rows.w[r]);
-    return sum_log_w;
+    Blocked recent(random, fixed, response);
+    for (index r0 = 0; r0 < rows.n; r0 += Blocked::rows) {
+        add_rows(c, rows, r0, std::min(r0 + Blocked::rows, rows.n), recent.random, recent.fixed, recent.response);
+        recent.settle();
+    }
+    return log_weights(rows);
 }
 
 // syrk fills the column-major lower triangle, which is the row-major upper one, as the loops do

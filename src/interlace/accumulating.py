@@ -14,9 +14,10 @@ from interlace.design.batches import Batch, batches_of, merged_kinds, names_of
 from interlace.design.checks import check_mapping
 from interlace.design.chunked import Elsewhere
 from interlace.design.design import Source
+from interlace.design.learning_rows import chunked_rows
 from interlace.design.merging import Seen, Task
 from interlace.design.queries import chunked
-from interlace.design.rows import ChunkedRows, chunked_rows
+from interlace.design.rows import ChunkedRows
 from interlace.errors import DataError, ModelError, shown
 from interlace.estimation.far import warn_if_far
 from interlace.estimation.gathering import Gathered

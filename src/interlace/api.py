@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 from interlace.callers import caller_scope, name_of
 from interlace.design.design import Source
-from interlace.design.rows import learn
+from interlace.design.learning_rows import learn
 from interlace.errors import DataError, shown
 from interlace.estimation.capacity import check_room
 from interlace.estimation.solver import PROBES, Solver

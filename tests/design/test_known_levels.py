@@ -11,7 +11,7 @@ import pytest
 import interlace
 from interlace.design.frame import Frame
 from interlace.design.joining import Known
-from interlace.design.rows import learn
+from interlace.design.learning_rows import learn
 from interlace.estimation.origin import Origin
 from interlace.formula.parser import parse
 

@@ -20,7 +20,7 @@ from interlace.design import chunked as room
 from interlace.design.encoding import Encoding
 from interlace.design.frame import Frame
 from interlace.design.joining import joined
-from interlace.design.rows import learn
+from interlace.design.learning_rows import learn
 from interlace.errors import DataError, FormulaError, InterlaceError, ModelError
 from interlace.estimation.crossproducts import CrossProducts
 from interlace.estimation.origin import Origin

@@ -11,7 +11,7 @@ import pytest
 
 from interlace import kernel
 from interlace.design.encoding import Encoding
-from interlace.design.rows import learn
+from interlace.design.learning_rows import learn
 from interlace.estimation import descent, optimize, valleys
 from interlace.estimation.blocks import DEPENDENT, LEAST, NOT_SPANNED
 from interlace.estimation.fit import fit

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from interlace.design.encoding import Encoding
-from interlace.design.rows import as_rows, learn
+from interlace.design.learning_rows import learn
+from interlace.design.rows import as_rows
 from interlace.errors import ModelError
 from interlace.estimation import identification
 from interlace.estimation.crossproducts import CrossProducts

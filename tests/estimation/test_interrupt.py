@@ -17,7 +17,7 @@ from threadpoolctl import ThreadpoolController
 from interlace import kernel
 from interlace.design.encoding import Encoding
 from interlace.design.known import with_known
-from interlace.design.rows import learn
+from interlace.design.learning_rows import learn
 from interlace.estimation.fit import Fit, at_theta, fit
 from interlace.estimation.layout import Layout
 from interlace.estimation.priors import precisions

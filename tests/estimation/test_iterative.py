@@ -8,7 +8,7 @@ import pytest
 
 from dense_oracle import oracle
 from interlace import kernel
-from interlace.design.rows import learn
+from interlace.design.learning_rows import learn
 from interlace.errors import ConvergenceError, ModelError
 from interlace.estimation.deviance import ProfiledDeviance
 from interlace.estimation.estimated import EstimatedDeviance, EstimatedOptimum

@@ -81,6 +81,14 @@ class AnsweredRows:
                 design = change(design)
             yield design
 
+    def cells(self) -> Iterator[Design]:
+        """The rows: equal rows have other responses."""
+        return self.designs()
+
+    def for_sums(self) -> AnsweredRows:
+        """They themselves."""
+        return self
+
     def changed(self, encoding: Encoding, change: Callable[[Design], Design]) -> AnsweredRows:
         """The same rows, each chunk changed when it is read."""
         return replace(self, encoding=encoding, changes=(*self.changes, change))

@@ -37,8 +37,8 @@ class Columns(Protocol):
     def times(self, v: np.ndarray) -> np.ndarray:
         """``X v``, (n,)."""
 
-    def sums(self) -> np.ndarray:
-        """The sum of each column, (p,)."""
+    def sums(self, times: np.ndarray | None = None) -> np.ndarray:
+        """The sum of each column, every row as often as `times` says, (p,)."""
 
     def select(self, kept: Sequence[int]) -> Columns:
         """Some columns, in this order."""
@@ -85,8 +85,10 @@ class Plain:
         """``X v``."""
         return self.values @ v
 
-    def sums(self) -> np.ndarray:
+    def sums(self, times: np.ndarray | None = None) -> np.ndarray:
         """The sum of each column."""
+        if times is not None:
+            return times @ self.values
         # a long thin array is added up fastest column by column, a wide one by einsum; sum(axis=0) is slow
         if self.values.shape[1] < FEW and len(self.values):
             return np.array([kernel.scan(x)[0] for x in self.values.T])
@@ -192,9 +194,10 @@ class Cells:
         by_cell = self.coding.times(v).reshape(self.n_cells, -1)
         return np.einsum("ij,ij->i", self.z, by_cell[self.codes])
 
-    def sums(self, p: int) -> np.ndarray:
-        """The sum of each column of X, (p,)."""
-        by_cell = [np.bincount(self.codes, column, minlength=self.n_cells) for column in self.z.T]
+    def sums(self, p: int, times: np.ndarray | None) -> np.ndarray:
+        """The sum of each column of X, every row as often as `times` says, (p,)."""
+        z = self.z if times is None else self.z * times[:, None]
+        by_cell = [np.bincount(self.codes, column, minlength=self.n_cells) for column in z.T]
         return self.coding.added(np.column_stack(by_cell).ravel(), p)
 
     def take(self, rows: slice | np.ndarray) -> Cells:
@@ -253,10 +256,10 @@ class Coded:
             total += cells.times(v)
         return total
 
-    def sums(self) -> np.ndarray:
+    def sums(self, times: np.ndarray | None = None) -> np.ndarray:
         """The sum of each column."""
-        total = sum((cells.sums(self.width) for cells in self.cells), np.zeros(self.width))
-        total[list(self.places)] += np.einsum("ij->j", self.values)
+        total = sum((cells.sums(self.width, times) for cells in self.cells), np.zeros(self.width))
+        total[list(self.places)] += np.einsum("ij->j", self.values) if times is None else times @ self.values
         return total
 
     def select(self, kept: Sequence[int]) -> Coded:

@@ -54,6 +54,30 @@ class RandomRows:
 
 
 @dataclass(frozen=True, slots=True)
+class Repeats:
+    """What cells of equal rows say of these rows beyond the means of their responses.
+
+    Attributes
+    ----------
+    n : ndarray of int64, shape (cells,)
+        Rows of each cell.
+    within : float
+        The weighted sum of squares of y about the means.
+    log_weights : float
+        The sum of the logarithms of the weights of all rows.
+    """
+
+    n: np.ndarray
+    within: float
+    log_weights: float
+
+    @property
+    def rows(self) -> int:
+        """Of all cells together."""
+        return int(self.n.sum())
+
+
+@dataclass(frozen=True, slots=True)
 class Design:
     """Response, columns and groups of the rows used.
 
@@ -81,6 +105,8 @@ class Design:
         One per absorbed factor, in the order of `Encoding.absorbed`.
     singletons : int
         Rows left out as the only ones of a level of an absorbed factor.
+    repeats : Repeats or None
+        Of a design whose rows are cells of equal rows: y is the mean of each, its weight the sum of theirs.
     """
 
     y: np.ndarray | None
@@ -95,6 +121,7 @@ class Design:
     source: Source | None = None
     absorbed: tuple[RandomRows, ...] = ()
     singletons: int = 0
+    repeats: Repeats | None = None
 
     @property
     def X(self) -> np.ndarray:
@@ -103,6 +130,10 @@ class Design:
 
     def designs(self) -> Iterator[Design]:
         """The design as the one chunk of its rows."""
+        yield self
+
+    def cells(self) -> Iterator[Design]:
+        """The same for sums over its rows."""
         yield self
 
     def selected(self, kept: tuple[int, ...]) -> Design:

@@ -6,27 +6,22 @@ This is the one door to rows after the fit. A table in memory is one chunk.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
 
-from interlace.design.checks import check_mapping
 from interlace.design.chunked import Chunked, LeftOut
-from interlace.design.design import Design, Source
+from interlace.design.design import Design
 from interlace.design.encoding import Encoding
+from interlace.design.equal_rows import collapsed, key_columns
 from interlace.design.frame import Frame, closest
+from interlace.design.held_cells import HeldCells
 from interlace.design.joining import joined
-from interlace.design.learnt import Learnt
-from interlace.design.merging import Counted, Task
-from interlace.design.queries import chunked
 from interlace.design.source import further_column
-from interlace.design.streaming import ChunkLearner, Room
 from interlace.design.values import Column, Factor, factorize
 from interlace.errors import DataError, ModelError
-from interlace.formula.formula import Formula
-from interlace.formula.parser import parse
 
 
 class Rows(Protocol):
@@ -85,21 +80,44 @@ class Rows(Protocol):
     def designs(self) -> Iterator[Design]:
         """All of them, chunk by chunk, always in the same order."""
 
+    def cells(self) -> Iterator[Design]:
+        """The same for sums over them: cells of equal rows where that takes less time."""
+
+    def for_sums(self) -> Rows:
+        """The same, of which `cells` may be asked again and again."""
+
     def changed(self, encoding: Encoding, change: Callable[[Design], Design]) -> Rows:
         """The same rows for a model of an encoding, each chunk changed."""
 
 
 @dataclass(frozen=True, slots=True)
 class FrameRows:
-    """Rows in memory."""
+    """Rows in memory.
+
+    Attributes
+    ----------
+    encoding : Encoding
+    design : Design
+    keys : tuple of str
+        Columns of the frame, where rows that agree in them agree in all but y; else nothing.
+    """
 
     encoding: Encoding
     design: Design
+    keys: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, encoding: Encoding, design: Design) -> FrameRows:
+        """Rows as an encoding makes them of a table."""
+        return cls(
+            encoding, design, key_columns(encoding.formula, design.frame.columns, encoding.context, ())
+        )
 
     @property
     def n(self) -> int:
         """Their number."""
-        return self.design.nrows
+        repeats = self.design.repeats
+        return self.design.nrows if repeats is None else repeats.rows
 
     @property
     def n_read(self) -> int:
@@ -130,6 +148,14 @@ class FrameRows:
         """The one chunk."""
         yield self.design
 
+    def cells(self) -> Iterator[Design]:
+        """The one chunk, or its cells."""
+        yield collapsed(self.design, self.keys)
+
+    def for_sums(self) -> FrameRows:
+        """Their cells, where sums over these take less time."""
+        return FrameRows(self.encoding, collapsed(self.design, self.keys)) if self.keys else self
+
     def changed(self, encoding: Encoding, change: Callable[[Design], Design]) -> FrameRows:
         """The same rows, changed."""
         return FrameRows(encoding, change(self.design))
@@ -156,6 +182,8 @@ class ChunkedRows:
         What is done to these numbers for the model, in turn.
     means : dict of str to float
         Of columns of numbers, over all rows used.
+    held : HeldCells or None
+        Cells of all rows, where they are few.
     """
 
     encoding: Encoding
@@ -167,6 +195,7 @@ class ChunkedRows:
     reader: Encoding
     changes: tuple[Callable[[Design], Design], ...] = ()
     means: Mapping[str, float] = field(default_factory=dict)
+    held: HeldCells | None = None
 
     @property
     def readable(self) -> bool:
@@ -237,6 +266,20 @@ class ChunkedRows:
                 "they have changed, so fit again"
             )
 
+    def cells(self) -> Iterator[Design]:
+        """Those that are held, or chunk by chunk."""
+        if self.held is None:
+            yield from self.designs()
+            return
+        design = self.held.design(self.reader)
+        for change in self.changes:
+            design = change(design)
+        yield design
+
+    def for_sums(self) -> ChunkedRows:
+        """They themselves."""
+        return self
+
     def changed(self, encoding: Encoding, change: Callable[[Design], Design]) -> ChunkedRows:
         """The same rows, each chunk changed when it is read."""
         return replace(self, encoding=encoding, changes=(*self.changes, change))
@@ -278,10 +321,6 @@ def per_row(rows: Rows, value: Callable[[Design], np.ndarray]) -> np.ndarray:
     return found[0] if len(found) == 1 else np.concatenate(found)
 
 
-def _no_limit(needed: float, what: str) -> None:
-    """Room for everything."""
-
-
 def codes_of(rows: Rows) -> list[np.ndarray]:
     """The level of each row, (n,), for each random term: a number of four bytes for each."""
     found = [[part.codes for part in design.random] for design in rows.designs()]
@@ -301,64 +340,3 @@ def side_by_side(pieces: Sequence[Iterator[np.ndarray]]) -> Iterator[tuple[np.nd
         n = min(len(found) for found in here)
         yield tuple(found[:n] for found in here)
         waiting = [found[n:] for found in here]
-
-
-def learn(
-    formula: Formula | str,
-    data: Any,
-    *,
-    weights: Any = None,
-    offset: Any = None,
-    contrasts: Mapping[str, Any] | None = None,
-    na_action: str = "drop",
-    context: Mapping[str, Any] | None = None,
-    room: Room = _no_limit,
-    singletons: str = "keep",
-    source: Source | None = None,
-) -> tuple[Encoding, Rows]:
-    """Learn levels, contrasts and transforms from data in memory or in files, and where its rows are.
-
-    Parameters
-    ----------
-    formula, data, weights, offset, contrasts, na_action, context
-        As for `Encoding.learn`; `data` may be `Chunked`, or a source of which chunks are made (see
-        `queries.chunked`), whose weights and offset are columns.
-    room : callable
-        Refuses (by an error of its own) work that needs more bytes than can be had.
-    singletons, source
-        As for `Encoding.learn`.
-
-    Raises
-    ------
-    FormulaError, DataError, ModelError
-    """
-    in_chunks = chunked(data)
-    options = {"weights": weights, "offset": offset}
-    if in_chunks is None:
-        encoding, design = Encoding.learn(
-            formula, data, contrasts=contrasts, na_action=na_action, context=context, singletons=singletons,
-            source=source, **options,
-        )  # fmt: skip
-        return encoding, FrameRows(encoding, design)
-    check_mapping(contrasts)
-    parsed = parse(formula) if isinstance(formula, str) else formula
-    if parsed.absorbed:
-        raise ModelError(
-            f"absorbed factors need all rows in memory, and {in_chunks.said} are read in chunks; "
-            f"if the rows fit in memory, fit their table: {in_chunks.table}"
-        )
-    task = Task.of(parsed, in_chunks.names, **options, na_action=na_action, context=context)
-    learnt, counted = ChunkLearner(in_chunks, task, room).run(contrasts or {})
-    return chunked_rows(learnt, counted, in_chunks, task)
-
-
-def chunked_rows(
-    learnt: Learnt, counted: Counted, source: Chunked, task: Task
-) -> tuple[Encoding, ChunkedRows]:
-    """An encoding of what was learnt, and the rows of a source."""
-    encoding = Encoding(**{f.name: getattr(learnt, f.name) for f in fields(Learnt)})
-    missing = tuple(counted.missing.items())
-    columns = tuple(task.columns)
-    means = {name: found.mean for name, found in counted.covariates.items()}
-    rows = ChunkedRows(encoding, source, columns, counted.n, counted.n_read, missing, encoding, means=means)
-    return encoding, rows

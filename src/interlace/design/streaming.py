@@ -10,6 +10,7 @@ import numpy as np
 
 from interlace.design.chunked import Chunked
 from interlace.design.frame import Frame
+from interlace.design.held_cells import Gathering, HeldCells
 from interlace.design.joining import Known, joined
 from interlace.design.learnt import Learnt
 from interlace.design.merging import Counted, Seen, Task
@@ -37,13 +38,15 @@ class ChunkLearner:
     task: Task
     room: Room
 
-    def run(self, contrasts: Mapping[str, Any]) -> tuple[Learnt, Counted]:
-        """What the chunks teach, and what was counted."""
+    def run(self, contrasts: Mapping[str, Any]) -> tuple[Learnt, Counted, HeldCells | None]:
+        """What the chunks teach, what was counted, and the cells of their rows where these are few."""
         self._functions()
         seen, known, given_order = Seen.nothing(), Known(), self.source.given_order
+        cells = Gathering(self.task, self.source.rows, given_order)
         for read, frame, numbers in self._frames():
             seen = seen.plus(Seen.of(self.task, read, frame, numbers, known), self.task, given_order)
-        return self.task.learn(seen, contrasts), seen.counted
+            cells.add(frame)
+        return self.task.learn(seen, contrasts), seen.counted, cells.found()
 
     def _frames(self) -> Iterator[tuple[Frame, Frame, np.ndarray]]:
         """Chunks as read, their rows without missing values, and the numbers of these among all rows."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from interlace import kernel
 from interlace.design.columns import CellCoding, Coded, Columns, Plain
-from interlace.design.design import Design
+from interlace.design.design import Design, Repeats
 from interlace.design.encoding import Encoding
 from interlace.design.rows import FrameRows, Rows, as_rows
 from interlace.estimation.answering import Responses
@@ -50,7 +50,7 @@ class CrossProducts:
     @classmethod
     def of(cls, encoding: Encoding, rows: Design | Rows, *, origin: Origin | None = None) -> CrossProducts:
         """One pass over the rows. Products to be added must have the same origin."""
-        rows = as_rows(encoding, rows)
+        rows = as_rows(encoding, rows).for_sums()
         layout = Layout.of(encoding)
         origin = Origin.of(encoding, rows) if origin is None else origin
         return cls._summed(layout, rows, origin)
@@ -60,14 +60,14 @@ class CrossProducts:
         """Chunk by chunk, in the order of the rows."""
         total: kernel.Accumulation | None = None
         by_cell: CrossProducts | None = None
-        for design in rows.designs():
+        for design in rows.cells():
             if isinstance(design.fixed, Coded):
                 part = cls._of_chunk(layout, design, origin)
                 by_cell = part if by_cell is None else by_cell + part
                 continue
             chunk = _rows(layout, design, origin)
             total = kernel.Accumulation(**chunk) if total is None else total
-            total.add(**chunk)
+            _add(total, chunk, design.repeats)
         if total is None:
             assert by_cell is not None
             return by_cell
@@ -79,7 +79,7 @@ class CrossProducts:
         if isinstance(design.fixed, Coded):
             found = ByCell.of(layout, design, origin)
             return cls(found.folded(), layout, origin, found)
-        return cls(kernel.accumulate(**_rows(layout, design, origin)), layout, origin)
+        return cls(_accumulated(_rows(layout, design, origin), design.repeats), layout, origin)
 
     @property
     def n(self) -> int:
@@ -232,7 +232,10 @@ class ByCell:
             rows["z"].append(cells.z)
             rows["levels"].append(cells.n_cells)
             rows["z_origin"].append(np.zeros(cells.z.shape[1]))
-        found = kernel.accumulate(**rows) if same is None else kernel.with_response(same.products, **rows)
+        if same is None:
+            found = _accumulated(rows, design.repeats)
+        else:
+            found = kernel.with_response(same.products, **rows)
         moved = origin.x.copy()
         moved[places] = 0.0
         return cls(found, tuple(cells.coding for cells in fixed.cells), fixed.places, moved)
@@ -250,6 +253,19 @@ class ByCell:
             intercept=0 if self.origin.any() else None,
             origin=self.origin,
         )
+
+
+def _accumulated(rows: dict[str, Any], repeats: Repeats | None) -> kernel.CrossProducts:
+    total = kernel.Accumulation(**rows)
+    _add(total, rows, repeats)
+    return total.take()
+
+
+def _add(total: kernel.Accumulation, rows: dict[str, Any], repeats: Repeats | None) -> None:
+    if repeats is None:
+        total.add(**rows)
+    else:
+        total.add_cells(repeats.rows, repeats.log_weights, repeats.within, **rows)
 
 
 def _rows(

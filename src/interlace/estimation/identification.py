@@ -267,7 +267,7 @@ def _left_by_rows(gram: Gram, rows: Rows, i: int, directions: Array) -> Array:
         found = directions.T @ left @ directions
         return np.where(np.abs(found) < NOTHING, 0.0, found)
     R = np.zeros((0, p + levels * c))
-    for design in rows.designs():
+    for design in rows.cells():
         for wide in _rows(gram, design, i, directions, levels):
             R = np.asarray(np.linalg.qr(np.vstack([R, wide]), mode="r"))
     left = R[p:, p:].reshape(-1, levels, c)

@@ -158,12 +158,15 @@ class Squares:
             return counted
         w = design.weights
         found = triangle(np.column_stack([design.X, response_of(design)]), w)
-        logs = 0.0 if w is None else float(np.log(w).sum())
+        n, logs = design.nrows, 0.0 if w is None else float(np.log(w).sum())
+        if (repeats := design.repeats) is not None:
+            rest = np.append(np.zeros(found.shape[1] - 1), np.sqrt(repeats.within))
+            found, n, logs = joined_triangles(found, rest[None, :]), repeats.rows, repeats.log_weights
         return replace(
             counted,
             triangle=joined_triangles(self.triangle, found),
             log_weights=self.log_weights + logs,
-            n=self.n + design.nrows,
+            n=self.n + n,
         )
 
     def merged(self, other: Squares) -> Squares:
@@ -216,6 +219,6 @@ def least_squares_of(encoding: Encoding, rows: Rows, n_jobs: int | None = None) 
     if isinstance(rows, FrameRows):
         return least_squares(encoding, rows, n_jobs)
     found = Squares.begin(encoding)
-    for design in rows.designs():
+    for design in rows.cells():
         found = found.plus(design)
     return found.fitted(rows, n_jobs)

@@ -51,11 +51,12 @@ class Origin:
         intercepts = [encoding.intercept, *(block.intercept for block in encoding.random)]
         sums: list[Array] = []
         y = 0.0
-        for design in rows.designs():
-            y += float(np.add.reduce(shifted_response(design)))
+        for design in rows.cells():
+            times = None if design.repeats is None else design.repeats.n.astype(np.float64)
+            y += _sum(shifted_response(design), times)
             columns = [design.fixed, *(Plain(part.z) for part in design.random)]
             moved = _moved_columns(encoding, columns, intercepts)
-            found = _all_sums(columns, moved)
+            found = _all_sums(columns, moved, times)
             sums = [a + b for a, b in zip(sums, found, strict=True)] if sums else found
         x, *z = (_means(total, one, rows.n) for total, one in zip(sums, intercepts, strict=True))
         return cls(y / rows.n if encoding.spans_constant else 0.0, x, tuple(z), np.zeros(len(x)))
@@ -107,12 +108,12 @@ def _moved_columns(
     return out
 
 
-def _all_sums(columns: Sequence[Columns], moved: Sequence[bool]) -> list[Array]:
+def _all_sums(columns: Sequence[Columns], moved: Sequence[bool], times: Array | None) -> list[Array]:
     """The sums of the columns of X and Z that are moved; the same array is looked at once."""
     out: list[Array] = []
     for j, (one, is_moved) in enumerate(zip(columns, moved, strict=True)):
         same = next((i for i in range(j) if _is_same(columns[i], one) and moved[i] == is_moved), None)
-        out.append(_sums(one, is_moved) if same is None else out[same])
+        out.append(_sums(one, is_moved, times) if same is None else out[same])
     return out
 
 
@@ -120,8 +121,12 @@ def _is_same(a: Columns, b: Columns) -> bool:
     return isinstance(a, Plain) and isinstance(b, Plain) and a.values is b.values
 
 
-def _sums(columns: Columns, is_moved: bool) -> Array:
-    return columns.sums() if is_moved else np.zeros(columns.shape[1])
+def _sums(columns: Columns, is_moved: bool, times: Array | None) -> Array:
+    return columns.sums(times) if is_moved else np.zeros(columns.shape[1])
+
+
+def _sum(y: Array, times: Array | None) -> float:
+    return float(np.add.reduce(y) if times is None else times @ y)
 
 
 def _means(sums: Array, intercept: int | None, n: int) -> Array:

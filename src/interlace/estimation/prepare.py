@@ -172,5 +172,5 @@ def _total_weight(A: CrossProducts, rows: Rows) -> float:
     if rows.encoding.intercept is not None and A.products.p:
         return float(A.products.xx[0, 0])
     return sum(
-        float(design.nrows if design.weights is None else design.weights.sum()) for design in rows.designs()
+        float(design.nrows if design.weights is None else design.weights.sum()) for design in rows.cells()
     )

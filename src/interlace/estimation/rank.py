@@ -74,8 +74,9 @@ def triangle(A: Array | Columns, weights: Array | None = None) -> Array:
 def triangle_of(rows: Design | Rows, *, weighted: bool = True) -> Array:
     """The triangle of the columns of X of all rows."""
     R: Array | None = None
-    for design in rows.designs():
-        found = triangle(design.fixed, design.weights if weighted else None)
+    for design in rows.cells():
+        times = None if design.repeats is None else design.repeats.n
+        found = triangle(design.fixed, design.weights if weighted else times)
         R = found if R is None else joined_triangles(R, found)
     assert R is not None
     return R

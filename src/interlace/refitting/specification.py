@@ -13,7 +13,8 @@ import numpy as np
 from interlace.callers import caller_scope, name_of
 from interlace.design.design import Source
 from interlace.design.known import with_known
-from interlace.design.rows import Rows, learn
+from interlace.design.learning_rows import learn
+from interlace.design.rows import Rows
 from interlace.errors import DataError, ModelError, shown
 from interlace.estimation.capacity import check_room
 from interlace.estimation.far import warn_if_far
