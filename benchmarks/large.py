@@ -72,9 +72,7 @@ def fitting(problem: Problem, paths: list[str]) -> dict[str, Any]:
 
     data: Any = interlace.parquet(paths)
     if not problem.in_chunks:
-        from pyarrow import parquet
-
-        data = {name: column.to_numpy() for name, column in _columns(parquet.read_table(paths))}
+        data = in_memory(paths)
     start = perf_counter()
     model = interlace.lmer(problem.formula, data, solver=problem.solver)
     out = {"seconds": perf_counter() - start, "rows": model.nobs, "levels": list(model.ngroups.values())}
@@ -88,8 +86,16 @@ def fitting(problem: Problem, paths: list[str]) -> dict[str, Any]:
     return out
 
 
-def _columns(table: Any) -> list[tuple[str, Any]]:
-    return [(name, table.column(name)) for name in table.column_names]
+def in_memory(paths: list[str]) -> dict[str, Any]:
+    """The columns as arrays; what the files were read with is given back."""
+    import pyarrow
+    from pyarrow import parquet
+
+    table = parquet.read_table(paths)
+    columns = {name: table.column(name).to_numpy() for name in table.column_names}
+    del table
+    pyarrow.default_memory_pool().release_unused()
+    return columns
 
 
 TASKS = {"reading": reading, "group means": group_means, "fitting": fitting}
