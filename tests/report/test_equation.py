@@ -117,7 +117,7 @@ def test_what_a_reader_must_know_stands_on_the_page(tmp_path: Path) -> None:
     data.loc[data.index[0], "Yield"] = np.nan
     interlace.lmer("Yield ~ 1 + (1 | Batch)", data).report(tmp_path / "r.html", plots=False)
     text = (tmp_path / "r.html").read_text()
-    assert "What to keep in mind" in text and "1 more were left out" in text and "ingular" in text
+    assert "What to keep in mind" in text and "1 more was left out" in text and "ingular" in text
 
 
 def test_without_rows_the_page_has_what_needs_none(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ import numpy as np
 from interlace.arrays import Array
 from interlace.design.design import Design
 from interlace.design.encoding import Encoding
-from interlace.design.rows import FrameRows, Rows, as_rows, per_row
-from interlace.errors import DataError
+from interlace.design.rows import FrameRows, Rows, as_rows, left_out, per_row
+from interlace.errors import DataError, ModelError
 from interlace.estimation.answering import Given
 from interlace.estimation.ols import (
     check_not_exact,
@@ -222,3 +222,22 @@ def least_squares_of(encoding: Encoding, rows: Rows, n_jobs: int | None = None) 
     for design in rows.cells():
         found = found.plus(design)
     return found.fitted(rows, n_jobs)
+
+
+def without_rows(fit: LeastSquaresFit) -> LeastSquaresOfChunks:
+    """The same fit without its rows.
+
+    Raises
+    ------
+    ModelError
+        Factors are absorbed.
+    """
+    if fit.encoding.absorbed:
+        names = ", ".join(str(one) for one in fit.encoding.formula.absorbed)
+        raise ModelError(
+            f"the effects of the levels of {names} are found from the rows, and predictions need them: save "
+            "the model with its rows, or write the factors as terms"
+        )
+    sums = Sums(fit.rss, fit.tss, fit.log_weights)
+    parts = (fit.kept, fit.dropped, fit.solution, fit.triangle, fit.n_jobs)
+    return LeastSquaresOfChunks(fit.encoding, left_out(fit.rows), *parts, sums)

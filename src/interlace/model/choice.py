@@ -80,9 +80,26 @@ def plain_choice(vcov: Any, cluster: Any) -> tuple[Any, Any]:
 class Choice:
     """The covariances of a fit, that of the model unless another is asked for."""
 
-    def __init__(self, fit: LeastSquaresFit, kind: str, cluster: Any, small: SmallSample) -> None:
+    def __init__(
+        self,
+        fit: LeastSquaresFit,
+        kind: str,
+        cluster: Any,
+        small: SmallSample,
+        own: ResidualDdf | None = None,
+    ) -> None:
         self._fit, self.kind, self.cluster, self.small = fit, kind, cluster, small
-        self._own = ols_covariance.bind(fit, kind, cluster, small)
+        self._own = own or ols_covariance.bind(fit, kind, cluster, small)
+
+    @property
+    def parts(self) -> tuple[Any, ...]:
+        """What makes the same choice of the same fit."""
+        return self.kind, self.cluster, self.small, self._own
+
+    def without_rows(self, fit: LeastSquaresFit) -> Choice:
+        """The same covariance of the same fit without its rows."""
+        rule = ols_covariance.Rule(fit, self.kind, (), self.small)
+        return Choice(fit, self.kind, None, self.small, replace(self._own, rule=rule))
 
     def of_another(self, fit: LeastSquaresFit) -> Choice:
         """The same choice for a fit of the same rows."""

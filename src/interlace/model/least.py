@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn, cast
@@ -18,6 +17,7 @@ from interlace.hints import answers_by_name
 from interlace.inference import anova, contrast, estimates
 from interlace.model.aliases import Aliases
 from interlace.model.choice import Choice
+from interlace.model.least_kept import LeastKept
 from interlace.model.least_rows import LeastRows
 from interlace.model.least_words import INSTEAD
 from interlace.model.maketables import ForMaketables
@@ -29,7 +29,6 @@ from interlace.precision.robust import MODEL
 from interlace.prediction import absorbed_levels, matrix
 from interlace.refitting import drop1, profile
 from interlace.report import equation, ols_broom, ols_summary
-from interlace.storage import archive
 from interlace.tables.table import Table
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ if TYPE_CHECKING:
 
 
 @answers_by_name(of="LinearModel", instead=INSTEAD)
-class LinearModel(Means, LeastRows, Aliases, ForMaketables):
+class LinearModel(Means, LeastRows, LeastKept, Aliases, ForMaketables):
     """A linear model fitted by least squares, as returned by `interlace.lm`.
 
     Every table of tests has the covariance that `lm` was asked for, or another: ``coef_table(vcov="HC3")``,
@@ -320,15 +319,6 @@ class LinearModel(Means, LeastRows, Aliases, ForMaketables):
     def equation(self, *, estimates: bool = False) -> Equation:
         """The model in mathematics, as `LinearMixedModel.equation`."""
         return equation.equation(self._fit, estimates=switch("estimates", estimates))
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the model, its rows with it, to a file that holds no code, for `interlace.load`.
-
-        See `LinearMixedModel.save`.
-        """
-        choice = (self._choice.kind, self._choice.cluster, self._choice.small)
-        parts = {"fit": self._least, "choice": choice, "asked": self._asked, "handed": self._handed}
-        archive.save({"kind": "linear", **parts}, path)
 
     def __repr__(self) -> str:
         return str(self.summary())

@@ -43,8 +43,7 @@ def load(path: str | os.PathLike[str]) -> LinearMixedModel | LinearModel:
     """
     parts = read(path)
     if parts["kind"] == "linear":
-        kind, cluster, small = parts["choice"]
-        choice = Choice(parts["fit"], kind, cluster, small)
+        choice = Choice(parts["fit"], *parts["choice"])
         return LinearModel(parts["fit"], choice, parts["asked"], parts["handed"])
     model: LinearMixedModel = LinearMixedModel._holding(parts["fit"], parts["asked"], parts["handed"])
     return model

@@ -23,7 +23,7 @@ ANSWERED = frozenset({
     "df_resid", "emmeans", "emtrends", "fit", "fitted", "fixef", "formula", "glance", "icc", "is_singular",
     "joint_tests", "loglik", "monte_carlo", "ngroups", "nobs", "predict", "r2", "ranef", "refit", "reml",
     "reml_criterion", "residuals", "se", "sigma", "simulate", "summary", "theta", "tidy", "to_dict",
-    "update", "varcorr", "vcov", "model_matrix", "save", "without_rows",
+    "equation", "update", "varcorr", "vcov", "model_matrix", "save", "without_rows",
     # and by the names of statsmodels
     "bse", "conf_int", "cov_params", "fittedvalues", "llf", "params", "pvalues", "random_effects", "resid",
     "tvalues",

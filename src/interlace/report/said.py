@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
+from interlace.design.encoding import Encoding
 from interlace.estimation.fit import Fit
 from interlace.estimation.likelihood import n_obs
 from interlace.formula.tree import label
@@ -40,26 +41,42 @@ def sentences(fit: Fit, tests: pd.DataFrame, method: str, level: float) -> Itera
         Of the intervals.
     """
     yield "What was fitted", list(_fitted(fit))
-    yield "Fixed effects", list(_coefficients(tests, method, level))
+    yield "Fixed effects", list(coefficients(tests, method, level))
     yield "Random effects", list(_variances(fit))
     if warned := list(_warned(fit)):
         yield "What to keep in mind", warned
 
 
 def _fitted(fit: Fit) -> Iterator[str]:
-    formula, n = fit.encoding.formula, n_obs(fit)
+    n = n_obs(fit)
     by = "restricted maximum likelihood (REML)" if fit.reml else "maximum likelihood"
     left = fit.rows.n_read - n
-    rows = f"{n:,} rows" + (f" ({left:,} more were left out because of missing values)" if left else "")
-    yield f"A linear mixed model of {label(formula.response)} was fitted by {by} to {rows}."
-    terms = [term for term, _ in fit.encoding.fixed_terms if term != "1"]
-    yield f"The fixed part has {listed(terms) if terms else 'an intercept and nothing else'}."
+    rows = f"{n:,} rows" + (f" ({left_out(left)} because of missing values)" if left else "")
+    yield f"A linear mixed model of {label(fit.encoding.formula.response)} was fitted by {by} to {rows}."
+    yield fixed_part(fit.encoding)
     for term in effects_of(fit):
         yield _term(fit, term)
-    if formula.absorbed:
-        names = listed([str(one) for one in formula.absorbed])
+    yield from beside(fit.encoding)
+
+
+def left_out(rows: int) -> str:
+    """Words on rows that are not in the fit."""
+    return f"{rows:,} more {'was' if rows == 1 else 'were'} left out"
+
+
+def fixed_part(encoding: Encoding) -> str:
+    """A sentence on the terms of the fixed part."""
+    terms = [term for term, _ in encoding.fixed_terms if term != "1"]
+    alone = "nothing else" if encoding.formula.absorbed else "an intercept and nothing else"
+    return f"The fixed part has {listed(terms) if terms else alone}."
+
+
+def beside(encoding: Encoding) -> Iterator[str]:
+    """Sentences on absorbed factors and prior weights, where there are any."""
+    if encoding.formula.absorbed:
+        names = listed([str(one) for one in encoding.formula.absorbed])
         yield f"The levels of {names} are fixed effects that were absorbed."
-    if fit.encoding.weights is not None:
+    if encoding.weights is not None:
         yield "Rows have prior weights: the variance of a residual is in inverse proportion to its weight."
 
 
@@ -72,7 +89,8 @@ def _term(fit: Fit, term: Effects) -> str:
     return f"Each of the {levels:,} levels of {term.group} has {' and '.join(parts)} of its own{how}{known}."
 
 
-def _coefficients(tests: pd.DataFrame, method: str, level: float) -> Iterator[str]:
+def coefficients(tests: pd.DataFrame, method: str, level: float) -> Iterator[str]:
+    """Estimates, intervals and tests, one sentence for each."""
     if len(tests) > MANY:
         yield f"The {len(tests)} coefficients are in the table below; tests use {method}."
         return
