@@ -339,7 +339,7 @@ def test_a_step_by_solves_is_that_by_a_factorisation(
     found = []
     for cheaper in (True, False):
         monkeypatch.setattr(small_slopes.SmallSlopes, "is_cheaper", lambda *_, said=cheaper: said)
-        without = deleted.method_of(m.fit, "onestep")
+        without = deleted.method_of(m.fit, "onestep")(m.fit.design)
         found.append([without(np.flatnonzero(_data()["c"] == label)) for label in (1, 4, 8)])
     for ours, other in zip(*found, strict=True):
         assert ours.solution is None and other.solution is not None

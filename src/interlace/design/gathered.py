@@ -41,7 +41,7 @@ def gathered(
     ----------
     rows : Rows
     codes : ndarray of int, (n,)
-        The level of each row.
+        The level of each row; rows of level -1 are left out.
     size : int
         Number of levels.
     name : str
@@ -52,12 +52,17 @@ def gathered(
     if isinstance(rows, FrameRows):
         yield np.arange(rows.n), rows.design
         return
-    missing = np.bincount(codes, minlength=size)  # rows of each level that were not read yet
+    missing = np.bincount(codes[codes >= 0], minlength=size)  # rows of each level that were not read yet
     waiting: list[tuple[np.ndarray, Design]] = []
     start = 0
     for design in rows.designs():
         places = np.arange(start, start + design.nrows)
         start += design.nrows
+        wanted = np.flatnonzero(codes[places] >= 0)
+        if not wanted.size:
+            continue
+        if len(wanted) < len(places):
+            places, design = places[wanted], some_rows(design, wanted)
         here, count = np.unique(codes[places], return_counts=True)
         missing[here] -= count
         waiting.append((places, design))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,10 +10,12 @@ import numpy as np
 import pandas as pd
 
 from interlace.arrays import Array, Index
+from interlace.design.design import Design
+from interlace.design.gathered import some_rows
 from interlace.estimation.fit import Fit
 from interlace.options import word
 from interlace.prediction.ranef import blocks_by_group
-from interlace.refitting.deleted import METHODS, Deleted, solved, variance_names, variances
+from interlace.refitting.deleted import METHODS, Deleted, rows_of_levels, solved, variance_names, variances
 from interlace.refitting.influence import SAID
 from interlace.refitting.left_out import Cases, cases, without_each
 from interlace.tables.table import Table
@@ -55,13 +58,18 @@ def case_delete(
 ) -> CaseDeletion:
     """See `LinearMixedModel.case_delete`."""
     method, chosen = word("method", method, METHODS), cases(fit, level, delete)
-    without = solved(fit, method)
+    by_method, levels = solved(fit, method), rows_of_levels(fit)
 
-    def kept(rows: Index) -> tuple[Deleted, dict[str, pd.DataFrame]]:
-        found = without(rows)
-        return found, _modes(fit, found, rows)
+    def kept(design: Design) -> Callable[[Index], tuple[Deleted, dict[str, pd.DataFrame]]]:
+        without = by_method(design)
 
-    found = without_each(chosen, kept, n_jobs=n_jobs, progress=progress, label="deletions")
+        def of(rows: Index) -> tuple[Deleted, dict[str, pd.DataFrame]]:
+            found = without(rows)
+            return found, _modes(fit, found, levels, some_rows(design, rows))
+
+        return of
+
+    found = without_each(fit, chosen, kept, n_jobs=n_jobs, progress=progress, label="deletions")
     return _gathered(fit, chosen, method, found)
 
 
@@ -103,14 +111,13 @@ def _solution(one: Deleted) -> Any:
     return one.solution
 
 
-def _modes(fit: Fit, one: Deleted, rows: Index) -> dict[str, pd.DataFrame]:
+def _modes(fit: Fit, one: Deleted, levels: Sequence[Index], gone: Design) -> dict[str, pd.DataFrame]:
     """Conditional modes of the levels that have rows, by grouping factor."""
     tables = {}
     for group, blocks in blocks_by_group(fit).items():
-        block, codes = fit.encoding.random[blocks[0]], fit.design.random[blocks[0]].codes
-        left = np.bincount(codes, minlength=len(block.levels))
-        gone = np.bincount(codes[rows], minlength=len(block.levels))
-        there = (left > gone) | (left == 0)
+        block, left = fit.encoding.random[blocks[0]], levels[blocks[0]]
+        lost = np.bincount(gone.random[blocks[0]].codes, minlength=len(block.levels))
+        there = (left > lost) | (left == 0)
         names = [name for i in blocks for name in fit.encoding.random[i].columns]
         values = np.hstack([_solution(one).b[i] for i in blocks])[there]
         tables[group] = pd.DataFrame(values, index=pd.Index(block.levels[there], name=group), columns=names)

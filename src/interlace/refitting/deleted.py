@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from math import log, pi
 
 import numpy as np
@@ -19,6 +20,7 @@ from interlace.estimation.fit import Fit
 from interlace.estimation.one_step import OneStep
 from interlace.estimation.optimize import minimise_again
 from interlace.estimation.penalized import EXACT_FIT, Solution
+from interlace.estimation.rank import joined_triangles, triangle
 from interlace.kernel import NotPositiveDefiniteError
 from interlace.refitting.deletion import products_without
 from interlace.refitting.small_slopes import SmallSlopes
@@ -65,32 +67,38 @@ class Deleted:
 
 
 Without = Callable[[Index], Deleted]
+Method = Callable[[Design], Without]  # of some of the rows of a fit, all of a set among them
 
 
-def method_of(fit: Fit, method: str) -> Without:
-    """What answers for a set of rows."""
+def method_of(fit: Fit, method: str) -> Method:
+    """What answers for a set of rows, by their places among those of a design."""
     return {"fixed": _held, "onestep": _stepped, "refit": _refitted}[method](fit)
 
 
-def solved(fit: Fit, method: str) -> Without:
+def solved(fit: Fit, method: str) -> Method:
     """The same with the random effects: `Deleted.solution` is known."""
-    without, design = method_of(fit, method), fit.design.selected(fit.kept)
     if method == "fixed":
-        return resolved(fit)
+        return partial(resolved, fit)
+    by_method = method_of(fit, method)
 
-    def known(rows: Index) -> Deleted:
-        found = without(rows)
-        if found.solution is not None:
-            return found
-        A, _ = products_without(fit.A, design, rows)
-        return replace(found, solution=Solution.at(fit.criterion.system.with_products(A), found.factors))
+    def of(design: Design) -> Without:
+        without, selected = by_method(design), design.selected(fit.kept)
 
-    return known
+        def known(rows: Index) -> Deleted:
+            found = without(rows)
+            if found.solution is not None:
+                return found
+            A, _ = products_without(fit.A, selected, rows)
+            return replace(found, solution=Solution.at(fit.criterion.system.with_products(A), found.factors))
+
+        return known
+
+    return of
 
 
-def resolved(fit: Fit) -> Without:
+def resolved(fit: Fit, design: Design) -> Without:
     """Theta held, by a factorisation for each set of rows: with the random effects."""
-    design, factors = fit.design.selected(fit.kept), fit.solution.factors
+    design, factors = design.selected(fit.kept), fit.solution.factors
 
     def without(rows: Index) -> Deleted:
         A, kept = products_without(fit.A, design, rows)
@@ -101,8 +109,12 @@ def resolved(fit: Fit) -> Without:
     return without
 
 
-def _held(fit: Fit) -> Without:
-    small, whole = SmallSolves.of(fit), resolved(fit)
+def _held(fit: Fit) -> Method:
+    return partial(_held_of, fit)
+
+
+def _held_of(fit: Fit, design: Design) -> Without:
+    small, whole = SmallSolves.of(fit, design.selected(fit.kept)), resolved(fit, design)
 
     def without(rows: Index) -> Deleted:
         found = small.without(rows) if small.is_cheaper(rows) else None
@@ -122,15 +134,19 @@ def _held(fit: Fit) -> Without:
     return without
 
 
-def _stepped(fit: Fit) -> Without:
+def _stepped(fit: Fit) -> Method:
     """By the curvature of all rows where few leave, else by that of the others."""
-    design = fit.design.selected(fit.kept)
-    steps = OneStep(fit.criterion, fit.optimum.par, _lacking(fit.X, design))
-    small = _stepped_small(fit, steps)
+    steps = OneStep(fit.criterion, fit.optimum.par, _lacking(fit))
+    return partial(_stepped_of, fit, steps, rows_of_levels(fit))
+
+
+def _stepped_of(fit: Fit, steps: OneStep, levels: Sequence[Index], design: Design) -> Without:
+    design = design.selected(fit.kept)
+    small = _stepped_small(fit, steps, design)
     limits = CHEAP if work(fit.criterion) < FEW_FLOPS else COSTLY
 
     def without(rows: Index) -> Deleted:
-        few = fit.criterion.n_par > MANY or _few_leave(design, rows, limits)
+        few = fit.criterion.n_par > MANY or _few_leave(fit, levels, some_rows(design, rows), limits)
         found = small(rows) if few else None
         if found is not None:
             return found
@@ -144,31 +160,41 @@ def _stepped(fit: Fit) -> Without:
     return without
 
 
-def _lacking(X: Array, design: Design) -> list[NDArray[np.bool_]]:
+def _lacking(fit: Fit) -> list[NDArray[np.bool_]]:
     """Per random term, the columns that are no combination of those of X."""
-    Q, out = np.linalg.qr(X)[0], []
-    for part in design.random:
-        z = np.asarray(part.z)
-        left = z - Q @ (Q.T @ z)
-        out.append(np.asarray(np.linalg.norm(left, axis=0) > LACKS * np.linalg.norm(z, axis=0)))
-    return out
+    R, p = None, len(fit.names)
+    for design in fit.rows.designs():
+        found = triangle(np.hstack([design.selected(fit.kept).X, *(part.z for part in design.random)]))
+        R = found if R is None else joined_triangles(R, found)
+    assert R is not None
+    left, whole = np.linalg.norm(R[p:, p:], axis=0), np.linalg.norm(R[:, p:], axis=0)
+    ends = np.cumsum([len(block.columns) for block in fit.encoding.random])[:-1]
+    return np.split(left > LACKS * whole, ends)
 
 
-def _few_leave(design: Design, rows: Index, limits: tuple[int, int]) -> bool:
+def rows_of_levels(fit: Fit) -> list[Index]:
+    """The number of rows of each level, for each random term."""
+    counts: list[Index] = [np.zeros(len(block.levels), dtype=np.int64) for block in fit.encoding.random]
+    for design in fit.rows.designs():
+        for count, part in zip(counts, design.random, strict=True):
+            count += np.bincount(part.codes, minlength=len(count))
+    return counts
+
+
+def _few_leave(fit: Fit, levels: Sequence[Index], gone: Design, limits: tuple[int, int]) -> bool:
     """Of the rows, and of the levels of each grouping factor with all of their rows?"""
     of_rows, of_levels = limits
-    for part in design.random:
-        there = np.bincount(part.codes)
-        lost = (np.bincount(part.codes[rows], minlength=len(there)) == there) & (there > 0)
+    for part, there in zip(gone.random, levels, strict=True):
+        lost = (np.bincount(part.codes, minlength=len(there)) == there) & (there > 0)
         if of_levels * int(lost.sum()) > len(there):
             return False
-    return of_rows * len(rows) <= design.nrows
+    return of_rows * gone.nrows <= fit.rows.n
 
 
-def _stepped_small(fit: Fit, steps: OneStep) -> Callable[[Index], Deleted | None]:
+def _stepped_small(fit: Fit, steps: OneStep, design: Design) -> Callable[[Index], Deleted | None]:
     """Without a factorisation of the other rows; None where that is no gain, or they hardly tell beta."""
-    design, system = fit.design.selected(fit.kept), fit.criterion.system
-    slopes = SmallSlopes.of(replace(fit, solution=fit.criterion.solution(steps.par)), steps.par)
+    system = fit.criterion.system
+    slopes = SmallSlopes.of(replace(fit, solution=fit.criterion.solution(steps.par)), steps.par, design)
 
     def without(rows: Index) -> Deleted | None:
         gradient = slopes.without(rows) if slopes.is_cheaper(rows) else None
@@ -186,8 +212,12 @@ def _stepped_small(fit: Fit, steps: OneStep) -> Callable[[Index], Deleted | None
     return without
 
 
-def _refitted(fit: Fit) -> Without:
-    design = fit.design.selected(fit.kept)
+def _refitted(fit: Fit) -> Method:
+    return partial(_refitted_of, fit)
+
+
+def _refitted_of(fit: Fit, design: Design) -> Without:
+    design = design.selected(fit.kept)
 
     def without(rows: Index) -> Deleted:
         A, kept = products_without(fit.A, design, rows)

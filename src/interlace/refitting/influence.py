@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from interlace.arrays import Array, Index
+from interlace.design.design import Design
+from interlace.design.rows import per_row
 from interlace.errors import DataError, shown
 from interlace.estimation.fit import Fit
 from interlace.options import word
@@ -76,12 +78,13 @@ class Deletions:
         cls, fit: Fit, chosen: Cases, *, method: str, wanted: Index, n_jobs: int, progress: bool | None
     ) -> Deletions:
         """Delete each set by `method`; the measures are of the coefficients `wanted`."""
-        without = method_of(fit, method)
+        by_method = method_of(fit, method)
 
-        def measured(rows: Index) -> Found:
-            return _found(fit, without(rows), wanted)
+        def measured(design: Design) -> Callable[[Index], Found]:
+            without = by_method(design)
+            return lambda rows: _found(fit, without(rows), wanted)
 
-        found = without_each(chosen, measured, n_jobs=n_jobs, progress=progress, label="influence")
+        found = without_each(fit, chosen, measured, n_jobs=n_jobs, progress=progress, label="influence")
         return cls(fit, chosen, method, found)
 
     def measures(self) -> dict[str, Array]:
@@ -126,7 +129,7 @@ class Deletions:
         notes = [*self.notes(), *more]
         if not self.cases.every:
             return Table.of(columns, self.cases.labels, name=self.cases.name, note=notes)
-        table = row_table(self.fit.design.frame, columns)
+        table = row_table(self.fit.rows.frame, columns)
         if hasattr(table, "attrs"):
             table.attrs["note"] = "; ".join(note for note in notes if note)
         return table
@@ -188,7 +191,7 @@ def of_rows(fit: Fit, wanted: Index) -> dict[str, Array]:
     ``x = X'V^-1 e_i``: all four are functions of ``q = v'C_s^-1 v / P_ii``, v the entries of C x of the
     coefficients that are meant and C_s their covariance, and of ``(Py)_i``. Nothing is solved.
     """
-    change, small, left, there = _of_each_row(fit)
+    change, e, left, there = _of_each_row(fit)
     v = change[:, wanted]
     q = np.full(len(left), np.nan)
     C, unit = _unit(fit.solution.unscaled_vcov[np.ix_(wanted, wanted)])
@@ -196,7 +199,7 @@ def of_rows(fit: Fit, wanted: Index) -> dict[str, Array]:
     q[there] = np.einsum("pn,pn->n", half, half)[there] / left[there]
     cook = np.full(len(left), np.nan)
     if wanted.size:  # no coefficients have no distance
-        cook[there] = q[there] * (small.e[there] / fit.sigma) ** 2 / left[there] / wanted.size
+        cook[there] = q[there] * (e[there] / fit.sigma) ** 2 / left[there] / wanted.size
     return {"cooksd": cook, "mdffits": cook / (1 + q), "covtrace": q, "covratio": 1 + q}
 
 
@@ -205,11 +208,16 @@ def _unit(C: Array) -> tuple[Array, Array]:
     return C * np.outer(unit, unit), unit
 
 
-def _of_each_row(fit: Fit) -> tuple[Array, SmallSolves, Array, np.ndarray]:
-    """``C x / sigma^2`` of each row, (n, p); its other values; P_ii; and where that is no rounding error."""
-    small = SmallSolves.of(fit)
+def _of_each_row(fit: Fit) -> tuple[Array, Array, Array, np.ndarray]:
+    """``C x / sigma^2`` of each row, (n, p); ``(Py)_i``; P_ii; and where that is no rounding error."""
+
+    def of(design: Design) -> Array:
+        small = SmallSolves.of(fit, design.selected(fit.kept))
+        return np.column_stack([small.x @ small.root.T, small.e])
+
+    found = per_row(fit.rows, of)
     left = 1 - leverage(fit)["overall"]  # P_ii, sigma = 1
-    return small.x @ small.root.T, small, left, left > SMALLEST**2
+    return found[:, :-1], found[:, -1], left, left > SMALLEST**2
 
 
 def _found(fit: Fit, one: Deleted, wanted: Index) -> Found:
@@ -288,17 +296,17 @@ def dfbetas(
 
 def _rows_held(fit: Fit, chosen: Cases) -> tuple[Deletions, Array, Array, Array]:
     """beta and standard errors without each row, theta and sigma held."""
-    change, small, left, there = _of_each_row(fit)
+    change, e, left, there = _of_each_row(fit)
     step = np.full(len(left), np.nan)
     step[there] = 1 / left[there]
-    beta = fit.solution.beta - change * (small.e * step)[:, None]
+    beta = fit.solution.beta - change * (e * step)[:, None]
     variance = fit.scale * (np.diagonal(fit.solution.unscaled_vcov) + change**2 * step[:, None])
     return Deletions(fit, chosen, "fixed", []), beta, np.sqrt(variance), _dffits(fit, beta)
 
 
 def _dffits(fit: Fit, beta: Array) -> Array:
     """``x'(beta - beta_(i)) / sqrt(x'C x)`` of each row; NaN where nothing of the fixed part reaches it."""
-    X = fit.X
+    X = per_row(fit.rows, lambda design: design.selected(fit.kept).X)
     change = np.einsum("np,np->n", X, fit.solution.beta - beta)
     se = np.sqrt(np.maximum(np.einsum("np,np->n", X @ fit.vcov, X), 0.0))
     return np.divide(change, se, out=np.full(len(se), np.nan), where=se > 0)

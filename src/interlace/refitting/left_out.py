@@ -10,11 +10,14 @@ import numpy as np
 import pandas as pd
 
 from interlace.arrays import Index
+from interlace.design.design import Design
 from interlace.design.extras import check_index
 from interlace.design.frame import read_array
-from interlace.design.source import further_column
+from interlace.design.gathered import gathered
+from interlace.design.rows import FrameRows, kept_of, per_row
 from interlace.design.values import Column, Factor, factorize
 from interlace.errors import DataError, shown
+from interlace.estimation.capacity import check_room
 from interlace.estimation.fit import Fit
 from interlace.options import switch
 from interlace.prediction.leverage import find_block
@@ -71,7 +74,7 @@ def cases(fit: Fit, level: object, delete: object) -> Cases:
     found = _rows(fit) if level is None else _levels(fit, level)
     if delete is not None:
         found = _together(found, delete)
-    n = fit.design.nrows
+    n = fit.rows.n
     for label, rows in zip(found.labels, found.rows, strict=True):
         if len(rows) == n:
             raise DataError(
@@ -82,24 +85,49 @@ def cases(fit: Fit, level: object, delete: object) -> Cases:
 
 
 def without_each(
-    chosen: Cases, work: Callable[[Index], T], *, n_jobs: int, progress: bool | None, label: str
+    fit: Fit,
+    chosen: Cases,
+    work: Callable[[Design], Callable[[Index], T]],
+    *,
+    n_jobs: int,
+    progress: bool | None,
+    label: str,
 ) -> list[T]:
-    """`work` of each set of rows, in threads."""
+    """What is made of each set of rows, in threads.
+
+    Parameters
+    ----------
+    work : callable
+        Of a design that has all rows of some sets: what answers for a set, by its places there.
+    """
     shown = None if progress is None else switch("progress", progress)
-    return in_threads(work, chosen.rows, len(chosen.rows), n_jobs=n_jobs, shown=shown, label=label)
+    if isinstance(fit.rows, FrameRows):
+        answer = work(fit.design)
+        return in_threads(answer, chosen.rows, len(chosen.rows), n_jobs=n_jobs, shown=shown, label=label)
+    codes = np.full(fit.rows.n, -1, dtype=np.int32)
+    for number, rows in enumerate(chosen.rows):
+        codes[rows] = number
+    found: dict[int, T] = {}
+    for places, design in gathered(fit.rows, codes, len(chosen.rows), chosen.name or "a set", check_room):
+        order = np.argsort(codes[places], kind="stable")
+        numbers, begins = np.unique(codes[places][order], return_index=True)
+        sets = np.split(order, begins[1:])
+        done = in_threads(work(design), sets, len(sets), n_jobs=n_jobs, shown=shown, label=label)
+        found |= dict(zip(numbers.tolist(), done, strict=True))
+    return [found[number] for number in range(len(chosen.rows))]
 
 
 def row_labels(fit: Fit) -> pd.Index:
     """Labels of the rows used: the caller's index, or the numbers of the rows."""
-    labels = fit.design.frame.labels
+    labels = fit.rows.frame.labels
     if labels is not None:
         return labels
-    kept = fit.design.kept
-    return pd.Index(np.arange(fit.design.nrows) if kept is None else kept)
+    kept = kept_of(fit.rows)
+    return pd.Index(np.arange(fit.rows.n) if kept is None else kept)
 
 
 def _rows(fit: Fit) -> Cases:
-    n = fit.design.nrows
+    n = fit.rows.n
     return Cases(None, list(row_labels(fit)), list(np.arange(n)[:, None]), every=True)
 
 
@@ -107,7 +135,8 @@ def _levels(fit: Fit, level: object) -> Cases:
     i = find_block(fit, level)
     if i is not None:
         block = fit.encoding.random[i]
-        name, codes, labels = block.group, fit.design.random[i].codes, list(block.levels)
+        codes = per_row(fit.rows, lambda design: design.random[i].codes)
+        name, labels = block.group, list(block.levels)
     else:
         name, factor = level if isinstance(level, str) else "level", _column(fit, level)
         codes, labels = factor.codes, list(factor.levels)
@@ -120,17 +149,15 @@ def _levels(fit: Fit, level: object) -> Cases:
 
 def _column(fit: Fit, level: object, option: str = "level") -> Factor:
     """A column of the data that is no grouping factor, or values; its levels those of the rows used."""
-    design = fit.design
+    rows, kept = fit.rows, kept_of(fit.rows)
     missing = None
     column: Column
     if not isinstance(level, str):
-        check_index(option, level, design.frame.index, design.kept)
+        check_index(option, level, rows.frame.index, kept)
         column, missing = read_array(option, level)
-    elif level in design.frame.columns:
-        column = design.frame.columns[level]
     else:
         try:
-            column, missing = further_column(design, option, level)
+            column, missing = rows.column(option, level)
         except DataError as error:
             if option != "level":
                 raise
@@ -138,11 +165,11 @@ def _column(fit: Fit, level: object, option: str = "level") -> Factor:
             raise DataError(
                 f"'{level}' is not a grouping factor of the model ({groups}), and {error}"
             ) from error
-    if len(column) not in (design.nrows, design.n_rows_read):
-        raise DataError(f"{option} has {len(column)} values, and the model {design.nrows} rows")
-    if design.kept is not None and len(column) != design.nrows:
-        column = column.take(design.kept) if isinstance(column, Factor) else column[design.kept]
-        missing = None if missing is None else missing[design.kept]
+    if len(column) not in (rows.n, rows.n_read):
+        raise DataError(f"{option} has {len(column)} values, and the model {rows.n} rows")
+    if kept is not None and len(column) != rows.n:
+        column = column.take(kept) if isinstance(column, Factor) else column[kept]
+        missing = None if missing is None else missing[kept]
     factor = (column if isinstance(column, Factor) else factorize(column)).drop_unused()
     lost = int((factor.codes < 0).sum()) if missing is None else int(missing.sum())
     if lost:

@@ -8,6 +8,7 @@ import numpy as np
 
 from interlace import kernel
 from interlace.arrays import Array, Index
+from interlace.design.design import Design
 from interlace.estimation.fit import Fit
 from interlace.estimation.mapped import MappedDeviance
 from interlace.precision.marginal import Marginal
@@ -42,12 +43,12 @@ class SmallSlopes:
     logs: list[Array]
 
     @classmethod
-    def of(cls, fit: Fit, par: Array) -> SmallSlopes:
-        """At the theta of the solution of a fit, whose parameters are these."""
+    def of(cls, fit: Fit, par: Array, design: Design) -> SmallSlopes:
+        """At the theta of the solution of a fit, whose parameters are these, of the rows of a design."""
         mapped = fit.criterion.mapped()
         with fit.criterion.system.threads():
             logs, _ = mapped.apart(par)
-        return cls(SmallSolves.of(fit), Marginal.of(fit), par, mapped, logs)
+        return cls(SmallSolves.of(fit, design), Marginal.of(fit), par, mapped, logs)
 
     def is_cheaper(self, rows: Index) -> bool:
         """Than the gradient from a factorisation without these rows? Not where levels are linked."""

@@ -47,9 +47,8 @@ class SmallSolves:
     rows: dict[str, Any]
 
     @classmethod
-    def of(cls, fit: Fit, design: Design | None = None) -> SmallSolves:
-        """Of the rows of a design with the columns of X of the model; by default all rows of the fit."""
-        design = fit.design.selected(fit.kept) if design is None else design
+    def of(cls, fit: Fit, design: Design) -> SmallSolves:
+        """Of the rows of a design with the columns of X of the model."""
         system, rows, cholesky = fit.criterion.system, fit.A.rows(design), fit.solution.factor
         white = np.linalg.inv(np.triu(cholesky.rx[:-1, :-1]))
         x = (rows["x"] - rows["x_origin"]) @ white

@@ -224,7 +224,7 @@ class Checks:
             labels = fit.encoding.random[blocks[0]].levels
             if not 2 <= len(labels) <= MANY_LEVELS or not len(fit.names):
                 continue
-            chosen, without = cases(fit, group, None), method_of(fit, "fixed")
+            chosen, without = cases(fit, group, None), method_of(fit, "fixed")(fit.design)
             rows = [influenced(fit, without(one)) for one in chosen.rows]
             cook, p = np.array(rows).T
             p = np.minimum(1.0, p * len(p))
