@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 import interlace
+from interlace.errors import ModelError
 
 from .passes import away, cut
 
@@ -80,3 +81,38 @@ def test_rows_that_leave(formula: str, options: dict[str, Any], data: pd.DataFra
     assert away(numbers(m.dfbetas()), numbers(whole.dfbetas())) < 1e-8
     one = {"delete": [5, 300], "method": "refit"}
     assert away(numbers(m.influence(**one)), numbers(whole.influence(**one))) < 1e-6
+
+
+@pytest.mark.parametrize(("formula", "options"), MODELS)
+def test_groups_that_are_held_out(
+    formula: str, options: dict[str, Any], data: pd.DataFrame, files: Any
+) -> None:
+    whole, m = interlace.lmer(formula, data, **options), interlace.lmer(formula, files, **options)
+    for asked in ({"by": "g"}, {"by": "school"}, {"by": "g", "k": 3, "seed": 1}, {"k": 4, "seed": 2}):
+        found, expected = m.cross_validate(**asked), whole.cross_validate(**asked)
+        assert away(found.summary(), expected.summary()) < 1e-6
+        assert away(numbers(found.table), numbers(expected.table)) < 1e-5
+        assert list(found.table.index) == list(expected.table.index)
+        assert away(found.predictions["predicted"], expected.predictions["predicted"].dropna()) < 1e-6
+    small, part = (interlace.lmer("y ~ x + (1 | g)", one, **options) for one in (data, files))
+    found, expected = interlace.compare_cv([m, part], "g"), interlace.compare_cv([whole, small], "g")
+    assert away(numbers(found), numbers(expected)) < 1e-5
+
+
+def test_a_group_that_has_most_of_the_rows(data: pd.DataFrame, tmp_path: Path) -> None:
+    """What is left is added up, not taken away."""
+    uneven = data.assign(part=np.where(data["g"] < 11, "most", "rest"))
+    for i, some in enumerate(cut(uneven, 130)):
+        some.to_parquet(tmp_path / f"{i}.parquet", index=False)
+    m = interlace.lmer("y ~ x + (1 | g)", interlace.chunks(tmp_path, rows=256))
+    expected = interlace.lmer("y ~ x + (1 | g)", uneven).cross_validate(by="part").summary()
+    assert away(m.cross_validate(by="part").summary(), expected) < 1e-6
+
+
+def test_folds_that_need_all_rows(files: Any) -> None:
+    m = interlace.lmer("y ~ scale(x) + (1 | g)", files)
+    with pytest.raises(ModelError, match=r"scale\(x\) learns from the rows that are left.*transforms='data'"):
+        m.cross_validate(by="g")
+    assert m.cross_validate(by="g", transforms="data").leaks == "scale(x)"
+    with pytest.raises(ModelError, match="leave rows out that they do not predict"):
+        m.cross_validate(k=[(np.arange(100), np.arange(100, 200))], transforms="data")

@@ -206,8 +206,9 @@ def test_clusters_that_must_add_up(error: float, refused: bool, monkeypatch: pyt
 @pytest.mark.parametrize(("y", "floor"), [(1.0, 2e-7), (1e10, 32 * 2.0**-52 * 1e10)])
 def test_standard_errors_that_are_rounding_error(y: float, floor: float) -> None:
     """1e-7 of sigma, which is 2, or the last digits of y: their own size over that of the residuals."""
+    design = SimpleNamespace(y=np.array([0.0, -y]), offset=None)
     fit: Any = SimpleNamespace(
-        design=SimpleNamespace(y=np.array([0.0, -y]), offset=None),
+        rows=SimpleNamespace(designs=lambda: iter([design])),
         sigma=2.0,
         A=SimpleNamespace(origin=SimpleNamespace(y=0.0)),
     )

@@ -1,4 +1,4 @@
-"""Rows that are read in chunks, with a response that is not theirs."""
+"""Rows that are read in chunks, but with a response that is not theirs, or without some of them."""
 
 from __future__ import annotations
 
@@ -10,14 +10,41 @@ import numpy as np
 from interlace.design.design import Design
 from interlace.design.encoding import Encoding
 from interlace.design.frame import Frame
+from interlace.design.gathered import some_rows
 from interlace.design.rows import Rows
-from interlace.design.values import Column
+from interlace.design.values import Column, Factor
 
 Answers = Callable[[Design], np.ndarray]  # the response of the rows of one chunk after another
 
 
+class Derived:
+    """What rows have of those that they are made of, which are read in chunks."""
+
+    rows: Rows
+
+    @property
+    def n_read(self) -> int:
+        """Rows of the source."""
+        return self.rows.n_read
+
+    @property
+    def readable(self) -> bool:
+        """As far as the source is here."""
+        return self.rows.readable
+
+    @property
+    def frame(self) -> Frame:
+        """No columns; values per row are handed out as arrays."""
+        return self.rows.frame
+
+    @property
+    def design(self) -> Design:
+        """Refused."""
+        return self.rows.design
+
+
 @dataclass(frozen=True)
-class AnsweredRows:
+class AnsweredRows(Derived):
     """Rows that are read in chunks, with a response that is not theirs.
 
     Attributes
@@ -41,26 +68,6 @@ class AnsweredRows:
     def n(self) -> int:
         """Their number."""
         return self.rows.n
-
-    @property
-    def n_read(self) -> int:
-        """Rows of the source."""
-        return self.rows.n_read
-
-    @property
-    def readable(self) -> bool:
-        """As far as the source is here."""
-        return self.rows.readable
-
-    @property
-    def frame(self) -> Frame:
-        """No columns; values per row are handed out as arrays."""
-        return self.rows.frame
-
-    @property
-    def design(self) -> Design:
-        """Refused."""
-        return self.rows.design
 
     @property
     def means(self) -> Mapping[str, float]:
@@ -92,3 +99,54 @@ class AnsweredRows:
     def changed(self, encoding: Encoding, change: Callable[[Design], Design]) -> AnsweredRows:
         """The same rows, each chunk changed when it is read."""
         return replace(self, encoding=encoding, changes=(*self.changes, change))
+
+
+@dataclass(frozen=True)
+class OtherRows(Derived):
+    """Rows without some of them.
+
+    Attributes
+    ----------
+    encoding : Encoding
+        Of the model.
+    rows : Rows
+        All of them.
+    gone : ndarray of int
+        Places of those that are left out.
+    """
+
+    encoding: Encoding
+    rows: Rows
+    gone: np.ndarray = field(repr=False)
+
+    @property
+    def n(self) -> int:
+        """Their number."""
+        return self.rows.n - len(self.gone)
+
+    @property
+    def means(self) -> Mapping[str, float]:
+        """Not counted."""
+        return {}
+
+    def column(self, option: str, name: str) -> tuple[Column, np.ndarray | None]:
+        """That of the data, without these rows."""
+        column, missing = self.rows.column(option, name)
+        stay = np.setdiff1d(np.arange(self.rows.n), self.gone)
+        found = column.take(stay) if isinstance(column, Factor) else column[stay]
+        return found, None if missing is None else missing[stay]
+
+    def designs(self) -> Iterator[Design]:
+        """Chunk by chunk."""
+        stay = np.ones(self.rows.n, dtype=bool)
+        stay[self.gone] = False
+        start = 0
+        for design in self.rows.designs():
+            left = np.flatnonzero(stay[start : start + design.nrows])
+            start += design.nrows
+            if left.size:
+                yield some_rows(design, left)
+
+    def changed(self, encoding: Encoding, change: Callable[[Design], Design]) -> OtherRows:
+        """The same rows, each chunk changed when it is read."""
+        return OtherRows(encoding, self.rows.changed(encoding, change), self.gone)

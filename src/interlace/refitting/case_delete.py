@@ -58,7 +58,7 @@ def case_delete(
 ) -> CaseDeletion:
     """See `LinearMixedModel.case_delete`."""
     method, chosen = word("method", method, METHODS), cases(fit, level, delete)
-    by_method, levels = solved(fit, method), rows_of_levels(fit)
+    by_method, levels = solved(fit, method), rows_of_levels(fit.rows)
 
     def kept(design: Design) -> Callable[[Index], tuple[Deleted, dict[str, pd.DataFrame]]]:
         without = by_method(design)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from interlace.design.rows import kept_of, per_row
 from interlace.errors import DataError
 from interlace.estimation.fit import Fit
 from interlace.refitting.cross_validation import CrossValidation, validate
@@ -54,13 +55,14 @@ def _table(found: Mapping[str, CrossValidation]) -> Table:
 
 
 def _check_rows(one: str, first: Fit, other: str, fit: Fit) -> None:
-    a, b = first.design, fit.design
-    if a.n_rows_read != b.n_rows_read or a.nrows != b.nrows or not _same(a.kept, b.kept):
+    a, b = first.rows, fit.rows
+    if a.n_read != b.n_read or a.n != b.n or not _same(kept_of(a), kept_of(b)):
         raise DataError(
-            f"{one} and {other} were fitted to different rows ({a.nrows} and {b.nrows}): rows with missing "
+            f"{one} and {other} were fitted to different rows ({a.n} and {b.n}): rows with missing "
             "values of any model must be left out of the data of all of them"
         )
-    if not np.array_equal(np.asarray(a.y), np.asarray(b.y)):
+    mine, theirs = (per_row(rows, lambda design: np.asarray(design.y)) for rows in (a, b))
+    if not np.array_equal(mine, theirs):
         raise DataError(f"{one} and {other} have different responses: their errors cannot be compared")
 
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 
-from interlace.errors import InterlaceWarning
+from interlace.arrays import Array, Index
+from interlace.design.gathered import gathered
+from interlace.design.rows import FrameRows, per_row
+from interlace.errors import InterlaceWarning, ModelError
+from interlace.estimation.capacity import check_room
 from interlace.estimation.fit import Fit
 from interlace.hints import methods_answer_options
 from interlace.options import switch, word
@@ -157,6 +161,24 @@ def validate(
     wanted, transforms = scores_of(scores), word("transforms", transforms, TRANSFORMS)
     shown = None if progress is None else switch("progress", progress)
     anew = transforms == "fold" and bool(leak(fit))
+    with warnings.catch_warnings():  # counted instead
+        warnings.simplefilter("ignore", InterlaceWarning)
+        if isinstance(fit.rows, FrameRows):
+            found = _in_memory(fit, folds, anew, n_jobs, shown)
+        else:
+            found = _in_pieces(fit, folds, anew, n_jobs, shown)
+    y = per_row(fit.rows, lambda design: np.asarray(design.y))
+    passes, fitted, start = [], [], 0
+    for one in folds.passes:
+        fitted.append(tuple(found[start : start + len(one)]))
+        passes.append(_pass(y, one, fitted[-1]))
+        start += len(one)
+    leaks = "" if anew else leak(fit)
+    return CrossValidation(fit, folds, wanted, tuple(passes), tuple(fitted), leaks)
+
+
+def _in_memory(fit: Fit, folds: Folds, anew: bool, n_jobs: int, shown: bool | None) -> list[Predicted]:
+    """What each fold gave, pass by pass."""
     whole = Whole.of(fit)
 
     def work(several: Sequence[Fold]) -> list[Predicted]:
@@ -167,22 +189,55 @@ def validate(
     every = [fold for one in folds.passes for fold in one]
     size = 1 if anew or not is_quick(whole) else max(1, min(TOGETHER, len(every) // 8))
     blocks = [every[start : start + size] for start in range(0, len(every), size)]
-    with warnings.catch_warnings():  # counted instead
-        warnings.simplefilter("ignore", InterlaceWarning)
-        done = in_threads(work, blocks, len(blocks), n_jobs=n_jobs, shown=shown, label="cross-validation")
-    found = [one for several in done for one in several]
-    passes, fitted, start = [], [], 0
+    done = in_threads(work, blocks, len(blocks), n_jobs=n_jobs, shown=shown, label="cross-validation")
+    return [one for several in done for one in several]
+
+
+def _in_pieces(fit: Fit, folds: Folds, anew: bool, n_jobs: int, shown: bool | None) -> list[Predicted]:
+    """The same where rows are read in chunks: folds come when all of their rows were read."""
+    if anew:
+        raise ModelError(
+            f"{leak(fit)} learns from the rows that are left, which needs them all in memory: take "
+            "transforms='data', or fit the table in memory"
+        )
+    if any(fold.gone is not fold.held for one in folds.passes for fold in one):
+        raise ModelError(
+            "these folds leave rows out that they do not predict, which needs all rows in memory: give a "
+            "number of folds or groups, or fit the table in memory"
+        )
+    make, found = Whole.of_pieces(fit), list[Predicted]()
     for one in folds.passes:
-        fitted.append(tuple(found[start : start + len(one)]))
-        passes.append(_pass(whole, one, fitted[-1]))
-        start += len(one)
-    leaks = "" if anew else leak(fit)
-    return CrossValidation(fit, folds, wanted, tuple(passes), tuple(fitted), leaks)
+        codes = np.full(fit.rows.n, -1, dtype=np.int32)
+        for number, fold in enumerate(one):
+            codes[fold.held] = number
+        answers: dict[int, Predicted] = {}
+        name = folds.groups.strip("'") or "fold"
+        for places, design in gathered(fit.rows, codes, len(one), name, check_room):
+            here, some = _folds_of(one, codes[places]), replace(folds, units=folds.units[places])
+            work = partial(_predict_one, make(places, design), fit.optimum.par, some)
+            done = in_threads(
+                work, here.values(), len(here), n_jobs=n_jobs, shown=shown, label="cross-validation"
+            )
+            answers |= dict(zip(here, done, strict=True))
+        found += [answers[number] for number in range(len(one))]
+    return found
 
 
-def _pass(whole: Whole, folds: tuple[Fold, ...], found: Sequence[Predicted]) -> Pass:
-    y = whole.design.y
-    assert y is not None
+def _predict_one(whole: Whole, par: Array, folds: Folds, fold: Fold) -> Predicted:
+    return predict_folds(whole, par, [fold], folds)[0]
+
+
+def _folds_of(folds: Sequence[Fold], codes: Index) -> dict[int, Fold]:
+    """Folds by their number, with the places of their rows among some."""
+    order = np.argsort(codes, kind="stable")
+    numbers, begins = np.unique(codes[order], return_index=True)
+    held = np.split(order, begins[1:])
+    return {
+        int(number): Fold(folds[number].label, rows, rows) for number, rows in zip(numbers, held, strict=True)
+    }
+
+
+def _pass(y: Array, folds: tuple[Fold, ...], found: Sequence[Predicted]) -> Pass:
     mean, sd, centre = (np.full(len(y), np.nan) for _ in range(3))
     number = np.full(len(y), -1)
     for j, (fold, one) in enumerate(zip(folds, found, strict=True)):

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from interlace.arrays import Array, Index
 from interlace.design.design import Design
 from interlace.design.gathered import some_rows
+from interlace.design.rows import Rows
 from interlace.errors import ModelError
 from interlace.estimation.descent import FEW_FLOPS, work
 from interlace.estimation.fit import Fit
@@ -137,7 +138,7 @@ def _held_of(fit: Fit, design: Design) -> Without:
 def _stepped(fit: Fit) -> Method:
     """By the curvature of all rows where few leave, else by that of the others."""
     steps = OneStep(fit.criterion, fit.optimum.par, _lacking(fit))
-    return partial(_stepped_of, fit, steps, rows_of_levels(fit))
+    return partial(_stepped_of, fit, steps, rows_of_levels(fit.rows))
 
 
 def _stepped_of(fit: Fit, steps: OneStep, levels: Sequence[Index], design: Design) -> Without:
@@ -172,10 +173,10 @@ def _lacking(fit: Fit) -> list[NDArray[np.bool_]]:
     return np.split(left > LACKS * whole, ends)
 
 
-def rows_of_levels(fit: Fit) -> list[Index]:
+def rows_of_levels(rows: Rows) -> list[Index]:
     """The number of rows of each level, for each random term."""
-    counts: list[Index] = [np.zeros(len(block.levels), dtype=np.int64) for block in fit.encoding.random]
-    for design in fit.rows.designs():
+    counts: list[Index] = [np.zeros(len(block.levels), dtype=np.int64) for block in rows.encoding.random]
+    for design in rows.designs():
         for count, part in zip(counts, design.random, strict=True):
             count += np.bincount(part.codes, minlength=len(count))
     return counts

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import reduce
 
 import numpy as np
 
 from interlace.arrays import Array, Index
 from interlace.design.design import Design
-from interlace.design.encoding import Encoding
 from interlace.design.gathered import some_rows
-from interlace.design.rows import FrameRows
+from interlace.design.rows import Rows, selected
 from interlace.estimation.crossproducts import CrossProducts
 from interlace.estimation.origin import Origin
 from interlace.estimation.rank import TOLERANCE, independent
@@ -29,19 +30,18 @@ def products_without(A: CrossProducts, design: Design, rows: Index) -> tuple[Cro
 
 
 def products_left(
-    encoding: Encoding, A: CrossProducts, design: Design, gone: Index
+    A: CrossProducts, gone: Design, others: Callable[[], Rows]
 ) -> tuple[CrossProducts, tuple[int, ...]]:
     """`products_without`; where most of the rows go, or of a sum of squares, the others are added up."""
-    if 2 * len(gone) <= design.nrows:
-        left = A - A.of_rows(some_rows(design, gone))
+    if 2 * gone.nrows <= A.n:
+        left = A - A.of_rows(gone)
         if _well_known(A, left):
             return told(left)
-    stay = np.ones(design.nrows, dtype=bool)
-    stay[gone] = False
-    here = some_rows(design, np.flatnonzero(stay))
-    origin = replace(Origin.of(encoding, here), z=A.origin.z)  # parameters are about that of Z
-    A, kept = told(replace(A, origin=origin).of_rows(here))
-    return A.with_small_response(FrameRows(encoding, here.selected(kept))), kept
+    here = others()
+    origin = replace(Origin.of(here.encoding, here), z=A.origin.z)  # parameters are about that of Z
+    about = replace(A, origin=origin)
+    A, kept = told(reduce(CrossProducts.__add__, (about.of_rows(design) for design in here.designs())))
+    return A.with_small_response(selected(here, kept)), kept
 
 
 def _well_known(A: CrossProducts, left: CrossProducts) -> bool:

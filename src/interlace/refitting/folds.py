@@ -11,6 +11,7 @@ import numpy as np
 
 from interlace.arrays import Index
 from interlace.design.row_labels import row_labels
+from interlace.design.rows import codes_of, per_row
 from interlace.errors import DataError, shown
 from interlace.estimation.fit import Fit
 from interlace.options import count, generator
@@ -122,9 +123,9 @@ def _units(fit: Fit, by: Any) -> tuple[str, Index, Any]:
 
 def _grouping(fit: Fit, by: Any) -> tuple[str, Index, Any]:
     if isinstance(by, str):
-        for block, rows in zip(fit.encoding.random, fit.design.random, strict=True):
+        for i, block in enumerate(fit.encoding.random):
             if by == block.group:
-                return f"'{by}'", rows.codes, block.levels
+                return f"'{by}'", codes_of(fit.rows)[i], block.levels
     factor = row_labels(fit.rows, "by", by)
     return (f"'{by}'" if isinstance(by, str) else "the labels given"), factor.codes, factor.levels
 
@@ -149,7 +150,8 @@ def _split(fit: Fit, splitter: Any, groups: Index | None) -> tuple[tuple[Fold, .
     n = fit.rows.n
     if hasattr(splitter, "split") and not isinstance(splitter, str):
         try:
-            pairs = list(splitter.split(np.empty((n, 1)), fit.design.y, groups))
+            y = per_row(fit.rows, lambda design: np.asarray(design.y))
+            pairs = list(splitter.split(np.empty((n, 1)), y, groups))
         except ValueError as error:
             raise DataError(f"the splitter cannot split the rows: {error}") from error
     elif isinstance(splitter, Iterable) and not isinstance(splitter, str | bytes):

@@ -13,6 +13,7 @@ from interlace.design.design import Design
 from interlace.design.gathered import some_rows
 from interlace.errors import InterlaceError, ModelError
 from interlace.estimation.found import search_again
+from interlace.estimation.rank import triangle_of
 from interlace.prediction.predictive import LOG_2PI, Predictive, normal_log_density
 from interlace.refitting.deletion import products_left
 from interlace.refitting.folds import Fold, Folds
@@ -133,7 +134,8 @@ def predict_fold(make: Callable[[], Whole], fold: Fold, folds: Folds) -> Predict
 def _predicted(whole: Whole, fold: Fold, folds: Folds) -> Predicted:
     whole.check_levels(fold.gone)
     # 1) the model of the rows that are left
-    A, kept = products_left(whole.encoding, whole.criterion.system.A, whole.design, fold.gone)
+    gone = some_rows(whole.design, fold.gone)
+    A, kept = products_left(whole.criterion.system.A, gone, lambda: whole.others(fold.gone))
     if A.n <= len(kept):
         raise ModelError(f"{A.n} rows are left, too few to tell {len(kept)} fixed effects and a variance")
     criterion = replace(whole.criterion, system=whole.criterion.system.with_products(A))
@@ -173,14 +175,14 @@ def _densities(
 
 def _check_estimable(whole: Whole, fold: Fold, held: Design, kept: Sequence[int]) -> None:
     """Do the other rows tell what the held-out rows need, where they do not tell every coefficient?"""
-    stay = np.ones(whole.design.nrows, dtype=bool)
-    stay[fold.gone] = False
-    left, new = some_rows(whole.design, np.flatnonzero(stay)).X, held.X
-    span = left[:, list(kept)]
-    lost = [j for j in range(left.shape[1]) if j not in kept]
-    coefficients = np.linalg.lstsq(span, left[:, lost], rcond=None)[0]
+    others, new = whole.others(fold.gone), held.X
+    R, largest = triangle_of(others, weighted=False), np.abs(new).max(axis=0)
+    for design in others.designs():
+        largest = np.maximum(largest, np.abs(design.X).max(axis=0))
+    lost = [j for j in range(new.shape[1]) if j not in kept]
+    coefficients = np.linalg.lstsq(R[:, list(kept)], R[:, lost], rcond=None)[0]
     apart = np.abs(new[:, lost] - new[:, list(kept)] @ coefficients)
-    size = np.maximum(np.abs(new[:, lost]).max(axis=0), np.abs(left[:, lost]).max(axis=0))
+    size = largest[lost]
     needed = [
         whole.names[j] for j, far in zip(lost, (apart > ESTIMABLE * size).any(axis=0), strict=True) if far
     ]

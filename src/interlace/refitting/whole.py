@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from interlace.arrays import Index
+from interlace.design.answered import OtherRows
 from interlace.design.checks import check_levels
 from interlace.design.design import Design
 from interlace.design.encoding import Encoding
+from interlace.design.gathered import some_rows
 from interlace.design.relearning import learnt_words, relearnt, without_extras
+from interlace.design.rows import FrameRows, Rows, selected
 from interlace.errors import ModelError
 from interlace.estimation.crossproducts import CrossProducts
 from interlace.estimation.deviance import ProfiledDeviance
 from interlace.estimation.fit import Fit
 from interlace.estimation.penalized import System
+from interlace.refitting.deleted import rows_of_levels
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +30,12 @@ class Whole:
     Attributes
     ----------
     encoding : Encoding
-    design : Design
+    rows : Rows
         With the columns of X that are in the model.
+    design : Design
+        All of them, or some that were read.
+    places : ndarray of int or None
+        Where these stand among all rows; None where they are all.
     criterion : ProfiledDeviance
     names : tuple of str
         Of these columns.
@@ -38,7 +46,9 @@ class Whole:
     """
 
     encoding: Encoding
+    rows: Rows
     design: Design
+    places: Index | None
     criterion: ProfiledDeviance
     names: tuple[str, ...]
     rows_of_levels: tuple[Index, ...]
@@ -46,17 +56,36 @@ class Whole:
 
     @classmethod
     def of(cls, fit: Fit) -> Whole:
-        """Those of a fit."""
-        return cls._from(fit, fit.encoding, fit.design.selected(fit.kept), fit.criterion)
+        """Those of a fit in memory."""
+        return cls.of_design(fit, FrameRows(fit.encoding, fit.design.selected(fit.kept)), fit.criterion)
 
     @classmethod
-    def _from(cls, fit: Fit, encoding: Encoding, design: Design, criterion: ProfiledDeviance) -> Whole:
-        rows = tuple(
-            np.bincount(part.codes, minlength=len(block.levels))
-            for part, block in zip(design.random, encoding.random, strict=True)
-        )
-        assert design.y is not None
-        return cls(encoding, design, criterion, fit.names, rows, float(design.y.mean()))
+    def of_design(cls, fit: Fit, rows: FrameRows, criterion: ProfiledDeviance) -> Whole:
+        """Rows in memory, and a criterion of them."""
+        counts = rows_of_levels(rows)
+        assert rows.design.y is not None
+        middle = float(rows.design.y.mean())
+        return cls(rows.encoding, rows, rows.design, None, criterion, fit.names, tuple(counts), middle)
+
+    @classmethod
+    def of_pieces(cls, fit: Fit) -> Callable[[Index, Design], Whole]:
+        """Those of a fit whose rows are read in chunks: of the places of some rows, and these."""
+        rows, counts = selected(fit.rows, fit.kept), tuple(rows_of_levels(fit.rows))
+        middle = sum(float(np.add.reduce(np.asarray(one.y))) for one in fit.rows.designs()) / fit.rows.n
+
+        def of(places: Index, design: Design) -> Whole:
+            some = design.selected(fit.kept)
+            return cls(fit.encoding, rows, some, places, fit.criterion, fit.names, counts, middle)
+
+        return of
+
+    def others(self, gone: Index) -> Rows:
+        """The rows without some of the design."""
+        if self.places is not None:
+            return OtherRows(self.encoding, self.rows, self.places[gone])
+        stay = np.ones(self.design.nrows, dtype=bool)
+        stay[gone] = False
+        return FrameRows(self.encoding, some_rows(self.design, np.flatnonzero(stay)))
 
     def levels_left(self, gone: Index) -> Iterator[tuple[str, int]]:
         """Grouping factors that may have lost levels, and how many have rows left."""
@@ -80,7 +109,7 @@ class Whole:
         """The mean response of the other rows."""
         y = self.design.y
         assert y is not None
-        return float(self.middle - (y[gone] - self.middle).sum() / (len(y) - len(gone)))
+        return float(self.middle - (y[gone] - self.middle).sum() / (self.rows.n - len(gone)))
 
 
 def leak(fit: Fit) -> str:
@@ -118,4 +147,4 @@ def of_fold(fit: Fit, gone: Index) -> Whole:
     A = CrossProducts.of(encoding, design)
     criterion = ProfiledDeviance.of(System.of(encoding, A, fit.n_jobs), reml=fit.reml)
     criterion = criterion.without(fit.identification.superfluous(reml=fit.reml))
-    return Whole._from(fit, encoding, design, criterion)
+    return Whole.of_design(fit, FrameRows(encoding, design), criterion)
