@@ -147,6 +147,14 @@ class OtherRows(Derived):
             if left.size:
                 yield some_rows(design, left)
 
+    def cells(self) -> Iterator[Design]:
+        """The rows."""
+        return self.designs()
+
+    def for_sums(self) -> OtherRows:
+        """They themselves."""
+        return self
+
     def changed(self, encoding: Encoding, change: Callable[[Design], Design]) -> OtherRows:
         """The same rows, each chunk changed when it is read."""
         return OtherRows(encoding, self.rows.changed(encoding, change), self.gone)
