@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from interlace.design.values import Column, Factor, factorize, type_difference
+from interlace.design.values import Column, Factor, factorize, integer_codes, type_difference
 from interlace.errors import DataError
 
 
@@ -59,8 +59,8 @@ class Grouping:
 
     def codes(self, columns: Sequence[Column]) -> np.ndarray:
         """int32 (n,): the level of each row of new data, -1 for a level that the fit has not seen."""
-        factors = [_new_factor(name, column) for name, column in zip(self.factors, columns, strict=True)]
-        recoded = [f.recode(part).codes for f, part in zip(factors, self.parts, strict=True)]
+        given = zip(self.factors, columns, self.parts, strict=True)
+        recoded = [_codes_among(name, column, part) for name, column, part in given]
         if self.combinations is None:
             return _int32(recoded[0])
         combined, known = _combine(recoded, [len(part) for part in self.parts])
@@ -165,6 +165,12 @@ def _whole_levels(factor: Factor) -> Factor:
     if not (np.abs(wide) < LARGEST_WHOLE).all() or (np.trunc(wide) != wide).any():
         return factor
     return Factor(factor.codes, levels.astype(np.int64), factor.ordered)
+
+
+def _codes_among(name: str, column: Column, levels: np.ndarray) -> np.ndarray:
+    """The places of a column of new data among the levels of the fit, -1 for a level not seen before."""
+    found = None if isinstance(column, Factor) else integer_codes(column, levels)
+    return _new_factor(name, column).recode(levels).codes if found is None else found
 
 
 def _new_factor(name: str, column: Column) -> Factor:

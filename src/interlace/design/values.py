@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from interlace import kernel
+from interlace.design.once import Once
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +96,53 @@ Constant = float | bool | str | None  # None is R's NULL
 Value = np.ndarray | Factor | Matrix | tuple[Constant, ...] | Constant  # what an expression can be
 
 
+LARGEST_COUNTED = 2**62  # differences of smaller integers are integers of 64 bits
+
+
 def match(values: np.ndarray, levels: np.ndarray) -> np.ndarray:
     """Positions of `values` among `levels` (which are distinct), -1 where there is none; int32."""
     if len(values) == len(levels) and values.dtype == levels.dtype and np.array_equal(values, levels):
         return np.arange(len(levels), dtype=np.int32)
     return pd.Index(_indexed(levels)).get_indexer(pd.Index(_indexed(values))).astype(np.int32)
+
+
+class _Places(NamedTuple):
+    """Where each integer from `low` on stands among some levels, -1 where it is none of them."""
+
+    low: int
+    table: np.ndarray
+
+
+def _places_of(levels: np.ndarray) -> _Places | None:
+    """A table, where the levels are integers that lie densely enough for one."""
+    if not _countable(levels) or not len(levels):
+        return None
+    low, high = int(levels.min()), int(levels.max())
+    if high - low > 4 * len(levels) + 1024 or not -LARGEST_COUNTED < low <= high < LARGEST_COUNTED:
+        return None
+    table = np.full(high - low + 1, -1, dtype=np.int32)
+    table[levels.astype(np.int64) - low] = np.arange(len(levels), dtype=np.int32)
+    return _Places(low, table)
+
+
+_places: Once[np.ndarray, _Places | None] = Once(_places_of)
+
+
+def _countable(values: np.ndarray) -> bool:
+    """Are they integers, all of which are integers of 64 bits?"""
+    return values.dtype.kind == "i" or (values.dtype.kind == "u" and values.itemsize < 8)
+
+
+def integer_codes(values: np.ndarray, levels: np.ndarray) -> np.ndarray | None:
+    """As `match` of values that repeat, from a table; None where one of the two is not for a table."""
+    places = _places(levels) if _countable(values) and values.ndim == 1 else None
+    if places is None:
+        return None
+    at = values.astype(np.int64) - places.low
+    last = len(places.table) - 1
+    if len(at) and at.min() >= 0 and at.max() <= last:
+        return places.table[at]
+    return np.where((at >= 0) & (at <= last), places.table[np.clip(at, 0, last)], np.int32(-1))
 
 
 def _indexed(values: np.ndarray) -> np.ndarray:
