@@ -14,15 +14,16 @@ import numpy as np
 
 from interlace.errors import DataError, SavingError
 from interlace.log import info
+from interlace.storage.earlier import with_names
 from interlace.storage.reader import Reader
 from interlace.storage.writer import Writer
 from interlace.version import installed_version
 
-FORMAT = 1
+FORMAT = 2
 DOCUMENT, ARRAYS = "model.json", "arrays/{}.npy"
 KIND = "interlace model"
 #: Number of a format -> what makes a document of the next one.
-MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: with_names}
 
 
 def save(value: Any, path: str | os.PathLike[str]) -> None:

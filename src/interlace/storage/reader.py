@@ -13,7 +13,8 @@ import pandas as pd
 
 from interlace.errors import SavingError
 from interlace.kernel import products_of_state
-from interlace.storage.allowed import CALLED, REFERRED, function, value_class
+from interlace.storage.allowed import function, value_class
+from interlace.storage.registry import CALLED, REFERRED
 
 
 class Reader:

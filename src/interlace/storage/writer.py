@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from interlace.errors import SavingError
-from interlace.storage.allowed import CALLED, REFERRED, name_of
+from interlace.storage.allowed import class_name, function_name, place_of
+from interlace.storage.registry import CALLED, REFERRED
 
 AS_THEY_ARE = "biufcSUmM"  # kinds of arrays that are written as numbers
 
@@ -56,7 +57,7 @@ class Writer:
         for kind, write in _KINDS:
             if isinstance(value, kind):
                 return write(self, value)
-        name = name_of(type(value))
+        name = place_of(type(value))
         if name.startswith("interlace."):
             return self._own(value, name)
         if name.startswith("scipy.sparse."):
@@ -81,17 +82,19 @@ class Writer:
         if kind.__reduce__ is not object.__reduce__:
             called, given = value.__reduce__()[:2]
             return {"call": self._called(called), "given": self.all(given)}
-        if not dataclasses.is_dataclass(kind):
+        known = class_name(kind)
+        if not known:
             raise SavingError(f"a value of type {name} cannot be written to a file")
         state = _state(value)
-        return {"class": name, "fields": {key: self.value(part) for key, part in state.items()}}
+        return {"class": known, "fields": {key: self.value(part) for key, part in state.items()}}
 
     def _called(self, called: Any) -> str:
         bound: Any = getattr(called, "__self__", None)
         of_class = isinstance(bound, type)
-        name = f"{name_of(bound)}.{called.__name__}" if of_class else name_of(called)
-        if name not in CALLED:
-            raise SavingError(f"a value that is made by {name} cannot be written to a file")
+        place = f"{place_of(bound)}.{called.__name__}" if of_class else place_of(called)
+        name = function_name(place, CALLED)
+        if not name:
+            raise SavingError(f"a value that is made by {place} cannot be written to a file")
         return name
 
     def _function(self, value: Any) -> dict[str, Any]:
@@ -102,8 +105,8 @@ class Writer:
                 "partial": self._function(value.func), "given": self.all(value.args),
                 "named": {key: self.value(one) for key, one in value.keywords.items()},
             }  # fmt: skip
-        name = f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', value)}"
-        if name in REFERRED:
+        place = f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', value)}"
+        if name := function_name(place, REFERRED):
             return {"function": name}
         raise SavingError(
             f"the formula uses '{getattr(value, '__name__', value)}', a function of yours, and the file "
