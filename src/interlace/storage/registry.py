@@ -9,7 +9,7 @@ from __future__ import annotations
 #: Module -> its classes of values.
 _CLASSES: dict[str, str] = {
     "design.absorbing": "AbsorbedEncoding AbsorbedFactor",
-    "design.answered": "AnsweredRows",
+    "design.answered": "AnsweredRows OtherRows",
     "design.basis": "FactorCoding NumericBasis TermBasis",
     "design.batches": "Batch",
     "design.chunked": "Elsewhere Forgotten LeftOut Readers",
