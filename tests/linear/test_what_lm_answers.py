@@ -41,7 +41,6 @@ def test_what_mixed_models_have_is_refused_by_name(name: str) -> None:
     ("name", "words"),
     [
         ("coef", "m.fixef"),
-        ("rsquared", "m.r2"),
         ("f_test", "m.contrast_test"),
         ("get_prediction", "m.predict"),
         ("get_influence", "m.augment"),

@@ -396,7 +396,8 @@ class TestErrors:
 # Beside dummies, in this file or by what they are made of.
 RIGHT = {
     "aic", "anova", "bic", "bootstrap", "bse", "coef", "coef_table", "condvar", "conf_int", "confint",
-    "cov_params", "fittedvalues", "llf", "model_matrix", "params", "pvalues", "random_effects", "resid",
+    "cov_params", "endog_names", "fittedvalues", "llf", "model_matrix", "params", "pvalues", "random_effects",
+    "resid",
     "tvalues",
     "contrast_test",
     "convergence", "deviance", "df_resid", "drop1", "emmeans", "emtrends", "fit", "fitted", "fixef",

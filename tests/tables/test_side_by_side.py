@@ -142,3 +142,35 @@ def test_attributes_of_maketables(models: list[Any]) -> None:
     assert (
         models[3].__maketables_fixef_string__ == "Subject" and models[1].__maketables_fixef_string__ is None
     )
+
+
+def test_maketables_itself(models: list[Any]) -> None:
+    """It reads whatever has statsmodels' names by these, before the attributes that are for it."""
+    maketables = pytest.importorskip("maketables")
+    table = maketables.ETable([models[1], models[3]], model_stats=["N", "r2", "adj_r2", "ll", "aic"])
+    text = table.make(type="tex")
+    rows = {cells[0].strip(): cells[1:] for line in text.splitlines() if len(cells := line.split("&")) > 1}
+    days = [m.coef_table().loc["Days"] for m in (models[1], models[3])]
+    for cell, asked in zip(rows["Days"], days, strict=True):
+        assert f"{asked['estimate']:.3f}***" in cell and f"({asked['se']:.3f})" in cell
+    assert "{c}{Reaction}" in text
+    assert "180" in rows["Observations"][0] and f"{models[3].r2()['r2']:.3f}" in rows["$R^2$"][1]
+    assert f"{models[1].aic:,.2f}" in rows["AIC"][0]
+    for kind in ("gt", "typst"):
+        assert table.make(type=kind) is not None
+
+
+def test_great_tables_itself(models: list[Any]) -> None:
+    great_tables = pytest.importorskip("great_tables")
+    frame = interlace.modeltable(models).frame
+    html = great_tables.GT(frame, groupname_col="block", rowname_col="row").as_raw_html()
+    cells = re.sub(r"<[^>]+>", " ", html)
+    assert all(value in cells for value in frame.iloc[:, 2:].to_numpy().ravel() if value)
+    for table in (models[1].coef_table(), models[1].anova(), models[1].varcorr(), models[1].ranef("Subject")):
+        assert "<table" in great_tables.GT(table.reset_index()).as_raw_html()
+
+
+def test_names_of_statsmodels_for_tables(models: list[Any]) -> None:
+    assert models[1].endog_names == models[3].endog_names == "Reaction"
+    assert {"r2": models[3].rsquared, "adjusted": models[3].rsquared_adj}.items() <= models[3].r2().items()
+    assert "endog_names" not in dir(models[1]) and "rsquared" not in dir(models[3])

@@ -58,6 +58,11 @@ class Aliases:
         """statsmodels' name of `fitted`."""
         return self._own("fitted")
 
+    @property
+    def endog_names(self) -> str:
+        """statsmodels' name of the response as the formula has it."""
+        return str(self._own("fit").encoding.formula.response)
+
     def cov_params(self) -> pd.DataFrame:
         """statsmodels' name of ``vcov()``: of the coefficients, without variances."""
         return pd.DataFrame(self._own("vcov")())
@@ -70,6 +75,19 @@ class Aliases:
         return [name for name in object.__dir__(self) if name not in UNOFFERED]
 
 
-UNOFFERED = frozenset(
-    [*(name for name in vars(Aliases) if not name.startswith("_")), "fit", "random_effects"]
-)
+class LeastAliases(Aliases):
+    """Names of statsmodels for what linear models alone have."""
+
+    @property
+    def rsquared(self) -> float:
+        """``r2()["r2"]``."""
+        return float(self._own("r2")()["r2"])
+
+    @property
+    def rsquared_adj(self) -> float:
+        """``r2()["adjusted"]``."""
+        return float(self._own("r2")()["adjusted"])
+
+
+_NAMES = {**vars(Aliases), **vars(LeastAliases)}
+UNOFFERED = frozenset([*(name for name in _NAMES if not name.startswith("_")), "fit", "random_effects"])

@@ -15,7 +15,7 @@ from interlace.estimation.fit import Fit
 from interlace.estimation.ols_fit import LeastSquaresFit
 from interlace.hints import answers_by_name
 from interlace.inference import anova, contrast, estimates
-from interlace.model.aliases import Aliases
+from interlace.model.aliases import LeastAliases
 from interlace.model.choice import Choice
 from interlace.model.least_kept import LeastKept
 from interlace.model.least_rows import LeastRows
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 
 @answers_by_name(of="LinearModel", instead=INSTEAD)
-class LinearModel(Means, LeastRows, LeastKept, Aliases, ForMaketables):
+class LinearModel(Means, LeastRows, LeastKept, LeastAliases, ForMaketables):
     """A linear model fitted by least squares, as returned by `interlace.lm`.
 
     Every table of tests has the covariance that `lm` was asked for, or another: ``coef_table(vcov="HC3")``,

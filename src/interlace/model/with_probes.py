@@ -25,8 +25,8 @@ ANSWERED = frozenset({
     "reml_criterion", "residuals", "se", "sigma", "simulate", "summary", "theta", "tidy", "to_dict",
     "equation", "update", "varcorr", "vcov", "model_matrix", "save", "without_rows",
     # and by the names of statsmodels
-    "bse", "conf_int", "cov_params", "fittedvalues", "llf", "params", "pvalues", "random_effects", "resid",
-    "tvalues",
+    "bse", "conf_int", "cov_params", "endog_names", "fittedvalues", "llf", "params", "pvalues",
+    "random_effects", "resid", "tvalues",
 })  # fmt: skip
 
 _MANY = "each of its many fits would have a Monte Carlo error of its own"
