@@ -64,7 +64,9 @@ def lmer(
         levels are fixed effects of which no column is made, and `m.absorbed()` has their estimates.
     data : table
         pandas, polars or pyarrow, anything narwhals reads, a mapping of arrays; or rows that are read in
-        chunks: paths of Parquet or CSV files, lazy tables, and what `interlace.chunks` makes.
+        chunks: paths of Parquet or CSV files, lazy tables, a function that opens a
+        `pyarrow.RecordBatchReader`, a pair of a DuckDB connection and a query, and what `interlace.chunks`
+        makes.
     reml : bool
         True: restricted maximum likelihood. False: maximum likelihood.
     weights : str or array-like, optional

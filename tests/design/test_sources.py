@@ -84,9 +84,21 @@ def test_the_same_model_from_each(kind: str, rows: int, data: pd.DataFrame, tmp_
     assert "unused" not in m.fit.rows.columns
 
 
-@pytest.mark.parametrize("kind", ["parquet", "csv", "lazy"])
+def _query(data: pd.DataFrame, folder: Path) -> tuple[Any, str]:
+    connection = duckdb.connect()
+    connection.register("found", data)
+    return connection, "select * from found"
+
+
+SOURCES_OF_MODELS = {kind: SOURCES[kind] for kind in ("parquet", "csv", "lazy", "reader")} | {
+    "paths": lambda data, folder: sorted(Path(_files(data, folder, "parquet")).parent.glob("*.parquet")),
+    "query": _query,
+}
+
+
+@pytest.mark.parametrize("kind", SOURCES_OF_MODELS)
 def test_given_to_lmer_itself(kind: str, data: pd.DataFrame, tmp_path: Path) -> None:
-    source = SOURCES[kind](data, tmp_path)
+    source = SOURCES_OF_MODELS[kind](data, tmp_path)
     assert interlace.lmer(FORMULA, source).loglik == pytest.approx(interlace.lmer(FORMULA, data).loglik)
 
 

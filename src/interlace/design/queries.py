@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from os import PathLike
 from typing import Any
 
 import pandas as pd
@@ -236,6 +237,22 @@ def chunked(data: Any, rows: int = ROWS) -> Chunked | None:
         if _is(data, library, name):
             need_pyarrow(f"a {name} of {library}")
             return kind(data, rows)
+    if isinstance(data, list | tuple):
+        return _listed(data, rows)
+    if callable(data) and not isinstance(data, type) and not hasattr(data, "__arrow_c_stream__"):
+        need_pyarrow("a function that opens rows")
+        return Readers(data, rows)
+    return None
+
+
+def _listed(data: list[Any] | tuple[Any, ...], rows: int) -> Chunked | None:
+    """Paths, or a connection of DuckDB and a query."""
+    if len(data) == 2 and _is(data[0], "duckdb", "DuckDBPyConnection"):
+        need_pyarrow("a query")
+        return _opened(_relation(*data), rows)
+    if data and all(isinstance(path, str | PathLike) for path in data):
+        need_pyarrow("files")
+        return files(data, rows)
     return None
 
 
