@@ -9,13 +9,14 @@ from operator import methodcaller
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow
 import pytest
 
 import interlace
-from interlace.design import equal_rows
+from interlace.design import equal_rows, queries
 from interlace.design.equal_rows import EqualRows, key_columns
 from interlace.design.values import factorize
 from interlace.errors import DataError
@@ -56,6 +57,7 @@ def both(fit: Callable[[], Any], monkeypatch: pytest.MonkeyPatch) -> tuple[Any, 
     with monkeypatch.context() as changed:
         changed.setattr(equal_rows, "repeats", lambda *_: False)
         changed.setattr("interlace.design.held_cells.repeats", lambda *_: False)
+        changed.setattr("interlace.design.streaming.repeats", lambda *_: False)
         return from_cells, fit()
 
 
@@ -218,3 +220,63 @@ def test_files(tmp_path: Path) -> None:
     assert cells(m) == 72
     same(m, whole)
     assert abs(m.residuals() - whole.residuals()).max() < 1e-11
+
+
+@pytest.mark.parametrize(
+    ("formula", "options"),
+    [
+        ("y ~ a * x + (1 | g)", {}),
+        ('count ~ a + factor(x) + offset(x / 7) + (1 | g) + (1 | `the "h"`)', {"weights": "w"}),
+        ("y ~ scale(x) + (1 + x | g)", {"reml": False}),
+    ],
+)
+def test_a_database_counts_equal_rows(
+    formula: str, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = made().rename(columns={"h": 'the "h"'})
+    data["count"] = (10 * data["y"].fillna(1)).round().astype(int)
+    data.loc[3, 'the "h"'] = 4
+    asked: list[str] = []
+    query = queries.group_by
+
+    def counted(relation: Any, *rest: Any) -> Any:
+        asked.append("GROUP BY")
+        return query(relation, *rest)
+
+    monkeypatch.setattr(queries, "group_by", counted)
+    rows = interlace.chunks(duckdb.from_df(data), rows=900)
+    m, whole = both(lambda: interlace.lmer(formula, rows, **options), monkeypatch)
+    assert asked == ["GROUP BY"] and cells(m) <= 360
+    same_products(m, whole)
+    same(m, whole, rtol=1e-9)
+    assert m.fit.rows.missing == whole.fit.rows.missing and m.fit.rows.n_read == 4000
+    for name, found in whole.fit.encoding.covariates.items():
+        mine = m.fit.encoding.covariates[name]
+        assert (mine.n, mine.low, mine.high) == (found.n, found.low, found.high)
+        np.testing.assert_allclose(mine.mean, found.mean, rtol=1e-14)
+    for block, other in zip(m.fit.encoding.random, whole.fit.encoding.random, strict=True):
+        np.testing.assert_array_equal(block.levels, other.levels)
+    np.testing.assert_allclose(m.fitted, whole.fitted, rtol=1e-10)
+
+
+def test_a_database_does_not_count_what_rows_must_say() -> None:
+    data = made()
+    data.loc[3000, "y"] = np.inf
+    with pytest.raises(DataError, match="'y' is inf at row 3000"):
+        interlace.lmer("y ~ a * x + (1 | g)", interlace.chunks(duckdb.from_df(data), rows=900))
+    for formula in ("log(y + 20) ~ a * x + (1 | g)", "x ~ a + log(x + 1) + (1 | g)"):
+        rows = interlace.chunks(duckdb.from_df(made()), rows=900)
+        assert abs(interlace.lmer(formula, rows).fixef - interlace.lmer(formula, made()).fixef).max() < 1e-9
+    many = interlace.chunks(duckdb.from_df(made()), rows=256)
+    m = interlace.lmer("y ~ a * x + (1 | g:h)", many)
+    assert m.fit.rows.held is None and m.nobs == interlace.lmer("y ~ a * x + (1 | g:h)", made()).nobs
+    with pytest.raises(DataError, match="missing"):
+        interlace.lmer("y ~ a * x + (1 | g)", interlace.chunks(duckdb.from_df(made())), na_action="error")
+
+
+def test_a_response_far_from_zero_keeps_its_digits(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = made().assign(y=lambda d: d["y"] + 1e7)
+    rows = interlace.chunks(duckdb.from_df(data), rows=900)
+    m, whole = both(lambda: interlace.lmer("y ~ a * x + (1 | g)", rows), monkeypatch)
+    np.testing.assert_allclose(m.sigma, whole.sigma, rtol=1e-10)
+    np.testing.assert_allclose(m.loglik, whole.loglik, rtol=1e-10)

@@ -28,12 +28,15 @@ class Chunked(ABC):
         How all its rows are had in memory, as code.
     readable_here : bool
         Can this process read it?
+    counts : bool
+        Can it count equal rows itself?
     """
 
     rows: int
     said: str
     table: str
     readable_here = True
+    counts = False
 
     @abstractmethod
     def schema(self) -> Any:
@@ -42,6 +45,13 @@ class Chunked(ABC):
     @abstractmethod
     def batches(self, columns: Sequence[str]) -> Iterator[Any]:
         """The rows of these columns, from the first to the last, as pyarrow's record batches of any size."""
+
+    def grouped(self, keys: Sequence[str], response: str, about: float) -> Any:
+        """The rows as `Grouped` by these columns, where the source counts them; None where it cannot.
+
+        `about` is a number in the middle of the response.
+        """
+        return None
 
     @property
     def names(self) -> list[str]:

@@ -13,6 +13,7 @@ import pandas as pd
 from interlace.design.chunked import ROWS, Chunked, InProcess, Readers, check_rows, need_pyarrow, unreadable
 from interlace.design.distributed import RayRows, SparkRows
 from interlace.design.files import DataFiles, files, is_dataset, is_path
+from interlace.design.grouped import group_by
 from interlace.errors import DataError, shown
 
 
@@ -33,6 +34,7 @@ class Relation(InProcess):
     rows: int
     said = "the rows of the DuckDB relation"
     table = "relation.to_arrow_table()"
+    counts = True
 
     def schema(self) -> Any:
         """As it was at first."""
@@ -43,6 +45,10 @@ class Relation(InProcess):
         quoted = ", ".join('"' + name.replace('"', '""') + '"' for name in columns)
         with _reader(self.relation.project(quoted), self.rows) as reader:
             yield from reader
+
+    def grouped(self, keys: Sequence[str], response: str, about: float) -> Any:
+        """By GROUP BY."""
+        return group_by(self.relation, keys, response, about, self.rows)
 
     def failures(self) -> tuple[type[Exception], ...]:
         """Those of DuckDB too."""

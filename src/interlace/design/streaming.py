@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from interlace.design.chunked import Chunked
+from interlace.design.equal_rows import repeats
 from interlace.design.frame import Frame
-from interlace.design.held_cells import Gathering, HeldCells
+from interlace.design.held_cells import FEWER, Gathering, HeldCells, keys_of
 from interlace.design.joining import Known, joined
 from interlace.design.learnt import Learnt
 from interlace.design.merging import Counted, Seen, Task
+from interlace.errors import DataError, ModelError
+from interlace.formula.tree import Name
 
 Room = Callable[[float, str], None]  # refuses work that needs more bytes than can be had
 
@@ -41,14 +45,56 @@ class ChunkLearner:
     def run(self, contrasts: Mapping[str, Any]) -> tuple[Learnt, Counted, HeldCells | None]:
         """What the chunks teach, what was counted, and the cells of their rows where these are few."""
         self._functions()
+        frames = self._frames()
+        first = next(frames, None)
+        if first is None:
+            return self._by_chunks(frames, contrasts)
+        if not self._counts(first[1]):
+            return self._by_chunks(chain([first], frames), contrasts)
+        frames.close()
+        found = self._by_query(first[1], contrasts)
+        return self._by_chunks(self._frames(), contrasts) if found is None else found
+
+    def _by_chunks(
+        self, frames: Iterator[tuple[Frame, Frame, np.ndarray]], contrasts: Mapping[str, Any]
+    ) -> tuple[Learnt, Counted, HeldCells | None]:
         seen, known, given_order = Seen.nothing(), Known(), self.source.given_order
         cells = Gathering(self.task, self.source.rows, given_order)
-        for read, frame, numbers in self._frames():
+        for read, frame, numbers in frames:
             seen = seen.plus(Seen.of(self.task, read, frame, numbers, known), self.task, given_order)
             cells.add(frame)
         return self.task.learn(seen, contrasts), seen.counted, cells.found()
 
-    def _frames(self) -> Iterator[tuple[Frame, Frame, np.ndarray]]:
+    def _counts(self, first: Frame) -> bool:
+        """Is the source to count equal rows, by what the first chunk shows?"""
+        task, keys = self.task, keys_of(self.task)
+        response = task.scope.formula.response
+        return (
+            self.source.counts
+            and 2 * first.nrows > self.source.rows
+            and isinstance(response, Name)
+            and response.name not in keys
+            and task.na_action == "drop"
+            and bool(keys)
+            and repeats([first.columns[name] for name in keys], first.nrows, FEWER)
+        )
+
+    def _by_query(
+        self, first: Frame, contrasts: Mapping[str, Any]
+    ) -> tuple[Learnt, Counted, HeldCells] | None:
+        """From cells that the source counts; None where it cannot, or rows must say what is wrong."""
+        task, response = self.task, str(self.task.scope.formula.response)
+        y = first.columns[response]
+        if not isinstance(y, np.ndarray) or y.dtype.kind not in "iuf":
+            return None
+        grouped = self.source.grouped(keys_of(task), response, float(y.mean()))
+        try:
+            found = None if grouped is None else grouped.taught(task, response)
+            return None if found is None else (task.learn(found[0], contrasts), found[0].counted, found[1])
+        except (DataError, ModelError):
+            return None
+
+    def _frames(self) -> Generator[tuple[Frame, Frame, np.ndarray]]:
         """Chunks as read, their rows without missing values, and the numbers of these among all rows."""
         before, columns = 0, self.task.columns
         for table in self.source.tables(columns):
