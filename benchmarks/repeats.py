@@ -85,10 +85,8 @@ def main() -> None:
             slow, whole = row_by_row(lambda data=data, formula=formula: seconds(formula, data))  # type: ignore[misc]
             fast, model = seconds(formula, data)
             away = float(np.abs((model.fixef - whole.fixef) / whole.se).max())
-            print(
-                f"| {name} | `{formula.replace('|', BAR)}` | {slow:.2f} | {fast:.2f} | {away:.0e} |",
-                flush=True,
-            )
+            text = formula.replace("|", BAR)
+            print(f"| {name} | `{text}` | {slow:.2f} | {fast:.2f} | {away:.0e} |", flush=True)
 
 
 if __name__ == "__main__":

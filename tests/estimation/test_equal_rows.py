@@ -146,13 +146,15 @@ def test_a_source_is_read_once_for_the_fit() -> None:
     assert sum(opened) > reads
 
 
-def test_no_cells_are_pickled() -> None:
-    table = pyarrow.Table.from_pandas(made())
-    m = interlace.lmer("y ~ a * x + (1 | g)", interlace.chunks(lambda: table.to_reader(), rows=900))
+def test_no_cells_are_kept_in_files(tmp_path: Path) -> None:
+    made().to_parquet(tmp_path / "rows.parquet")
+    m = interlace.lmer("y ~ a * x + (1 | g)", interlace.chunks(tmp_path / "rows.parquet", rows=900))
     assert m.fit.rows.held is not None
-    again = pickle.loads(pickle.dumps(m))
-    assert again.fit.rows.held is None
-    pd.testing.assert_series_equal(again.fixef, m.fixef)
+    m.save(tmp_path / "model.interlace")
+    for again in (pickle.loads(pickle.dumps(m)), interlace.load(tmp_path / "model.interlace")):
+        assert again.fit.rows.held is None
+        pd.testing.assert_series_equal(again.fixef, m.fixef)
+        np.testing.assert_allclose(again.fitted, m.fitted, rtol=1e-14)
 
 
 def test_it_is_said(caplog: pytest.LogCaptureFixture) -> None:

@@ -65,13 +65,6 @@ class HeldCells:
         """The cells as numbers."""
         return of_cells(encoding.design(self.frame, response="required"), self.cells)
 
-    def __reduce__(self) -> tuple[object, ...]:
-        return _nothing, ()
-
-
-def _nothing() -> None:
-    """What a pickle has of rows: nothing."""
-
 
 class Gathering:
     """Cells of the chunks of a source, as long as all of them fit into the memory of one chunk.

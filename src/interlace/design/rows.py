@@ -197,6 +197,10 @@ class ChunkedRows:
     means: Mapping[str, float] = field(default_factory=dict)
     held: HeldCells | None = None
 
+    def __getstate__(self) -> dict[str, object]:
+        """Without the cells: they are rows, and those stay where they are."""
+        return {name: value for name, value in self.__dict__.items() if name != "held"}
+
     @property
     def readable(self) -> bool:
         """As far as the source is here."""

@@ -25,6 +25,7 @@ _CLASSES: dict[str, str] = {
     "design.files": "DataFiles",
     "design.frame": "Frame",
     "design.functions.function": "Function",
+    "design.grouped": "Grouped",
     "design.grouping": "Grouping",
     "design.held_cells": "HeldCells",
     "design.known": "Precision",
