@@ -26,6 +26,7 @@ from interlace.design.learnt import (
 )
 from interlace.design.scan import scanned
 from interlace.design.structure_columns import check_structure, structure_of
+from interlace.design.values import without_rows
 from interlace.formula.algebra import separate
 from interlace.formula.formula import NO_RESPONSE, Formula, RandomTerm, Sum
 from interlace.formula.names import used_names
@@ -108,7 +109,10 @@ class Learner:
         self._check_varying(random, rows)
         covariates = Covariate.of_columns(self.frame, self._in_fixed_part())
         sources = weights.source, offset.source
-        learnt_all = Learnt(self.formula, fixed, tuple(random), *sources, self.memory, covariates, absorbed)
+        kinds = {name: without_rows(self.frame.columns[name]) for name in self._in_fixed_part()}
+        learnt_all = Learnt(
+            self.formula, fixed, tuple(random), *sources, self.memory, covariates, absorbed, kinds
+        )
         counts = tuple(missing.items())
         design = Design(y, X, tuple(rows), prior, shift, n_read, self.kept, counts, self.frame)
         return learnt_all, replace(design, absorbed=absorbed_rows)

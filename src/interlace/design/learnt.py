@@ -77,6 +77,9 @@ class RandomEncoding:
         return written(covariance, " + ".join(left) if slopes else "1", self.group)
 
 
+FEW = 2  # distinct values of a covariate that are remembered
+
+
 @dataclass(frozen=True, slots=True)
 class Covariate:
     """A column of numbers, as the rows used had it.
@@ -87,12 +90,15 @@ class Covariate:
         Number of rows.
     mean, low, high : float
         Of their values.
+    few : tuple of float or None
+        All of their values where these are one or two, else none; None: not known.
     """
 
     n: int
     mean: float
     low: float
     high: float
+    few: tuple[float, ...] | None = None
 
     @classmethod
     def of_columns(cls, frame: Frame, names: Iterable[str]) -> dict[str, Covariate]:
@@ -102,14 +108,27 @@ class Covariate:
             values = frame.columns[name]
             if isinstance(values, np.ndarray) and values.dtype.kind in "iuf" and n:
                 found = frame.scan(name)
-                out[name] = cls(n, found.sum / n, found.low, found.high)
+                out[name] = cls(n, found.sum / n, found.low, found.high, _few(values, found.low, found.high))
         return out
 
     def __add__(self, other: Covariate) -> Covariate:
         """Of the rows of both."""
         n = self.n + other.n
         mean = self.mean + (other.mean - self.mean) * (other.n / n)
-        return Covariate(n, mean, min(self.low, other.low), max(self.high, other.high))
+        few = None
+        if self.few is not None and other.few is not None:
+            both = tuple(sorted({*self.few, *other.few})) if self.few and other.few else ()
+            few = both if len(both) <= FEW else ()
+        return Covariate(n, mean, min(self.low, other.low), max(self.high, other.high), few)
+
+
+def _few(values: np.ndarray, low: float, high: float) -> tuple[float, ...]:
+    """All the distinct values where they are one or two, else none."""
+    some = values[:64]
+    for part in (some, values) if len(values) > len(some) else (some,):
+        if not ((part == low) | (part == high)).all():
+            return ()
+    return (float(low),) if low == high else (float(low), float(high))
 
 
 @dataclass(frozen=True)
@@ -132,6 +151,8 @@ class Learnt:
     absorbed : tuple of AbsorbedEncoding
         Factors whose levels are fixed effects without columns. Where one of them has intercepts, the column
         of ones is never in the model.
+    kinds : dict of str to ndarray or Factor
+        The columns that the fixed part uses, without rows: their kind, and all levels.
     """
 
     formula: Formula
@@ -142,6 +163,7 @@ class Learnt:
     memory: Memory
     covariates: dict[str, Covariate] = field(default_factory=dict)
     absorbed: tuple[AbsorbedEncoding, ...] = ()
+    kinds: dict[str, Column] = field(default_factory=dict)
 
     @property
     def context(self) -> dict[str, Any]:

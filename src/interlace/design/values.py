@@ -168,6 +168,12 @@ def _type_name(value: Any) -> str:
     return type(value.item() if isinstance(value, np.generic) else value).__name__
 
 
+def without_rows(column: Column) -> Column:
+    """A column of the same kind and with the same levels, of no rows."""
+    none = np.zeros(0, dtype=np.intp)
+    return column.take(none) if isinstance(column, Factor) else column[none]
+
+
 def factorize(values: np.ndarray) -> Factor:
     """A factor with sorted levels from an array without missing values (or with codes -1 for None/NaN)."""
     if values.dtype.kind in "iu" and len(values):

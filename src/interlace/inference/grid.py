@@ -77,6 +77,9 @@ class ReferenceGrid:
     @cached_property
     def offset(self) -> float:
         """What the offset adds to every mean: its own mean over the rows, as R's emmeans has it."""
+        encoding = self.fit.encoding
+        if not encoding.formula.offsets and encoding.offset is None:
+            return 0.0
         total, n = 0.0, 0
         for _, weights, offset in columns_of_rows(self.fit.rows, ()):
             total += 0.0 if offset is None else float(offset.sum())

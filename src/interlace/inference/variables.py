@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from interlace.arrays import Array
 from interlace.design.reference import (
     Member,
     chosen_values,
@@ -16,7 +17,7 @@ from interlace.design.reference import (
     members_of,
     with_levels,
 )
-from interlace.design.values import Column, Factor
+from interlace.design.values import Column, Factor, without_rows
 from interlace.errors import DataError, shown
 from interlace.estimation.any_fit import AnyFit
 from interlace.text import did_you_mean, listed
@@ -90,37 +91,48 @@ def variables_of(fit: AnyFit, asked: Asked) -> dict[str, Variable]:
     _check_named("at", asked.at, names)
     if isinstance(asked.cov_reduce, Mapping):
         _check_named("cov_reduce", asked.cov_reduce, names)
-    read = _Columns.of(fit, names)
+    read = _Columns(fit)
     return {name: _variable(fit, name, used, read, asked) for name in names}
 
 
 @dataclass(frozen=True, slots=True)
 class _Columns:
-    """Columns of the rows used, chunk by chunk."""
+    """Columns of the rows used: what was learnt of them, and the rest chunk by chunk."""
 
-    chunks: dict[str, list[Column]]
+    fit: AnyFit
 
-    @classmethod
-    def of(cls, fit: AnyFit, names: Sequence[str]) -> _Columns:
-        found: dict[str, list[Column]] = {name: [] for name in names}
-        for columns, _, _ in columns_of_rows(fit.rows, names):
-            for name in names:
-                found[name].append(columns[name])
-        return cls(found)
+    def chunks(self, name: str) -> Iterator[Column]:
+        for columns, _, _ in columns_of_rows(self.fit.rows, [name]):
+            yield columns[name]
 
     def like(self, name: str) -> Column:
-        return with_levels(self.chunks[name])
+        known = self.fit.encoding.kinds.get(name)
+        return with_levels([without_rows(c) for c in self.chunks(name)]) if known is None else known
 
-    def whole(self, name: str) -> Column:
-        chunks = self.chunks[name]
-        if len(chunks) == 1:
-            return chunks[0]
-        values = [c.levels[c.codes] if isinstance(c, Factor) else c for c in chunks]
-        return np.concatenate(values)
+    def whole(self, name: str) -> Array:
+        """All values of a covariate, for a function of them."""
+        return np.concatenate([np.asarray(chunk, dtype=np.float64) for chunk in self.chunks(name)])
 
-    def distinct(self, name: str) -> list[Any]:
-        found = list(dict.fromkeys(v for chunk in self.chunks[name] for v in levels_of(chunk)))
-        return found if isinstance(self.chunks[name][0], Factor) else sorted(found)
+    def mean(self, name: str) -> float:
+        known = self.fit.encoding.covariates.get(name)
+        if known is not None:
+            return known.mean
+        parts = [np.asarray(chunk, dtype=np.float64) for chunk in self.chunks(name)]
+        return float(parts[0].mean()) if len(parts) == 1 else sum(map(np.sum, parts)) / self.fit.rows.n
+
+    def distinct(self, name: str, most: int | None = None) -> list[Any] | None:
+        """The distinct values; None if there are more than so many."""
+        known = self.fit.encoding.covariates.get(name)
+        if known is not None and known.few is not None and most == TWO:
+            return list(known.few) or None
+        found: dict[Any, None] = {}
+        ordered = False
+        for chunk in self.chunks(name):
+            ordered = isinstance(chunk, Factor)
+            found |= dict.fromkeys(levels_of(chunk))
+            if most is not None and len(found) > most:
+                return None
+        return list(found) if ordered else sorted(found)
 
 
 def _variable(fit: AnyFit, name: str, used: Sequence[Member], read: _Columns, asked: Asked) -> Variable:
@@ -132,54 +144,34 @@ def _variable(fit: AnyFit, name: str, used: Sequence[Member], read: _Columns, as
         if name in asked.at:
             levels = [_one_level(name, value, levels) for value in _sequence(asked.at[name])]
         return Variable(name, tuple(levels), True, True, like)
-    values, counted = _values(fit, name, read, asked)
+    values, counted = _values(name, read, asked)
     return Variable(name, tuple(values), False, counted, like)
 
 
 def _levels(fit: AnyFit, name: str, read: _Columns) -> list[Any]:
     coded = fit.encoding.fixed_factors.get(name)
-    return list(coded.levels) if coded is not None else read.distinct(name)
+    return list(coded.levels) if coded is not None else read.distinct(name) or []
 
 
-def _values(fit: AnyFit, name: str, read: _Columns, asked: Asked) -> tuple[list[Any], bool]:
+def _values(name: str, read: _Columns, asked: Asked) -> tuple[list[Any], bool]:
     """Of a covariate, and whether they are values of rows."""
     if name in asked.at:
         return [_number(name, value) for value in _sequence(asked.at[name])], False
     reduce = asked.cov_reduce.get(name) if isinstance(asked.cov_reduce, Mapping) else asked.cov_reduce
     if reduce is None:
-        few = _few(fit, name, read, asked.keep)
-        return (few, True) if few is not None else ([_mean(fit, name, read)], False)
+        few = read.distinct(name, asked.keep)
+        return ([float(v) for v in few], True) if few is not None else ([read.mean(name)], False)
     if reduce is True:
-        return [_mean(fit, name, read)], False
+        return [read.mean(name)], False
     if reduce is False:
-        return read.distinct(name), True
+        return read.distinct(name) or [], True
     return _reduced(name, reduce, read), False
-
-
-def _few(fit: AnyFit, name: str, read: _Columns, most: int) -> list[Any] | None:
-    """All the distinct values, if there are no more than `most`."""
-    learnt = fit.encoding.covariates.get(name)
-    if learnt is not None and most <= TWO:
-        ends = [learnt.low, learnt.high]
-        for chunk in read.chunks[name]:
-            if not np.isin(np.asarray(chunk), ends).all():
-                return None
-    found = read.distinct(name)
-    return [float(v) for v in found] if len(found) <= most else None
-
-
-def _mean(fit: AnyFit, name: str, read: _Columns) -> float:
-    learnt = fit.encoding.covariates.get(name)
-    if learnt is not None:
-        return learnt.mean
-    values = np.asarray(read.whole(name), dtype=np.float64)
-    return float(values.mean())
 
 
 def _reduced(name: str, reduce: Callable[[Any], Any] | Any, read: _Columns) -> list[float]:
     if not callable(reduce):
         return [_number(name, value) for value in _sequence(reduce)]
-    values = np.asarray(read.whole(name), dtype=np.float64).copy()
+    values = read.whole(name)
     try:
         found = reduce(values)
     except Exception as error:
