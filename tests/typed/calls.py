@@ -31,6 +31,10 @@ def of_mixed_models(data: pd.DataFrame) -> None:
     assert_type(m.r2(), dict[str, float])
     assert_type(m.to_dict(), dict[str, Any])
     assert_type(m.emmeans("a"), EMMeans | MeansList)
+    assert_type(m.emmeans(["a", "b"], by="c", ddf="kenward-roger", type="response"), EMMeans)
+    assert_type(m.emmeans(("a",)), EMMeans)
+    assert_type(m.emtrends("x", "pairwise ~ a"), EMMeans | MeansList)
+    assert_type(m.emtrends("x", ["a"], max_degree=2), EMMeans)
     assert_type(interlace.compare(m, m), Table)
     assert_type(interlace.power(m, n=10), Power)
 
@@ -48,3 +52,4 @@ def of_wrong_calls(data: pd.DataFrame) -> None:
     m = interlace.lmer("y ~ x + (1 | g)", data, reml="yes")  # type: ignore[arg-type]
     m.sigma = 1.0  # type: ignore[misc]
     m.anova(m)  # type: ignore[arg-type]
+    m.emmeans(["a"], levels=0.9)  # type: ignore[call-overload]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack, overload
 
 from interlace.estimation.fit import Fit
 from interlace.inference import (
@@ -25,11 +25,51 @@ if TYPE_CHECKING:
     from interlace.precision.memory import Memory
 
 
+class TrendsOptions(TypedDict, total=False):
+    """What `emtrends` is asked by name, for type checkers."""
+
+    by: Any
+    at: Any
+    max_degree: int
+    weights: Any
+    ddf: DdfLike
+    vcov: VcovLike
+    cluster: Any
+    level: float
+    nesting: Any
+    nuisance: Any
+    cov_reduce: Any
+
+
+class MeansOptions(TypedDict, total=False):
+    """What `emmeans` is asked by name, for type checkers."""
+
+    by: Any
+    at: Any
+    weights: Any
+    ddf: DdfLike
+    vcov: VcovLike
+    cluster: Any
+    level: float
+    type: str
+    bias_adjust: bool
+    sigma: float | None
+    nesting: Any
+    nuisance: Any
+    cov_reduce: Any
+
+
 class Means:
     """Marginal means of the fixed part, and what is made of them."""
 
     _fit: Fit
     _memory: Memory
+
+    @overload
+    def emmeans(self, specs: list[str] | tuple[str, ...], **options: Unpack[MeansOptions]) -> EMMeans: ...
+
+    @overload
+    def emmeans(self, specs: str, **options: Unpack[MeansOptions]) -> EMMeans | MeansList: ...
 
     def emmeans(
         self,
@@ -126,6 +166,16 @@ class Means:
             means_view.View().asked(type, bias_adjust, sigma),
         )  # fmt: skip
         return reference_means.marginal_means(self._fit, self._memory.ddf(ddf, vcov, cluster), asked)
+
+    @overload
+    def emtrends(
+        self, var: str, specs: list[str] | tuple[str, ...], **options: Unpack[TrendsOptions]
+    ) -> EMMeans: ...
+
+    @overload
+    def emtrends(
+        self, var: str, specs: str = ..., **options: Unpack[TrendsOptions]
+    ) -> EMMeans | MeansList: ...
 
     def emtrends(
         self,
