@@ -152,3 +152,14 @@ def answers_by_name(*, of: str = "", instead: Mapping[str, str] | None = None) -
         return cls
 
     return named
+
+
+class NotCalled:
+    """What a model has under a name that other packages call."""
+
+    def __call__(self, *given: object, **options: object) -> NoReturn:
+        """Refused."""
+        raise TypeError(
+            "the model is fitted already, and m.fit holds what it is made of: write m.summary(), or "
+            "m.update(...) and m.refit(...) for other fits"
+        )

@@ -44,8 +44,8 @@ DEFAULT = ("nobs", "groups", "loglik", "aic", "bic")
 
 @answers_options
 def modeltable(
-    models: Sequence[AnyModel] | Mapping[str, AnyModel],
-    *,
+    models: AnyModel | Sequence[AnyModel] | Mapping[str, AnyModel],
+    *others: AnyModel,
     names: Sequence[str] | None = None,
     below: str = "se",
     stars: bool = False,
@@ -63,7 +63,9 @@ def modeltable(
     Parameters
     ----------
     models : sequence of LinearMixedModel and LinearModel
-        Or a mapping from names to models.
+        Or a mapping from names to models, or a model.
+    *others : LinearMixedModel and LinearModel
+        After a model: the next ones.
     names : sequence of str, optional
         Of the models; "(1)", "(2)", ... otherwise.
     below : {"se", "interval", "t", "p", "nothing"}
@@ -118,7 +120,7 @@ def modeltable(
     ------------------------------------------
     standard errors in parentheses; fitted by REML
     """
-    given = _named(models, names)
+    given = _named([models, *others] if others else models, names)
     asked = _Asked(
         word("below", below, BELOW), switch("stars", stars), count("digits", digits), check_level(level),
         {name: value for name, value in (("ddf", ddf), ("vcov", vcov)) if value is not None},

@@ -281,3 +281,20 @@ def test_warnings_point_at_the_line_of_the_caller(m: interlace.LinearMixedModel)
     with pytest.warns(interlace.RankDeficiencyWarning) as dropped:
         interlace.lmer("Reaction ~ Days + I(2 * Days) + (1 | Subject)", DATA)
     assert {warning.filename for warning in (*caught, *dropped)} == {__file__}
+
+
+def test_what_other_packages_call() -> None:
+    data = interlace.datasets.load("sleepstudy")
+    for m in (interlace.lmer("Reaction ~ Days + (1 | Subject)", data), interlace.lm("Reaction ~ Days", data)):
+        with pytest.raises(TypeError, match="the model is fitted already"):
+            m.fit(method="lbfgs")  # type: ignore[operator]
+    with pytest.raises(TypeError, match=r"a method for each picture: m.plot.*residuals"):
+        interlace.lmer("Reaction ~ Days + (1 | Subject)", data).plot(which=1)
+
+
+def test_models_one_after_the_other_are_a_list() -> None:
+    data = interlace.datasets.load("sleepstudy")
+    m, other = (interlace.lm(f"Reaction ~ {x}", data) for x in ("Days", "1"))
+    assert str(interlace.modeltable(m, other)) == str(interlace.modeltable([m, other]))
+    with pytest.raises(interlace.DataError, match="takes models of"):
+        interlace.modeltable(m, "names")  # type: ignore[arg-type]

@@ -16,6 +16,7 @@ from interlace.estimation.absorbed import Absorbed, Effects
 from interlace.estimation.beside_levels import absorbed_of, effects_of
 from interlace.estimation.identification import Identification
 from interlace.estimation.level_system import LevelSystem
+from interlace.hints import NotCalled
 
 # What is found when it is asked for, and is left out of pickles.
 _MADE_AGAIN = ("absorbed", "absorbed_effects", "level_system", "leverages")
@@ -33,7 +34,7 @@ class LeastSquares:
 
 
 @dataclass(frozen=True)
-class LeastSquaresFit(ABC):
+class LeastSquaresFit(NotCalled, ABC):
     """A fit of ``y = X beta + D a + e``, ``e ~ N(0, sigma^2 / w)``: what the rooms above ask of a fit.
 
     This is what a fit of rows in memory and one of rows in chunks share.

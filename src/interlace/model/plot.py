@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from interlace.hints import methods_answer_options
 from interlace.model.fitted import Fitted
@@ -38,6 +38,11 @@ class Plots:
     >>> [ax.get_xlabel() for ax in m.plot.ranef("Subject")]
     ['Intercept|Subject', 'Days|Subject']
     """
+
+    def __call__(self, *given: Any, **options: Any) -> NoReturn:
+        """Refused, with the names of pictures."""
+        names = [name for name in dir(type(self)) if not name.startswith("_")]
+        raise TypeError(f"m.plot has a method for each picture: m.plot.{names[0]}(), {', '.join(names[1:])}")
 
     def __init__(self, model: Fitted) -> None:
         self._model, self._fit = model, model.fit
