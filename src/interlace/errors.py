@@ -70,6 +70,24 @@ class DataError(InterlaceError, ValueError):
     """The data cannot be used: a column is missing, not numeric, not finite, has one level only ..."""
 
 
+class BadRowError(DataError):
+    """A value that no model can have, in a row that is known.
+
+    Parameters
+    ----------
+    message : str
+    row : int, optional
+        Its number among those of the data, from 0.
+    """
+
+    def __init__(self, message: str, row: int | None = None) -> None:
+        super().__init__(message)
+        self.row = row
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (str(self), self.row)
+
+
 class ModelError(InterlaceError, ValueError):
     """The model cannot be fitted to these data: too many random effects, too much memory ..."""
 

@@ -148,6 +148,29 @@ def test_a_file_that_differs_is_named(tmp_path: Path) -> None:
         interlace.lmer("y ~ 1 + (1 | g)", tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"y": np.inf}, r"row 7 of the file '.*1\.{kind}': 'y' is inf at row 207"),
+        ({"x": -np.inf}, r"row 7 of the file '.*1\.{kind}': 'x' is -inf at row 207"),
+        ({"w": 0.0}, r"row 7 of the file '.*1\.{kind}': weights 'w' must be positive and finite; row 207"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["parquet", "csv"])
+def test_a_bad_value_names_its_file(
+    change: dict[str, float], words: str, kind: str, data: pd.DataFrame, tmp_path: Path
+) -> None:
+    bad = data.reset_index(drop=True).assign(w=1.0)
+    for name, value in change.items():
+        bad.loc[207, name] = value
+    for i in range(2):
+        part = bad.iloc[200 * i : 200 * i + 200]
+        part.to_parquet(tmp_path / f"{i}.parquet", index=False)
+        part.to_csv(tmp_path / f"{i}.csv", index=False)
+    with pytest.raises(DataError, match=words.replace("{kind}", kind)):
+        interlace.lmer("y ~ x + (1 | g)", f"{tmp_path}/*.{kind}", weights="w")
+
+
 def test_a_value_of_another_kind_in_a_csv_file(tmp_path: Path) -> None:
     lines = ["y,g", *(f"{i % 7},{i % 5}" for i in range(40))]
     (tmp_path / "0.csv").write_text("\n".join(lines))

@@ -10,7 +10,7 @@ import numpy as np
 from interlace.design.objects import is_number
 from interlace.design.scan import Scan, scanned
 from interlace.design.values import Column, Factor
-from interlace.errors import DataError, ModelError, shown
+from interlace.errors import BadRowError, DataError, ModelError, shown
 
 
 def row_label(position: int, kept: np.ndarray | None) -> int:
@@ -44,10 +44,12 @@ def check_finite(names: Sequence[str], values: np.ndarray, kept: np.ndarray | No
     bad = ~np.isfinite(values)
     column = int(np.flatnonzero(bad.any(axis=0))[0])
     rows = np.flatnonzero(bad[:, column])
-    raise DataError(
-        f"'{names[column]}' is {values[rows[0], column]} at row {row_label(rows[0], kept)} "
+    first = row_label(rows[0], kept)
+    raise BadRowError(
+        f"'{names[column]}' is {values[rows[0], column]} at row {first} "
         f"({len(rows)} such row{'s' if len(rows) > 1 else ''}, counted from 0); "
-        "values must be finite: drop the rows or change the expression"
+        "values must be finite: drop the rows or change the expression",
+        first,
     )
 
 
@@ -174,9 +176,11 @@ def check_weights(name: str, weights: np.ndarray, kept: np.ndarray | None) -> No
     """Weights must be positive, finite, and of a size whose powers are numbers still."""
     bad = np.flatnonzero(~(np.isfinite(weights) & (weights > 0)))
     if len(bad):
-        raise DataError(
-            f"{name} must be positive and finite; row {row_label(bad[0], kept)} (counted from 0) has "
-            f"{weights[bad[0]]:g} ({len(bad)} such in all); drop rows of weight zero from the data"
+        first = row_label(bad[0], kept)
+        raise BadRowError(
+            f"{name} must be positive and finite; row {first} (counted from 0) has "
+            f"{weights[bad[0]]:g} ({len(bad)} such in all); drop rows of weight zero from the data",
+            first,
         )
     _check_size((name,), weights[:, None], LARGEST_WEIGHT)
 

@@ -53,6 +53,18 @@ class Chunked(ABC):
         """
         return None
 
+    def pieces(self) -> Iterator[tuple[str, int]]:
+        """Files or partitions, in the order of their rows: how messages name each, and its number of rows."""
+        return iter(())
+
+    def place(self, row: int) -> str:
+        """Where row number `row` lies, for a message; "" where there are no pieces."""
+        for name, n in self.pieces():
+            if row < n:
+                return f"row {row} of {name}"
+            row -= n
+        return ""
+
     @property
     def names(self) -> list[str]:
         """Names of the columns."""

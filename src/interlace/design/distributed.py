@@ -42,6 +42,13 @@ class SparkRows(InProcess):
             for batch in pyarrow.ipc.open_stream(bytes(row["batch"])):
                 yield pyarrow.Table.from_batches([batch]).cast(schema).to_batches()[0]
 
+    def pieces(self) -> Iterator[tuple[str, int]]:
+        """The partitions that have rows."""
+        from pyspark.sql.functions import spark_partition_id
+
+        for number, n in sorted(self.frame.groupBy(spark_partition_id()).count().collect()):
+            yield f"partition {number} of the Spark DataFrame", n
+
     def failures(self) -> tuple[type[Exception], ...]:
         """Those of Spark too."""
         import pyarrow
@@ -110,6 +117,13 @@ class RayRows(InProcess):
             except (pyarrow.ArrowException, KeyError) as error:
                 raise DataError(f"block {i} of the Ray dataset has other columns: {error}") from error
 
+    def pieces(self) -> Iterator[tuple[str, int]]:
+        """The blocks."""
+        import ray
+
+        for i, block in enumerate(self.dataset.to_arrow_refs()):
+            yield f"block {i} of the Ray dataset", ray.get(block).num_rows
+
     def failures(self) -> tuple[type[Exception], ...]:
         """Those of Ray too."""
         import pyarrow
@@ -118,6 +132,13 @@ class RayRows(InProcess):
         return pyarrow.ArrowException, OSError, RayError
 
     def telling(self, error: Exception) -> str:
-        """What a worker raised."""
-        found = re.findall(r"^[\w.]*(?:Error|Exception): .*$", str(error), flags=re.M)
-        return found[-1] if found else Chunked.telling(self, error)
+        """What a worker raised; Ray's own errors stand around it, one the cause of the other."""
+        causes: list[Any] = [error]
+        while (cause := causes[-1].__cause__ or getattr(causes[-1], "cause", None)) is not None:
+            if any(cause is one for one in causes):
+                break
+            causes.append(cause)
+        words = [str(one) for one in causes]
+        found = re.findall(r"^[\w.]*(?:Error|Exception)(?:\([\w.]*\))?: .*$", "\n".join(words), flags=re.M)
+        own = [line for line in found if not line.startswith("ray.")]
+        return (own or found or [Chunked.telling(self, error)])[-1]

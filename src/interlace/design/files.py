@@ -65,6 +65,12 @@ class DataFiles(Chunked):
                 path = getattr(fragment, "path", None)
                 raise unreadable(f"the file '{path}'" if path else self.said, error) from error
 
+    def pieces(self) -> Iterator[tuple[str, int]]:
+        """The files."""
+        for fragment in self._opened().get_fragments():
+            path = getattr(fragment, "path", None)
+            yield f"the file '{path}'" if path else self.said, fragment.count_rows()
+
     def failures(self) -> tuple[type[Exception], ...]:
         """pyarrow takes a path that it cannot use for a value or a type of the wrong kind."""
         import pyarrow

@@ -153,6 +153,11 @@ class Partitions(InProcess):
             except pyarrow.ArrowException as error:
                 raise DataError(f"partition {i} of the dask DataFrame has other columns: {error}") from error
 
+    def pieces(self) -> Iterator[tuple[str, int]]:
+        """The partitions."""
+        for i in range(self.frame.npartitions):
+            yield f"partition {i} of the dask DataFrame", len(self.frame.get_partition(i))
+
     def _computed(self, chosen: Any, i: int) -> Any:
         try:
             return chosen.get_partition(i).compute()

@@ -16,7 +16,7 @@ from interlace.design.held_cells import FEWER, Gathering, HeldCells, keys_of
 from interlace.design.joining import Known, joined
 from interlace.design.learnt import Learnt
 from interlace.design.merging import Counted, Seen, Task
-from interlace.errors import DataError, ModelError
+from interlace.errors import BadRowError, DataError, ModelError
 from interlace.formula.tree import Name
 
 Room = Callable[[float, str], None]  # refuses work that needs more bytes than can be had
@@ -63,7 +63,17 @@ class ChunkLearner:
         for read, frame, numbers in frames:
             seen = seen.plus(Seen.of(self.task, read, frame, numbers, known), self.task, given_order)
             cells.add(frame)
-        return self.task.learn(seen, contrasts), seen.counted, cells.found()
+        return self._learnt(seen, contrasts), seen.counted, cells.found()
+
+    def _learnt(self, seen: Seen, contrasts: Mapping[str, Any]) -> Learnt:
+        """As `Task.learn`; an error about a row names the file or partition that has it."""
+        try:
+            return self.task.learn(seen, contrasts)
+        except BadRowError as error:
+            place = "" if error.row is None else self.source.place(error.row)
+            if not place:
+                raise
+            raise DataError(f"{place}: {error}") from error
 
     def _counts(self, first: Frame) -> bool:
         """Is the source to count equal rows, by what the first chunk shows?"""
