@@ -173,3 +173,12 @@ def test_kenward_and_roger(formula: str, options: dict[str, Any], data: pd.DataF
     for one in (m, fitted):
         assert away(one.coef_table(ddf="kenward-roger"), whole.coef_table(ddf="kenward-roger")) < 1e-8
     assert away(m.anova(ddf="kenward-roger"), whole.anova(ddf="kenward-roger")) < 1e-8
+
+
+def test_a_term_is_dropped_where_y_is_about_a_fit_of_x(data: pd.DataFrame) -> None:
+    """The products are about the fit of all columns, and not those of the smaller model."""
+    large = data.assign(y=1e4 * data["x"] + 1e4 * (data["a"] == "yes") + data["y"])
+    m = interlace.lmer("y ~ x + a + (1 | g)", large, reml=False)
+    assert m.fit.A.origin.beta.any()
+    smaller = interlace.lmer("y ~ x + (1 | g)", large, reml=False)
+    assert m.drop1(test="lrt").loc["a", "lrt"] == pytest.approx(2 * (m.loglik - smaller.loglik), rel=1e-9)
