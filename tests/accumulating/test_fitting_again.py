@@ -182,3 +182,12 @@ def test_a_term_is_dropped_where_y_is_about_a_fit_of_x(data: pd.DataFrame) -> No
     assert m.fit.A.origin.beta.any()
     smaller = interlace.lmer("y ~ x + (1 | g)", large, reml=False)
     assert m.drop1(test="lrt").loc["a", "lrt"] == pytest.approx(2 * (m.loglik - smaller.loglik), rel=1e-9)
+
+
+def test_what_a_model_without_its_rows_answers(data: pd.DataFrame, tmp_path: Path) -> None:
+    whole = interlace.lmer(FORMULA, data, weights="w")
+    whole.save(tmp_path / "m.interlace", rows=False)
+    for m in (whole.without_rows(), interlace.load(tmp_path / "m.interlace")):
+        assert away(m.emmeans("a").frame["estimate"], whole.emmeans("a").frame["estimate"]) < 1e-12
+        assert away(m.drop1(), whole.drop1()) < 1e-10
+        assert away(m.coef_table(ddf="kenward-roger"), whole.coef_table(ddf="kenward-roger")) < 1e-8

@@ -109,9 +109,9 @@ class Fitted(Aliases, ForMaketables):
     def without_rows(self) -> Any:
         """The same model without the rows of its data, to be pickled or saved for predictions.
 
-        It answers everything that looks at no row: coefficients and their tests, variances, random effects,
-        predictions of new rows with their intervals. Fitted values, residuals, tests of terms that look at
-        the design, and other fits are refused.
+        It answers everything that looks at no row: coefficients and their tests, marginal means, `drop1`,
+        variances, random effects, predictions of new rows with their intervals. Fitted values, residuals,
+        tests of terms that look at the design, and other fits are refused.
 
         Returns
         -------
