@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,9 +28,11 @@ from interlace.tables.table import Table
 NUMBERS = ("num_df", "den_df", "F", "p")
 
 
-def _around_mean(values: Array) -> list[float]:
-    mean = float(np.mean(values))
-    return [mean - 1.0, mean + 1.0]
+def _around_means(fit: AnyFit, at: Mapping[str, Any]) -> dict[str, list[float]]:
+    """Two values of each covariate, about its mean."""
+    variables = ReferenceGrid.of(fit, Asked(at, True)).variables
+    means = {name: float(v.levels[0]) for name, v in variables.items() if not v.categorical}
+    return {name: [mean - 1.0, mean + 1.0] for name, mean in means.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +53,9 @@ def joint_tests(fit: AnyFit, ddf: Ddf, by: Any, at: Any) -> Table:
     DataError
         `by` or `at` names what is no variable, or no term can be tested.
     """
-    grid = ReferenceGrid.of(fit, Asked({} if at is None else at, _around_mean))
-    few = ReferenceGrid.of(fit, Asked({} if at is None else at)).variables
+    chosen = {} if at is None else at
+    grid = ReferenceGrid.of(fit, Asked(chosen, _around_means(fit, chosen)))
+    few = ReferenceGrid.of(fit, Asked(chosen)).variables
     # a covariate of two values is at these
     grid = ReferenceGrid(fit, {n: few[n] if len(few[n].levels) > 1 else v for n, v in grid.variables.items()})
     groups = read_specs([], by, list(grid.variables)).by if by is not None else ()

@@ -113,7 +113,7 @@ def _with_mean(fit: AnyFit, grid: ReferenceGrid, name: str, specs: Specs, asked:
     """The covariate at its mean unless values of it were asked for: slopes at two values are not wanted."""
     if name in asked.values.at or name in specs.every:
         return grid
-    alone = ReferenceGrid.of(fit, Asked(asked.values.at, {name: np.mean}))
+    alone = ReferenceGrid.of(fit, Asked(asked.values.at, {name: True}))
     return ReferenceGrid(fit, grid.variables | {name: alone.variables[name]})
 
 
