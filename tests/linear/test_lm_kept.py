@@ -111,3 +111,14 @@ def test_a_model_of_the_iterative_engine_is_saved(tmp_path: Path) -> None:
         pd.testing.assert_frame_equal(found.monte_carlo(), m.monte_carlo())
         pd.testing.assert_series_equal(found.predict(data.head()), m.predict(data.head()))
         assert str(found.equation()) == str(m.equation())
+
+
+def test_what_must_be_said_of_a_covariance_stands_on_the_page(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    data = {name: rng.integers(0, 3, 60).astype(str) for name in ("g", "h")}
+    data |= {"x": rng.normal(size=60), "z": rng.normal(size=60), "y": rng.normal(size=60)}
+    m = interlace.lm("y ~ x * z + I(x**2) + I(z**2)", data, cluster=["g", "h"])
+    m.report(tmp_path / "page.html")
+    for note in m.summary().notes:
+        assert note[1:] in words(tmp_path / "page.html")
+    assert m.summary().notes and "What to keep in mind" in words(tmp_path / "page.html")

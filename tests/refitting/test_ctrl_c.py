@@ -148,3 +148,11 @@ def test_the_word_to_stop_ends_work_in_the_core() -> None:
     finally:
         outer.ignore()
     assert outer.said and m.refit(-data["y"]).sigma == pytest.approx(m.sigma)
+
+
+def test_no_task_begins_after_the_word_to_stop() -> None:
+    crew = parallel._Crew()
+    crew.dismiss()
+    with pytest.raises(StoppedError), crew.at_work():
+        raise AssertionError("it has begun")
+    assert crew.working == 0
