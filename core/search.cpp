@@ -63,6 +63,8 @@ Vector free_curvatures(Vector h, const Vector& x) {
     return h;
 }
 
+double at_rounding(double value) { return 1e-14 * std::abs(value); }
+
 void polish(ProfiledDeviance& d, Minimum& best, const Limits& limits) {
     const Newton newton(free_curvatures(best.hessian, best.x));
     if (!newton.conditioned(limits.ill_conditioned)) return;
@@ -77,14 +79,14 @@ void polish(ProfiledDeviance& d, Minimum& best, const Limits& limits) {
         const double value = d.last_value();
         ++best.evaluations;
         ++best.gradients;
-        if (!(newton.decrement(free_slopes(gradient, x)) < left && value < best.value + limits.tolerance)) return;
+        // the value may be higher by its rounding error, as for the steps that led here
+        const double highest = best.value + limits.tolerance + 10 * at_rounding(best.value);
+        if (!(newton.decrement(free_slopes(gradient, x)) < left && value < highest)) return;
         best.x = std::move(x);
         best.value = value;
         best.gradient = std::move(gradient);
     }
 }
-
-double at_rounding(double value) { return 1e-14 * std::abs(value); }
 
 // Is the criterion lower with the whole of some term at zero?
 bool better_without(ProfiledDeviance& d, const std::vector<std::vector<index>>& without, Minimum& best, const Limits& limits) {
