@@ -6,6 +6,11 @@
 #include "small.hpp"
 
 namespace interlace {
+namespace {
+
+constexpr index many_columns = 8;  // from so many on, the columns of the right-hand side are worked on one after the other, as they lie
+
+}  // namespace
 
 Rhs Cholesky::ordered(const Blocks& v, index m) const {
     Rhs out;
@@ -63,13 +68,25 @@ void Cholesky::forward(Rhs& r) const {
     if (q == 0) return;
     // 2) what they take from the rest: C_g'x_g
     std::vector<double> t;
+    std::vector<index> place;
     for (index g = 0; g < s_->lead_levels; ++g) {
         const index columns = s_->column_ptr[g + 1] - s_->column_ptr[g];
         t.assign(columns * m, 0.0);
-        small::add_atb(columns, m, k, 1.0, element(g), &r.lead[g * k * m], t.data());
-        for_element_rows(g, [&](index j, index pos) {
-            for (index col = 0; col < m; ++col) r.rest[pos + col * q] -= t[j * m + col];
-        });
+        if (m < many_columns) {
+            small::add_atb(columns, m, k, 1.0, element(g), &r.lead[g * k * m], t.data());
+            for_element_rows(g, [&](index j, index pos) {
+                for (index col = 0; col < m; ++col) r.rest[pos + col * q] -= t[j * m + col];
+            });
+            continue;
+        }
+        small::add_atb(m, columns, k, 1.0, &r.lead[g * k * m], element(g), t.data());
+        place.resize(columns);
+        for_element_rows(g, [&](index j, index pos) { place[j] = pos; });
+        for (index col = 0; col < m; ++col) {
+            double* to = &r.rest[col * q];
+            const double* from = &t[col * columns];
+            for (index j = 0; j < columns; ++j) to[place[j]] -= from[j];
+        }
     }
     // 3) fronts upwards
     for (const Front& f : s_->fronts) {
