@@ -7,7 +7,12 @@ from collections import ChainMap
 from collections.abc import Mapping
 from pathlib import Path
 from types import FunctionType
-from typing import Any
+from typing import Any, TypeAlias
+
+#: A value for each row, in the library that the data came in (an array where that has none), and a table with
+#: a row for each: no type checker can know which library that is.
+CallersSeries: TypeAlias = Any
+CallersTable: TypeAlias = Any
 
 _OURS = str(Path(__file__).parent)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from interlace.estimation.absorbed import Absorbed
 from interlace.hints import answers_options
 from interlace.kernel import thread_count
 
+if TYPE_CHECKING:
+    from interlace.callers import CallersTable
+
 
 @answers_options
 def demean(
@@ -24,7 +27,7 @@ def demean(
     *,
     weights: Any = None,
     n_jobs: int | None = None,
-) -> Any:
+) -> CallersTable:
     r"""Columns less what the levels of factors explain of them.
 
     The residuals of a least-squares fit of each column v on a dummy variable for every level of every factor:

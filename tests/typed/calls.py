@@ -14,6 +14,7 @@ from interlace.inference.emmeans import EMMeans
 from interlace.inference.means_list import MeansList
 from interlace.refitting.power import Power
 from interlace.report.summary import Summary
+from interlace.tables.by_group import ByGroup
 from interlace.tables.table import Table
 
 
@@ -30,13 +31,30 @@ def of_mixed_models(data: pd.DataFrame) -> None:
     assert_type(m.confint(method="profile", level=0.9), Table)
     assert_type(m.r2(), dict[str, float])
     assert_type(m.to_dict(), dict[str, Any])
-    assert_type(m.emmeans("a"), EMMeans | MeansList)
+    assert_type(m.emmeans("a"), EMMeans | MeansList[EMMeans])
     assert_type(m.emmeans(["a", "b"], by="c", ddf="kenward-roger", type="response"), EMMeans)
     assert_type(m.emmeans(("a",)), EMMeans)
-    assert_type(m.emtrends("x", "pairwise ~ a"), EMMeans | MeansList)
+    assert_type(m.emtrends("x", "pairwise ~ a"), EMMeans | MeansList[EMMeans])
     assert_type(m.emtrends("x", ["a"], max_degree=2), EMMeans)
+    assert_type(m.update("~ . + z"), interlace.LinearMixedModel)
+    assert_type(m.without_rows(), interlace.LinearMixedModel)
+    assert_type(m.refit(reml=False), interlace.LinearMixedModel)
+    assert_type(m.ranef(), ByGroup)
+    assert_type(m.leverage("g"), Table)
+    assert_type(m.stream("fitted", to="fitted.parquet"), int)
     assert_type(interlace.compare(m, m), Table)
     assert_type(interlace.power(m, n=10), Power)
+
+
+def of_means(data: pd.DataFrame) -> None:
+    means = interlace.lmer("y ~ a * b + (1 | g)", data).emmeans(["a", "b"])
+    assert_type(means.contrast("consec", by="b"), EMMeans)
+    assert_type(means.pairs(adjust="holm"), EMMeans)
+    assert_type(means.pairs(simple=["a"]).contrast("eff").pairs(), EMMeans)
+    assert_type(means.pairs(simple="each"), MeansList[EMMeans])
+    assert_type(means.contrast("eff", simple="each")["simple contrasts for a"], EMMeans)
+    assert_type(means.pairs(simple="a"), EMMeans | MeansList[EMMeans])
+    assert_type(means.pwpm(), Table | MeansList[Table])
 
 
 def of_linear_models(data: pd.DataFrame) -> None:
@@ -45,6 +63,7 @@ def of_linear_models(data: pd.DataFrame) -> None:
     assert_type(m.sigma, float)
     assert_type(m.coef_table(vcov="HC1"), Table)
     assert_type(m.absorbed(), Table)
+    assert_type(m.update(vcov="HC3").refit([1.0, 2.0]).without_rows(), interlace.LinearModel)
 
 
 def of_wrong_calls(data: pd.DataFrame) -> None:
@@ -53,3 +72,4 @@ def of_wrong_calls(data: pd.DataFrame) -> None:
     m.sigma = 1.0  # type: ignore[misc]
     m.anova(m)  # type: ignore[arg-type]
     m.emmeans(["a"], levels=0.9)  # type: ignore[call-overload]
+    m.emmeans(["a"]).pairs(metod="holm")  # type: ignore[call-overload]

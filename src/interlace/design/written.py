@@ -5,15 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from os import PathLike, fspath
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
 from interlace.design.chunked import need_pyarrow
 from interlace.errors import DataError, shown
 
+if TYPE_CHECKING:
+    from pyarrow import Table
 
-def tables_of(chunks: Iterable[Mapping[str, np.ndarray]]) -> Iterator[Any]:
+    ArrowTable: TypeAlias = Table
+
+
+def tables_of(chunks: Iterable[Mapping[str, np.ndarray]]) -> Iterator[ArrowTable]:
     """A pyarrow table of each chunk; numbers that are not there (NaN) are missing values."""
     need_pyarrow("values of rows")
     import pyarrow

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal, TypedDict, Unpack, overload
 
 import numpy as np
 
@@ -20,25 +20,45 @@ from interlace.inference.contrast_plan import (
     regrouped,
     simple_groups,
 )
-from interlace.inference.families import NONE, TWO_SIDED
+from interlace.inference.families import NONE
 from interlace.inference.given_source import GivenSource
 from interlace.inference.letter_display import letter_table
 from interlace.inference.letters import SYMBOLS
 from interlace.inference.means_drawn import Pictures
 from interlace.inference.means_labels import RowLabels
 from interlace.inference.means_list import MeansList
-from interlace.inference.means_view import CONTRASTS, MEANS, confidence
+from interlace.inference.means_tested import Tested
+from interlace.inference.means_view import CONTRASTS, MEANS
 from interlace.inference.regridding import regridded
-from interlace.options import number, switch, word
+from interlace.options import number, switch
 from interlace.tables.table import Table
 
 SUM_OF_A_DIFFERENCE = 5e-4  # coefficients that sum to less make a difference, as in R's emmeans
 STILL = "contrasts are still on"
 
 
+class PairsOptions(TypedDict, total=False):
+    """What `pairs` is asked by name, for type checkers."""
+
+    by: Any
+    adjust: str | None
+    reverse: bool
+    cross_adjust: str | None
+
+
+class ContrastOptions(PairsOptions, total=False):
+    """What `contrast` is asked by name, for type checkers."""
+
+    ref: Any
+    interaction: Any
+    exclude: Any
+    include: Any
+    wts: Any
+
+
 @methods_answer_options
 @dataclass(frozen=True, repr=False, eq=False)
-class EMMeans(Pictures):
+class EMMeans(Tested, Pictures):
     """Estimated marginal means, or contrasts or trends of them, as `LinearMixedModel.emmeans` gives them.
 
     Every row is a linear function of the coefficients. Contrasts of the rows are an `EMMeans` again, so that
@@ -57,128 +77,26 @@ class EMMeans(Pictures):
     [0.0217, 0.0003, 0.0592]
     """
 
-    # ---- tables ----
-
-    @property
-    def frame(self) -> Table:
-        """A row per mean: its factors, `estimate`, `se`, `df`, `lower`, `upper`, without adjustment."""
-        return means_tables.intervals(self, means_tables.Limits(self.level, NONE), self.view)
-
-    def to_frame(self) -> Table:
-        """`frame`."""
-        return self.frame
-
-    def confint(
-        self,
-        level: float | None = None,
-        *,
-        adjust: str | None = None,
-        side: str = TWO_SIDED,
-        interval: str = means_tables.CONFIDENCE,
-        type: str | None = None,
-        bias_adjust: bool | None = None,
-        sigma: float | None = None,
-    ) -> Table:
-        """Confidence intervals, or prediction intervals: the columns of `frame`.
-
-        Parameters
-        ----------
-        level : float, optional
-            That of the means by default.
-        adjust : str, optional
-            How the intervals of a group are adjusted for being several; see `test`. By default as the kind of
-            contrast has it, and not at all for means.
-        side : {"two-sided", ">", "<"}
-            ">" gives lower limits alone, "<" upper limits alone.
-        interval : {"confidence", "prediction"}
-            "prediction": of a new observation, with the root of ``se^2 + sigma^2`` in place of `se`.
-        type : {"link", "response"}, optional
-            The scale of the model, or that of the response; see `LinearMixedModel.emmeans`.
-        bias_adjust : bool, optional
-            Means of the response in place of medians, where the response is transformed.
-        sigma : float, optional
-            The standard deviation of an observation on the scale of the model, for prediction intervals and
-            `bias_adjust`. Random effects of a new group belong to it; by default it is that of the residuals.
-
-        Raises
-        ------
-        DataError
-            An option is not understood; the way back to the response is not known; or prediction intervals
-            of contrasts are asked for.
-
-        Examples
-        --------
-        >>> import interlace
-        >>> m = interlace.lmer("log(score) ~ Machine + (1 | Worker)", interlace.datasets.load("machines"))
-        >>> m.emmeans("Machine").confint(type="response")["upper"].round(1).tolist()
-        [57.6, 65.8, 72.9]
-        >>> m.emmeans("Machine").confint(interval="prediction", sigma=0.1)["upper"].round(2).tolist()
-        [4.22, 4.35, 4.46]
-        """
-        asked = means_tables.Limits(
-            self.level if level is None else confidence(level),
-            families.method(adjust, self.adjust),
-            families.side(side),
-            word("interval", interval, means_tables.INTERVALS),
-        )
-        return means_tables.intervals(self, asked, self.view.asked(type, bias_adjust, sigma))
-
-    def test(
-        self,
-        null: float = 0.0,
-        *,
-        side: str = TWO_SIDED,
-        delta: float = 0.0,
-        adjust: str | None = None,
-        cross_adjust: str | None = None,
-        joint: bool = False,
-        type: str | None = None,
-        bias_adjust: bool | None = None,
-        sigma: float | None = None,
-    ) -> Table:
-        """Tests of each row, or of all rows of a group at once.
-
-        Parameters
-        ----------
-        null : float
-            The value under the hypothesis, on the scale of the model.
-        side : {"two-sided", ">", "<"}
-            What the alternative is. "greater" and "less" are known too.
-        delta : float
-            Above zero: a test of equivalence (two-sided), of non-inferiority (">") or of non-superiority
-            ("<") with this threshold.
-        adjust : str, optional
-            How p-values of a group are adjusted for being several: "none", "tukey", "bonferroni", "holm", ...
-            By default as the kind of contrast has it, and not at all for means.
-        cross_adjust : str, optional
-            How p-values are adjusted once more over the groups, each test with the same test of the others:
-            "none", "bonferroni", "sidak", "holm", ... Intervals know no such thing.
-        joint : bool
-            One F test of all rows of a group.
-        type, bias_adjust, sigma
-            As for `confint`. Tests are made on the scale of the model, whatever `type` says.
-
-        Returns
-        -------
-        Table
-            The factors, then `estimate`, `se`, `df`, `t`, `p`; or `F`, `num_df`, `den_df`, `p` if joint.
-        """
-        null = number("null", null)
-        if switch("joint", joint):
-            return means_tables.joint_tests(self, null)
-        threshold = number("delta", delta)
-        if threshold < 0:
-            raise DataError(f"delta must not be below zero, and is {threshold:g}")
-        asked = means_tables.Hypotheses(
-            null,
-            families.side(side),
-            threshold,
-            families.method(adjust, self.adjust),
-            adjusting.cross_method(self.cross_adjust if cross_adjust is None else cross_adjust),
-        )
-        return means_tables.tests(self, asked, self.view.asked(type, bias_adjust, sigma))
-
     # ---- contrasts ----
+
+    @overload
+    def contrast(
+        self, method: Any = "eff", *, simple: Literal["each"], **options: Unpack[ContrastOptions]
+    ) -> MeansList[EMMeans]: ...
+
+    @overload
+    def contrast(
+        self,
+        method: Any = "eff",
+        *,
+        simple: list[str] | tuple[str, ...] | None = None,
+        **options: Unpack[ContrastOptions],
+    ) -> EMMeans: ...
+
+    @overload
+    def contrast(
+        self, method: Any = "eff", *, simple: str, **options: Unpack[ContrastOptions]
+    ) -> EMMeans | MeansList[EMMeans]: ...
 
     def contrast(
         self,
@@ -194,7 +112,7 @@ class EMMeans(Pictures):
         include: Any = None,
         wts: Any = None,
         cross_adjust: str | None = None,
-    ) -> Any:
+    ) -> EMMeans | MeansList[EMMeans]:
         """Contrasts of the rows within each group.
 
         Parameters
@@ -246,6 +164,17 @@ class EMMeans(Pictures):
         methods = [interaction] if isinstance(interaction, str) else list(interaction)
         return within._planned(plan_interaction(labels, methods, wanted), adjust)
 
+    @overload
+    def pairs(self, *, simple: Literal["each"], **options: Unpack[PairsOptions]) -> MeansList[EMMeans]: ...
+
+    @overload
+    def pairs(
+        self, *, simple: list[str] | tuple[str, ...] | None = None, **options: Unpack[PairsOptions]
+    ) -> EMMeans: ...
+
+    @overload
+    def pairs(self, *, simple: str, **options: Unpack[PairsOptions]) -> EMMeans | MeansList[EMMeans]: ...
+
     def pairs(
         self,
         *,
@@ -254,7 +183,7 @@ class EMMeans(Pictures):
         reverse: bool = False,
         simple: Any = None,
         cross_adjust: str | None = None,
-    ) -> Any:
+    ) -> EMMeans | MeansList[EMMeans]:
         """All differences of two rows of a group, by Tukey's method unless `adjust` says another.
 
         Parameters
@@ -266,7 +195,9 @@ class EMMeans(Pictures):
             PAIRWISE, adjust=adjust, by=by, reverse=reverse, simple=simple, cross_adjust=cross_adjust
         )
 
-    def _simple(self, labels: RowLabels, method: Any, adjust: str | None, simple: Any, wanted: Wanted) -> Any:
+    def _simple(
+        self, labels: RowLabels, method: Any, adjust: str | None, simple: Any, wanted: Wanted
+    ) -> EMMeans | MeansList[EMMeans]:
         found = {
             f"simple contrasts for {name}": self._planned(plan_contrasts(grouped, method, wanted), adjust)
             for name, grouped in simple_groups(labels, simple)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from interlace.errors import DataError
 from interlace.inference import means_pictures as pictures
@@ -11,6 +11,9 @@ from interlace.inference.means_pictures import Drawn
 from interlace.inference.means_rows import MeansRows
 from interlace.options import number, switch
 from interlace.tables.table import Table
+
+if TYPE_CHECKING:
+    from interlace.pictures.axes import Axes, OneOrMoreAxes
 
 
 class Pictures(MeansRows):
@@ -27,7 +30,7 @@ class Pictures(MeansRows):
         alpha: float = 0.05,
         adjust: str | None = None,
         ax: Any = None,
-    ) -> Any:
+    ) -> Axes:
         """A dot with its interval for each row, on the scale of `confint`, in the groups of `by`.
 
         Parameters
@@ -63,7 +66,9 @@ class Pictures(MeansRows):
         """
         return pictures.dots(self, switch("comparisons", comparisons), _share(alpha), adjust, ax)
 
-    def emmip(self: Drawn, formula: str | None = None, *, intervals: bool = True, ax: Any = None) -> Any:
+    def emmip(
+        self: Drawn, formula: str | None = None, *, intervals: bool = True, ax: Any = None
+    ) -> OneOrMoreAxes:
         """An interaction plot: the means along a variable, a line for each level of others.
 
         Parameters
@@ -98,7 +103,7 @@ class Pictures(MeansRows):
         roles = pictures.roles_of(self.labels, formula)
         return pictures.interaction_plot(self, roles, switch("intervals", intervals), ax)
 
-    def pwpp(self: Drawn, *, adjust: str | None = None, alpha: float = 0.05, ax: Any = None) -> Any:
+    def pwpp(self: Drawn, *, adjust: str | None = None, alpha: float = 0.05, ax: Any = None) -> Axes:
         """The p-values of all differences: a line at each of them that links the two means.
 
         Parameters
@@ -129,7 +134,7 @@ class Pictures(MeansRows):
         """
         return pictures.p_value_plot(self, _share(alpha), adjust, ax)
 
-    def pwpm(self: Drawn, *, adjust: str | None = None) -> Table | MeansList:
+    def pwpm(self: Drawn, *, adjust: str | None = None) -> Table | MeansList[Table]:
         """Means, their differences and p-values as one square table of text.
 
         Parameters

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from interlace.tables.markup import page, paragraphs
 
 
-class MeansList(dict[str, Any]):
+class Shown(Protocol):
+    """What shows itself in a notebook."""
+
+    def _repr_html_(self) -> str: ...
+
+
+T = TypeVar("T", bound=Shown)
+
+
+class MeansList(dict[str, T]):
     """Several tables of means or contrasts by name, printed one after the other."""
 
+    # Any: what was asked for in one word, `m.emmeans("A")`, is no list, and its attributes need no narrowing
     def __getattr__(self, name: str) -> Any:
         try:
             return self[name]

@@ -165,7 +165,7 @@ def _known(values: np.ndarray) -> np.ndarray:
     return np.array([float(f"{value:.13g}") for value in values])
 
 
-def p_value_matrix(means: Drawn, adjust: str | None) -> Table | MeansList:
+def p_value_matrix(means: Drawn, adjust: str | None) -> Table | MeansList[Table]:
     """P-values above the diagonal, means on it, differences below; a table for each group."""
     contrasts, table = means.pairs(adjust=adjust), means.confint()
     tests = contrasts.test()

@@ -62,7 +62,7 @@ class MeansAsked:
     view: View = LINK_VIEW
 
 
-def marginal_means(fit: AnyFit, ddf: Ddf, asked: MeansAsked) -> EMMeans | MeansList:
+def marginal_means(fit: AnyFit, ddf: Ddf, asked: MeansAsked) -> EMMeans | MeansList[EMMeans]:
     """The means that are asked for; with their contrasts where the text of `specs` names some.
 
     Raises

@@ -50,7 +50,9 @@ class _Along:
     expression: str
 
 
-def trends(fit: AnyFit, ddf: Ddf, var: Any, max_degree: Any, asked: MeansAsked) -> EMMeans | MeansList:
+def trends(
+    fit: AnyFit, ddf: Ddf, var: Any, max_degree: Any, asked: MeansAsked
+) -> EMMeans | MeansList[EMMeans]:
     """The slopes that are asked for, with contrasts where the text of `specs` names some.
 
     Raises

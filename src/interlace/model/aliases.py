@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from interlace.callers import CallersSeries
 from interlace.options import number
 
 
@@ -16,22 +17,22 @@ class Aliases:
     """Names of statsmodels."""
 
     @property
-    def params(self) -> Any:
+    def params(self) -> pd.Series:
         """statsmodels' name of `fixef`."""
         return self._own("fixef")
 
     @property
-    def bse(self) -> Any:
+    def bse(self) -> pd.Series:
         """statsmodels' name of `se`."""
         return self._own("se")
 
     @property
-    def tvalues(self) -> Any:
+    def tvalues(self) -> pd.Series:
         """``coef_table()["t"]``; `coef_table` has the degrees of freedom, and other methods of them."""
         return self._own("coef_table")()["t"]
 
     @property
-    def pvalues(self) -> Any:
+    def pvalues(self) -> pd.Series:
         """``coef_table()["p"]``."""
         return self._own("coef_table")()["p"]
 
@@ -49,12 +50,12 @@ class Aliases:
         return float(self._own("loglik"))
 
     @property
-    def resid(self) -> Any:
+    def resid(self) -> CallersSeries:
         """statsmodels' name of ``residuals()``."""
         return self._own("residuals")()
 
     @property
-    def fittedvalues(self) -> Any:
+    def fittedvalues(self) -> CallersSeries:
         """statsmodels' name of `fitted`."""
         return self._own("fitted")
 

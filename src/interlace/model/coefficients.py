@@ -15,6 +15,7 @@ from interlace.refitting import profile
 from interlace.tables.table import Table, Wide
 
 if TYPE_CHECKING:
+    from interlace.callers import CallersTable
     from interlace.precision.df import DdfLike, VcovLike
 
 
@@ -79,7 +80,7 @@ class Coefficients(Fitted):
         found = estimates.fixed_effects(self._fit, self._memory.ddf(ddf, vcov, cluster))
         return found.whole_table(profile.check_level(level))
 
-    def model_matrix(self, newdata: Any = None) -> Any:
+    def model_matrix(self, newdata: Any = None) -> CallersTable:
         """The columns of X that are in the model, for the rows of the fit or for new ones.
 
         Parameters

@@ -11,7 +11,9 @@ from interlace.options import number
 from interlace.refitting import case_delete, influence
 
 if TYPE_CHECKING:
+    from interlace.callers import CallersTable
     from interlace.refitting.case_delete import CaseDeletion
+    from interlace.tables.table import Table
 
 
 class Deletions(Fitted):
@@ -26,7 +28,7 @@ class Deletions(Fitted):
         parameters: str | Iterable[str] | None = None,
         n_jobs: int = 1,
         progress: bool | None = None,
-    ) -> Any:
+    ) -> CallersTable | Table:
         """What the estimates would be without each row, each level of a factor, or some of them together.
 
         Parameters
@@ -103,7 +105,7 @@ class Deletions(Fitted):
         critical: float = 1.96,
         n_jobs: int = 1,
         progress: bool | None = None,
-    ) -> Any:
+    ) -> CallersTable | Table:
         """How each coefficient changes without each row, each level, or some of them together.
 
         Parameters

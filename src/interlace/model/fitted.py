@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from interlace.estimation import likelihood
 from interlace.estimation.estimated import EstimatedOptimum
@@ -64,7 +64,7 @@ class Fitted(Aliases, ForMaketables):
         n_jobs: Any = KEPT,
         known: Any = KEPT,
         solver: Any = KEPT,
-    ) -> Any:
+    ) -> Self:
         """Fit the model again with another formula, other data or other options; the rest is kept.
 
         Parameters
@@ -106,7 +106,7 @@ class Fitted(Aliases, ForMaketables):
         text, asked = self._asked.updated(self._fit.encoding.formula, formula, given)
         return self._holding(asked.fit(text), asked)
 
-    def without_rows(self) -> Any:
+    def without_rows(self) -> Self:
         """The same model without the rows of its data, to be pickled or saved for predictions.
 
         It answers everything that looks at no row: coefficients and their tests, marginal means, `drop1`,

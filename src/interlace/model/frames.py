@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from interlace.design.augmented import with_columns
 from interlace.model.fitted import Fitted
@@ -12,13 +12,14 @@ from interlace.report import broom
 from interlace.tables.table import Table
 
 if TYPE_CHECKING:
+    from interlace.callers import CallersTable
     from interlace.precision.df import DdfLike
 
 
 class Frames(Fitted):
     """The model as tables that other programs read: rows, parameters, and one line about the whole."""
 
-    def augment(self) -> Any:
+    def augment(self) -> CallersTable:
         """The rows used with what the model says of each, in the library of the data.
 
         Returns

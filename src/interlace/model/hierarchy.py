@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 
 from interlace.model.fitted import Fitted
 from interlace.prediction import hierarchical, least_confounded
 from interlace.tables.table import Table
 
+if TYPE_CHECKING:
+    from interlace.callers import CallersTable
+
 
 class Hierarchy(Fitted):
     """Residuals of every level of a model."""
 
+    @overload
+    def hlm_resid(
+        self, level: None = None, *, standardize: bool | str = False, include_ls: bool = True
+    ) -> CallersTable: ...
+
+    @overload
+    def hlm_resid(self, level: str, *, standardize: bool | str = False, include_ls: bool = True) -> Table: ...
+
     def hlm_resid(
         self, level: str | None = None, *, standardize: bool | str = False, include_ls: bool = True
-    ) -> Any:
+    ) -> CallersTable | Table:
         """Residuals of the rows, or of the levels of a grouping factor: HLMdiag's, for crossed factors too.
 
         Parameters

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import pandas as pd
 
 from interlace.errors import DataError
 from interlace.estimation import likelihood
-from interlace.estimation.fit import Fit
 from interlace.estimation.ols_fit import LeastSquaresFit
 from interlace.hints import answers_by_name
 from interlace.inference import anova, contrast, estimates
 from interlace.model.aliases import LeastAliases
-from interlace.model.choice import Choice
 from interlace.model.least_kept import LeastKept
 from interlace.model.least_rows import LeastRows
 from interlace.model.least_words import INSTEAD
@@ -24,7 +22,6 @@ from interlace.model.maketables import ForMaketables
 from interlace.model.means import Means
 from interlace.model.tests import refuse_models
 from interlace.options import labels, switch, word
-from interlace.precision import memory
 from interlace.precision.robust import MODEL
 from interlace.prediction import absorbed_levels, matrix
 from interlace.refitting import drop1, profile
@@ -32,10 +29,9 @@ from interlace.report import equation, ols_broom, ols_summary
 from interlace.tables.table import Table
 
 if TYPE_CHECKING:
+    from interlace.callers import CallersTable
     from interlace.inference.contrast import ContrastTest
     from interlace.precision.df import VcovLike
-    from interlace.prediction.per_row import Handed
-    from interlace.refitting.specification import LinearSpecification
     from interlace.report.formulae import Equation
     from interlace.report.ols_summary import LinearSummary
 
@@ -49,19 +45,6 @@ class LinearModel(Means, LeastRows, LeastKept, LeastAliases, ForMaketables):
     beside absorbed factors means are averages over their levels with equal weights, as in the model with
     dummy variables.
     """
-
-    def __init__(
-        self,
-        fit: LeastSquaresFit,
-        choice: Choice,
-        asked: LinearSpecification,
-        handed: Handed | None = None,
-    ) -> None:
-        self._fit = cast(Fit, fit)  # the rooms ask nothing that it does not answer
-        self._least, self._choice = fit, choice
-        self._asked = asked.changed(context=fit.encoding.memory.context, at_once=False)
-        self._memory = cast(memory.Memory, choice)
-        self._handed = handed or self._asked.handed(fit.rows)
 
     @property
     def fit(self) -> LeastSquaresFit:
@@ -140,7 +123,7 @@ class LinearModel(Means, LeastRows, LeastKept, LeastAliases, ForMaketables):
             profile.check_level(level)
         )
 
-    def model_matrix(self, newdata: Any = None) -> Any:
+    def model_matrix(self, newdata: Any = None) -> CallersTable:
         """The columns of X that are in the model, as `LinearMixedModel.model_matrix`."""
         return matrix.model_matrix(self._fit, newdata, self._handed)
 

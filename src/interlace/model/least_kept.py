@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, Self, cast
 
 from interlace.estimation import ols_chunks
-from interlace.estimation.ols_fit import LeastSquaresFit
 from interlace.formula.tree import label
 from interlace.inference import estimates
-from interlace.model.choice import Choice
+from interlace.model.least_made import LeastMade
 from interlace.options import switch
 from interlace.precision.robust import MODEL
 from interlace.prediction.per_row import Handed
@@ -18,19 +17,24 @@ from interlace.report import equation, ols_said, pages
 from interlace.storage import archive
 
 if TYPE_CHECKING:
-    from interlace.estimation.fit import Fit
     from interlace.precision.df import VcovLike
-    from interlace.refitting.specification import LinearSpecification
+    from interlace.tables.table import Table
 
 
-class LeastKept:
+class Said(Protocol):
+    """What the page asks a model."""
+
+    formula: str
+
+    def r2(self) -> dict[str, float]: ...
+
+    def glance(self) -> Table: ...
+
+    def anova(self, *, vcov: VcovLike, cluster: Any) -> Table: ...
+
+
+class LeastKept(LeastMade):
     """A linear model as a page, and as a file."""
-
-    _fit: Fit
-    _least: LeastSquaresFit
-    _choice: Choice
-    _asked: LinearSpecification
-    _handed: Handed
 
     def report(
         self,
@@ -65,7 +69,7 @@ class LeastKept:
         >>> m = interlace.lm("score ~ Machine | Worker", interlace.datasets.load("machines"))
         >>> m.report(f"{tempfile.mkdtemp()}/machines.html")
         """
-        model, level = cast(Any, self), profile.check_level(level)
+        model, level = cast(Said, self), profile.check_level(level)
         bound = self._choice.of(vcov, cluster)
         tests = estimates.fixed_effects(self._fit, bound).whole_table(level)
         response = label(self._least.encoding.formula.response)
@@ -81,7 +85,7 @@ class LeastKept:
             page.section("Tests of terms", pages.table(model.anova(vcov=vcov, cluster=cluster)))
         page.write(path)
 
-    def without_rows(self) -> Any:
+    def without_rows(self) -> Self:
         """The same model without the rows of its data, to be pickled or saved for predictions.
 
         It answers what looks at no row: coefficients and their tests by the covariance of the model,
@@ -105,7 +109,7 @@ class LeastKept:
         """
         fit = ols_chunks.without_rows(self._least)
         asked = self._asked.changed(data=None, weights=None, offset=None)
-        return type(self)(fit, self._choice.without_rows(fit), asked, Handed(fit.rows.frame))  # type: ignore[call-arg]
+        return type(self)(fit, self._choice.without_rows(fit), asked, Handed(fit.rows.frame))
 
     def save(self, path: str | os.PathLike[str], *, rows: bool = True) -> None:
         """Write the model to a file that holds no code, for `interlace.load`.

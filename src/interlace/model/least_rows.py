@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import numpy as np
 
 from interlace.design.augmented import with_columns
 from interlace.errors import DataError
 from interlace.estimation.fit import Fit
-from interlace.estimation.ols_fit import LeastSquaresFit
-from interlace.model.choice import Choice
+from interlace.model.least_made import LeastMade
 from interlace.options import KEPT
 from interlace.precision.robust import MODEL
 from interlace.prediction import ols_rows, predict
@@ -18,26 +17,20 @@ from interlace.refitting import refit
 from interlace.report import ols_broom
 
 if TYPE_CHECKING:
+    from interlace.callers import CallersSeries, CallersTable
     from interlace.precision.df import DdfLike
-    from interlace.prediction.per_row import Handed
     from interlace.prediction.simulate import Seed
-    from interlace.refitting.specification import LinearSpecification
 
 
-class LeastRows:
+class LeastRows(LeastMade):
     """What a linear model says of rows, of the data and of new ones."""
 
-    _least: LeastSquaresFit
-    _choice: Choice
-    _asked: LinearSpecification
-    _handed: Handed
-
     @property
-    def fitted(self) -> Any:
+    def fitted(self) -> CallersSeries:
         """Fitted values of the rows used, the effects of absorbed levels included."""
         return self._handed.series("fitted", self._least.fitted)
 
-    def residuals(self, kind: str = "response") -> Any:
+    def residuals(self, kind: str = "response") -> CallersSeries:
         """Residuals of the rows used, in the library of the data.
 
         Parameters
@@ -50,7 +43,7 @@ class LeastRows:
         """
         return self._handed.series("residuals", ols_rows.residuals_of(self._least, kind))
 
-    def leverage(self) -> Any:
+    def leverage(self) -> CallersSeries:
         """How much each response moves its own fitted value, R's `hatvalues`; absorbed levels included."""
         return self._handed.series("leverage", self._least.leverages)
 
@@ -66,7 +59,7 @@ class LeastRows:
         ddf: DdfLike = "satterthwaite",
         vcov: str = MODEL,
         cluster: Any = None,
-    ) -> Any:
+    ) -> CallersSeries | CallersTable:
         """Predicted responses, the effects of absorbed levels included.
 
         Parameters
@@ -122,7 +115,7 @@ class LeastRows:
             interval=interval, level=level, se=se, sure=sure, handed=self._handed,
         )  # fmt: skip
 
-    def simulate(self, n: int = 1, seed: Seed = None) -> Any:
+    def simulate(self, n: int = 1, seed: Seed = None) -> CallersTable:
         """Draw `n` new responses for the rows used: a table with columns "sim_1", "sim_2", ...
 
         They are the fitted values, effects of absorbed levels included, and errors ``N(0, sigma^2 / w)``.
@@ -135,7 +128,7 @@ class LeastRows:
         draws = ols_rows.simulated(self._least, n, seed)
         return self._handed.table({f"sim_{j + 1}": draws[:, j] for j in range(draws.shape[1])})
 
-    def augment(self) -> Any:
+    def augment(self) -> CallersTable:
         """The rows used with what the model says of each, in the library of the data.
 
         Returns
@@ -166,7 +159,7 @@ class LeastRows:
         singletons: Any = KEPT,
         na_action: Any = KEPT,
         n_jobs: Any = KEPT,
-    ) -> Any:
+    ) -> Self:
         """Fit the model again with another formula, other data or other options; the rest is kept.
 
         Parameters
@@ -194,9 +187,9 @@ class LeastRows:
         choose = self._choice.other(vcov, cluster, ssc)
         text, asked = self._asked.updated(self._least.encoding.formula, formula, given)
         fit = asked.fit(text)
-        return type(self)(fit, choose(fit), asked)  # type: ignore[call-arg]
+        return type(self)(fit, choose(fit), asked)
 
-    def refit(self, y: Any) -> Any:
+    def refit(self, y: Any) -> Self:
         """The same model fitted to another response; all else is kept.
 
         Parameters
@@ -215,4 +208,4 @@ class LeastRows:
             )
         fit = self._least.refit(refit.read_response(self._least.rows, y))
         asked = self._asked.changed(refitted=True)
-        return type(self)(fit, self._choice.of_another(fit), asked, self._handed)  # type: ignore[call-arg]
+        return type(self)(fit, self._choice.of_another(fit), asked, self._handed)

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, overload
 
 from interlace.model.fitted import Fitted
 from interlace.options import switch
 from interlace.prediction import ranef
 from interlace.tables.by_group import ByGroup
 
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from interlace.arrays import Array
+
 
 class Levels(Fitted):
     """What is known of each level of the grouping factors."""
 
-    def ranef(self, group: str | None = None, *, condvar: bool = False) -> Any:
+    @overload
+    def ranef(self, group: None = None, *, condvar: bool = False) -> ByGroup: ...
+
+    @overload
+    def ranef(self, group: str, *, condvar: bool = False) -> pd.DataFrame: ...
+
+    def ranef(self, group: str | None = None, *, condvar: bool = False) -> ByGroup | pd.DataFrame:
         """Conditional modes of the random effects: {grouping factor: table of levels by effects}.
 
         Parameters
@@ -54,11 +65,17 @@ class Levels(Fitted):
         return tables if group is None else tables.of(group)
 
     @property
-    def random_effects(self) -> Any:
+    def random_effects(self) -> ByGroup:
         """statsmodels' name of ``ranef()``."""
         return self.ranef()
 
-    def condvar(self, group: str | None = None) -> Any:
+    @overload
+    def condvar(self, group: None = None) -> dict[str, Array]: ...
+
+    @overload
+    def condvar(self, group: str) -> Array: ...
+
+    def condvar(self, group: str | None = None) -> dict[str, Array] | Array:
         """Conditional covariance matrices of the random effects: {grouping factor: array (levels, k, k)}.
 
         Levels and effects stand in the order of the rows and columns of `ranef()`; of one grouping factor
@@ -70,7 +87,13 @@ class Levels(Fitted):
         ByGroup(ranef.modes(self._fit)).of(group)
         return found[group]
 
-    def coef(self, group: str | None = None) -> Any:
+    @overload
+    def coef(self, group: None = None) -> ByGroup: ...
+
+    @overload
+    def coef(self, group: str) -> pd.DataFrame: ...
+
+    def coef(self, group: str | None = None) -> ByGroup | pd.DataFrame:
         """Fixed plus random coefficients: {grouping factor: table of levels by coefficients}.
 
         Of one grouping factor the table alone; `.long()` of the dict has a row for each number.

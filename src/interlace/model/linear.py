@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack, overload
 
 import numpy as np
 
@@ -27,6 +27,19 @@ from interlace.model.words import Words
 from interlace.precision.singular import TOLERANCE
 from interlace.refitting import refit, responses
 from interlace.variances import effect_size
+
+if TYPE_CHECKING:
+    from interlace.tables.table import Table
+
+
+class RefitOptions(TypedDict, total=False):
+    """What `refit` is asked by name, for type checkers."""
+
+    reml: bool | None
+    ddf: str
+    adjust: str
+    n_jobs: int
+    progress: bool | None
 
 
 @answers_by_name()
@@ -106,6 +119,12 @@ class LinearMixedModel(
         """
         return effect_size.icc(self._fit, tolerance=tolerance)
 
+    @overload
+    def refit(self, y: None = None, *, reml: bool | None = None) -> Self: ...
+
+    @overload
+    def refit(self, y: Any, **options: Unpack[RefitOptions]) -> Self | Table: ...
+
     def refit(
         self,
         y: Any = None,
@@ -115,7 +134,7 @@ class LinearMixedModel(
         adjust: str = "bh",
         n_jobs: int = 1,
         progress: bool | None = None,
-    ) -> Any:
+    ) -> Self | Table:
         """The same model fitted to another response, or by the other criterion; all else is kept.
 
         Parameters

@@ -21,6 +21,7 @@ from interlace.tables.table import Table
 if TYPE_CHECKING:
     from interlace.inference.emmeans import EMMeans
     from interlace.inference.means_list import MeansList
+    from interlace.pictures.axes import OneOrMoreAxes
     from interlace.precision.df import DdfLike, VcovLike
     from interlace.precision.memory import Memory
 
@@ -69,7 +70,7 @@ class Means:
     def emmeans(self, specs: list[str] | tuple[str, ...], **options: Unpack[MeansOptions]) -> EMMeans: ...
 
     @overload
-    def emmeans(self, specs: str, **options: Unpack[MeansOptions]) -> EMMeans | MeansList: ...
+    def emmeans(self, specs: str, **options: Unpack[MeansOptions]) -> EMMeans | MeansList[EMMeans]: ...
 
     def emmeans(
         self,
@@ -88,7 +89,7 @@ class Means:
         nesting: Any = None,
         nuisance: Any = None,
         cov_reduce: Any = None,
-    ) -> EMMeans | MeansList:
+    ) -> EMMeans | MeansList[EMMeans]:
         """Estimated marginal means: the fixed part at levels of some factors, averaged over all others.
 
         Parameters
@@ -175,7 +176,7 @@ class Means:
     @overload
     def emtrends(
         self, var: str, specs: str = ..., **options: Unpack[TrendsOptions]
-    ) -> EMMeans | MeansList: ...
+    ) -> EMMeans | MeansList[EMMeans]: ...
 
     def emtrends(
         self,
@@ -193,7 +194,7 @@ class Means:
         nesting: Any = None,
         nuisance: Any = None,
         cov_reduce: Any = None,
-    ) -> EMMeans | MeansList:
+    ) -> EMMeans | MeansList[EMMeans]:
         """Slopes of a covariate at levels of factors, averaged over all others.
 
         Parameters
@@ -251,7 +252,7 @@ class Means:
         cov_reduce: Any = None,
         intervals: bool = True,
         ax: Any = None,
-    ) -> Any:
+    ) -> OneOrMoreAxes:
         """An interaction plot of marginal means, with matplotlib.
 
         Parameters

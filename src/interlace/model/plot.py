@@ -11,6 +11,7 @@ from interlace.report import envelope as envelopes
 from interlace.report import plots
 
 if TYPE_CHECKING:
+    from interlace.pictures.axes import Axes, OneOrMoreAxes
     from interlace.precision.df import DdfLike
 
 
@@ -47,11 +48,11 @@ class Plots:
     def __init__(self, model: Fitted) -> None:
         self._model, self._fit = model, model.fit
 
-    def residuals(self, x: str | None = None, *, kind: str = "standardized", ax: Any = None) -> Any:
+    def residuals(self, x: str | None = None, *, kind: str = "standardized", ax: Any = None) -> Axes:
         """Residuals against the fitted values, or a column of the model, with a smooth; boxes of a factor."""
         return plots.residual_plot(self._fit, x, kind, ax)
 
-    def scale_location(self, *, ax: Any = None) -> Any:
+    def scale_location(self, *, ax: Any = None) -> Axes:
         """Roots of absolute studentized residuals against the fitted values, with a smooth."""
         return plots.scale_location(self._fit, ax)
 
@@ -64,7 +65,7 @@ class Plots:
         n: int = 200,
         seed: int | None = 1,
         ax: Any = None,
-    ) -> Any:
+    ) -> OneOrMoreAxes:
         """Normal quantiles of studentized residuals, or of a random effect of a grouping factor over the
         standard deviation of its estimate; points outside the envelope stand out.
 
@@ -84,25 +85,25 @@ class Plots:
         """
         return envelopes.quantile_picture(self._fit, level, effect, envelope, n, seed, ax)
 
-    def ranef(self, level: str | None = None, *, interval: float = 0.95, ax: Any = None) -> Any:
+    def ranef(self, level: str | None = None, *, interval: float = 0.95, ax: Any = None) -> OneOrMoreAxes:
         """Random effects, sorted, with intervals (a caterpillar plot); a panel for each effect."""
         return plots.caterpillar(self._fit, level, profile.check_level(interval), ax)
 
     def influence(
         self, level: Any = None, *, measure: str = "cooksd", method: str = "fixed", ax: Any = None
-    ) -> Any:
+    ) -> Axes:
         """A measure of `influence`, sorted, with HLMdiag's cut-off and labels of what lies beyond it."""
         return plots.influence_plot(self._fit, level, measure, method, ax)
 
-    def boxes(self, level: str, *, kind: str = "standardized", ax: Any = None) -> Any:
+    def boxes(self, level: str, *, kind: str = "standardized", ax: Any = None) -> Axes:
         """Residuals by level of a grouping factor, sorted by the median."""
         return plots.boxes(self._fit, level, kind, ax)
 
-    def partial(self, x: str, *, ax: Any = None) -> Any:
+    def partial(self, x: str, *, ax: Any = None) -> Axes:
         """Partial residuals: what the terms of a covariate by itself and the residuals make together."""
         return plots.partial(self._fit, x, ax)
 
-    def lattice(self, level: str, x: str, *, n: int = 18, ax: Any = None) -> Any:
+    def lattice(self, level: str, x: str, *, n: int = 18, ax: Any = None) -> OneOrMoreAxes:
         """Rows and fitted lines of the levels of a grouping factor, `n` of them at most."""
         return plots.lattice(self._fit, level, x, n, ax)
 
@@ -113,16 +114,16 @@ class Plots:
         level: float = 0.95,
         intercept: bool = False,
         ax: Any = None,
-    ) -> Any:
+    ) -> Axes:
         """Coefficients with their intervals."""
         bound = self._model._memory.ddf(ddf)
         return plots.coefficients(self._fit, bound, profile.check_level(level), intercept, ax)
 
-    def ranef_correlation(self, level: str | None = None, *, ax: Any = None) -> Any:
+    def ranef_correlation(self, level: str | None = None, *, ax: Any = None) -> OneOrMoreAxes:
         """Random effects against each other, with ellipses of their estimated covariance."""
         return plots.correlations(self._fit, level, ax)
 
-    def check(self, *, ax: Any = None) -> Any:
+    def check(self, *, ax: Any = None) -> OneOrMoreAxes:
         """One page of six pictures, beside the table of `LinearMixedModel.check`."""
         return plots.sheet(self._fit, ax)
 

@@ -2,24 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import os
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack, overload
 
 from interlace.design.written import tables_of, write
 from interlace.errors import DataError
 from interlace.model.fitted import Fitted
 from interlace.prediction import leverage, predict, residuals, simulate, streamed
 
+if TYPE_CHECKING:
+    from interlace.callers import CallersSeries, CallersTable
+    from interlace.design.written import ArrowTable
+    from interlace.tables.table import Table
+
+
+class StreamOptions(TypedDict, total=False):
+    """What `stream` is asked by name, for type checkers."""
+
+    data: Any
+    random: str | Sequence[str]
+    new_levels: str
+    interval: str | None
+    level: float
+    se: bool
+
 
 class Rows(Fitted):
     """What is known of each row, of the data and of new ones."""
 
     @property
-    def fitted(self) -> Any:
+    def fitted(self) -> CallersSeries:
         """`X beta + offset + Z b` of the rows used: a Series of the library of the data, or an array."""
         return self._handed.series("fitted", residuals.fitted(self._fit))
 
-    def residuals(self, kind: str = "response") -> Any:
+    def residuals(self, kind: str = "response") -> CallersSeries:
         """Residuals of the rows used, in the library of the data.
 
         Parameters
@@ -45,7 +62,13 @@ class Rows(Fitted):
         """
         return self._handed.series("residuals", residuals.residuals(self._fit, kind=kind))
 
-    def leverage(self, level: str | None = None) -> Any:
+    @overload
+    def leverage(self, level: None = None) -> CallersTable: ...
+
+    @overload
+    def leverage(self, level: str) -> Table: ...
+
+    def leverage(self, level: str | None = None) -> CallersTable | Table:
         """How much each response moves its own fitted value: the diagonal of `H` with `fitted = H y`.
 
         Parameters
@@ -91,7 +114,7 @@ class Rows(Fitted):
         level: float = 0.95,
         se: bool = False,
         weights: Any = None,
-    ) -> Any:
+    ) -> CallersSeries | CallersTable:
         """Predicted responses, the offset included; in the library and the row order of the data given.
 
         Parameters
@@ -161,17 +184,25 @@ class Rows(Fitted):
             handed=self._handed,
         )
 
+    @overload
+    def stream(
+        self, *what: str, to: None = None, **options: Unpack[StreamOptions]
+    ) -> Iterator[ArrowTable]: ...
+
+    @overload
+    def stream(self, *what: str, to: str | os.PathLike[str], **options: Unpack[StreamOptions]) -> int: ...
+
     def stream(
         self,
         *what: str,
         data: Any = None,
-        to: Any = None,
+        to: str | os.PathLike[str] | None = None,
         random: str | Sequence[str] = "all",
         new_levels: str = "error",
         interval: str | None = None,
         level: float = 0.95,
         se: bool = False,
-    ) -> Any:
+    ) -> Iterator[ArrowTable] | int:
         """Values of rows chunk by chunk, so that they need not fit in memory.
 
         Parameters
@@ -219,7 +250,9 @@ class Rows(Fitted):
             chunks = streamed.of_new_rows(self._fit, data, random=random, new_levels=new_levels, asked=asked)
         return tables_of(chunks) if to is None else write(chunks, to)
 
-    def simulate(self, n: int = 1, seed: simulate.Seed = None, *, random: str | Sequence[str] = "new") -> Any:
+    def simulate(
+        self, n: int = 1, seed: simulate.Seed = None, *, random: str | Sequence[str] = "new"
+    ) -> CallersTable:
         """Draw `n` new responses for the rows used: a table with columns "sim_1", "sim_2", ...
 
         Parameters

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from interlace.model.fitted import Fitted
 from interlace.report import checking, collinearity, simulated
 from interlace.tables.table import Table
+
+if TYPE_CHECKING:
+    from interlace.callers import CallersSeries
 
 
 class Verdicts(Fitted):
@@ -70,7 +73,9 @@ class Verdicts(Fitted):
             parameters=self._memory.variance_parameters(),
         )
 
-    def quantile_residuals(self, kind: str = "new", *, n: int = 250, seed: int | None = None) -> Any:
+    def quantile_residuals(
+        self, kind: str = "new", *, n: int = 250, seed: int | None = None
+    ) -> CallersSeries:
         """The place of each response among simulated ones, from 0 to 1, as DHARMa has it.
 
         Parameters

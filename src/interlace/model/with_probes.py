@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable
 from functools import wraps
-from typing import Any
+from typing import Any, NoReturn
 
 from interlace.errors import ModelError, shown
 from interlace.estimation.iterative import NO_FACTOR
@@ -111,7 +111,7 @@ class IterativeModel(LinearMixedModel, kind="iterative"):
         return Table.of_rows([rows[name] for name in kept], ["estimate", "lower", "upper"], kept, note=note)
 
     @property
-    def plot(self) -> Any:
+    def plot(self) -> NoReturn:
         """Refused: pictures are of diagnostics that are not there."""
         raise _refusal("plot")
 

@@ -6,7 +6,7 @@ import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -24,6 +24,9 @@ from interlace.refitting.reb2 import adjusted
 from interlace.tables.table import Table
 from interlace.text import did_you_mean
 from interlace.variances.scales import NATURAL, Scale
+
+if TYPE_CHECKING:
+    from interlace.pictures.axes import OneOrMoreAxes
 
 INTERVALS = ("percentile", "basic", "normal", "bca", "studentized")
 
@@ -303,7 +306,7 @@ class Bootstrap:
 
     def plot(
         self, which: str | Sequence[str] | None = None, *, level: float | None = None, ax: Any = None
-    ) -> Any:
+    ) -> OneOrMoreAxes:
         """Densities of the draws, with the estimate and the percentile interval; axes come back.
 
         Densities of standard deviations end at 0, those of correlations at -1 and 1: what would lie beyond is

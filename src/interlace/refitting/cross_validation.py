@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,6 +26,9 @@ from interlace.refitting.parallel import in_threads
 from interlace.refitting.scores import DEFAULT, Pass, Score, Value, scores_of
 from interlace.refitting.whole import Whole, leak, of_fold
 from interlace.tables.table import Table
+
+if TYPE_CHECKING:
+    from interlace.callers import CallersTable
 
 TRANSFORMS = ("fold", "data")
 ESTIMABLE = 1e-7  # share of a row outside the span of those that were fitted
@@ -90,7 +93,7 @@ class CrossValidation:
         return Table.of(columns, labels, name="fold", note=self._note())
 
     @property
-    def predictions(self) -> Any:
+    def predictions(self) -> CallersTable:
         """A row for each row used, in the library of the data: `fold`, `predicted` and `sd`, which is the
         standard deviation of the predictive distribution.
 

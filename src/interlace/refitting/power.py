@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -28,6 +28,9 @@ from interlace.refitting.extend import Size, extended
 from interlace.refitting.parallel import Generators, check_draws, in_blocks, root_of, stopped
 from interlace.tables.table import Table
 from interlace.text import did_you_mean
+
+if TYPE_CHECKING:
+    from interlace.pictures.axes import Axes
 
 SIZES = {"groups": "levels", "values": "values", "per_group": "rows in each group"}  # columns, and words
 PValue = Callable[[Fit], float]
@@ -59,7 +62,7 @@ class Power:
     alpha: float
     level: float
 
-    def plot(self, ax: Any = None) -> Any:
+    def plot(self, ax: Any = None) -> Axes:
         """The curve: power against the number of levels, or of rows in each, with intervals; axes come back.
 
         Parameters

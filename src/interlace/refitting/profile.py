@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,6 +24,9 @@ from interlace.tables.table import Table
 from interlace.text import did_you_mean
 from interlace.variances.natural import parameter_names
 from interlace.variances.varcorr import groups_of_blocks
+
+if TYPE_CHECKING:
+    from interlace.pictures.axes import OneOrMoreAxes
 
 CRITERIA = ("ml", "reml")
 KINDS = ("all", "random", "fixed")
@@ -92,7 +95,9 @@ class Profile:
             found[self._names.index(track.name)] = point.value
         return found
 
-    def plot(self, kind: str = "zeta", *, which: str | Iterable[str] | None = None, ax: Any = None) -> Any:
+    def plot(
+        self, kind: str = "zeta", *, which: str | Iterable[str] | None = None, ax: Any = None
+    ) -> OneOrMoreAxes:
         """A picture; its axes come back.
 
         Parameters
