@@ -58,7 +58,7 @@ def modeltable(
     vcov: Any = None,
     level: float = 0.95,
 ) -> ModelTable:
-    """Coefficients, variances and facts of several models, a column for each.
+    """Coefficients, absorbed factors, variances and facts of several models, a column for each.
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ def modeltable(
     )  # fmt: skip
     wanted = [word("statistics", one, STATISTICS) for one in labels("statistics", statistics)]
     found = list(given.values())
-    blocks = [_coefficients(found, asked, keep)]
+    blocks = [_coefficients(found, asked, keep), _absorbed(found)]
     if switch("random", random):
         blocks.append(_variances(found, asked))
     blocks.append(_statistics(found, wanted, asked))
@@ -207,6 +207,21 @@ def _coefficients(models: Sequence[AnyModel], asked: _Asked, keep: Sequence[str]
         if any(second for _, second in pairs):
             rows.append(("", tuple(second for _, second in pairs)))
     return Block("Fixed effects", tuple(rows))
+
+
+def _absorbed(models: Sequence[AnyModel]) -> Block:
+    """Which factors have effects without columns, and which slopes vary over their levels."""
+    levels, slopes = [], []
+    for model in models:
+        absorbed = model.fit.encoding.absorbed
+        levels.append([one.grouping.group for one in absorbed if one.term.intercept])
+        slopes.append([f"{x} by {one.grouping.group}" for one in absorbed for x in one.term.slopes])
+    rows = [
+        (name, tuple("yes" if name in one else "no" for one in found))
+        for found in (levels, slopes)
+        for name in dict.fromkeys(name for one in found for name in one)
+    ]
+    return Block("Absorbed factors", tuple(rows))
 
 
 def _variances(models: Sequence[AnyModel], asked: _Asked) -> Block:

@@ -50,6 +50,23 @@ def test_every_number_is_that_of_its_model(models: list[Any]) -> None:
     assert "fitted by maximum likelihood and REML" in table.notes[0]
 
 
+def test_absorbed_factors(models: list[Any]) -> None:
+    """As fixest's etable: levels first, then slopes that vary; nothing where no model absorbs."""
+    data = SLEEP.assign(half=np.where(np.arange(len(SLEEP)) % 2, "a", "b"))
+    both = interlace.lm("Reaction ~ 1 | Subject[Days] + half", data)
+    slopes = interlace.lm("Reaction ~ 1 | half[[Days]]", data)
+    mixed = interlace.lmer("Reaction ~ Days + (1 | Subject) | half", data)
+    found = interlace.modeltable([models[1], mixed, models[3], slopes, both]).frame
+    block = found[found["block"] == "Absorbed factors"].drop(columns="block")
+    assert block.to_numpy().tolist() == [
+        ["half", "no", "yes", "no", "no", "yes"],
+        ["Subject", "no", "no", "yes", "no", "yes"],
+        ["Days by half", "no", "no", "no", "yes", "no"],
+        ["Days by Subject", "no", "no", "no", "no", "yes"],
+    ]
+    assert "Absorbed" not in str(interlace.modeltable(models[:2]))
+
+
 def test_what_stands_below(models: list[Any]) -> None:
     m, t = models[1], models[1].coef_table(level=0.9).loc["Days"]
     found = interlace.modeltable([m], below="interval", level=0.9)
