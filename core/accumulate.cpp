@@ -3,9 +3,9 @@
 #include "row_sums.hpp"
 
 #include <algorithm>
-#include <cmath>
+#include <numeric>
 #include <stdexcept>
-#include <type_traits>
+#include <utility>
 
 #include "interrupt.hpp"
 
@@ -15,7 +15,7 @@ namespace {
 using Order = std::vector<std::uint32_t>;
 
 // Stable counting sort of `before` (or of 0..n-1 when it is empty) by code.
-Order sort_by(const std::int32_t* codes, index n, index levels, const Order& before) {
+Order counted_by(const std::int32_t* codes, index n, index levels, const Order& before) {
     std::vector<std::uint32_t> start(levels + 1, 0);
     for (index r = 0; r < n; ++r) ++start[codes[r] + 1];
     for (index l = 0; l < levels; ++l) start[l + 1] += start[l];
@@ -27,23 +27,16 @@ Order sort_by(const std::int32_t* codes, index n, index levels, const Order& bef
     return order;
 }
 
-PairPattern pair_pattern(const Rows& rows, index i, index j, const Order& order) {
-    const FactorRows &fi = rows.factors[i], &fj = rows.factors[j];
-    PairPattern out;
-    out.i = i;
-    out.j = j;
-    out.ptr.assign(fi.levels + 1, 0);
-    std::int32_t a = -1, b = -1;
-    for (const std::uint32_t r : order) {
-        if (fi.codes[r] != a || fj.codes[r] != b) {
-            a = fi.codes[r];
-            b = fj.codes[r];
-            ++out.ptr[a + 1];
-            out.col.push_back(b);
-        }
+// The same: few rows are compared, as counting would cost what the levels are.
+Order sort_by(const std::int32_t* codes, index n, index levels, const Order& before) {
+    if (n >= levels) return counted_by(codes, n, levels, before);
+    Order order = before;
+    if (order.empty()) {
+        order.resize(n);
+        std::iota(order.begin(), order.end(), 0u);
     }
-    for (index l = 0; l < fi.levels; ++l) out.ptr[l + 1] += out.ptr[l];
-    return out;
+    std::stable_sort(order.begin(), order.end(), [codes](std::uint32_t r, std::uint32_t s) { return codes[r] < codes[s]; });
+    return order;
 }
 
 // What row r adds to the block of its two levels.
@@ -57,21 +50,44 @@ void add_pair(const Rows& rows, const FactorRows& fi, const FactorRows& fj, inde
 }
 
 // Blocks of a pair, rows sorted by (level of i, level of j).
-std::vector<double> accumulate_pair(const Rows& rows, const PairPattern& pair, const Order& order) {
-    const FactorRows &fi = rows.factors[pair.i], &fj = rows.factors[pair.j];
-    const index block = fi.k * fj.k;
-    std::vector<double> val(pair.col.size() * block, 0.0);
-    double* v = val.data() - block;
+PairSums pair_sums(const Rows& rows, index i, index j, const Order& order) {
+    const FactorRows &fi = rows.factors[i], &fj = rows.factors[j];
+    PairSums out;
     std::int32_t a = -1, b = -1;
-    for (const std::uint32_t r : order) {
-        if (fi.codes[r] != a || fj.codes[r] != b) {
-            a = fi.codes[r];
-            b = fj.codes[r];
-            v += block;
+    const auto is_new = [&](std::uint32_t r) {
+        if (fi.codes[r] == a && fj.codes[r] == b) return false;
+        a = fi.codes[r];
+        b = fj.codes[r];
+        return true;
+    };
+    // 1) which levels meet
+    for (const std::uint32_t r : order)
+        if (is_new(r)) {
+            out.row.push_back(a);
+            out.col.push_back(b);
         }
+    // 2) their blocks
+    const index block = fi.k * fj.k;
+    out.values.assign(out.col.size() * block, 0.0);
+    double* v = out.values.data() - block;
+    a = b = -1;
+    for (const std::uint32_t r : order) {
+        if (is_new(r)) v += block;
         add_pair(rows, fi, fj, r, v);
     }
-    return val;
+    return out;
+}
+
+// The pattern of these sums.
+PairPattern pattern_of(PairSums& sums, index i, index j, index levels) {
+    PairPattern out;
+    out.i = i;
+    out.j = j;
+    out.ptr.assign(levels + 1, 0);
+    for (const std::int32_t a : sums.row) ++out.ptr[a + 1];
+    for (index l = 0; l < levels; ++l) out.ptr[l + 1] += out.ptr[l];
+    out.col = std::move(sums.col);
+    return out;
 }
 
 // Blocks of a pair, rows in any order.
@@ -90,51 +106,37 @@ std::vector<double> accumulate_found(const Rows& rows, const PairPattern& pair) 
 CrossProducts accumulate_own(const Rows& rows, const std::shared_ptr<RandomPart>& random) {
     auto fixed = std::make_shared<FixedPart>();
     auto response = std::make_shared<ResponsePart>();
-    clear_own(rows, *random, *fixed, *response);
-    const double sum_log_w = add_own(rows, *random, *fixed, *response);
-    mirror(*fixed);
+    OwnSums own(rows, *random, *fixed, *response);
+    own.add(rows);
+    const double sum_log_w = own.finish();
     return {rows.n, sum_log_w, random, std::move(fixed), std::move(response)};
-}
-
-PairSums pair_sums(const Rows& rows, index i, index j, const Order& order) {
-    PairSums out;
-    out.pattern = pair_pattern(rows, i, j, order);
-    out.values = accumulate_pair(rows, out.pattern, order);
-    return out;
 }
 
 // The sums of both, blocks in order.
 PairSums merged(const PairSums& a, const PairSums& b, index block) {
     PairSums out;
     out.parts = a.parts + b.parts;
-    out.pattern.i = a.pattern.i;
-    out.pattern.j = a.pattern.j;
-    out.pattern.ptr.reserve(a.pattern.ptr.size());
-    out.pattern.ptr.push_back(0);
-    out.pattern.col.reserve(a.pattern.col.size() + b.pattern.col.size());
+    for (std::vector<std::int32_t>* levels : {&out.row, &out.col}) levels->reserve(a.col.size() + b.col.size());
     out.values.reserve(a.values.size() + b.values.size());
-    const auto take = [&](const PairSums& from, index at) {
-        out.pattern.col.push_back(from.pattern.col[at]);
+    const auto take = [&](const PairSums& from, size_t at) {
+        out.row.push_back(from.row[at]);
+        out.col.push_back(from.col[at]);
         out.values.insert(out.values.end(), from.values.begin() + at * block, from.values.begin() + (at + 1) * block);
     };
-    const index levels = static_cast<index>(a.pattern.ptr.size()) - 1;
-    for (index l = 0; l < levels; ++l) {
-        index s = a.pattern.ptr[l], t = b.pattern.ptr[l];
-        const index s1 = a.pattern.ptr[l + 1], t1 = b.pattern.ptr[l + 1];
-        while (s < s1 || t < t1) {
-            if (t == t1 || (s < s1 && a.pattern.col[s] < b.pattern.col[t])) {
-                take(a, s++);
-            } else if (s == s1 || b.pattern.col[t] < a.pattern.col[s]) {
-                take(b, t++);
-            } else {
-                take(a, s++);
-                double* to = &out.values[out.values.size() - static_cast<size_t>(block)];
-                for (index e = 0; e < block; ++e) to[e] += b.values[t * block + e];
-                ++t;
-            }
+    const auto pair = [](const PairSums& of, size_t at) { return std::pair(of.row[at], of.col[at]); };
+    size_t s = 0, t = 0, steps = 0;
+    while (s < a.col.size() || t < b.col.size()) {
+        if (t == b.col.size() || (s < a.col.size() && pair(a, s) < pair(b, t))) {
+            take(a, s++);
+        } else if (s == a.col.size() || pair(b, t) < pair(a, s)) {
+            take(b, t++);
+        } else {
+            take(a, s++);
+            double* to = &out.values[out.values.size() - static_cast<size_t>(block)];
+            for (index e = 0; e < block; ++e) to[e] += b.values[t * block + e];
+            ++t;
         }
-        out.pattern.ptr.push_back(static_cast<index>(out.pattern.col.size()));
-        if (l % 1024 == 0) check_interrupt();
+        if (++steps % 65536 == 0) check_interrupt();
     }
     return out;
 }
@@ -149,31 +151,38 @@ Accumulation::Accumulation(const Rows& shape)
         pattern->k.push_back(f.k);
     }
     random_->pattern = std::move(pattern);
-    clear_own(shape, *random_, *fixed_, *response_);
+    own_ = std::make_unique<OwnSums>(shape, *random_, *fixed_, *response_);
     waiting_.resize(shape.factors.size() * (shape.factors.size() - 1) / 2);
 }
 
 void Accumulation::add(const Rows& rows) {
-    sum_log_w_ += add_products(rows);
+    check(rows);
+    own_->add(rows);
+    add_pairs(rows);
     n_ += rows.n;
 }
 
 void Accumulation::add_cells(const Rows& cells, index n, double sum_log_w, double within) {
-    add_products(cells);
-    sum_log_w_ += sum_log_w;
+    check(cells);
+    own_->add_products(cells);
+    add_pairs(cells);
     n_ += n;
-    response_->yy += within;
+    sum_log_w_ += sum_log_w;
+    within_ += within;
 }
 
-double Accumulation::add_products(const Rows& rows) {
+void Accumulation::check(const Rows& rows) const {
     if (rows.n > INT32_MAX) throw std::length_error("more than 2^31 rows in one chunk");
     const Pattern& shape = *random_->pattern;
     bool belongs = static_cast<index>(rows.factors.size()) == shape.factors() && rows.p == fixed_->p;
     for (size_t f = 0; belongs && f < rows.factors.size(); ++f)
         belongs = rows.factors[f].levels == shape.levels[f] && rows.factors[f].k == shape.k[f];
     if (!belongs) throw std::invalid_argument("rows of another design");
-    const double sum_log_w = add_own(rows, *random_, *fixed_, *response_);
-    // Z_i'Z_j, rows sorted by (level of i, level of j)
+}
+
+// Z_i'Z_j, rows sorted by (level of i, level of j)
+void Accumulation::add_pairs(const Rows& rows) {
+    const Pattern& shape = *random_->pattern;
     const index factors = shape.factors();
     std::vector<Order> by(factors);
     size_t s = 0;
@@ -185,7 +194,6 @@ double Accumulation::add_products(const Rows& rows) {
             settle(waiting_[s], shape.k[i] * shape.k[j], false);
             check_interrupt();
         }
-    return sum_log_w;
 }
 
 // Those of as many chunks become one, the last ones first: each block is copied as often as the number of chunks has digits.
@@ -207,14 +215,19 @@ CrossProducts Accumulation::take() {
         for (index j = i + 1; j < pattern->factors(); ++j, ++s) {
             if (waiting_[s].empty()) throw std::logic_error("no rows were added");
             settle(waiting_[s], pattern->k[i] * pattern->k[j], true);
-            pattern->pairs.push_back(std::move(waiting_[s][0].pattern));
+            pattern->pairs.push_back(pattern_of(waiting_[s][0], i, j, pattern->levels[i]));
             random_->cross.push_back(std::move(waiting_[s][0].values));
             waiting_[s].clear();
         }
     random_->pattern = std::move(pattern);
-    mirror(*fixed_);
+    sum_log_w_ += own_->finish();
+    response_->yy += within_;
     return {n_, sum_log_w_, std::move(random_), std::move(fixed_), std::move(response_)};
 }
+
+Accumulation::~Accumulation() = default;
+ResponseSums::ResponseSums() = default;
+ResponseSums::~ResponseSums() = default;
 
 CrossProducts accumulate(const Rows& rows) {
     Accumulation out(rows);
@@ -252,16 +265,19 @@ void ResponseSums::add(Rows rows, const double* y, const std::vector<double>& y_
         for (size_t s = 0; s < y_origin.size(); ++s) parts_.push_back(std::make_shared<ResponsePart>(empty_response(rows)));
         p_ = rows.p;
         for (const auto& f : rows.factors) effects_.push_back(f.levels * f.k);
+        sums_ = std::make_unique<GrowingSums>();
+        for (auto& part : parts_) watch(*part, *sums_);
     }
     bool belongs = parts_.size() == y_origin.size() && rows.p == p_ && rows.factors.size() == effects_.size();
     for (size_t f = 0; belongs && f < effects_.size(); ++f) belongs = rows.factors[f].levels * rows.factors[f].k == effects_[f];
     if (!belongs) throw std::invalid_argument("rows of another design");
     n_ += rows.n;
-    add_responses(std::move(rows), y, y_origin, parts_);
+    add_responses(std::move(rows), y, y_origin, parts_, *sums_);
 }
 
 std::vector<CrossProducts> ResponseSums::take(const CrossProducts& base) {
     if (n_ != base.n || p_ != base.fixed->p) throw std::invalid_argument("rows do not belong to these cross-products");
+    sums_->finish();
     std::vector<CrossProducts> out;
     for (auto& r : parts_) out.push_back({base.n, base.sum_log_w, base.random, base.fixed, std::move(r)});
     parts_.clear();

@@ -70,18 +70,22 @@ struct Rows {
     std::vector<FactorRows> factors;
 };
 
-// Z_i'Z_j of some rows: blocks for the levels that meet in them.
+// Z_i'Z_j of some rows: blocks for the levels that meet in them, sorted by these.
 struct PairSums {
     index parts = 1;  // chunks of rows
-    PairPattern pattern;
+    std::vector<std::int32_t> row, col;
     std::vector<double> values;
 };
 
-// Products that grow chunk by chunk, in the order of the rows: what a chunk costs is in proportion to its own rows (and once to the
-// levels, for sorting them), whatever was added before.
+class GrowingSums;
+class OwnSums;
+
+// Products that grow chunk by chunk, in the order of the rows: what a chunk costs is in proportion to its own rows, whatever was
+// added before and however many levels there are.
 class Accumulation {
   public:
     explicit Accumulation(const Rows& shape);  // its columns and levels; its rows are not looked at
+    ~Accumulation();
     void add(const Rows& rows);
     // Cells of equal rows: each weight is the sum of those of a cell, y its mean. They stand for n rows, whose logarithms of weights
     // add up to sum_log_w, and whose weighted squares of y about these means to `within`.
@@ -89,14 +93,16 @@ class Accumulation {
     CrossProducts take();  // once; at least one chunk must have been added
 
   private:
-    double add_products(const Rows& rows);  // the sum of log weights
+    void check(const Rows& rows) const;
+    void add_pairs(const Rows& rows);
     static void settle(std::vector<PairSums>& waiting, index block, bool all);
     std::shared_ptr<RandomPart> random_;
     std::shared_ptr<FixedPart> fixed_;
     std::shared_ptr<ResponsePart> response_;
+    std::unique_ptr<OwnSums> own_;
     std::vector<std::vector<PairSums>> waiting_;  // per pair of factors, of ever fewer chunks
     index n_ = 0;
-    double sum_log_w_ = 0;
+    double sum_log_w_ = 0, within_ = 0;  // of cells
 };
 
 CrossProducts accumulate(const Rows& rows);
@@ -109,11 +115,14 @@ std::vector<CrossProducts> with_responses(const CrossProducts& base, Rows rows, 
 // The same, chunk by chunk of the rows: `take`, once, gives what `base` becomes.
 class ResponseSums {
   public:
+    ResponseSums();
+    ~ResponseSums();
     void add(Rows rows, const double* y, const std::vector<double>& y_origin);  // the same origins each time
     std::vector<CrossProducts> take(const CrossProducts& base);
 
   private:
     std::vector<std::shared_ptr<ResponsePart>> parts_;
+    std::unique_ptr<GrowingSums> sums_;
     std::vector<index> effects_;  // per factor
     index n_ = 0, p_ = 0;
 };

@@ -12,7 +12,7 @@
 namespace interlace {
 namespace {
 
-constexpr index chunk = 256;
+constexpr index chunk = GrowingSums::block;
 
 // f(N) for a count known to the compiler: N is 0 where it is none of the few that nearly all models have. Loops of known
 // length take half the time.
@@ -126,9 +126,9 @@ template <index K> void add_by_level(const double* z, const double* y, const std
     }
 }
 
-template <index P> double add_products(const double* x, const double* y, index m, index columns, double* xy) {
+// Adds to xy; the sum of squares from `yy` on.
+template <index P> double add_products(const double* x, const double* y, index m, index columns, double yy, double* xy) {
     const index p = P ? P : columns;
-    double yy = 0;
     for (index i = 0; i < m; ++i, x += p) {
         yy += y[i] * y[i];
         for (index a = 0; a < p; ++a) xy[a] += x[a] * y[i];
@@ -137,10 +137,7 @@ template <index P> double add_products(const double* x, const double* y, index m
 }
 
 void add_response(const Chunk& c, index m, const Rows& rows, index r0, ResponsePart& out) {
-    const index p = rows.p;
-    std::vector<double> xy(p, 0.0);
-    with_count(p, [&](auto P) { out.yy += add_products<P()>(c.x.data(), c.y.data(), m, p, xy.data()); });
-    for (index a = 0; a < p; ++a) out.xy[a] += xy[a];
+    with_count(rows.p, [&](auto P) { out.yy = add_products<P()>(c.x.data(), c.y.data(), m, rows.p, out.yy, out.xy.data()); });
     for (size_t f = 0; f < rows.factors.size(); ++f) {
         const FactorRows& r = rows.factors[f];
         with_count(r.k, [&](auto K) { add_by_level<K()>(c.z[f].data(), c.y.data(), r.codes + r0, m, r.k, out.zy[f].data()); });
@@ -191,79 +188,6 @@ void add_random(const Chunk& c, index m, const Rows& rows, index r0, RandomPart&
     }
 }
 
-// Sums of some thousand rows before they are added to those of all: the rounding error of a sum that grows row by row grows with
-// it. Arrays that are so long that adding them would take time are sums of few rows each, and are those of all rows throughout.
-class Blocked {
-  public:
-    static constexpr index rows = 4096;
-    static constexpr size_t longest = 8192;
-    Blocked(RandomPart& of_random, FixedPart& of_fixed, ResponsePart& of_response) : total_(of_response) {
-        fixed.p = of_fixed.p;
-        take(of_fixed.xx, fixed.xx);
-        take(of_response.xy, response.xy);
-        random.diag.resize(of_random.diag.size());
-        fixed.zx.resize(of_fixed.zx.size());
-        response.zy.resize(of_response.zy.size());
-        for (size_t f = 0; f < random.diag.size(); ++f) {
-            take(of_random.diag[f], random.diag[f]);
-            take(of_fixed.zx[f], fixed.zx[f]);
-            take(of_response.zy[f], response.zy[f]);
-        }
-    }
-    Blocked(const Blocked&) = delete;
-    Blocked& operator=(const Blocked&) = delete;
-    ~Blocked() {
-        for (const auto& [total, recent] : lent_) total->swap(*recent);
-    }
-    void settle() {
-        for (const auto& [total, recent] : added_) {
-            for (size_t e = 0; e < total->size(); ++e) (*total)[e] += (*recent)[e];
-            std::fill(recent->begin(), recent->end(), 0.0);
-        }
-        total_.yy += response.yy;
-        response.yy = 0;
-    }
-    RandomPart random;
-    FixedPart fixed;
-    ResponsePart response;
-
-  private:
-    using Numbers = std::vector<double>;
-    void take(Numbers& total, Numbers& recent) {
-        if (total.size() > longest) {
-            total.swap(recent);
-            lent_.emplace_back(&total, &recent);
-        } else {
-            recent.assign(total.size(), 0.0);
-            added_.emplace_back(&total, &recent);
-        }
-    }
-    ResponsePart& total_;
-    std::vector<std::pair<Numbers*, Numbers*>> added_, lent_;
-};
-
-void add_rows(Chunk& c, const Rows& rows, index r0, index end, RandomPart& random, FixedPart& fixed, ResponsePart& response) {
-    for (; r0 < end; r0 += chunk) {
-        const index m = std::min(chunk, end - r0);
-        c.load(rows, r0, m);
-        c.load_x(rows, r0, m);
-        add_fixed(c, m, rows, fixed);
-        add_response(c, m, rows, r0, response);
-        add_random(c, m, rows, r0, random, fixed);
-        check_interrupt();
-    }
-}
-
-double log_weights(const Rows& rows) {
-    double total = 0;
-    for (index r0 = 0; rows.w && r0 < rows.n; r0 += Blocked::rows) {
-        double some = 0;
-        for (index r = r0; r < std::min(r0 + Blocked::rows, rows.n); ++r) some += std::log(rows.w[r]);
-        total += some;
-    }
-    return total;
-}
-
 }  // namespace
 
 ResponsePart empty_response(const Rows& rows) {
@@ -273,7 +197,14 @@ ResponsePart empty_response(const Rows& rows) {
     return out;
 }
 
-// Everything but Z_i'Z_j, of no rows.
+void watch(ResponsePart& response, GrowingSums& sums) {
+    sums.watch(&response.yy, 1);
+    sums.watch(response.xy.data(), response.xy.size());
+    for (auto& numbers : response.zy) sums.watch(numbers.data(), numbers.size());
+}
+
+namespace {
+
 void clear_own(const Rows& rows, RandomPart& random, FixedPart& fixed, ResponsePart& response) {
     const index p = rows.p;
     response = empty_response(rows);
@@ -285,33 +216,58 @@ void clear_own(const Rows& rows, RandomPart& random, FixedPart& fixed, ResponseP
     }
 }
 
-// Adds these rows to it, streaming over them; of X'X the upper triangle. The sum of log weights.
-double add_own(const Rows& rows, RandomPart& random, FixedPart& fixed, ResponsePart& response) {
+}  // namespace
+
+OwnSums::OwnSums(const Rows& shape, RandomPart& random, FixedPart& fixed, ResponsePart& response)
+    : random_(random), fixed_(fixed), response_(response) {
+    clear_own(shape, random, fixed, response);
+    sums_.watch(fixed.xx.data(), fixed.xx.size());
+    for (auto& numbers : random.diag) sums_.watch(numbers.data(), numbers.size());
+    for (auto& numbers : fixed.zx) sums_.watch(numbers.data(), numbers.size());
+    watch(response, sums_);
+    logs_.watch(&sum_log_w_, 1);
+}
+
+void OwnSums::add(const Rows& rows) {
+    add_products(rows);
+    for (index r0 = 0; rows.w && r0 < rows.n;) {
+        const index m = std::min(logs_.room(), rows.n - r0);
+        for (index i = r0; i < r0 + m; ++i) sum_log_w_ += std::log(rows.w[i]);
+        logs_.count(m);
+        r0 += m;
+    }
+}
+
+void OwnSums::add_products(const Rows& rows) {
     Chunk c(rows);
-    if (rows.n <= Blocked::rows) {
-        add_rows(c, rows, 0, rows.n, random, fixed, response);
-        return log_weights(rows);
+    for (index r0 = 0; r0 < rows.n;) {
+        const index m = std::min(sums_.room(), rows.n - r0);
+        c.load(rows, r0, m);
+        c.load_x(rows, r0, m);
+        add_fixed(c, m, rows, fixed_);
+        add_response(c, m, rows, r0, response_);
+        add_random(c, m, rows, r0, random_, fixed_);
+        sums_.count(m);
+        r0 += m;
+        check_interrupt();
     }
-    Blocked recent(random, fixed, response);
-    for (index r0 = 0; r0 < rows.n; r0 += Blocked::rows) {
-        add_rows(c, rows, r0, std::min(r0 + Blocked::rows, rows.n), recent.random, recent.fixed, recent.response);
-        recent.settle();
-    }
-    return log_weights(rows);
 }
 
 // syrk fills the column-major lower triangle, which is the row-major upper one, as the loops do
-void mirror(FixedPart& fixed) {
-    for (index a = 0; a < fixed.p; ++a)
-        for (index b = 0; b < a; ++b) fixed.xx[a * fixed.p + b] = fixed.xx[b * fixed.p + a];
+double OwnSums::finish() {
+    sums_.finish();
+    logs_.finish();
+    for (index a = 0; a < fixed_.p; ++a)
+        for (index b = 0; b < a; ++b) fixed_.xx[a * fixed_.p + b] = fixed_.xx[b * fixed_.p + a];
+    return sum_log_w_;
 }
 
 void add_responses(Rows rows, const double* y, const std::vector<double>& y_origin,
-                   const std::vector<std::shared_ptr<ResponsePart>>& responses) {
+                   const std::vector<std::shared_ptr<ResponsePart>>& responses, GrowingSums& sums) {
     rows.y = y;  // the first of them, for load()
     Chunk c(rows);
-    for (index r0 = 0; r0 < rows.n; r0 += chunk) {
-        const index m = std::min(chunk, rows.n - r0);
+    for (index r0 = 0; r0 < rows.n;) {
+        const index m = std::min(sums.room(), rows.n - r0);
         c.load(rows, r0, m);
         c.load_x(rows, r0, m);
         for (size_t s = 0; s < responses.size(); ++s) {
@@ -319,6 +275,8 @@ void add_responses(Rows rows, const double* y, const std::vector<double>& y_orig
             for (index i = 0; i < m; ++i) c.y[i] = (ys[i] - y_origin[s]) * c.root_w[i];
             add_response(c, m, rows, r0, *responses[s]);
         }
+        sums.count(m);
+        r0 += m;
         check_interrupt();
     }
 }

@@ -1,18 +1,33 @@
-// Sums over the rows of a chunk that need no pairs of grouping factors: of the fixed part, the response, and each factor by itself.
+// Sums over rows that need no pairs of grouping factors: of the fixed part, the response, and each factor by itself.
 #pragma once
 #include "crossproducts.hpp"
+#include "growing.hpp"
 
 namespace interlace {
 
 ResponsePart empty_response(const Rows& rows);
-// Everything but Z_i'Z_j, of no rows.
-void clear_own(const Rows& rows, RandomPart& random, FixedPart& fixed, ResponsePart& response);
-// Adds these rows to it, streaming over them; of X'X the upper triangle. The sum of log weights.
-double add_own(const Rows& rows, RandomPart& random, FixedPart& fixed, ResponsePart& response);
-// syrk fills the column-major lower triangle, which is the row-major upper one, as the loops do
-void mirror(FixedPart& fixed);
-// Adds the same of several responses of the rows, y (rows x responses, column-major) about an origin each.
+void watch(ResponsePart& response, GrowingSums& sums);
+
+// Everything but Z_i'Z_j, of rows that come in chunks: the same bits for any chunks, as long as X has few columns.
+class OwnSums {
+  public:
+    OwnSums(const Rows& shape, RandomPart& random, FixedPart& fixed, ResponsePart& response);
+    OwnSums(const OwnSums&) = delete;
+    OwnSums& operator=(const OwnSums&) = delete;
+    void add(const Rows& rows);           // streaming over them
+    void add_products(const Rows& rows);  // all but the logarithms of the weights
+    double finish();                      // once: the parts are the sums; the sum of the logarithms of the weights
+
+  private:
+    RandomPart& random_;
+    FixedPart& fixed_;
+    ResponsePart& response_;
+    double sum_log_w_ = 0;
+    GrowingSums sums_, logs_;
+};
+
+// Adds the products with several responses of the rows, y (rows x responses, column-major) about an origin each.
 void add_responses(Rows rows, const double* y, const std::vector<double>& y_origin,
-                   const std::vector<std::shared_ptr<ResponsePart>>& responses);
+                   const std::vector<std::shared_ptr<ResponsePart>>& responses, GrowingSums& sums);
 
 }  // namespace interlace

@@ -15,6 +15,7 @@ import pytest
 import interlace
 from interlace import Accumulator
 from interlace.errors import DataError, FormulaError, ModelError, RankDeficiencyWarning
+from interlace.estimation import gathering
 
 from .passes import away, by_halves, cut, fitted, from_the_end, in_turn, passed
 
@@ -122,7 +123,8 @@ def test_columns_that_depend_on_others(data: pd.DataFrame) -> None:
     assert away(m.fixef, interlace.lmer("y ~ x + (1 | g)", data).fixef) < 1e-12
 
 
-def test_fixed_effects_that_explain_nearly_all(data: pd.DataFrame) -> None:
+def test_fixed_effects_that_explain_nearly_all(data: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gathering, "_ROOM", 0)
     exact = data.assign(y=1e5 * data["z"] + data["y"])
     parts = cut(exact, 200)
     found = passed(Accumulator("y ~ z + (1 | g)", exact), parts)
@@ -205,3 +207,35 @@ def test_what_no_accumulator_is_made_of(data: pd.DataFrame) -> None:
         Accumulator(3, data)  # type: ignore[arg-type]
     schema = pyarrow.Table.from_pandas(data).schema
     assert Accumulator("y ~ x + (1 | g)", schema).columns == ["y", "x", "g"]
+
+
+def test_few_rows_at_a_time_are_summed_seldom(data: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gathering, "_ROOM", 10_000)
+    summed: list[int] = []
+    of = gathering.CrossProducts.of
+    monkeypatch.setattr(
+        gathering.CrossProducts, "of", lambda *args, **more: summed.append(args[1].nrows) or of(*args, **more)
+    )
+    found = Accumulator("y ~ x + (1 | g)", data).update(data).next()
+    summed.clear()
+    for part in cut(data, 3):
+        found = found.update(part)
+    assert 2 <= len(summed) <= 5 and sum(summed) <= len(data)
+    monkeypatch.undo()
+    whole = interlace.lmer("y ~ x + (1 | g)", data)
+    assert away(found.fit().fixef, whole.fixef) < 1e-12
+
+
+def test_batches_whose_rows_repeat_are_summed_as_cells(caplog: pytest.LogCaptureFixture) -> None:
+    rng = np.random.default_rng(3)
+    n = 1 << 17
+    data = pd.DataFrame(
+        {"x": rng.integers(0, 5, n), "g": rng.integers(0, 30, n), "h": rng.integers(0, 20, n)}
+    )
+    data["y"] = data["x"] + rng.normal(size=30)[data["g"]] + rng.normal(size=n)
+    formula = "y ~ x + (1 | g) + (1 | h)"
+    with caplog.at_level("INFO", logger="interlace"):
+        found = passed(Accumulator(formula, data), [data.iloc[: n // 2], data.iloc[n // 2 :]]).fit()
+    assert "65536 rows are summed as 3000 cells" in caplog.text
+    whole = interlace.lmer(formula, data)
+    assert away(found.fixef, whole.fixef) < 1e-12 and away(found.theta, whole.theta) < 1e-11

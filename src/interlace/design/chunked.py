@@ -12,7 +12,6 @@ from typing import Any
 from interlace.errors import DataError, shown
 
 ROWS = 1 << 18
-_FEWEST = 256  # rows of a chunk; fewer would cost time and save nothing
 
 
 class Chunked(ABC):
@@ -260,8 +259,8 @@ def check_rows(rows: object) -> int:
     DataError
         It is none.
     """
-    if isinstance(rows, bool) or not isinstance(rows, int) or rows < _FEWEST:
-        raise DataError(f"rows must be a whole number, {_FEWEST} or more, not {shown(rows)}")
+    if isinstance(rows, bool) or not isinstance(rows, int) or rows < 1:
+        raise DataError(f"rows must be a whole number, 1 or more, not {shown(rows)}")
     return rows
 
 

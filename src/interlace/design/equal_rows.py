@@ -127,10 +127,22 @@ def collapsed(design: Design, keys: tuple[str, ...]) -> Design:
     keys : tuple of str
         Columns of its frame, as of `key_columns`.
     """
-    if not keys or design.y is None or not _costly(design):
+    return _collapsed(design, [design.frame.columns[name] for name in keys]) if keys else design
+
+
+def by_columns(design: Design) -> Design:
+    """As `collapsed`, of rows that agree in all their numbers but y; columns of the data are not needed."""
+    fixed = design.fixed
+    columns = [x for j in range(fixed.shape[1]) if (x := fixed.number(j)) is not None]
+    if isinstance(fixed, Coded):
+        columns += [array for cells in fixed.cells for array in (cells.codes, *cells.z.T)]
+    return _collapsed(design, [*columns, *(a for part in design.random for a in (part.codes, *part.z.T))])
+
+
+def _collapsed(design: Design, keys: Sequence[Column]) -> Design:
+    if design.y is None or not _costly(design):
         return design
-    columns: list[Column] = [design.frame.columns[name] for name in keys]
-    columns += [values for values in (design.weights, design.offset) if values is not None]
+    columns = [*keys, *(values for values in (design.weights, design.offset) if values is not None)]
     if not repeats(columns, design.nrows, FEWER):
         return design
     found = EqualRows.of(columns, design.y, most=design.nrows // 2)

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from interlace.design.columns import Plain
-from interlace.design.design import Design, RandomRows
+from interlace.design.design import Design
 from interlace.design.rows import FrameRows, Rows
+from interlace.design.stacking import stacked
 from interlace.design.streaming import Room
 
 _APART = (
@@ -90,22 +90,4 @@ def _check_room(waiting: Sequence[tuple[np.ndarray, Design]], name: str, room: R
 def _stacked(parts: Sequence[tuple[np.ndarray, Design]]) -> tuple[np.ndarray, Design]:
     if len(parts) == 1:
         return parts[0]
-    designs = [design for _, design in parts]
-
-    def one(values: Sequence[np.ndarray | None]) -> np.ndarray | None:
-        there = [value for value in values if value is not None]
-        return np.concatenate(there) if there else None
-
-    random = tuple(
-        RandomRows(np.concatenate([r.codes for r in same]), np.concatenate([r.z for r in same]))
-        for same in zip(*(design.random for design in designs), strict=True)
-    )
-    joined = replace(
-        designs[0],
-        y=one([design.y for design in designs]),
-        fixed=Plain(np.concatenate([design.X for design in designs])),
-        random=random,
-        weights=one([design.weights for design in designs]),
-        offset=one([design.offset for design in designs]),
-    )
-    return np.concatenate([places for places, _ in parts]), joined
+    return np.concatenate([places for places, _ in parts]), stacked([design for _, design in parts])

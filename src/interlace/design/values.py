@@ -103,7 +103,15 @@ def match(values: np.ndarray, levels: np.ndarray) -> np.ndarray:
     """Positions of `values` among `levels` (which are distinct), -1 where there is none; int32."""
     if len(values) == len(levels) and values.dtype == levels.dtype and np.array_equal(values, levels):
         return np.arange(len(levels), dtype=np.int32)
-    return pd.Index(_indexed(levels)).get_indexer(pd.Index(_indexed(values))).astype(np.int32)
+    return _index(levels).get_indexer(pd.Index(_indexed(values))).astype(np.int32)
+
+
+def _index_of(levels: np.ndarray) -> pd.Index[Any]:
+    """It looks values up in a table, which it makes when it is first asked."""
+    return pd.Index(_indexed(levels))
+
+
+_index: Once[np.ndarray, pd.Index[Any]] = Once(_index_of)
 
 
 class _Places(NamedTuple):

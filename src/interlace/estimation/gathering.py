@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -11,13 +11,16 @@ from interlace import kernel
 from interlace.arrays import Array
 from interlace.design.design import Design
 from interlace.design.encoding import Encoding
+from interlace.design.equal_rows import by_columns
+from interlace.design.halves import Halves
 from interlace.design.learnt import Covariate
-from interlace.design.rows import Rows
+from interlace.design.rows import FrameRows, Rows
+from interlace.design.stacking import nbytes, stacked
 from interlace.errors import DataError, ModelError
 from interlace.estimation.crossproducts import NEARLY_ALL, CrossProducts
 from interlace.estimation.fit import Fit, fit_prepared
 from interlace.estimation.origin import Origin
-from interlace.estimation.prepare import check_products_room, prepare_products
+from interlace.estimation.prepare import check_products_room, prepare, prepare_products
 from interlace.estimation.rank import CERTAIN, independent, independent_columns, joined_triangles, triangle
 
 _ONE_MORE = (
@@ -28,9 +31,16 @@ _ONE_MORE = (
 _NO_ROWS = "the accumulator was not updated with any row that has no missing value"
 
 
+_ROOM = 1 << 21  # bytes of rows that wait; more where the products are larger
+
+
 @dataclass(frozen=True, slots=True)
 class Gathered:
     """The cross-products of the rows so far.
+
+    The last rows wait, and join the products when they take as much memory as these: so a row costs what it
+    is, and not what all levels are, however few come at a time. A table that waits as a whole is fitted as
+    any table is, to the last bit.
 
     Attributes
     ----------
@@ -41,6 +51,8 @@ class Gathered:
         None before the first row.
     triangle : ndarray, (p, p), or None
         R with ``R'R = X'WX``, where cross-products may not tell which columns of X depend on others.
+    waiting : Halves of Design
+        Rows that are not among the products yet; they come after those that are.
     n, n_read : int
         Rows used, rows looked at.
     """
@@ -49,6 +61,7 @@ class Gathered:
     origin: Origin
     products: CrossProducts | None
     triangle: Array | None
+    waiting: Halves[Design] = field(default_factory=Halves)
     n: int = 0
     n_read: int = 0
 
@@ -83,29 +96,52 @@ class Gathered:
         if not design.nrows:
             return counted
         self._refuse_unseen(design)
-        R = self.triangle
-        return replace(
-            counted,
-            n=self.n + design.nrows,
-            products=_sum(self.products, CrossProducts.of(self.encoding, design, origin=self.origin)),
-            triangle=None if R is None else joined_triangles(R, triangle(design.fixed, design.weights)),
-        )
+        found = replace(counted, n=self.n + design.nrows, waiting=self._waiting_with(design))
+        return found._settled() if found._is_full() else found
 
     def merged(self, other: Gathered) -> Gathered:
         """With the rows of another."""
-        R, S = self.triangle, other.triangle
+        found = replace(self, n=self.n + other.n, n_read=self.n_read + other.n_read)
+        if other.products is None:
+            found = replace(found, waiting=self.waiting.joined(other.waiting, _stack))
+            return found._settled() if found._is_full() else found
+        a, b = found._settled(), other._settled()
+        R, S = a.triangle, b.triangle
         return replace(
-            self,
-            n=self.n + other.n,
-            n_read=self.n_read + other.n_read,
-            products=_sum(self.products, other.products),
+            a,
+            products=_sum(a.products, b.products),
             triangle=None if R is None or S is None else joined_triangles(R, S),
         )
 
+    def _waiting_with(self, design: Design) -> Halves[Design]:
+        return self.waiting.plus(stacked([design]), design.nrows, _stack)
+
+    def _is_full(self) -> bool:
+        waiting = sum(nbytes(design) for design in self.waiting.parts)
+        return waiting >= max(_ROOM, 8 * _numbers(self.encoding))
+
+    def _settled(self) -> Gathered:
+        """With no rows that wait."""
+        if not self.waiting.parts:
+            return self
+        design, R = self._here(), self.triangle
+        cells = by_columns(design)
+        return replace(
+            self,
+            waiting=Halves(),
+            products=_sum(self.products, CrossProducts.of(self.encoding, cells, origin=self.origin)),
+            triangle=None if R is None else joined_triangles(R, triangle(design.fixed, design.weights)),
+        )
+
+    def _here(self) -> Design:
+        """The rows that wait."""
+        return self.waiting.whole(_stack)
+
     def closer(self, rows: Rows) -> Gathered:
         """Nothing yet, about the fit of the fixed effects to these rows."""
-        A, origin = self._all(), self.origin
-        kept = list(self._kept(A, rows))
+        settled = self._settled()
+        A, origin = settled._all(), self.origin
+        kept = list(settled._kept(A, rows))
         some = A.select_fixed(tuple(kept))
         beta = origin.beta.copy()
         beta[kept] += np.linalg.solve(some.products.xx, some.products.xy)
@@ -122,6 +158,12 @@ class Gathered:
         ModelError
             As for `fit`, or the rows must be looked at once more.
         """
+        if self.products is None and self.waiting.parts:
+            here = FrameRows(self.encoding, self._here())
+            return fit_prepared(*prepare(self.encoding, here, reml=reml, n_jobs=n_jobs), rows)
+        return self._settled()._fit_of_products(rows, reml, n_jobs)
+
+    def _fit_of_products(self, rows: Rows, reml: bool, n_jobs: int | None) -> Fit:
         A = self._all()
         kept = self._kept(A, rows)
         some = A.select_fixed(kept)
@@ -148,6 +190,17 @@ class Gathered:
                     f"row {row} (counted from 0) has a level of '{block.group}' that the pass for the levels "
                     "did not see: update the accumulator with the same rows in every pass"
                 )
+
+
+def _stack(a: Design, b: Design) -> Design:
+    return stacked([a, b])
+
+
+def _numbers(encoding: Encoding) -> int:
+    """That the cross-products have, but for those of levels that meet."""
+    p = len(encoding.fixed_names)
+    widths = [(block.grouping.n_levels, len(block.columns)) for block in encoding.random]
+    return p * p + sum(levels * k * (k + p + 1) for levels, k in widths)
 
 
 def _sum(a: CrossProducts | None, b: CrossProducts | None) -> CrossProducts | None:

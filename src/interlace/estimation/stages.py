@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
 from interlace.design.batches import Batch, check_batch
 from interlace.design.frame import Frame
+from interlace.design.halves import Halves
 from interlace.design.joining import joined
 from interlace.design.merging import Seen, Task
 from interlace.design.streaming import check_whole
@@ -65,22 +67,31 @@ class Functions:
 
 @dataclass(frozen=True, slots=True)
 class Levels:
-    """Rows that show all levels, and counts."""
+    """Rows that show all levels, and counts; `read` has rows used and rows read."""
 
-    seen: Seen
+    found: Halves[Seen] = field(default_factory=Halves)
+    read: tuple[int, int] = (0, 0)
     name = "levels"
 
-    @property
-    def read(self) -> tuple[int, int]:
-        """Rows used and rows read."""
-        return self.seen.counted.n, self.seen.counted.n_read
+    def seen(self, task: Task, given_order: frozenset[str]) -> Seen:
+        """What all rows have shown."""
+        if not self.found.parts:
+            return Seen.nothing()
+        return self.found.whole(_put(task, given_order))
 
     def plus(self, task: Task, batch: Batch, given_order: frozenset[str]) -> Levels:
         """With the rows of a batch."""
         frame, kept = task.complete(batch.frame)
         check_batch(task, frame, kept)
-        return Levels(self.seen.plus(Seen.of(task, batch.frame, frame, kept), task, given_order))
+        seen = Seen.of(task, batch.frame, frame, kept)
+        read = self.read[0] + frame.nrows, self.read[1] + batch.frame.nrows
+        return Levels(self.found.plus(seen, len(seen.numbers), _put(task, given_order)), read)
 
     def merged(self, other: Levels, task: Task, given_order: frozenset[str]) -> Levels:
         """With what another one has collected."""
-        return Levels(self.seen.plus(other.seen, task, given_order))
+        read = self.read[0] + other.read[0], self.read[1] + other.read[1]
+        return Levels(self.found.joined(other.found, _put(task, given_order)), read)
+
+
+def _put(task: Task, given_order: frozenset[str]) -> Callable[[Seen, Seen], Seen]:
+    return lambda a, b: a.plus(b, task, given_order)

@@ -27,6 +27,7 @@ _CLASSES: dict[str, str] = {
     "design.functions.function": "Function",
     "design.grouped": "Grouped",
     "design.grouping": "Grouping",
+    "design.halves": "Halves",
     "design.held_cells": "HeldCells",
     "design.known": "Precision",
     "design.known_value": "Known",
