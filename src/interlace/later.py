@@ -23,19 +23,29 @@ class _Later(ModuleType):
 
     @property
     def __dict__(self) -> dict[str, Any]:  # type: ignore[override]
-        return import_module(self.__name__).__dict__
+        return _loaded(self.__name__).__dict__
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(import_module(self.__name__), name)
+        return getattr(_loaded(self.__name__), name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        setattr(import_module(self.__name__), name, value)
+        setattr(_loaded(self.__name__), name, value)
 
     def __delattr__(self, name: str) -> None:
-        delattr(import_module(self.__name__), name)
+        delattr(_loaded(self.__name__), name)
 
     def __dir__(self) -> list[str]:
-        return dir(import_module(self.__name__))
+        return dir(_loaded(self.__name__))
+
+
+def _loaded(name: str) -> ModuleType:
+    """The module itself. Before Python 3.12, Ctrl-C while a class is made comes as a RuntimeError."""
+    try:
+        return import_module(name)
+    except RuntimeError as error:
+        if isinstance(error.__cause__, KeyboardInterrupt):
+            raise error.__cause__ from None
+        raise
 
 
 def modules_of(package: str) -> Callable[[str], ModuleType]:

@@ -1,7 +1,9 @@
 """What a first fit loads, and how the rest is loaded when it is asked for."""
 
+import importlib
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -49,6 +51,22 @@ def test_a_first_fit_loads_no_answers() -> None:
 
 def test_a_module_is_loaded_when_something_of_it_is_asked_for() -> None:
     in_a_fresh_process(NAMES)
+
+
+def test_ctrl_c_while_a_module_is_loaded_is_ctrl_c(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "pressed"
+    package.mkdir()
+    (package / "__init__.py").write_text(
+        "from interlace.later import modules_of\n__getattr__ = modules_of(__name__)\n"
+    )
+    (package / "answers.py").write_text(
+        "class Pressed:\n    def __set_name__(self, *_):\n        raise KeyboardInterrupt\n"
+        "class Values:\n    first = Pressed()\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    answers = importlib.import_module("pressed").answers
+    with pytest.raises(KeyboardInterrupt):
+        answers.Values  # noqa: B018
 
 
 def test_a_name_that_no_package_has() -> None:

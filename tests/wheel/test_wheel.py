@@ -65,8 +65,8 @@ def test_it_works_in_an_environment_of_its_own(wheel: Path, tmp_path: Path) -> N
     python = scripts / Path(sys.executable).name
     site = run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=tmp_path).strip()
     others = [path for path in sys.path if path.endswith(("site-packages", "dist-packages"))]
-    Path(site, "dependencies.pth").write_text("\n".join(others) + "\n")
     run(python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", wheel, cwd=tmp_path)
+    Path(site, "dependencies.pth").write_text("\n".join(others) + "\n")
     where = run(python, "-c", "import interlace._core as c; print(c.__file__)", cwd=tmp_path)
     assert where.startswith(site)
     printed = run(
