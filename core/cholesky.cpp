@@ -67,6 +67,8 @@ Cholesky::Cholesky(CrossProducts products, std::shared_ptr<const Symbolic> symbo
 }
 
 void Cholesky::factorize(const Blocks& factors) {
+    if (complete_ && factors == f_) return;
+    complete_ = false;
     f_ = factors;
     ld_l2_ = -ld_prior_;
     factor_lead();
@@ -75,12 +77,14 @@ void Cholesky::factorize(const Blocks& factors) {
     forward(r_);
     fixed_products();
     factor_fixed();
-    if (!varying_) return;
-    Blocks own;
-    for (const index f : s_->varying_factors) own.push_back(f_[f]);
-    varying_->factorize(own);
-    ld_rx2_ += ld_l2_ - varying_->ld_l2();
-    ld_l2_ = varying_->ld_l2();
+    if (varying_) {
+        Blocks own;
+        for (const index f : s_->varying_factors) own.push_back(f_[f]);
+        varying_->factorize(own);
+        ld_rx2_ += ld_l2_ - varying_->ld_l2();
+        ld_l2_ = varying_->ld_l2();
+    }
+    complete_ = true;
 }
 
 // Per level of the leading factor: L_g L_g' = F'A_gg F + I, and C_gh = L_g^-1 F'A_gh F_h for the levels h it meets.

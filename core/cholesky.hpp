@@ -30,6 +30,7 @@ class Cholesky : public Solved {
     Cholesky(CrossProducts products, std::shared_ptr<const Symbolic> symbolic);
 
     // L, RX, beta, u and the penalized residual sum of squares. Throws NotPositiveDefinite if a pivot is not positive.
+    // Where these were its factors the last time, everything is there already.
     void factorize(const Blocks& factors);
 
     double ld_m() const { return ld_l2_ + ld_prior_; }
@@ -78,6 +79,7 @@ class Cholesky : public Solved {
     std::vector<std::vector<index>> children_;
     Rhs r_;
     double ld_prior_ = 0;
+    bool complete_ = false;  // for the factors f_
     std::unique_ptr<Cholesky> varying_;
 };
 

@@ -48,7 +48,7 @@ void FactorObjective::hold(const std::vector<double>& par, std::vector<double>& 
 
 double ProfiledDeviance::value(const std::vector<double>& par) {
     par_ = par;
-    const std::vector<index>& k = factor_.products().random->k();
+    const std::vector<index>& k = factor().products().random->k();
     Blocks factors = map_.factors(k, par);
     for (size_t f = 0; f < factors.size(); ++f)
         for (index c = 0; c < k[f] && factor_.symbolic().priors[f].absorbed(); ++c) factors[f][c * k[f] + c] = 1.0;

@@ -1,6 +1,7 @@
 // The profiled deviance (ML) or REML criterion as a function of covariance parameters.
 #pragma once
 #include <memory>
+#include <stdexcept>
 #include <vector>
 
 #include "gradient.hpp"
@@ -63,21 +64,31 @@ class ProfiledDeviance : public FactorObjective {
 
     double value(const std::vector<double>& par) override;
     // A derivative takes the inverse on the pattern of the factor: twice what the factor takes, but for what is small beside both.
-    bool dear() const override { return size() == 1 && factor_.symbolic().flops > dear_flops; }
-    double curvature() override { return average_alone(factor_, kind_, directions())[0]; }
+    bool dear() const override { return size() == 1 && factor().symbolic().flops > dear_flops; }
+    double curvature() override { return average_alone(factor(), kind_, directions())[0]; }
 
-    const Solved& solved() const override { return factor_; }
+    const Solved& solved() const override { return factor(); }
     Derivatives along(const std::vector<Direction>& directions, std::optional<double> scale) const override {
-        return interlace::derivatives(factor_, kind_, directions, scale);
+        return interlace::derivatives(factor(), kind_, directions, scale);
     }
     // Exact Hessian: central differences of the exact gradient.
     std::vector<double> hessian(const std::vector<double>& par);
-    const Cholesky& factor() const { return factor_; }
+    const Cholesky& factor() const {
+        if (released_) throw std::logic_error("the factor of this criterion was released");
+        return factor_;
+    }
+    // The factor, for who goes on with it: this criterion cannot be asked any more.
+    Cholesky release() {
+        factor();
+        released_ = true;
+        return std::move(factor_);
+    }
 
     static constexpr double dear_flops = 1e9;
 
   private:
     Cholesky factor_;
+    bool released_ = false;
 };
 
 }  // namespace interlace

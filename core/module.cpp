@@ -260,6 +260,8 @@ void bind_criterion(nb::module_& m) {
             });
             return nb::make_tuple(to_numpy(g, {g.size()}), to_numpy(h, {g.size(), g.size()}));
         })
+        // the factor where value() was asked last: the criterion cannot be asked any more
+        .def("release", [](ProfiledDeviance& d) { return d.release(); })
         .def("begin", [](ProfiledDeviance& d, const Flat& par) {
             if (par.size() != sz(d.size())) throw std::invalid_argument("one number for each parameter");
             d.begin(to_vector(par));

@@ -17,19 +17,27 @@ namespace {
 
 using Nodes = std::vector<std::int32_t>;
 
+// The matrix with an entry wherever two nodes are neighbours, and on the diagonal; its values are not looked at.
+Eigen::SparseMatrix<float, Eigen::ColMajor, int> matrix_of(const Graph& g) {
+    const int n = static_cast<int>(g.n());
+    Eigen::SparseMatrix<float, Eigen::ColMajor, int> out(n, n);
+    out.resizeNonZeros(static_cast<index>(g.adj.size()) + n);
+    int* ptr = out.outerIndexPtr();
+    ptr[0] = 0;
+    for (int i = 0; i < n; ++i) ptr[i + 1] = ptr[i] + 1 + static_cast<int>(g.ptr[i + 1] - g.ptr[i]);
+    // The graph is symmetric: each node gives its own number to its neighbours, so that theirs come in order.
+    std::vector<int> next(ptr, ptr + n);
+    for (int i = 0; i < n; ++i) {
+        const auto give = [&](int to) { out.innerIndexPtr()[next[to]++] = i; };
+        for (index e = g.ptr[i]; e < g.ptr[i + 1]; ++e) give(g.adj[e]);
+        give(i);
+    }
+    return out;
+}
+
 Nodes minimum_degree(const Graph& g) {
     const int n = static_cast<int>(g.n());
-    Eigen::SparseMatrix<float, Eigen::ColMajor, int> pattern(n, n);
-    std::vector<int> degree(n);
-    for (int i = 0; i < n; ++i) degree[i] = static_cast<int>(g.ptr[i + 1] - g.ptr[i]) + 1;
-    pattern.reserve(degree);
-    for (int i = 0; i < n; ++i) {
-        Nodes adj(g.adj.begin() + g.ptr[i], g.adj.begin() + g.ptr[i + 1]);
-        adj.push_back(i);
-        std::sort(adj.begin(), adj.end());
-        for (const int j : adj) pattern.insert(j, i) = 1.0f;
-    }
-    pattern.makeCompressed();
+    Eigen::SparseMatrix<float, Eigen::ColMajor, int> pattern = matrix_of(g);
     Eigen::PermutationMatrix<Eigen::Dynamic, Eigen::Dynamic, int> p;
     Eigen::internal::minimum_degree_ordering(pattern, p);
     return Nodes(p.indices().data(), p.indices().data() + n);

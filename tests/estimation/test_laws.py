@@ -146,7 +146,7 @@ def test_a_fit_after_subtraction_is_the_fit_of_the_rows_that_are_left(seed: int)
     gone = made.data["a"] == made.data["a"][0]  # a whole level: its effects are then zero in both
     A = whole - products(made, encoding, origin, gone)
     B = products(made, encoding, origin, ~gone)
-    (c, o), (d, p) = (minimise(ProfiledDeviance.of(System.of(encoding, P), reml=True)) for P in (A, B))
+    (c, o, _), (d, p, _) = (minimise(ProfiledDeviance.of(System.of(encoding, P), reml=True)) for P in (A, B))
     assert o.converged and p.converged
     assert abs(o.value - p.value) < CRITERION
     first, second = c.solution(o.par), d.solution(p.par)

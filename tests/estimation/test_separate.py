@@ -96,7 +96,7 @@ def test_the_minimum_is_that_of_all_parameters(reml: bool, monkeypatch: pytest.M
     assert fit.optimum.converged
     assert fit.optimum.hessian.shape == (10, 10)
     monkeypatch.setattr(Parameters, "separated", lambda self, A: self.in_natural_basis())
-    _, whole = minimise(fit.criterion)
+    whole = minimise(fit.criterion).optimum
     assert fit.optimum.value == pytest.approx(whole.value, abs=1e-7)
 
 

@@ -7,6 +7,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from interlace import kernel
 from interlace.estimation.parameters import Parameters
 from interlace.estimation.penalized import Solution, System
 from interlace.estimation.valleys import Doubt
@@ -50,6 +51,9 @@ class Compiled(Protocol):
 
     def minimise(self, start: Array, tolerance: float, most: int, /) -> dict[str, Any]:
         """One search from a start."""
+
+    def release(self) -> kernel.Cholesky:
+        """The factor where `value` was asked last, for who goes on with it: nothing can be asked any more."""
 
     def search(
         self, start: Array, without: list[list[int]], limits: dict[str, float], /

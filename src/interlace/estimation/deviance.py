@@ -147,9 +147,9 @@ class ProfiledDeviance:
         with self.system.threads():
             return self.kernel().hessian(np.asarray(par, dtype=np.float64))
 
-    def solution(self, par: Array) -> Solution:
-        """beta, u and the rest at these parameters."""
-        return Solution.at(self.system, self.parameters.factors(par))
+    def solution(self, par: Array, factor: core.Cholesky | None = None) -> Solution:
+        """beta, u and the rest at these parameters; a factor that nobody needs becomes the one there."""
+        return Solution.at(self.system, self.parameters.factors(par), factor)
 
     def zero_components(self, par: Array) -> tuple[str, ...]:
         """Names ``group.column`` of the diagonal entries of Lambda that are zero."""

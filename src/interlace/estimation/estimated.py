@@ -13,6 +13,7 @@ from interlace.arrays import Array
 from interlace.errors import ModelError
 from interlace.estimation.descent import AVERAGE, NEARLY_ZERO, decrement
 from interlace.estimation.deviance import ProfiledDeviance
+from interlace.estimation.ended import Ended
 from interlace.estimation.iterative import NO_FACTOR
 from interlace.estimation.optimum import Optimum
 
@@ -76,7 +77,7 @@ class EstimatedOptimum(Optimum):
         return out
 
 
-def minimise_estimated(criterion: EstimatedDeviance) -> tuple[EstimatedDeviance, EstimatedOptimum]:
+def minimise_estimated(criterion: EstimatedDeviance) -> Ended[ProfiledDeviance]:
     """The root of the estimated slopes where the estimated criterion has its minimum.
 
     One search from the moments of the data by values and slopes; then, as these are estimates by themselves
@@ -89,7 +90,7 @@ def minimise_estimated(criterion: EstimatedDeviance) -> tuple[EstimatedDeviance,
         search = _Root(criterion, compiled, found)
         search.try_boundary()
         search.descend()
-        return criterion, search.optimum()
+        return Ended(criterion, search.optimum(), None)
 
 
 class _Root:

@@ -21,6 +21,7 @@ from interlace.estimation.answering import Responses, as_responses
 from interlace.estimation.beside_levels import effects_of, unweighted_triangle
 from interlace.estimation.crossproducts import CrossProducts
 from interlace.estimation.deviance import ProfiledDeviance
+from interlace.estimation.ended import Ended
 from interlace.estimation.found import search, solved, tell
 from interlace.estimation.identification import Identification
 from interlace.estimation.layout import Layout
@@ -172,8 +173,7 @@ class Fit(NotCalled):
             rows = responses.rows(j, self.rows)
             A = conditioned(A, selected(rows, self.kept))
             criterion = replace(self.criterion, system=self.criterion.system.with_products(A))
-            criterion, optimum = search(criterion, minimise_again)
-            found.append(_checked(criterion, rows, optimum, self.model))
+            found.append(_checked(search(criterion, minimise_again), rows, self.model))
         return found
 
     def answering(self, responses: Responses) -> list[CrossProducts]:
@@ -292,8 +292,7 @@ def fit_prepared(criterion: ProfiledDeviance, model: Model, rows: Rows) -> Fit:
 def _found(criterion: ProfiledDeviance, rows: Rows, model: Model) -> Fit:
     # what no data could tell: the criterion has the same minimum without it
     criterion = criterion.without(model.identification.superfluous(reml=criterion.reml))
-    criterion, optimum = search(criterion, minimise)
-    return _checked(criterion, rows, optimum, model)
+    return _checked(search(criterion, minimise), rows, model)
 
 
 def at_theta(encoding: Encoding, rows: Design | Rows, theta: ArrayLike, *, reml: bool = True) -> Fit:
@@ -335,15 +334,10 @@ def _factors(criterion: ProfiledDeviance, theta: Array) -> tuple[Array, ...]:
     return criterion.parameters.of_theta(theta)
 
 
-def _checked(
-    criterion: ProfiledDeviance,
-    rows: Rows,
-    optimum: Optimum,
-    model: Model,
-) -> Fit:
-    solution = solved(criterion, optimum)
-    tell(optimum)
-    return _fit(criterion, rows, optimum, solution, model)
+def _checked(ended: Ended[ProfiledDeviance], rows: Rows, model: Model) -> Fit:
+    solution = solved(ended)
+    tell(ended.optimum)
+    return _fit(ended.criterion, rows, ended.optimum, solution, model)
 
 
 def _fit(

@@ -8,6 +8,7 @@ import numpy as np
 
 from interlace.errors import ConvergenceError, ConvergenceWarning, ModelError, warn
 from interlace.estimation.deviance import ProfiledDeviance
+from interlace.estimation.ended import Ended
 from interlace.estimation.estimated import EstimatedDeviance, minimise_estimated
 from interlace.estimation.iterative import UNSETTLED
 from interlace.estimation.optimize import UNBOUNDED, minimise_again
@@ -25,14 +26,14 @@ def search_again(criterion: ProfiledDeviance) -> tuple[Optimum, Solution]:
     ModelError
         The response is fitted exactly.
     """
-    criterion, optimum = search(criterion, minimise_again)
-    return optimum, solved(criterion, optimum)
+    ended = search(criterion, minimise_again)
+    return ended.optimum, solved(ended)
 
 
 def search(
-    criterion: ProfiledDeviance, exactly: Callable[[ProfiledDeviance], tuple[ProfiledDeviance, Optimum]]
-) -> tuple[ProfiledDeviance, Optimum]:
-    """The minimum, and the criterion in the basis that suited the search, by the engine of the criterion.
+    criterion: ProfiledDeviance, exactly: Callable[[ProfiledDeviance], Ended[ProfiledDeviance]]
+) -> Ended[ProfiledDeviance]:
+    """The minimum, by the engine of the criterion.
 
     Raises
     ------
@@ -75,7 +76,7 @@ def _left_to_fall(optimum: Optimum) -> str:
     return "its second derivatives there are not those of a minimum"
 
 
-def solved(criterion: ProfiledDeviance, optimum: Optimum) -> Solution:
+def solved(ended: Ended[ProfiledDeviance]) -> Solution:
     """What follows at the optimum.
 
     Raises
@@ -83,8 +84,9 @@ def solved(criterion: ProfiledDeviance, optimum: Optimum) -> Solution:
     ModelError
         Nothing is left for the residuals.
     """
+    criterion = ended.criterion
     try:
-        solution = criterion.solution(optimum.par)
+        solution = criterion.solution(ended.optimum.par, ended.factor)
     except ModelError as error:
         if isinstance(error.__cause__, NotPositiveDefiniteError):  # the search had a number here, to rounding
             raise ModelError(EXACT) from error

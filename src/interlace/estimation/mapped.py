@@ -36,6 +36,10 @@ class MappedDeviance:
     ) -> None:
         self._compiled, self._moments, self._parameters = compiled, moments, parameters
 
+    def release(self) -> kernel.Cholesky:
+        """The factor of the last value."""
+        return self._compiled.release()
+
     @property
     def pwrss(self) -> float:
         """Where `value` was asked last."""

@@ -31,6 +31,7 @@ from interlace.estimation.descent import (
     whole_work,
     work,
 )
+from interlace.estimation.ended import Ended
 from interlace.estimation.optimum import Optimum, Valley
 from interlace.estimation.penalized import EXACT_FIT, GONE
 from interlace.estimation.valleys import Doubt, one_by_one
@@ -76,22 +77,12 @@ UNBOUNDED = "a minimum beside which the criterion has no lower bound"
 HOPELESS_EVALUATIONS, HOPELESS_MANY = 80, 200
 
 
-def minimise(criterion: C) -> tuple[C, Optimum]:
+def minimise(criterion: C) -> Ended[C]:
     """Trust-region Newton steps on the exact gradient, then components near zero are tried at zero.
 
     The start is computed from the moments of the data. Where the design allows of a second minimum (see
     `valleys`), other starts follow. The Hessian at the end is exact if that is cheap.
 
-    Parameters
-    ----------
-    criterion : Criterion
-
-    Returns
-    -------
-    criterion : Criterion
-        The same function in the basis that suited the search best: what the parameters of the optimum refer
-        to.
-    optimum : Optimum
     """
     with criterion.system.threads():
         found = _Searches(criterion)
@@ -100,10 +91,10 @@ def minimise(criterion: C) -> tuple[C, Optimum]:
             found.best.widen(found.whole)
             found.best.prove()
             found.best.polish()
-        return found.best.criterion, found.optimum()
+        return found.ended()
 
 
-def minimise_again(criterion: C) -> tuple[C, Optimum]:
+def minimise_again(criterion: C) -> Ended[C]:
     """`minimise` for refits by the thousand: the Hessian at the end is the one that the search used, where
     it led there.
 
@@ -116,7 +107,7 @@ def minimise_again(criterion: C) -> tuple[C, Optimum]:
             found.run()
             found.best.widen(found.whole)
             found.best.finish()
-        return found.best.criterion, found.optimum()
+        return found.ended()
 
 
 def elsewhere(criterion: Criterion) -> int:
@@ -362,8 +353,13 @@ class _Searches(Generic[C]):
             return found.value <= self.best.value
         return found.value < self.best.value - SAME_VALUE
 
+    def ended(self) -> Ended[C]:
+        """What was found; nothing can be searched any more."""
+        optimum = self.optimum()
+        return Ended(self.best.criterion, optimum, self.best.compiled.release())
+
     def optimum(self) -> Optimum:
-        """What was found."""
+        """The lowest minimum."""
         best = self.best
         return Optimum(
             par=best.par,

@@ -138,9 +138,13 @@ class System:
             out[place.group][place.columns, place.columns] = self.A.origin.shift(self.encoding, i) @ T
         return out
 
-    def factorize(self, factors: tuple[Array, ...]) -> kernel.Cholesky:
-        """The numeric factor at these relative covariance factors."""
-        cholesky = kernel.Cholesky(self.A.products, self.symbolic)
+    def factorize(
+        self, factors: tuple[Array, ...], cholesky: kernel.Cholesky | None = None
+    ) -> kernel.Cholesky:
+        """The numeric factor at these relative covariance factors; one of the same system that nobody needs
+        becomes it, and may be it already."""
+        if cholesky is None:
+            cholesky = kernel.Cholesky(self.A.products, self.symbolic)
         try:
             cholesky.factorize(self.internal_factors(factors))
         except kernel.NotPositiveDefiniteError as error:
@@ -199,10 +203,12 @@ class Solution:
         return _restored, tuple(getattr(self, f.name) for f in fields(self) if f.name != "factor")
 
     @classmethod
-    def at(cls, system: System, factors: tuple[Array, ...]) -> Solution:
-        """Solve at relative covariance factors T, one per covariance block."""
+    def at(
+        cls, system: System, factors: tuple[Array, ...], cholesky: kernel.Cholesky | None = None
+    ) -> Solution:
+        """Solve at relative covariance factors T, one per covariance block; see `System.factorize`."""
         with system.threads():
-            return cls.from_factor(system, factors, system.factorize(factors))
+            return cls.from_factor(system, factors, system.factorize(factors, cholesky))
 
     @classmethod
     def from_factor(cls, system: System, factors: tuple[Array, ...], cholesky: kernel.Cholesky) -> Solution:

@@ -224,8 +224,8 @@ def _refitted_of(fit: Fit, design: Design) -> Without:
         A, kept = products_without(fit.A, design, rows)
         criterion = replace(fit.criterion, system=fit.criterion.system.with_products(A))
         with _said():
-            criterion, optimum = minimise_again(criterion)
-        return _at(fit, kept, criterion.solution(optimum.par), optimum.converged)
+            criterion, optimum, factor = minimise_again(criterion)
+        return _at(fit, kept, criterion.solution(optimum.par, factor), optimum.converged)
 
     return without
 
