@@ -85,7 +85,7 @@ wheel: .stamp-build .stamp-test .stamp-install
 
 cover: .stamp-cover .stamp-test .stamp-install
 	mkdir -p build/cover
-	$(ONE_THREAD) $(PY) -m pytest -q -n $(JOBS) --cov --cov-config=pyproject.toml --cov-report=html --cov-report=term-missing:skip-covered
+	$(ONE_THREAD) $(PY) -m pytest -q -n $(JOBS) --cov --cov-config=pyproject.toml --cov-report=html --cov-report=term-missing:skip-covered $(COVER)
 
 bench: .stamp-install
 	$(PY) benchmarks/run.py $(BENCH)

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from mutants.__main__ import SOLVER, TESTS
-from mutants.mutations import mutants
+from mutants.covering import covering
+from mutants.mutations import Mutant, mutants
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -55,6 +56,22 @@ def test_errors_in_python_can_be_run_and_change_something() -> None:
         found = mutants(file)
         assert len({mutant.text() for mutant in found}) == len(found) > 5
         assert all(ast.parse(mutant.text()) and mutant.text() != file.read_text() for mutant in found)
+
+
+def test_which_tests_run_a_line(tmp_path: Path) -> None:
+    coverage = pytest.importorskip("coverage")
+    data = coverage.CoverageData(str(tmp_path / "data"))
+    for test, lines in (("t.py::a|run", [1, 3]), ("t.py::b|setup", [3]), ("", [1, 3, 9])):
+        data.set_context(test)
+        data.add_lines({"/somewhere/interlace/x.py": lines})
+    data.write()
+
+    def tests(line: int) -> set[str]:
+        return set(covering(tmp_path / "data", Mutant(Path("src/interlace/x.py"), line, 0, 0, "", "")))
+
+    assert tests(3) == {"t.py::a", "t.py::b"} and tests(1) == {"t.py::a"}
+    assert tests(5) == {"t.py::a", "t.py::b"}  # the second line of a statement that begins at 3
+    assert tests(9) == set()
 
 
 def test_the_tests_that_are_asked_exist() -> None:
