@@ -213,8 +213,7 @@ def lm(
     Machine[T.C]    13.917  1.570  5.0
     """
     refuse_unknown("lm", unknown, LM_OPTIONS)
-    if not isinstance(formula, str):
-        raise DataError(f"the formula must be text such as 'y ~ x | f', not {type(formula).__name__}")
+    _check_formula(formula, "y ~ x | f")
     _check(formula, na_action)
     vcov, cluster = plain_choice(vcov, cluster)
     kind, small = covariance_kind(vcov, cluster), small_sample(ssc)
@@ -300,8 +299,7 @@ def qdrg(
     [52.356, 60.323, 66.273]
     """
     refuse_unknown("qdrg", unknown, GIVEN_OPTIONS)
-    if not isinstance(formula, str):
-        raise DataError(f"the formula must be text such as 'y ~ A * x', not {type(formula).__name__}")
+    _check_formula(formula, "y ~ A * x")
     learnt = {
         "weights": weights,
         "contrasts": contrasts,
@@ -311,9 +309,14 @@ def qdrg(
     return GivenModel(*given_fit(rows, coef, vcov, df, sigma))
 
 
-def _check(formula: object, na_action: object) -> None:
+def _check_formula(formula: object, such_as: str) -> None:
     if not isinstance(formula, str):
-        raise DataError(f"the formula must be text such as 'y ~ x + (1 | g)', not {type(formula).__name__}")
+        order = "; it comes first, and the data after it" if hasattr(formula, "columns") else ""
+        raise DataError(f"the formula must be text such as '{such_as}', not {type(formula).__name__}{order}")
+
+
+def _check(formula: object, na_action: object) -> None:
+    _check_formula(formula, "y ~ x + (1 | g)")
     if isinstance(na_action, str) and na_action.lower().removeprefix("na.") == "omit":
         raise DataError(
             f"na_action {shown(na_action)} is written na_action='drop' here: rows with gaps are left out"

@@ -154,6 +154,24 @@ def answers_by_name(*, of: str = "", instead: Mapping[str, str] | None = None) -
     return named
 
 
+def says_instead(**instead: str) -> Callable[[C], C]:
+    """For the class of an answer: what is written for attributes that others have, by their names."""
+
+    def named(cls: C) -> C:
+        before = getattr(cls, "__getattr__", None)
+
+        def missing(self: object, name: str) -> Any:
+            if name not in instead and before is not None:
+                return before(self, name)
+            written = f"; {instead[name]}" if name in instead else ""
+            raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'{written}")
+
+        cls.__getattr__ = missing  # type: ignore[attr-defined]
+        return cls
+
+    return named
+
+
 class NotCalled:
     """What a model has under a name that other packages call."""
 

@@ -3,6 +3,19 @@
 from __future__ import annotations
 
 #: Attribute of a fitted model elsewhere, in small letters without dots and underscores -> what to write.
+#: What is written for attributes of statsmodels' summaries.
+OF_SUMMARIES = {
+    "as_text": "write str(m.summary())",
+    "as_html": "a notebook shows it as HTML, and m.report(path) writes a page",
+    "as_latex": "write interlace.modeltable(m).to_latex()",
+    "as_csv": "write m.coef_table().to_csv()",
+    "tables": "the tables are m.coef_table(), m.varcorr() and m.glance()",
+}
+#: And of tables of polars, for those that are pandas.
+OF_TABLES = {
+    "to_polars": "write polars.from_pandas(table.reset_index(names='name'))",
+    "to_arrow": "write pyarrow.Table.from_pandas(table)",
+}
 ATTRIBUTES = {
     **dict.fromkeys(("feparams", "fixedeffects", "beta", "coefs", "coefficients"), "write m.fixef"),
     **dict.fromkeys(("bsefe", "stderr", "stderrors", "standarderrors"), "write m.se"),

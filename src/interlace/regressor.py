@@ -12,7 +12,7 @@ import pandas as pd
 
 from interlace.design.design import Source
 from interlace.design.frame import Frame, open_table
-from interlace.errors import DataError, MissingPackageError, ModelError
+from interlace.errors import DataError, FormulaError, MissingPackageError, ModelError
 from interlace.model import LinearMixedModel
 from interlace.model.with_absorbed import model_of
 from interlace.options import switch, word
@@ -104,7 +104,12 @@ class LMERegressor:
             weights=None if sample_weight is None else np.asarray(sample_weight),
             na_action="error",
         )
-        self.model_ = model_of(asked.fit(formula), asked)
+        try:
+            self.model_ = model_of(asked.fit(formula), asked)
+        except FormulaError as error:
+            if not _is_nameless(X):
+                raise
+            raise FormulaError(f"{error.message}; {_NAMELESS}", error.text, error.position) from error
         self.feature_names_in_ = np.array(list(table), dtype=object)
         self.n_features_in_ = table.shape[1]
         return self
@@ -203,6 +208,12 @@ class LMERegressor:
         if self.groups is not None:
             right += f" + (1 | `{self.groups}`)"
         return name, f"{name} ~ {right}"
+
+
+_NAMELESS = (
+    "X has no names of columns, so that the formula calls them x0, x1 and so on; transformers of "
+    "scikit-learn keep names after .set_output(transform='pandas')"
+)
 
 
 def _options() -> list[str]:

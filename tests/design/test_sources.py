@@ -233,6 +233,34 @@ def test_files_of_two_kinds(tmp_path: Path, data: pd.DataFrame) -> None:
     csv.write_csv(pyarrow.Table.from_pandas(data), tmp_path / "1.csv")
     with pytest.raises(DataError, match=r"of several kinds \(CSV, Parquet\)"):
         interlace.chunks([tmp_path / "0.parquet", tmp_path / "1.csv"])
+    with pytest.raises(DataError, match=r"of several kinds \(CSV, Parquet\)"):
+        interlace.lmer(FORMULA, tmp_path)
+
+
+def test_a_folder_is_of_the_kind_of_its_files(tmp_path: Path, data: pd.DataFrame) -> None:
+    (tmp_path / "year=2020").mkdir()
+    (tmp_path / "_about.txt").write_text("files whose names begin so are not read")
+    for start, name in ((0, "0.csv"), (600, "year=2020/1.csv")):
+        data.iloc[start : start + 600].to_csv(tmp_path / name, index=False)
+    m = interlace.lmer("y ~ x + (1 | h)", str(tmp_path))
+    whole = interlace.lmer("y ~ x + (1 | h)", data)
+    assert m.nobs == whole.nobs > 600
+    np.testing.assert_allclose(m.fixef, whole.fixef, rtol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("nowhere", "neither a folder nor a path that ends in .parquet"),
+        ("book.xlsx", "read other files yourself"),
+        ("nowhere/part.csv", "there is no Parquet or CSV file"),
+        ("empty", "the folder '.*empty' holds no files"),
+    ],
+)
+def test_paths_where_nothing_is(tmp_path: Path, path: str, words: str) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match=words):
+        interlace.lmer(FORMULA, tmp_path / path)
 
 
 @pytest.mark.parametrize("kind", ["reader", "relation", "lazy"])

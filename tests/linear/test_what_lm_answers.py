@@ -50,12 +50,12 @@ def test_what_mixed_models_have_is_refused_by_name(name: str) -> None:
         ("ranef", "interlace.lmer"),
         ("is_singular", "interlace.lmer"),
         ("profile", "m.confint"),
-        ("deviance", "m.fit.rss"),
+        ("deviance", "m.sigma**2 * m.df_resid"),
         ("df_resid_", "m.df_resid"),
         ("check", "m.augment"),
         ("vcovHC", "m.vcov"),
         ("get_robustcov_results", "m.coef_table"),
-        ("ssr", "m.fit.rss"),
+        ("ssr", "m.sigma**2 * m.df_resid"),
         ("lsmeans", "emmeans"),
     ],
 )
@@ -106,7 +106,7 @@ def test_tables_of_broom() -> None:
     np.testing.assert_array_equal(table["conf.low"], m.confint(level=0.9)["lower"])
     assert "CR1" in table.note and "conf.low" not in m.tidy(vcov="iid")
     whole = m.glance().iloc[0]
-    assert whole["deviance"] == m.fit.rss and whole["within.r.squared"] == m.r2()["within"]
+    assert whole["deviance"] == m.sigma**2 * m.df_resid and whole["within.r.squared"] == m.r2()["within"]
     assert (whole["AIC"], whole["nobs"], whole["df.residual"]) == (m.aic, 120, m.df_resid)
     assert "within.r.squared" not in interlace.lm("y ~ x", made()).glance()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -167,3 +168,51 @@ def test_another_package_of_the_same_name_is_named(tmp_path: Path) -> None:
         env={**os.environ, "PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert "the distribution 'interlace-lme' is another package" in ran.stderr
+
+
+@pytest.mark.parametrize("name", ["as_text", "as_html", "as_latex", "as_csv", "tables"])
+def test_summaries_say_what_is_written_for_those_of_statsmodels(
+    m: interlace.LinearMixedModel, name: str
+) -> None:
+    linear = interlace.lm("Reaction ~ Days", interlace.datasets.load("sleepstudy"))
+    for summary in (m.summary(), linear.summary()):
+        with pytest.raises(AttributeError, match=f"no attribute '{name}'; .*m[.(]|interlace"):
+            getattr(summary, name)
+        with pytest.raises(AttributeError, match="no attribute 'nothing'$"):
+            _ = summary.nothing
+
+
+def test_tables_go_to_polars_with_their_labels(m: interlace.LinearMixedModel) -> None:
+    polars = pytest.importorskip("polars")
+    table = m.coef_table()
+    with pytest.raises(AttributeError, match="write polars.from_pandas") as error:
+        table.to_polars()
+    written = str(error.value).split("write ")[1]
+    found = eval(written, {"polars": polars, "table": table})
+    assert found["name"].to_list() == list(table.index) and found["se"].to_list() == table["se"].tolist()
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        _ = table.nothing
+    assert table.se.equals(table["se"])  # pandas' columns as attributes are there
+
+
+def test_the_formula_comes_first(m: interlace.LinearMixedModel) -> None:
+    data = interlace.datasets.load("sleepstudy")
+    for call in (interlace.lmer, interlace.lm):
+        with pytest.raises(DataError, match="not DataFrame; it comes first, and the data after it"):
+            call(data, "Reaction ~ Days + (1 | Subject)")
+
+
+def test_a_summary_of_least_squares_is_a_table_in_a_notebook() -> None:
+    m = interlace.lm("Reaction ~ Days | Subject", interlace.datasets.load("sleepstudy"))
+    html = m.summary()._repr_html_()
+    assert html.count("<table>") == 1 and re.search("<td[^>]*>Days</td>", html)
+    assert "Residual standard error: 30.99 on 161 df" in html and html == m._repr_html_()
+    assert (
+        "No coefficients"
+        in interlace.lm("Reaction ~ 0", interlace.datasets.load("sleepstudy")).summary()._repr_html_()
+    )
+
+
+def test_deletions_are_tables_in_a_notebook(m: interlace.LinearMixedModel) -> None:
+    html = m.case_delete("Subject", delete=["308", "309"])._repr_html_()
+    assert html.count("<table>") == 2 and "deletions: " in html

@@ -165,6 +165,17 @@ def test_rows_without_names() -> None:
         named.fit(X, None)
 
 
+def test_names_that_a_transformer_has_lost_are_asked_for() -> None:
+    data = interlace.datasets.load("sleepstudy")
+    X = data[["Days", "Subject"]].to_numpy()
+    estimator = LMERegressor("Days + (1 | Subject)")
+    with pytest.raises(FormulaError, match=r"(?s)no column 'Days'.*set_output\(transform='pandas'\)"):
+        estimator.fit(X, data["Reaction"])
+    with pytest.raises(FormulaError) as error:
+        estimator.fit(data[["Days"]], data["Reaction"])
+    assert "set_output" not in str(error.value)
+
+
 def test_a_response_of_one_column_is_taken_with_a_word() -> None:
     exceptions = pytest.importorskip("sklearn.exceptions")
     with pytest.warns(exceptions.DataConversionWarning, match="A column-vector y was passed"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -120,11 +121,45 @@ def test_what_a_reader_must_know_stands_on_the_page(tmp_path: Path) -> None:
     assert "What to keep in mind" in text and "1 more was left out" in text and "ingular" in text
 
 
-def test_without_rows_the_page_has_what_needs_none(tmp_path: Path) -> None:
-    m = interlace.lmer("Reaction ~ Days + (1 | Subject)", SLEEP).without_rows()
-    m.report(tmp_path / "r.html")
-    text = (tmp_path / "r.html").read_text()
-    assert "Coefficients" in text and "Pictures" not in text
+def _parts(page: Path) -> dict[str, str]:
+    """What stands below each heading."""
+    return dict(part.split("</h2>", 1) for part in page.read_text().split("<h2>")[1:])
+
+
+def _without_rows() -> Any:
+    return interlace.lmer("Reaction ~ Days + (1 | Subject)", SLEEP).without_rows()
+
+
+def _in_chunks() -> Any:
+    table = pytest.importorskip("pyarrow").Table.from_pandas(SLEEP)
+    rows = interlace.chunks(lambda: table.to_reader(max_chunksize=50))
+    return interlace.lmer("Reaction ~ Days + (1 | Subject)", rows)
+
+
+def _absorbed() -> Any:
+    return interlace.lmer(
+        "score ~ Machine + (1 | Worker:Machine) | Worker", interlace.datasets.load("machines")
+    )
+
+
+@pytest.mark.parametrize(
+    ("made", "tested", "why"),
+    [
+        (_without_rows, True, "the model was made without them"),
+        (_in_chunks, True, "needs all rows in memory"),
+        (_absorbed, True, "not there for a model with absorbed factors"),
+    ],
+)
+def test_what_the_page_leaves_out_it_says(
+    made: Callable[[], Any], tested: bool, why: str, tmp_path: Path
+) -> None:
+    pytest.importorskip("matplotlib").use("agg")
+    made().report(tmp_path / "r.html")
+    parts = _parts(tmp_path / "r.html")
+    assert "<table" in parts["Coefficients"] and ("<table" in parts["Tests of terms"]) == tested
+    for heading in ("Checks of what the model assumes", "Pictures"):
+        assert "Left out: " in parts[heading]
+        assert why in parts[heading] and "<img" not in parts[heading]
 
 
 def test_the_command_line(tmp_path: Path, capsys: Any) -> None:

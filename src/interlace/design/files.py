@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from glob import glob
-from os import PathLike, fspath
+from os import PathLike, fspath, walk
 from os.path import exists, isdir
 from typing import Any
 
@@ -14,6 +14,7 @@ from interlace.design.chunked import ROWS, Chunked, check_rows, need_pyarrow, un
 from interlace.errors import DataError, shown
 
 PARQUET, CSV = (".parquet", ".pq"), (".csv", ".csv.gz", ".csv.bz2", ".tsv", ".tsv.gz", ".tab")
+_PASSED_OVER = "._"  # first letters of files that are not data, as for pyarrow
 _KINDS = {"parquet": "Parquet", "csv": "CSV", "tsv": "tab-separated"}
 
 
@@ -158,9 +159,9 @@ def parquet(source: Any, *, rows: int = ROWS) -> DataFiles:
 
 
 def files(source: Any, rows: int) -> DataFiles:
-    """Files by their paths, of the kind that the ends of their names tell; Parquet for a directory."""
+    """Files by their paths, of the kind that the ends of their names tell, in a folder those of its files."""
     paths = _paths(source, "Parquet or CSV")
-    kinds = {_kind(path) for path in paths}
+    kinds = {kind for path in paths for kind in _kinds_of(path)}
     if len(kinds) > 1:
         raise DataError(
             f"the files are of several kinds ({', '.join(sorted(_KINDS[kind] for kind in kinds))}); give "
@@ -170,16 +171,44 @@ def files(source: Any, rows: int) -> DataFiles:
 
 
 def is_path(data: Any) -> bool:
-    """Whether this says where files of rows are: by the ends of their names, or as directories."""
+    """Whether this says where files of rows are: by the ends of their names, or as a folder.
+
+    Raises
+    ------
+    DataError
+        It is a path, and neither.
+    """
     if not isinstance(data, str | PathLike):
         return False
-    name = fspath(data)
-    return isinstance(name, str) and (name.lower().endswith(PARQUET + CSV) or isdir(name))
+    name = str(fspath(data))
+    if not (name.lower().endswith(PARQUET + CSV) or isdir(name)):
+        raise DataError(
+            f"the data are the text {shown(name)}, which is neither a folder nor a path that ends in "
+            f"{', '.join(PARQUET + CSV)}; read other files yourself, and give their table"
+        )
+    return True
 
 
 def is_dataset(data: Any) -> bool:
     """Whether this is a dataset of pyarrow."""
     return any(kind.__module__ == "pyarrow._dataset" for kind in type(data).__mro__)
+
+
+def _kinds_of(path: str) -> set[str]:
+    """Of a file, or of the files that are read of a folder.
+
+    Raises
+    ------
+    DataError
+        The folder holds none.
+    """
+    if not isdir(path):
+        return {_kind(path)}
+    names = [name for _, folders, names in walk(path) for name in names if name[0] not in _PASSED_OVER]
+    found = {_kind(name) for name in names if name.lower().endswith(PARQUET + CSV)}
+    if not names:
+        raise DataError(f"the folder '{path}' holds no files")
+    return found or {"parquet"}
 
 
 def _kind(path: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from interlace.estimation.fit import Fit
@@ -77,19 +76,14 @@ class Reported:
         page.section("Coefficients", pages.table(tests))
         page.section("Variances", pages.table(model.varcorr()))
         page.section("The fit as a whole", pages.table(model.glance()))
-        readable = self._fit.rows.readable and not self._fit.encoding.absorbed
-        if readable:
-            page.section("Tests of terms", pages.table(model.anova(**options)))
-            page.section("Checks of what the model assumes", pages.table(model.check()))
-        if readable and switch("plots", plots):
-            page.section("Pictures", pages.or_reason(_pictures(model)))
+        page.section("Tests of terms", pages.or_reason(lambda: pages.table(model.anova(**options))))
+        page.section("Checks of what the model assumes", pages.or_reason(lambda: pages.table(model.check())))
+        if switch("plots", plots):
+            page.section("Pictures", pages.or_reason(lambda: _picture(model)))
         page.section("Random effects of each level", pages.table(cast(ByGroup, model.ranef(condvar=True))))
         page.write(path)
 
 
-def _pictures(model: Any) -> Callable[[], str]:
-    def drawn() -> str:
-        words = "Residuals, their quantiles, random effects, influence"
-        return pages.picture(model.plot.check(), words)
-
-    return drawn
+def _picture(model: Any) -> str:
+    words = "Residuals, their quantiles, random effects, influence"
+    return pages.picture(model.plot.check(), words)

@@ -18,7 +18,10 @@ from interlace.prediction.ranef import blocks_by_group
 from interlace.refitting.deleted import METHODS, Deleted, rows_of_levels, solved, variance_names, variances
 from interlace.refitting.influence import SAID
 from interlace.refitting.left_out import Cases, cases, without_each
+from interlace.tables.markup import frame_html, page, title
 from interlace.tables.table import Table
+
+HTML_ROWS = 60  # more deletions than this are counted in a notebook
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,11 @@ class CaseDeletion:
 
     def __repr__(self) -> str:
         return f"{len(self.fixef)} deletions: {self.note}\n\n{self.fixef!r}\n\n{self.varcomp!r}"
+
+    def _repr_html_(self) -> str:
+        said = title(f"{len(self.fixef)} deletions: {self.note}")
+        tables = (frame_html(table, "", HTML_ROWS) for table in (self.fixef, self.varcomp))
+        return page(said, *tables)
 
 
 def case_delete(

@@ -6,15 +6,20 @@ import textwrap
 from dataclasses import dataclass
 
 from interlace.estimation.ols_fit import LeastSquaresFit
+from interlace.hints import says_instead
 from interlace.inference.estimates import fixed_effects
+from interlace.other_names import OF_SUMMARIES
 from interlace.precision.ols_covariance import ResidualDdf
 from interlace.prediction.absorbed_levels import absorbed_lines
-from interlace.tables.cells import lines
+from interlace.tables.cells import lines, printed
 from interlace.tables.format import LINE_WIDTH
-from interlace.tables.markup import page, paragraphs
+from interlace.tables.markup import page, paragraphs, table_html, title
 from interlace.tables.table import Table
 
+_NONE = "No coefficients"
 
+
+@says_instead(**OF_SUMMARIES)
 @dataclass(frozen=True, slots=True, repr=False)
 class LinearSummary:
     """The summary of a linear model.
@@ -60,14 +65,20 @@ class LinearSummary:
         return str(self)
 
     def _repr_html_(self) -> str:
-        return page(paragraphs(self._lines()))
+        first, *rest = self._head()
+        table = table_html("Coefficients", *printed(self.coefficients)) if len(self.coefficients) else ""
+        below = [*self.notes, *self._fit_lines(), *self._row_lines()]
+        return page(title(first), paragraphs(rest), table or paragraphs([_NONE]), paragraphs(below))
 
     def _lines(self) -> list[str]:
-        head = [f"Linear model fit by least squares. t-tests use {self.tests}", f"Formula: {self.formula}"]
-        head += [f"   Data: {self.data}"] if self.data else []
-        table = lines(self.coefficients, words=False) if len(self.coefficients) else ["No coefficients"]
+        table = lines(self.coefficients, words=False) if len(self.coefficients) else [_NONE]
         notes = [line for note in self.notes for line in textwrap.wrap(note, LINE_WIDTH)]
-        return [*head, "", "Coefficients:", *table, *notes, "", *self._fit_lines(), *self._row_lines()]
+        below = ["", *self._fit_lines(), *self._row_lines()]
+        return [*self._head(), "", "Coefficients:", *table, *notes, *below]
+
+    def _head(self) -> list[str]:
+        head = [f"Linear model fit by least squares. t-tests use {self.tests}", f"Formula: {self.formula}"]
+        return head + [f"   Data: {self.data}"] * bool(self.data)
 
     def _fit_lines(self) -> list[str]:
         shares = ", ".join(f"{name} {value:.4f}" for name, value in self.r2.items())

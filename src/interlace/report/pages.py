@@ -9,7 +9,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from interlace.errors import DataError, MissingPackageError
+from interlace.errors import DataError, InterlaceError
 from interlace.pictures.canvas import png
 from interlace.report.formulae import Equation
 from interlace.tables.markup import LOOK
@@ -96,5 +96,5 @@ def or_reason(made: Any) -> str:
     """What a function makes, or why it cannot."""
     try:
         return str(made())
-    except MissingPackageError as error:
-        return paragraph([f"There are no pictures: {error}."])
+    except InterlaceError as error:
+        return paragraph([f"Left out: {error}."])

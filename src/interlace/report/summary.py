@@ -7,8 +7,10 @@ import pandas as pd
 
 from interlace.estimation import likelihood
 from interlace.estimation.fit import Fit
+from interlace.hints import says_instead
 from interlace.inference.estimates import by_the_model, fixed_effects
 from interlace.options import switch
+from interlace.other_names import OF_SUMMARIES
 from interlace.precision import wald
 from interlace.precision.df import Ddf
 from interlace.precision.singular import singular_line
@@ -37,6 +39,7 @@ class Overview(OverviewFacts):
         return html.overview_html(self)
 
 
+@says_instead(**OF_SUMMARIES)
 class Summary(SummaryFacts):
     """The summary of a model: its `str` reads like lme4's, and a notebook shows tables."""
 

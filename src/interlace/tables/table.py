@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from interlace.hints import says_instead
+from interlace.other_names import OF_TABLES
 from interlace.tables.cells import lines, printed
 from interlace.tables.format import terminal_width
 from interlace.tables.markup import page, paragraphs, table_html
@@ -47,6 +49,7 @@ PANDAS_DEFAULTS = (0, 20)
 OLD_NAMES = {"chisq": "lrt"}
 
 
+@says_instead(**OF_TABLES)
 class Table(Wide):
     """A DataFrame that prints with all its columns, digits chosen as by R, a heading, and its note.
 
