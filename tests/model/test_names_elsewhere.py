@@ -178,14 +178,14 @@ def test_summaries_say_what_is_written_for_those_of_statsmodels(
     for summary in (m.summary(), linear.summary()):
         with pytest.raises(AttributeError, match=f"no attribute '{name}'; .*m[.(]|interlace"):
             getattr(summary, name)
-        with pytest.raises(AttributeError, match="no attribute 'nothing'$"):
+        with pytest.raises(AttributeError, match=r"no attribute 'nothing'$"):
             _ = summary.nothing
 
 
 def test_tables_go_to_polars_with_their_labels(m: interlace.LinearMixedModel) -> None:
     polars = pytest.importorskip("polars")
     table = m.coef_table()
-    with pytest.raises(AttributeError, match="write polars.from_pandas") as error:
+    with pytest.raises(AttributeError, match=r"write polars\.from_pandas") as error:
         table.to_polars()
     written = str(error.value).split("write ")[1]
     found = eval(written, {"polars": polars, "table": table})
@@ -203,14 +203,12 @@ def test_the_formula_comes_first(m: interlace.LinearMixedModel) -> None:
 
 
 def test_a_summary_of_least_squares_is_a_table_in_a_notebook() -> None:
-    m = interlace.lm("Reaction ~ Days | Subject", interlace.datasets.load("sleepstudy"))
+    data = interlace.datasets.load("sleepstudy")
+    m = interlace.lm("Reaction ~ Days | Subject", data)
     html = m.summary()._repr_html_()
     assert html.count("<table>") == 1 and re.search("<td[^>]*>Days</td>", html)
     assert "Residual standard error: 30.99 on 161 df" in html and html == m._repr_html_()
-    assert (
-        "No coefficients"
-        in interlace.lm("Reaction ~ 0", interlace.datasets.load("sleepstudy")).summary()._repr_html_()
-    )
+    assert "No coefficients" in interlace.lm("Reaction ~ 0", data).summary()._repr_html_()
 
 
 def test_deletions_are_tables_in_a_notebook(m: interlace.LinearMixedModel) -> None:

@@ -137,9 +137,8 @@ def _in_chunks() -> Any:
 
 
 def _absorbed() -> Any:
-    return interlace.lmer(
-        "score ~ Machine + (1 | Worker:Machine) | Worker", interlace.datasets.load("machines")
-    )
+    data = interlace.datasets.load("machines")
+    return interlace.lmer("score ~ Machine + (1 | Worker:Machine) | Worker", data)
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ INSTEAD: dict[str, str] = {
     "quantileresiduals": "write m.residuals('studentized')",
     **dict.fromkeys(("coef", "coefs"), "write m.fixef"),
     **dict.fromkeys(("fixefs", "fixedeffectsestimates", "estimatedeffects", "sumfe"), "write m.absorbed()"),
-    **dict.fromkeys(("deviance", "ssr", "rss"), "write m.sigma**2 * m.df_resid"),
+    **dict.fromkeys(("deviance", "ssr", "rss"), "the residual sum of squares is m.sigma**2 * m.df_resid"),
     **dict.fromkeys(("vcovhc", "vcovcl", "covhc0", "covhc1", "covhc2", "covhc3"), "write m.vcov('HC3')"),
     **dict.fromkeys(("vcovcr",), "write m.vcov('CR3', cluster='firm')"),
     **dict.fromkeys(("getrobustcovresults",), "write m.coef_table(vcov='HC1')"),
