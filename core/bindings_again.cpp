@@ -68,13 +68,12 @@ index points_each(const Cubes& given, size_t responses, size_t parameters) {
 
 void bind_elsewhere(nb::module_& m) {
     m.def("lower_elsewhere", [](const std::vector<CrossProducts>& responses, std::shared_ptr<Symbolic> symbolic, const Entries& entries,
-                                const std::vector<In2>& basis, const std::string& kind, Cubes starts, In2 best, const nb::dict& limits) {
+                                const std::vector<In2>& basis, const std::string& kind, Cubes starts, In2 best, const Limits& limits) {
         const index n = points_each(starts, responses.size(), entries.size());
         if (best.shape(0) != responses.size() || best.shape(1) != entries.size()) throw std::invalid_argument("parameters for each response");
         const Parametrization map = parametrization(entries, basis);
         const std::vector<double> points = to_vector(starts), found = to_vector(best);
-        const Limits given = limits_of(limits);
-        auto out = released([&] { return lower_elsewhere(responses, symbolic, map, criterion_of(kind), points, n, found, given); });
+        auto out = released([&] { return lower_elsewhere(responses, symbolic, map, criterion_of(kind), points, n, found, limits); });
         return to_numpy(std::move(out), {responses.size()});
     });
     m.def("values_at", [](const std::vector<CrossProducts>& responses, std::shared_ptr<Symbolic> symbolic, const Entries& entries,

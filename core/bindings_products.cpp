@@ -246,6 +246,12 @@ void bind_combinations(nb::module_& m) {
         return together(a, block, basis.data(), static_cast<index>(basis.shape(1)), first, unseen);
     });
     m.def("full_levels", &full_levels);
+    m.def("farthest", [](const In& origin, const In2& basis, index intercept) {
+        const auto k = static_cast<index>(origin.size());
+        if (basis.shape(0) != sz(k) || basis.shape(1) != sz(k) || intercept < 0 || intercept >= k) throw std::invalid_argument("sizes differ");
+        const Farthest found = farthest(origin.data(), basis.data(), k, intercept);
+        return nb::make_tuple(found.times, found.column);
+    });
     m.def("independent", [](const CrossProducts& a, const In& origin, double share) {
         if (origin.shape(0) != sz(a.fixed->p)) throw std::invalid_argument("one number for each column of X");
         return released([&] { return independent(a, origin.data(), share); });

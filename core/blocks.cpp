@@ -156,6 +156,21 @@ index full_levels(const CrossProducts& a, index f, double share) {
     return full;
 }
 
+Farthest farthest(const double* origin, const double* basis, index k, index intercept) {
+    const auto inverse_size = [&](index i) {
+        double largest = 0;
+        for (index j = 0; j < k; ++j) largest = std::max(largest, std::abs(basis[i * k + j]));
+        return largest;
+    };
+    Farthest out;
+    const double one = inverse_size(intercept);
+    for (index i = 0; i < k; ++i) {
+        const double times = std::abs(origin[i]) * inverse_size(i) / one;
+        if (times > out.times) out = {times, i};
+    }
+    return out;
+}
+
 bool independent(const CrossProducts& a, const double* origin, double share) {
     const index p = a.fixed->p;
     const std::vector<double>& xx = a.fixed->xx;

@@ -35,6 +35,14 @@ bool together(const CrossProducts& a, const Block& block, const double* basis, i
 // Levels of a factor with one or two columns whose Z'Z is no singular matrix: of what is left of a column more than a share.
 index full_levels(const CrossProducts& a, index f, double share);
 
+struct Farthest {
+    double times = 0;
+    index column = 0;
+};
+
+// How many times its spread is the origin of a column away from zero at most, and of which? In `basis` (k x k) the columns have one size.
+Farthest farthest(const double* origin, const double* basis, index k, index intercept);
+
 // Is more than a share of every column of X left by those before it? `origin` is what was taken from the columns.
 bool independent(const CrossProducts& a, const double* origin, double share);
 

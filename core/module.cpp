@@ -218,14 +218,14 @@ void bind_searches(nb::class_<ProfiledDeviance>& c) {
             const auto x = to_vector(start);
             return to_dict(released([&] { return minimise(d, x, tolerance, max_evaluations); }));
         })
-        .def("search", [](ProfiledDeviance& d, const Flat& start, const std::vector<std::vector<index>>& without, const nb::dict& limits) {
-            const Limits known = limits_of(limits);
-            const Searched found = released([&] { return search(d, to_vector(start), without, known); });
+        .def("search", [](ProfiledDeviance& d, const Flat& start, const std::vector<std::vector<index>>& without, const Limits& limits) {
+            const Searched found = released([&] { return search(d, to_vector(start), without, limits); });
             return nb::make_tuple(to_dict(found.best), found.reach != Reach::start, found.reach == Reach::enough);
         });
 }
 
 void bind_criterion(nb::module_& m) {
+    nb::class_<Limits>(m, "Limits").def("__init__", [](Limits* self, const nb::kwargs& given) { new (self) Limits(limits_of(given)); });
     nb::class_<ProfiledDeviance> c(m, "ProfiledDeviance");
     c.def("__init__",
              [](ProfiledDeviance* self, const CrossProducts& a, std::shared_ptr<Symbolic> s,
@@ -271,8 +271,8 @@ void bind_criterion(nb::module_& m) {
     bind_searches(c);
     m.def("search_many", [](const std::vector<CrossProducts>& responses, std::shared_ptr<Symbolic> symbolic,
                             const std::vector<std::tuple<index, index, index>>& entries, const std::vector<In2>& basis,
-                            const std::string& kind, const std::vector<std::vector<index>>& without, const nb::dict& limits) {
-        return search_many_responses(responses, symbolic, parametrization(entries, basis), criterion_of(kind), without, limits_of(limits));
+                            const std::string& kind, const std::vector<std::vector<index>>& without, const Limits& limits) {
+        return search_many_responses(responses, symbolic, parametrization(entries, basis), criterion_of(kind), without, limits);
     });
     m.def("minimise", [](nb::callable value, nb::callable derivatives, const Flat& start, double tolerance, index max_evaluations,
                          nb::object rounding) {

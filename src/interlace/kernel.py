@@ -22,7 +22,7 @@ The core's objects:
     Which codes occur, and integers that lie densely as codes.
 `scan`
     The sum of a column as NumPy adds it, the sum of its squares, its least and its largest number.
-`block_facts`, `together`, `full_levels`, `independent`
+`block_facts`, `together`, `full_levels`, `independent`, `farthest`
     What cross-products say of the columns of Z and X before anything is searched.
 `Symbolic`
     What `analyze` finds out about the factor of a pattern and its priors before a number is computed: its
@@ -47,6 +47,8 @@ The core's objects:
     them, for many sets of rows.
 `lower_factor`, `pivoted`
     A lower triangular factor of the covariance of a few random effects, and the basis that suits it.
+`Limits`
+    What a search goes by.
 `search_many`
     The search for many responses of the same rows, which says which of them it was enough for.
 `values_at`, `lower_elsewhere`
@@ -83,6 +85,7 @@ from interlace._core import (
     EstimatedDeviance,
     Iterative,
     JointInverse,
+    Limits,
     NotFiniteError,
     NotPositiveDefiniteError,
     NotSettledError,
@@ -104,6 +107,7 @@ from interlace._core import (
     combine,
     counted,
     explained,
+    farthest,
     fold,
     full_levels,
     independent,
@@ -135,6 +139,7 @@ __all__ = [
     "EstimatedDeviance",
     "Iterative",
     "JointInverse",
+    "Limits",
     "NotFiniteError",
     "NotPositiveDefiniteError",
     "NotSettledError",
@@ -158,6 +163,7 @@ __all__ = [
     "core_threads",
     "counted",
     "explained",
+    "farthest",
     "fold",
     "full_levels",
     "independent",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from interlace.design.absorbing import without_singletons
@@ -102,10 +102,8 @@ class Encoding(Learnt):
         extras = prior.take(kept), shift.take(kept)
         learnt, design = learner.run(*extras, dict(contrasts or {}), counts, read.nrows)
         encoding = cls(**vars(learnt))
-        design = replace(
-            owned(learnt, design, read), source=source or Source(data), singletons=found - frame.nrows
-        )
-        return encoding, design
+        singles = found - frame.nrows
+        return encoding, owned(learnt, design, read, source=source or Source(data), singletons=singles)
 
     def design(
         self,

@@ -15,7 +15,7 @@ from interlace.design.columns import Coded
 from interlace.design.design import Design, RandomRows, Repeats
 from interlace.design.values import Column, Factor
 from interlace.formula.formula import Formula
-from interlace.formula.names import used_names
+from interlace.formula.names import explaining
 
 SAMPLE = 4096  # rows whose repeats tell those of all
 FEWEST = 1 << 16  # rows; fewer are done sooner than looked at
@@ -110,12 +110,10 @@ def key_columns(
 
     Empty where an array of the caller's could give equal rows different numbers.
     """
-    if formula.absorbed or any(np.size(value) >= SAMPLE for value in context.values()):
+    if formula.absorbed or (context and any(np.size(value) >= SAMPLE for value in context.values())):
         return ()
-    parts = [formula.fixed, *formula.offsets]
-    parts += [part for term in formula.random for part in (term.columns, *term.grouping)]
-    used = {name for part in parts for name in used_names(part)} | set(extras)
-    return tuple(name for name in columns if name in used)
+    used = explaining(formula).union(extras)
+    return tuple([name for name in columns if name in used])
 
 
 def collapsed(design: Design, keys: tuple[str, ...]) -> Design:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -107,15 +107,18 @@ class Learner:
         checks.check_coded(contrasts, tuple({name: None for b, _ in learnt.values() for name in b.factors}))
         check_unique_columns(random)
         self._check_varying(random, rows)
-        covariates = Covariate.of_columns(self.frame, self._in_fixed_part())
+        in_fixed_part = self._in_fixed_part()
+        covariates = Covariate.of_columns(self.frame, in_fixed_part)
         sources = weights.source, offset.source
-        kinds = {name: without_rows(self.frame.columns[name]) for name in self._in_fixed_part()}
+        kinds = {name: without_rows(self.frame.columns[name]) for name in in_fixed_part}
         learnt_all = Learnt(
             self.formula, fixed, tuple(random), *sources, self.memory, covariates, absorbed, kinds
         )
         counts = tuple(missing.items())
-        design = Design(y, X, tuple(rows), prior, shift, n_read, self.kept, counts, self.frame)
-        return learnt_all, replace(design, absorbed=absorbed_rows)
+        design = Design(
+            y, X, tuple(rows), prior, shift, n_read, self.kept, counts, self.frame, absorbed=absorbed_rows
+        )
+        return learnt_all, design
 
     def _in_fixed_part(self) -> list[str]:
         names = used_names(self.formula.fixed)

@@ -216,7 +216,7 @@ class Learnt:
     @property
     def absorbs_constant(self) -> bool:
         """Does an absorbed factor have intercepts?"""
-        return any(one.term.intercept for one in self.absorbed)
+        return bool(self.absorbed) and any(one.term.intercept for one in self.absorbed)
 
     @property
     def spans_constant(self) -> bool:

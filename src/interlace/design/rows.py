@@ -19,9 +19,11 @@ from interlace.design.equal_rows import collapsed, key_columns
 from interlace.design.frame import Frame, closest
 from interlace.design.held_cells import HeldCells
 from interlace.design.joining import joined
+from interlace.design.scan import scanned
 from interlace.design.source import further_column
 from interlace.design.values import Column, Factor, factorize
 from interlace.errors import DataError, ModelError
+from interlace.formula.formula import plain_name
 
 
 class Rows(Protocol):
@@ -100,18 +102,24 @@ class FrameRows:
     design : Design
     keys : tuple of str
         Columns of the frame, where rows that agree in them agree in all but y; else nothing.
+    means : mapping of str to float
+        Of columns of numbers, as far as they were computed: those of the fixed part, and the response.
     """
 
     encoding: Encoding
     design: Design
     keys: tuple[str, ...] = ()
+    means: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def of(cls, encoding: Encoding, design: Design) -> FrameRows:
         """Rows as an encoding makes them of a table."""
-        return cls(
-            encoding, design, key_columns(encoding.formula, design.frame.columns, encoding.context, ())
-        )
+        keys = key_columns(encoding.formula, design.frame.columns, encoding.context, ())
+        means = {name: found.mean for name, found in encoding.covariates.items()}
+        response = plain_name(encoding.formula.response)
+        if response is not None and design.y is not None:
+            means[response] = scanned(design.y).sum / len(design.y)
+        return cls(encoding, design, keys, means)
 
     @property
     def n(self) -> int:
@@ -134,11 +142,6 @@ class FrameRows:
         """The rows used."""
         return self.design.frame
 
-    @property
-    def means(self) -> Mapping[str, float]:
-        """None: they are computed from the columns of the design."""
-        return {}
-
     def column(self, option: str, name: str) -> tuple[Column, np.ndarray | None]:
         """Of the table of the fit."""
         found = self.design.frame.columns.get(name)
@@ -154,7 +157,9 @@ class FrameRows:
 
     def for_sums(self) -> FrameRows:
         """Their cells, where sums over these take less time."""
-        return FrameRows(self.encoding, collapsed(self.design, self.keys)) if self.keys else self
+        if not self.keys:
+            return self
+        return FrameRows(self.encoding, collapsed(self.design, self.keys), means=self.means)
 
     def changed(self, encoding: Encoding, change: Callable[[Design], Design]) -> FrameRows:
         """The same rows, changed."""

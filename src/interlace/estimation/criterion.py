@@ -56,7 +56,7 @@ class Compiled(Protocol):
         """The factor where `value` was asked last, for who goes on with it: nothing can be asked any more."""
 
     def search(
-        self, start: Array, without: list[list[int]], limits: dict[str, float], /
+        self, start: Array, without: list[list[int]], limits: kernel.Limits, /
     ) -> tuple[dict[str, Any], bool, bool]:
         """One search from a start with all that belongs to it: what it found, whether it has begun, and
         whether nothing else has to be tried."""

@@ -70,21 +70,18 @@ def hopeless(criterion: Criterion) -> bool:
 
 def work(criterion: Criterion) -> float:
     """What an evaluation with derivatives costs: about a factorisation for each parameter."""
-    if criterion.n_par <= MANY:
-        return criterion.n_par * criterion.system.flops
-    return whole_work(criterion)
+    n_par = criterion.n_par
+    return n_par * criterion.system.flops if n_par <= MANY else whole_work(criterion)
 
 
 def whole_work(criterion: Criterion) -> float:
     """The same with what it costs beside the factorisation."""
-    layout = criterion.system.A.layout
-    effects = sum(k * levels for k, levels in zip(layout.k, layout.levels, strict=True))
-    return criterion.n_par * (criterion.system.flops + OVERHEAD * effects)
+    system = criterion.system
+    return criterion.n_par * (system.flops + OVERHEAD * system.A.layout.effects)
 
 
-def finished(criterion: Criterion) -> float:
-    """How far the criterion may fall from an end that is not polished."""
-    cost = work(criterion)
+def finished(cost: float) -> float:
+    """How far the criterion may fall from an end that is not polished, by what an evaluation costs."""
     if cost < FEW_FLOPS:
         return FINISHED_CHEAPLY
     return FINISHED if cost < MANY_FLOPS else FINISHED_DEARLY
@@ -291,15 +288,16 @@ class Search(Generic[C]):
         curvature = np.linalg.eigvalsh(self.hessian[np.ix_(free, free)])
         if curvature[0] <= ILL_CONDITIONED * curvature[-1]:
             return
-        enough = finished(self.criterion)
-        for _ in range(STEPS if work(self.criterion) < FEW_FLOPS else 1):
+        cost = work(self.criterion)
+        enough = finished(cost)
+        for _ in range(STEPS if cost < FEW_FLOPS else 1):
             if not enough < self.left(self.gradient, free) < NO_MINIMUM or not self.step(free):
                 return
 
     def finish(self) -> None:
         """`polish`; where the Hessian of the search does not lead to the end, by the exact one."""
         self.polish()
-        if self.status == "converged" and decrement(self.gradient, self.hessian) > finished(self.criterion):
+        if self.status == "converged" and decrement(self.gradient, self.hessian) > finished(work(self.criterion)):
             self.prove()
             self.polish()
 

@@ -246,7 +246,7 @@ class ProfiledDeviance:
         return basis, "reml" if self.reml else "ml"
 
     def search_many(
-        self, responses: list[core.CrossProducts], without: list[NDArray[np.intp]], limits: dict[str, float]
+        self, responses: list[core.CrossProducts], without: list[NDArray[np.intp]], limits: core.Limits
     ) -> dict[str, Array]:
         """One search for each of many responses of the same rows; see `many.fit_many`."""
         places = self.parameters.places
@@ -261,7 +261,7 @@ class ProfiledDeviance:
             return np.asarray(core.values_at(responses, *parts, np.ascontiguousarray(points)))
 
     def lower_elsewhere(
-        self, responses: list[core.CrossProducts], starts: Array, best: Array, limits: dict[str, float]
+        self, responses: list[core.CrossProducts], starts: Array, best: Array, limits: core.Limits
     ) -> NDArray[np.bool_]:
         """Does a search from one of the starts of a response, (r, n, m), end below its minimum at `best`,
         (r, m), or not at all? Starts that are NaN are none."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from interlace import kernel
 from interlace.errors import ConvergenceWarning, warn
 from interlace.estimation.fit import Fit
 
@@ -24,15 +25,14 @@ def warn_if_far(fit: Fit) -> None:
     """
     parameters = fit.criterion.parameters
     for block, z, B in zip(fit.encoding.random, fit.A.origin.z, parameters.natural, strict=True):
-        if block.intercept is None or not z.any():
+        if block.intercept is None:
             continue
-        sizes = 1 / np.abs(B).max(axis=1)  # of columns about their means: those of Z B have one size
-        away = np.abs(z) * sizes[block.intercept] / sizes
-        if not away.max() > FAR:
+        away, j = kernel.farthest(z, B, block.intercept)
+        if not away > FAR:
             continue
-        column = block.columns[int(np.argmax(away))]
+        column = block.columns[j]
         warn(
-            f"the random effects of {block.text()} refer to {column} = 0, which is {away.max():.1g} times "
+            f"the random effects of {block.text()} refer to {column} = 0, which is {away:.1g} times "
             f"the spread of {column} away from the data: their variances, covariances and theta have less "
             "than four digits there, while the criterion, sigma and fitted values are right. Subtract the "
             f"mean first, for example center({column})",

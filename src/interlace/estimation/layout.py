@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
+from operator import mul
 from typing import NamedTuple
 
 from interlace.design.encoding import Encoding
@@ -67,6 +68,11 @@ class Layout:
             str(encoding.absorbed[at].term) if at is not None else encoding.random[blocks[0]].group
             for at, blocks in zip(self.absorbed, self.blocks, strict=True)
         )
+
+    @property
+    def effects(self) -> int:
+        """All effects of all levels, q."""
+        return sum(map(mul, self.levels, self.k))
 
     @property
     def varying(self) -> tuple[int, ...]:

@@ -171,7 +171,7 @@ class MappedDeviance:
         return kernel.minimise(value, self.derivatives, start, tolerance, most, lambda: self.rounding)
 
     def search(
-        self, start: Array, without: list[list[int]], limits: dict[str, float]
+        self, start: Array, without: list[list[int]], limits: kernel.Limits
     ) -> tuple[dict[str, Any], bool, bool]:
         """Not begun: the steps between the searches are those of `descent`."""
         return {}, False, False

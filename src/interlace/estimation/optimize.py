@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -125,30 +126,26 @@ def evaluations(criterion: Criterion) -> int:
     return int(HOPELESS_EVALUATIONS / max(1.0, criterion.n_par / HOPELESS_MANY) ** 3)
 
 
-def limits(criterion: Criterion, *, prove: bool) -> dict[str, float]:
+def limits(criterion: Criterion, *, prove: bool) -> kernel.Limits:
     """What a search in the core goes by; `prove`: its Hessian at the end is the exact one."""
     pivots = any(s.k > 1 for s in criterion.parameters.structures)
-    cheap = work(criterion) < FEW_FLOPS
-    return {
-        "tolerance": TOLERANCE,
-        "evaluations": PIVOT_EVERY if pivots else evaluations(criterion),
-        "large": LARGE,
-        "near_zero": NEARLY_ZERO,
-        "no_minimum": NO_MINIMUM,
-        "finished": finished(criterion),
-        "ill_conditioned": ILL_CONDITIONED,
-        "steps": STEPS if cheap else 1,
-        "exact": EXACT_FIT,
-        "nearly_all": NEARLY_ALL,
-        "apart": APART,
-        "rival": RIVAL,
-        "conflict": CONFLICT,
-        "prove": prove,
-        "opened": OPENED,
-        "elsewhere": MAX_ELSEWHERE,
-        "elsewhere_tolerance": NO_LOWER,
-        "same_value": SAME_VALUE,
-    }
+    cost = work(criterion)
+    return _limits(
+        PIVOT_EVERY if pivots else evaluations(criterion),
+        finished(cost),
+        STEPS if cost < FEW_FLOPS else 1,
+        prove,
+    )
+
+
+@lru_cache(maxsize=64)
+def _limits(evaluations: int, finished: float, steps: int, prove: bool) -> kernel.Limits:
+    return kernel.Limits(
+        tolerance=TOLERANCE, evaluations=evaluations, large=LARGE, near_zero=NEARLY_ZERO, no_minimum=NO_MINIMUM,
+        finished=finished, ill_conditioned=ILL_CONDITIONED, steps=steps, exact=EXACT_FIT, nearly_all=NEARLY_ALL,
+        apart=APART, rival=RIVAL, conflict=CONFLICT, prove=prove, opened=OPENED, elsewhere=MAX_ELSEWHERE,
+        elsewhere_tolerance=NO_LOWER, same_value=SAME_VALUE,
+    )  # fmt: skip
 
 
 def _cosine(a: Array, b: Array) -> float:
@@ -187,7 +184,9 @@ class _Searches(Generic[C]):
 
     def in_core(self, *, prove: bool) -> bool:
         """Is one search, from the moments and in the core, all there is to do?"""
-        if self.criterion.doubt.effects or self.criterion.n_par < self.whole.n_par:
+        if self.criterion.doubt.effects or (
+            self.criterion is not self.whole and self.criterion.n_par < self.whole.n_par
+        ):
             return False
         prove = prove and self.best.exact_hessian_costs_below(CHEAP_FLOPS)
         without = [effects.tolist() for effects in self.criterion.parameters.few_levels()]

@@ -13,6 +13,7 @@ from interlace.design.columns import Columns, Plain
 from interlace.design.design import Design
 from interlace.design.encoding import Encoding
 from interlace.design.rows import Rows, as_rows
+from interlace.formula.formula import plain_name
 
 Array = NDArray[np.floating]
 
@@ -64,20 +65,17 @@ class Origin:
     @classmethod
     def _known(cls, encoding: Encoding, means: Mapping[str, float]) -> Origin | None:
         """From the means of columns of the data, if those are all that is needed: no pass over the rows."""
-        response = str(encoding.formula.response)
-        blocks = [(encoding.fixed_names, encoding.intercept)]
-        blocks += [(block.columns, block.intercept) for block in encoding.random]
-        moved = [
-            () if at is None else tuple(name for j, name in enumerate(names) if j != at)
-            for names, at in blocks
-        ]
-        shifted = bool(encoding.formula.offsets) or encoding.offset is not None
-        if encoding.absorbed or shifted or not {response, *(n for one in moved for n in one)} <= means.keys():
+        response = plain_name(encoding.formula.response)
+        if encoding.absorbed or encoding.formula.offsets or encoding.offset is not None:
             return None
-        x, *z = (
-            np.array([means[name] if name in one else 0.0 for name in names])
-            for (names, _), one in zip(blocks, moved, strict=True)
-        )
+        if response is None or response not in means:
+            return None
+        blocks = (encoding.fixed, *(block.basis for block in encoding.random))
+        found = [_at_means(basis.names, means) for basis in blocks]
+        every = [one for one in found if one is not None]
+        if len(every) < len(found):
+            return None
+        x, *z = every
         return cls(means[response] if encoding.spans_constant else 0.0, x, tuple(z), np.zeros(len(x)))
 
     def shift(self, encoding: Encoding, i: int) -> Array:
@@ -88,6 +86,16 @@ class Origin:
     def unshift(self, encoding: Encoding, i: int) -> Array:
         """The inverse of `shift`."""
         return _moved(-self.z[i], encoding.random[i].intercept)
+
+
+def _at_means(names: Sequence[str], means: Mapping[str, float]) -> Array | None:
+    """The means of columns beside an intercept, which are moved there; zeros where there is none."""
+    if "Intercept" not in names:
+        return np.zeros(len(names))
+    try:
+        return np.array([0.0 if name == "Intercept" else means[name] for name in names])
+    except KeyError:
+        return None
 
 
 def _moved(z: Array, intercept: int | None) -> Array:

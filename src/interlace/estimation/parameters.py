@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import accumulate, pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,8 +29,14 @@ Index = NDArray[np.intp]
 FEW_LEVELS = 12
 
 
+class _Remembering:
+    """A place beside the fields, of which no file and no pickle knows."""
+
+    __slots__ = ("_found",)
+
+
 @dataclass(frozen=True, slots=True)
-class Parameters:
+class Parameters(_Remembering):
     """The structures of all covariance blocks, and what stands before their factors.
 
     There are three orders of blocks: that of the formula, in which everything here is held; that of the
@@ -80,68 +86,67 @@ class Parameters:
     # ---- what there is ---
 
     @property
+    def _form(self) -> _Form:
+        found: _Form | None = getattr(self, "_found", None)
+        if found is None:
+            found = _form(self.structures, self.layout)
+            object.__setattr__(self, "_found", found)
+        return found
+
+    @property
     def n_par(self) -> int:
         """Number of parameters of the search."""
-        return _slices(self.structures)[-1].stop if self.structures else 0
+        return self._form.n_par
 
     @property
     def counted(self) -> int:
         """Number of covariance parameters of the model, sigma not counted: what AIC and tests count."""
-        return sum(s.counted for s in self.structures)
+        return self._form.counted
 
     @property
     def slices(self) -> tuple[slice, ...]:
         """Where those of each block stand."""
-        return _slices(self.structures)
+        return self._form.slices
 
     @property
     def start(self) -> Array:
         """A start that needs nothing but the design: every random effect shrunk by half."""
-        return np.concatenate([s.start for s in self.structures])
+        return self._form.start
 
     @property
     def even(self) -> NDArray[np.bool_]:
         """Parameters whose sign does not matter, and whose lowest value is zero."""
-        return _even(self.structures)
+        return self._form.even
 
     @property
     def plain(self) -> bool:
         """Are all parameters entries of the factors?"""
-        return all(s.plain for s in self.structures)
+        return self._form.plain
 
     @property
     def effects(self) -> tuple[tuple[tuple[Index, int], ...], ...]:
         """Per block, what can be large or small by itself: its parameters, and which of them is even."""
-        return _effects(self.structures)
+        return self._form.effects
 
     @property
     def sizes(self) -> NDArray[np.bool_]:
         """Parameters that are in proportion to the size of an effect."""
-        return _sizes(self.structures)
+        return self._form.sizes
 
     @property
     def places(self) -> list[tuple[int, int, int]]:
         """(grouping factor of the kernel, row, column) of the entries of the factors that are not always
         zero, block after block."""
-        return [
-            (place.group, place.start + row, place.start + col)
-            for place, s in zip(self.layout.places, self.structures, strict=True)
-            for row, col in s.entries
-        ]
+        return self._form.places
 
     @property
     def scouted(self) -> bool:
         """Are there correlations with a structure, and other minima looked for because of them?"""
-        return any(s.scouted for s in self.structures)
+        return self._form.scouted
 
     def few_levels(self) -> list[Index]:
         """Parameters of the sizes of effects, for each block whose grouping factor has few levels."""
-        few = [self.layout.levels[place.group] < FEW_LEVELS for place in self.layout.places]
-        return [
-            at.start + np.flatnonzero(self.sizes[at])
-            for at, is_few in zip(self.slices, few, strict=True)
-            if is_few
-        ]
+        return self._form.few_levels
 
     # ---- what they mean ---
 
@@ -286,34 +291,59 @@ class Parameters:
         ]
 
 
-# Models are fitted by the thousand, and their structures are few: each of these is found once.
+# Models are fitted by the thousand, and their structures are few: what there is of each is found once.
+
+
+class _Form(NamedTuple):
+    """What `Parameters` says of structures in a layout, whatever the data."""
+
+    n_par: int
+    counted: int
+    slices: tuple[slice, ...]
+    start: Array
+    even: NDArray[np.bool_]
+    effects: tuple[tuple[tuple[Index, int], ...], ...]
+    sizes: NDArray[np.bool_]
+    places: list[tuple[int, int, int]]
+    few_levels: list[Index]
+    plain: bool
+    scouted: bool
 
 
 @lru_cache(maxsize=512)
-def _slices(structures: tuple[Covariance, ...]) -> tuple[slice, ...]:
+def _form(structures: tuple[Covariance, ...], layout: Layout) -> _Form:
     ends = list(accumulate((s.n_par for s in structures), initial=0))
-    return tuple(slice(start, end) for start, end in pairwise(ends))
-
-
-@lru_cache(maxsize=512)
-def _even(structures: tuple[Covariance, ...]) -> NDArray[np.bool_]:
-    return _kept(np.concatenate([s.even for s in structures]))
-
-
-@lru_cache(maxsize=512)
-def _effects(structures: tuple[Covariance, ...]) -> tuple[tuple[tuple[Index, int], ...], ...]:
-    return tuple(
-        tuple((_kept(at.start + row), at.start + diagonal) for row, diagonal in s.effects)
-        for s, at in zip(structures, _slices(structures), strict=True)
+    slices = tuple(slice(start, end) for start, end in pairwise(ends))
+    sizes = _sizes(structures, slices)
+    few = [layout.levels[place.group] < FEW_LEVELS for place in layout.places]
+    blocks = list(zip(layout.places, structures, strict=True))
+    return _Form(
+        n_par=ends[-1],
+        counted=sum(s.counted for s in structures),
+        slices=slices,
+        start=_kept(np.concatenate([np.zeros(0), *(s.start for s in structures)])),
+        even=_kept(np.concatenate([np.zeros(0, dtype=np.bool_), *(s.even for s in structures)])),
+        effects=tuple(
+            tuple((_kept(at.start + row), at.start + diagonal) for row, diagonal in s.effects)
+            for s, at in zip(structures, slices, strict=True)
+        ),
+        sizes=sizes,
+        places=[(p.group, p.start + row, p.start + col) for p, s in blocks for row, col in s.entries],
+        few_levels=[
+            _kept(at.start + np.flatnonzero(sizes[at]))
+            for at, is_few in zip(slices, few, strict=True)
+            if is_few
+        ],
+        plain=all(s.plain for s in structures),
+        scouted=any(s.scouted for s in structures),
     )
 
 
-@lru_cache(maxsize=512)
-def _sizes(structures: tuple[Covariance, ...]) -> NDArray[np.bool_]:
+def _sizes(structures: Sequence[Covariance], slices: Sequence[slice]) -> NDArray[np.bool_]:
     out = np.zeros(sum(s.n_par for s in structures), dtype=np.bool_)
-    for effects in _effects(structures):
-        for row, _ in effects:
-            out[row] = True
+    for s, at in zip(structures, slices, strict=True):
+        for row, _ in s.effects:
+            out[at.start + row] = True
     return _kept(out)
 
 

@@ -116,8 +116,7 @@ class System:
     def flops(self) -> float:
         """Rough cost of one factorisation, the fixed effects included."""
         layout, columns = self.A.layout, self.A.products.p + 1
-        q = sum(levels * k for levels, k in zip(layout.levels, layout.k, strict=True))
-        return self.symbolic.flops + q * columns * (columns + max(layout.k))
+        return self.symbolic.flops + layout.effects * columns * (columns + max(layout.k))
 
     def threads(self) -> AbstractContextManager[None]:
         """Inside, the core has the threads that a factorisation is worth, `n_jobs` at most, and BLAS one."""

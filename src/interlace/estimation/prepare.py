@@ -109,16 +109,20 @@ def criterion_of(
     """
     if solver.kind == "iterative":
         return _estimated(encoding, A, reml, n_jobs, solver)
-    can_do_without = solver.kind == "auto" and not unsuitable(encoding)
     try:
         system = System.of(encoding, A, n_jobs)
     except FactorTooLargeError:
-        if not can_do_without:
+        if not _can_do_without(encoding, solver):
             raise
         return _estimated(encoding, A, reml, n_jobs, solver)
-    if can_do_without and system.flops > LARGEST_EXACT:
+    if system.flops > LARGEST_EXACT and _can_do_without(encoding, solver):
         return _estimated(encoding, A, reml, n_jobs, solver)
     return ProfiledDeviance.of(system, reml=reml)
+
+
+def _can_do_without(encoding: Encoding, solver: Solver) -> bool:
+    """Whether the iterative engine may take the place of the factor."""
+    return solver.kind == "auto" and not unsuitable(encoding)
 
 
 def _estimated(
@@ -141,16 +145,16 @@ def check_products_room(encoding: Encoding) -> None:
 
 
 def _check_parameters(criterion: ProfiledDeviance) -> None:
-    n = criterion.system.A.n
-    most = MOST_PARAMETERS if criterion.n_par <= n else MOST_BEYOND_ROWS
-    if criterion.n_par <= most:
+    n, n_par = criterion.system.A.n, criterion.n_par
+    most = MOST_PARAMETERS if n_par <= n else MOST_BEYOND_ROWS
+    if n_par <= most:
         return
     columns, group = max(
         ((b.columns, b.group) for b in criterion.system.encoding.random), key=lambda b: len(b[0])
     )
-    rows = "" if criterion.n_par <= n else f" from fewer rows ({n:,})"
+    rows = "" if n_par <= n else f" from fewer rows ({n:,})"
     raise ModelError(
-        f"the random part has {criterion.n_par:,} variances and covariances, and {most:,} are the most that "
+        f"the random part has {n_par:,} variances and covariances, and {most:,} are the most that "
         f"can be estimated{rows}: the term on '{group}' alone has {len(columns):,} columns that may all be "
         "correlated; use fewer, or write (1 | g) + (1 | g:f) in place of (f | g) where f has many levels"
     )

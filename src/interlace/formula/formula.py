@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 from interlace.formula.structured import written
 from interlace.formula.tokens import quote
@@ -12,8 +13,26 @@ from interlace.formula.tree import ADD, Name, Node, Number, label, spell
 NO_RESPONSE = Number("0")  # of a formula with nothing left of '~'
 
 
+class _Remembering:
+    """A value that is asked for its hash again and again: it is computed once, and no pickle or file has it."""
+
+    __slots__ = ("_factors", "_hash")
+
+    _hash: int
+    _factors: tuple[str, ...]
+
+    def __hash__(self) -> int:
+        try:
+            return self._hash
+        except AttributeError:
+            value: Any = self
+            found = hash(tuple(getattr(value, part.name) for part in fields(value) if part.compare))
+            object.__setattr__(self, "_hash", found)
+            return found
+
+
 @dataclass(frozen=True, slots=True)
-class Sum:
+class Sum(_Remembering):
     """A right-hand side with its intercept settled.
 
     Attributes
@@ -27,6 +46,8 @@ class Sum:
     intercept: bool
     items: tuple[tuple[str, Node], ...] = ()
 
+    __hash__ = _Remembering.__hash__
+
     def __str__(self) -> str:
         words = [f" {sign} {spell(node, ADD + 1)}" for sign, node in self.items]
         return ("1" if self.intercept else "0") + "".join(words)
@@ -39,7 +60,7 @@ class Sum:
 
 
 @dataclass(frozen=True, slots=True)
-class RandomTerm:
+class RandomTerm(_Remembering):
     """One random term `(columns | grouping)`.
 
     Attributes
@@ -61,10 +82,17 @@ class RandomTerm:
     covariance: str = "unstructured"
     bar: int | None = field(default=None, compare=False, repr=False)
 
+    __hash__ = _Remembering.__hash__
+
     @property
     def factors(self) -> tuple[str, ...]:
         """Names of the factors of the grouping."""
-        return tuple(label(factor) for factor in self.grouping)
+        try:
+            return self._factors
+        except AttributeError:
+            found = tuple(label(factor) for factor in self.grouping)
+            object.__setattr__(self, "_factors", found)
+            return found
 
     @property
     def group(self) -> str:
@@ -133,7 +161,7 @@ class AbsorbedTerm:
 
 
 @dataclass(frozen=True, slots=True)
-class Formula:
+class Formula(_Remembering):
     """A parsed model formula.
 
     Attributes
@@ -158,6 +186,8 @@ class Formula:
     offsets: tuple[Node, ...] = ()
     absorbed: tuple[AbsorbedTerm, ...] = ()
     text: str = field(default="", compare=False, repr=False)
+
+    __hash__ = _Remembering.__hash__
 
     def __str__(self) -> str:
         return self._written(str(self.fixed), map(str, self.random))

@@ -65,6 +65,21 @@ def used_names(part: Node | Sum) -> frozenset[str]:
     return frozenset(use.name for use in names_in(part) if use.role != "function")
 
 
+@lru_cache(maxsize=512)
+def computed_with(formula: Formula) -> frozenset[str]:
+    """Names of values that a formula uses otherwise than to group rows."""
+    parts: list[Node | Sum] = [formula.response, formula.fixed, *formula.offsets]
+    return frozenset().union(*map(used_names, [*parts, *(term.columns for term in formula.random)]))
+
+
+@lru_cache(maxsize=512)
+def explaining(formula: Formula) -> frozenset[str]:
+    """Names of values in all terms, groupings and offsets."""
+    parts: list[Node | Sum] = [formula.fixed, *formula.offsets]
+    parts += [part for term in formula.random for part in (term.columns, *term.grouping)]
+    return frozenset().union(*map(used_names, parts))
+
+
 def uses_of(formula: Formula) -> tuple[Use, ...]:
     """Names of all pieces of a formula, in the order of `parts_of`."""
     return _uses_of(formula, formula.text)
