@@ -20,6 +20,7 @@
 #include "cholesky.hpp"
 #include "crossproducts.hpp"
 #include "deviance.hpp"
+#include "from_origin.hpp"
 #include "interrupt.hpp"
 #include "search.hpp"
 
@@ -145,6 +146,10 @@ inline Limits limits_of(const nb::dict& given) {
             number("exact"), number("nearly_all"), number("apart"), number("rival"), number("conflict"), nb::cast<bool>(given["prove"]),
             static_cast<index>(number("opened")), static_cast<index>(number("elsewhere")), number("elsewhere_tolerance"), number("same_value")};
 }
+
+// `from_origin` as Python asks for it: blocks as (grouping factor, start), each with its factor.
+nb::tuple effects_as_they_are(const Solved& solved, const std::vector<std::pair<index, index>>& places, const std::vector<In2>& factors,
+                              double y, const In& x, const In& beta, index intercept);
 
 nb::dict to_dict(const Minimum& m);
 

@@ -133,6 +133,29 @@ void bind_inverses(nb::class_<Cholesky>& c) {
 
 }  // namespace
 
+nb::tuple effects_as_they_are(const Solved& solved, const std::vector<std::pair<index, index>>& places, const std::vector<In2>& factors,
+                              double y, const In& x, const In& beta, index intercept) {
+    const RandomPart& random = *solved.products().random;
+    const auto p = solved.p();
+    if (places.size() != factors.size() || x.size() != sz(p) || beta.size() != sz(p) || intercept >= p) throw std::invalid_argument("sizes differ");
+    std::vector<BlockFactor> blocks;
+    for (size_t i = 0; i < places.size(); ++i) {
+        const auto [f, start] = places[i];
+        const index k = square(factors[i]);
+        if (f < 0 || f >= random.factors() || start < 0 || start + k > random.k()[f]) throw std::invalid_argument("no such block");
+        blocks.push_back({f, start, k, factors[i].data()});
+    }
+    const FixedOrigin origin{y, to_vector(x), to_vector(beta), intercept};
+    Effects e = released([&] { return from_origin(solved, blocks, origin); });
+    nb::list u, b;
+    for (size_t i = 0; i < blocks.size(); ++i) {
+        const std::vector<size_t> shape{sz(random.levels()[blocks[i].f]), sz(blocks[i].k)};
+        u.append(to_numpy(std::move(e.u[i]), shape));
+        b.append(to_numpy(std::move(e.b[i]), shape));
+    }
+    return nb::make_tuple(to_numpy(std::move(e.beta), {sz(p)}), to_numpy(std::move(e.vcov), {sz(p), sz(p)}), nb::tuple(u), nb::tuple(b), e.squares);
+}
+
 void bind_factor(nb::module_& m) {
     bind_prior(m);
     bind_inverse(m);
@@ -167,6 +190,10 @@ void bind_factor(nb::module_& m) {
         })
         .def("spherical", [](const Cholesky& l) {
             return effects(l, released([&] { return l.spherical(); }));
+        })
+        .def("effects", [](const Cholesky& l, const std::vector<std::pair<index, index>>& places, const std::vector<In2>& factors, double y,
+                           const In& x, const In& beta, index intercept) {
+            return effects_as_they_are(l, places, factors, y, x, beta, intercept);
         })
         .def("unscaled_covariance", [](const Cholesky& l) {
             return to_numpy(released([&] { return l.unscaled_covariance(); }), {sz(l.p()), sz(l.p())});

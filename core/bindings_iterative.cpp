@@ -40,6 +40,10 @@ void bind_solver(nb::module_& m) {
                 out.append(to_numpy(u[f], {sz(s.products().random->levels()[f]), sz(s.products().random->k()[f])}));
             return out;
         })
+        .def("effects", [](const Iterative& s, const std::vector<std::pair<index, index>>& places, const std::vector<In2>& factors, double y,
+                           const In& x, const In& beta, index intercept) {
+            return effects_as_they_are(s, places, factors, y, x, beta, intercept);
+        })
         .def("unscaled_covariance", [](const Iterative& s) { return to_numpy(s.unscaled_covariance(), {sz(s.p()), sz(s.p())}); });
 }
 

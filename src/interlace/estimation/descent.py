@@ -297,7 +297,8 @@ class Search(Generic[C]):
     def finish(self) -> None:
         """`polish`; where the Hessian of the search does not lead to the end, by the exact one."""
         self.polish()
-        if self.status == "converged" and decrement(self.gradient, self.hessian) > finished(work(self.criterion)):
+        enough = finished(work(self.criterion))
+        if self.status == "converged" and decrement(self.gradient, self.hessian) > enough:
             self.prove()
             self.polish()
 

@@ -52,6 +52,10 @@ class IterativeFactor(NoFactor):
         """u per grouping factor of the kernel, (levels, k)."""
         return list(self._solved.spherical())
 
+    def effects(self, *given: Any) -> Any:
+        """As `kernel.Cholesky.effects`."""
+        return self._solved.effects(*given)
+
     def unscaled_covariance(self) -> Array:
         """``(RX'RX)^-1``, (p, p)."""
         return np.asarray(self._solved.unscaled_covariance())

@@ -141,10 +141,10 @@ def limits(criterion: Criterion, *, prove: bool) -> kernel.Limits:
 @lru_cache(maxsize=64)
 def _limits(evaluations: int, finished: float, steps: int, prove: bool) -> kernel.Limits:
     return kernel.Limits(
-        tolerance=TOLERANCE, evaluations=evaluations, large=LARGE, near_zero=NEARLY_ZERO, no_minimum=NO_MINIMUM,
-        finished=finished, ill_conditioned=ILL_CONDITIONED, steps=steps, exact=EXACT_FIT, nearly_all=NEARLY_ALL,
-        apart=APART, rival=RIVAL, conflict=CONFLICT, prove=prove, opened=OPENED, elsewhere=MAX_ELSEWHERE,
-        elsewhere_tolerance=NO_LOWER, same_value=SAME_VALUE,
+        tolerance=TOLERANCE, evaluations=evaluations, large=LARGE, near_zero=NEARLY_ZERO,
+        no_minimum=NO_MINIMUM, finished=finished, ill_conditioned=ILL_CONDITIONED, steps=steps,
+        exact=EXACT_FIT, nearly_all=NEARLY_ALL, apart=APART, rival=RIVAL, conflict=CONFLICT, prove=prove,
+        opened=OPENED, elsewhere=MAX_ELSEWHERE, elsewhere_tolerance=NO_LOWER, same_value=SAME_VALUE,
     )  # fmt: skip
 
 

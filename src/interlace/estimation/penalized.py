@@ -90,14 +90,6 @@ class System:
         """Is the covariance between the levels of grouping factor f known?"""
         return self.precisions[f] is not None
 
-    def squared(self, u: Sequence[Array]) -> float:
-        """``u'K^-1 u``, summed over the grouping factors of the kernel that have random effects."""
-        total = 0.0
-        for f in self.A.layout.varying:
-            Q, v = self.precisions[f], u[f]
-            total += float(np.vdot(v, v if Q is None else Q.apply(_columns(v))))
-        return total
-
     @property
     def fixed_effects(self) -> int:
         """Columns of X and coefficients of absorbed levels that are not held."""
@@ -211,30 +203,24 @@ class Solution:
 
     @classmethod
     def from_factor(cls, system: System, factors: tuple[Array, ...], cholesky: kernel.Cholesky) -> Solution:
-        layout, origin = system.A.layout, system.A.origin
-        # 1) spherical effects, per block
-        by_group = cholesky.spherical()
-        u = tuple(np.ascontiguousarray(by_group[place.group][:, place.columns]) for place in layout.places)
-        ussq = system.squared(by_group)
-        # 2) from the origin back: the intercept takes what the means of the other columns stand for
-        beta = cholesky.beta + origin.beta
-        vcov = cholesky.unscaled_covariance()
-        intercept = system.encoding.intercept
-        if intercept is not None:
-            beta[intercept] += origin.y - origin.x @ beta
-            vcov[intercept] -= origin.x @ vcov
-            vcov[:, intercept] -= vcov @ origin.x
+        layout, origin, intercept = system.A.layout, system.A.origin, system.encoding.intercept
+        places = [(place.group, place.start) for place in layout.places]
+        # from the origin back: the intercept takes what the means of the other columns stand for
+        beta, vcov, u, b, ussq = cholesky.effects(
+            places, factors, origin.y, origin.x, origin.beta, -1 if intercept is None else intercept
+        )
+        pwrss = cholesky.pwrss
         return cls(
             theta=theta_of(structures_of(system.encoding), layout, factors),
             factors=factors,
             beta=beta,
             u=u,
-            b=tuple(v @ T.T for v, T in zip(u, factors, strict=True)),
+            b=b,
             unscaled_vcov=vcov,
             ldL2=cholesky.ld_l2,
             ldRX2=cholesky.ld_rx2,
-            pwrss=cholesky.pwrss,
-            wrss=cholesky.pwrss - ussq,
+            pwrss=pwrss,
+            wrss=pwrss - ussq,
             ussq=ussq,
             system=system,
             factor=cholesky,

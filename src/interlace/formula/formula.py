@@ -14,7 +14,7 @@ NO_RESPONSE = Number("0")  # of a formula with nothing left of '~'
 
 
 class _Remembering:
-    """A value that is asked for its hash again and again: it is computed once, and no pickle or file has it."""
+    """A value that is asked for its hash again and again: computed once, and in no pickle or file."""
 
     __slots__ = ("_factors", "_hash")
 
