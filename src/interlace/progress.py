@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from threading import Event, Thread, current_thread, main_thread
 from typing import TypeVar
 
@@ -61,13 +61,18 @@ class _Several:
 _bars, _calls = _Several(), _Several()
 
 
-@contextmanager
-def working(label: str) -> Iterator[None]:
+def working(label: str) -> AbstractContextManager[None]:
     """Inside, where somebody watches, a line counts the seconds after the first few; the calls of a call and
     other threads say nothing of their own, and bars stand in place of the line."""
-    if _calls.now or not somebody_watches() or current_thread() is not main_thread():
-        yield
-        return
+    quiet = _calls.now or not somebody_watches() or current_thread() is not main_thread()
+    return _QUIETLY if quiet else _shown(label)
+
+
+_QUIETLY = nullcontext()
+
+
+@contextmanager
+def _shown(label: str) -> Iterator[None]:
     ended = Event()
     line = Thread(target=_count_seconds, args=(label, ended), daemon=True)
     with _calls:

@@ -195,7 +195,7 @@ def test_all_searches_together_have_an_end(monkeypatch: pytest.MonkeyPatch) -> N
 def test_of_many_parameters_the_more_an_evaluation_costs_the_fewer_there_are(
     n_par: int, flops: float, levels: int, most: int
 ) -> None:
-    layout = SimpleNamespace(k=[1, 1], levels=[levels, 0])
+    layout = SimpleNamespace(effects=levels)
     system = SimpleNamespace(A=SimpleNamespace(layout=layout, n=50), flops=flops)
     assert optimize.elsewhere(SimpleNamespace(n_par=n_par, system=system)) == most  # type: ignore[arg-type]
 
@@ -206,7 +206,7 @@ def test_of_many_parameters_the_more_an_evaluation_costs_the_fewer_there_are(
 def test_very_many_parameters_and_more_than_observations_are_searched_once(
     n_par: int, n: int, hopeless: bool
 ) -> None:
-    A = SimpleNamespace(n=n, layout=SimpleNamespace(k=[1], levels=[1]))
+    A = SimpleNamespace(n=n, layout=SimpleNamespace(effects=1))
     criterion: Any = SimpleNamespace(n_par=n_par, system=SimpleNamespace(A=A, flops=1.0))
     assert descent.hopeless(criterion) == hopeless
     assert (optimize.elsewhere(criterion) == 0) == hopeless
@@ -342,8 +342,7 @@ def test_effects_that_take_nearly_all_of_the_response() -> None:
 
 @pytest.mark.parametrize(("flops", "left"), [(0.9e6, 1e-18), (1.1e6, 1e-14), (1.9e9, 1e-14), (2.1e9, 1e-9)])
 def test_the_dearer_an_evaluation_the_sooner_an_end_is_one(flops: float, left: float) -> None:
-    criterion: Any = SimpleNamespace(n_par=1, system=SimpleNamespace(flops=flops))
-    assert descent.finished(criterion) == left
+    assert descent.finished(flops) == left
 
 
 def test_a_start_is_searched_from_once() -> None:

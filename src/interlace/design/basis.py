@@ -344,7 +344,7 @@ class Learning:
 def learn_basis(rhs: Sum, learning: Learning, terms: tuple[Term, ...] | None = None) -> tuple[Basis, Columns]:
     """Learn a right-hand side from data; the basis and its columns (n, k). Its terms, if they are known."""
     plain = _simple(rhs)
-    if plain is not None and all(_is_number(learning.columns.get(name)) for name in plain.variables):
+    if plain is not None and all([_is_number(learning.columns.get(name)) for name in plain.variables]):
         return plain, plain.columns(learning.columns, learning.nrows)
     terms = _terms(rhs, learning.memory) if terms is None else terms
     parts = {n: learning.part(n, m) for term in terms for n, m in zip(term.names, term.members, strict=True)}

@@ -73,7 +73,8 @@ def check_values(names: Sequence[str], values: np.ndarray, largest: float, kept:
 
 def plain_sizes(squares: Iterable[float], n: int, largest: float) -> bool:
     """Do the sums of squares of columns of n numbers say that no number in them is in doubt?"""
-    return all(n / largest < square < largest for square in squares)
+    least = n / largest
+    return all([least < square < largest for square in squares])
 
 
 # einsum walks through a long matrix of fewer columns than this more slowly than one column after the other.

@@ -11,6 +11,7 @@ import pandas as pd
 
 from interlace.design.columns import Columns
 from interlace.design.frame import Frame
+from interlace.frozen import quick
 
 
 class Source:
@@ -37,6 +38,7 @@ class Source:
         return self
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class RandomRows:
     """Rows of one random term.
@@ -77,6 +79,7 @@ class Repeats:
         return int(self.n.sum())
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Design:
     """Response, columns and groups of the rows used.

@@ -13,19 +13,21 @@ from interlace.design.encoding_rows import RowEncoder
 from interlace.design.evaluation import Memory
 from interlace.design.extras import read_extra
 from interlace.design.frame import Frame, open_table
-from interlace.design.learning import Learner, complete
+from interlace.design.learning import Learner, complete, missing_of
 from interlace.design.learnt import Learnt, RandomEncoding
 from interlace.design.owned import owned
 from interlace.design.scope import check_columns, settle
 from interlace.errors import DataError, shown
 from interlace.formula.formula import Formula
 from interlace.formula.parser import parse
+from interlace.frozen import quick
 
 __all__ = ["Design", "Encoding", "RandomEncoding", "RandomRows"]
 
 NA_ACTIONS = ("drop", "raise", "error")
 
 
+@quick
 @dataclass(frozen=True)
 class Encoding(Learnt):
     """Everything learnt from data that is needed to encode data: no rows are held, and it pickles.
@@ -97,8 +99,8 @@ class Encoding(Learnt):
             frame, kept = without_singletons(frame, kept, scope.formula.absorbed)
         memory = Memory(scope.context, {}, scope.formula.text, frozenset(scope.columns))
         learner = Learner(scope.formula, frame, kept, memory)
-        missing = {**read.missing, **{e.label: e.missing for e in (prior, shift) if e.missing is not None}}
-        counts = {name: int(mask.sum()) for name, mask in missing.items()}
+        missing = {**read.missing, **missing_of((prior, shift))}
+        counts = {name: int(mask.sum()) for name, mask in missing.items()} if missing else {}
         extras = prior.take(kept), shift.take(kept)
         learnt, design = learner.run(*extras, dict(contrasts or {}), counts, read.nrows)
         encoding = cls(**vars(learnt))

@@ -34,6 +34,7 @@ from interlace.formula.tree import (
     Unary,
     label,
 )
+from interlace.frozen import quick
 
 # Functions whose arguments are labels and no numbers.
 _OF_LABELS = frozenset(
@@ -41,6 +42,7 @@ _OF_LABELS = frozenset(
 )
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Memory:
     """What the expressions of one formula share: the caller's objects, and what its functions learnt.
@@ -86,6 +88,7 @@ class Memory:
         return self
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Evaluator:
     """Values of expressions on some rows."""

@@ -11,8 +11,10 @@ import pandas as pd
 from interlace.design.frame import Frame, read_array
 from interlace.design.values import Column, Factor
 from interlace.errors import DataError, shown
+from interlace.frozen import quick
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Extra:
     """Weights or offset of each row.

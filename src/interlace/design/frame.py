@@ -12,13 +12,15 @@ import pandas as pd
 
 from interlace.design.foreign import ACCEPTED, as_table, from_narwhals, series_column
 from interlace.design.once import Once
-from interlace.design.reading import from_anything, from_numpy, from_series
+from interlace.design.reading import Scans, from_anything, from_numpy, from_series
 from interlace.design.scan import Scan, scanned
 from interlace.design.values import Column, Factor
 from interlace.errors import DataError, shown
+from interlace.frozen import quick
 from interlace.text import did_you_mean, listed
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Frame:
     """The needed columns of the caller's table, and what it takes to hand tables back.
@@ -59,9 +61,11 @@ class Frame:
         wanted = present if columns is None else list(columns)
         read: dict[str, Column] = {}
         missing: dict[str, np.ndarray] = {}
+        scans: Scans = {}
         for name in wanted:
-            _check_present(name, present)
-            read[name], mask = source.column(name)
+            if present.count(name) != 1:
+                raise _not_one(name, present)
+            read[name], mask = source.column(name, scans)
             if mask is not None:
                 missing[name] = mask
         if isinstance(source, _MappingSource):
@@ -70,7 +74,7 @@ class Frame:
         for name, values in read.items():
             if len(values) != nrows:
                 raise DataError(f"column '{name}' has {len(values)} values, others have {nrows}")
-        return cls(read, missing, nrows, source.library, source.index)
+        return cls(read, missing, nrows, source.library, source.index, scans)
 
     @property
     def names(self) -> list[str]:
@@ -169,12 +173,12 @@ def closest(name: str, names: Sequence[str]) -> str:
     return f"the data have the columns {listed(names)}" if names else "the data have no columns"
 
 
-def _check_present(name: str, names: Sequence[str]) -> None:
+def _not_one(name: str, names: Sequence[str]) -> DataError:
+    """What is said of a column that is not there, or more than once."""
     count = names.count(name)
     if count == 0:
-        raise DataError(f"the data have no column '{name}'; {closest(name, names)}")
-    if count > 1:
-        raise DataError(f"the data have {count} columns named '{name}'; rename all but one")
+        return DataError(f"the data have no column '{name}'; {closest(name, names)}")
+    return DataError(f"the data have {count} columns named '{name}'; rename all but one")
 
 
 # The kinds of tables
@@ -187,17 +191,19 @@ def _as_text(columns: pd.Index) -> tuple[str, ...]:
 _names: Once[pd.Index, tuple[str, ...]] = Once(_as_text)
 
 
-@dataclass(frozen=True)
+@quick
+@dataclass(frozen=True, slots=True)
 class _PandasSource:
     data: pd.DataFrame
+    names: ColumnNames
 
     library = "pandas"
 
-    @property
-    def names(self) -> ColumnNames:
-        names = ColumnNames(_names(self.data.columns))
-        names.in_index = tuple(str(name) for name in self.data.index.names if name is not None)
-        return names
+    @classmethod
+    def of(cls, data: pd.DataFrame) -> _PandasSource:
+        names = ColumnNames(_names(data.columns))
+        names.in_index = tuple([str(name) for name in data.index.names if name is not None])
+        return cls(data, names)
 
     @property
     def nrows(self) -> int:
@@ -207,11 +213,11 @@ class _PandasSource:
     def index(self) -> pd.Index | None:
         return self.data.index
 
-    def column(self, name: str) -> tuple[Column, np.ndarray | None]:
+    def column(self, name: str, scans: Scans) -> tuple[Column, np.ndarray | None]:
         columns = self.data.columns
         if columns.is_unique and name in columns:  # by its name is quicker than by its place
-            return from_series(name, self.data[name])
-        return from_series(name, self.data.iloc[:, self.names.index(name)])
+            return from_series(name, self.data[name], scans)
+        return from_series(name, self.data.iloc[:, self.names.index(name)], scans)
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,11 +241,11 @@ class _MappingSource:
             return len(values)
         return 0
 
-    def column(self, name: str) -> tuple[Column, np.ndarray | None]:
+    def column(self, name: str, scans: Scans) -> tuple[Column, np.ndarray | None]:
         values = next(values for key, values in self.data.items() if str(key) == name)
         if isinstance(values, str) or not hasattr(values, "__len__"):
             raise DataError(f"'{name}' is a single value; a mapping of columns needs an array for each name")
-        return read_array(name, values)
+        return read_array(name, values, scans)
 
     def check_labels(self, names: Iterable[str]) -> None:
         """Columns that are pandas series have the same labels: their values are put together by position."""
@@ -273,7 +279,7 @@ class _NarwhalsSource:
     def nrows(self) -> int:
         return len(self.data)
 
-    def column(self, name: str) -> tuple[Column, np.ndarray | None]:
+    def column(self, name: str, scans: Scans) -> tuple[Column, np.ndarray | None]:
         return from_narwhals(name, self.data[name])
 
 
@@ -311,7 +317,7 @@ def _pandas_source(data: pd.DataFrame) -> _PandasSource:
             f"the columns of the data have {data.columns.nlevels} levels (a MultiIndex), and a formula names "
             "each column by one text: data.columns = ['_'.join(map(str, names)) for names in data.columns]"
         )
-    return _PandasSource(data)
+    return _PandasSource.of(data)
 
 
 def _objects(values: Sequence[Any]) -> np.ndarray:
@@ -324,12 +330,12 @@ def _objects(values: Sequence[Any]) -> np.ndarray:
     return array
 
 
-def read_array(name: str, values: Any) -> tuple[Column, np.ndarray | None]:
+def read_array(name: str, values: Any, scans: Scans | None = None) -> tuple[Column, np.ndarray | None]:
     """A column and its missing mask from one array, list, or series of any library."""
     if isinstance(values, np.ndarray):
-        return from_numpy(name, values)
+        return from_numpy(name, values, scans)
     if isinstance(values, pd.Series):
-        return from_series(name, values)
+        return from_series(name, values, scans)
     if isinstance(values, (list, tuple)):
         return from_numpy(name, _objects(values))
     if isinstance(values, (pd.Index, pd.api.extensions.ExtensionArray)):

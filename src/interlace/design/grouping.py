@@ -9,8 +9,10 @@ import numpy as np
 
 from interlace.design.values import Column, Factor, factorize, integer_codes, type_difference
 from interlace.errors import DataError
+from interlace.frozen import quick
 
 
+@quick
 @dataclass(frozen=True)
 class Grouping:
     """A grouping factor `a` or `a:b`: the levels that occur, in R's order.

@@ -30,12 +30,13 @@ from interlace.design.values import without_rows
 from interlace.formula.algebra import separate
 from interlace.formula.formula import NO_RESPONSE, Formula, RandomTerm, Sum
 from interlace.formula.names import used_names
-from interlace.formula.tree import label
+from interlace.formula.tree import Number, label
+from interlace.frozen import quick
 
 
 def complete(read: Frame, extras: tuple[Extra, ...], na_action: str) -> tuple[Frame, np.ndarray | None]:
     """The rows without a missing value in any column used."""
-    missing = {**read.missing, **{e.label: e.missing for e in extras if e.missing is not None}}
+    missing = {**read.missing, **missing_of(extras)}
     if na_action != "drop":
         checks.refuse_missing(missing)
     if not missing:
@@ -47,11 +48,17 @@ def complete(read: Frame, extras: tuple[Extra, ...], na_action: str) -> tuple[Fr
     return read.take(kept), kept
 
 
+def missing_of(extras: tuple[Extra, ...]) -> dict[str, np.ndarray]:
+    """Where arrays beside the data have missing values."""
+    return {e.label: e.missing for e in extras if e.missing is not None}
+
+
 def blocks_of(term: RandomTerm) -> tuple[Sum, ...]:
     """Right-hand sides of the covariance blocks of a random term."""
     return separate(term.columns) if term.covariance == "independent" else (term.columns,)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Learner:
     """The steps of `Encoding.learn` on the rows used."""
@@ -131,7 +138,7 @@ class Learner:
                 checks.check_varying(block.group, block.columns, row.z)
 
     def _response(self) -> np.ndarray:
-        if self.formula.response == NO_RESPONSE:
+        if isinstance(self.formula.response, Number) and self.formula.response == NO_RESPONSE:
             return np.zeros(self.frame.nrows)
         name = label(self.formula.response)
         values = Evaluator(self.frame.columns, self.frame.nrows, self.memory).column(self.formula.response)

@@ -23,8 +23,10 @@ from interlace.errors import DataError
 from interlace.formula.formula import Formula, RandomTerm
 from interlace.formula.structured import written
 from interlace.formula.tree import label
+from interlace.frozen import quick
 
 
+@quick
 @dataclass(frozen=True)
 class RandomEncoding:
     """One covariance block: columns that vary together over the levels of a grouping factor.
@@ -80,6 +82,7 @@ class RandomEncoding:
 FEW = 2  # distinct values of a covariate that are remembered
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Covariate:
     """A column of numbers, as the rows used had it.
@@ -131,6 +134,7 @@ def _few(values: np.ndarray, low: float, high: float) -> tuple[float, ...]:
     return (float(low),) if low == high else (float(low), float(high))
 
 
+@quick
 @dataclass(frozen=True)
 class Learnt:
     """What was learnt from data: the fields of `Encoding`.
@@ -255,6 +259,8 @@ def sum_offsets(
     total: np.ndarray | None = extra.values
     if total is not None:
         checks.check_offset(extra.label, total, kept)
+    if not formula.offsets:
+        return total
     evaluator = Evaluator(frame.columns, frame.nrows, memory)
     for expression in formula.offsets:
         values = evaluator.column(expression)

@@ -10,13 +10,18 @@ import pandas as pd
 
 from interlace.design.objects import as_labels, from_objects, text_column, text_series
 from interlace.design.once import Once
-from interlace.design.scan import scanned
+from interlace.design.scan import Scan, scanned
 from interlace.design.values import Column, Factor
 from interlace.errors import DataError
 
+Scans = dict[str, Scan]
 
-def from_numpy(name: str, values: np.ndarray) -> tuple[Column, np.ndarray | None]:
-    """A column and the mask of its missing values (None if nothing is missing) from any NumPy array."""
+
+def from_numpy(name: str, values: np.ndarray, scans: Scans | None = None) -> tuple[Column, np.ndarray | None]:
+    """A column and the mask of its missing values (None if nothing is missing) from any NumPy array.
+
+    A look at all numbers of a column is put into `scans`.
+    """
     if values.ndim != 1:
         raise DataError(f"column '{name}' has {values.ndim} dimensions; give one array of numbers per column")
     if isinstance(values, np.ma.MaskedArray):
@@ -25,7 +30,7 @@ def from_numpy(name: str, values: np.ndarray) -> tuple[Column, np.ndarray | None
         values = values.astype(values.dtype.newbyteorder("="))
     kind = values.dtype.kind
     if kind == "f":
-        return _floats(values)
+        return _floats(name, values, scans)
     if kind in "iub":
         return values, None
     if kind in "Mm":
@@ -55,10 +60,16 @@ def _from_masked(name: str, values: np.ma.MaskedArray) -> tuple[Column, np.ndarr
     return column, mask if missing is None else mask | missing
 
 
-def _floats(values: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+def _floats(
+    name: str, values: np.ndarray, scans: Scans | None = None
+) -> tuple[np.ndarray, np.ndarray | None]:
     # A finite sum has no NaN in it: one pass and no mask in the usual case.
-    if len(values) and values.itemsize <= 8 and math.isfinite(scanned(values).sum):
-        return values, None
+    if len(values) and values.itemsize <= 8:
+        found = scanned(values)
+        if math.isfinite(found.sum):
+            if scans is not None:
+                scans[name] = found
+            return values, None
     missing = np.isnan(values)
     return values, missing if missing.any() else None
 
@@ -87,11 +98,11 @@ def _as_levels(categories: pd.Index) -> tuple[np.ndarray, bool]:
 _levels: Once[pd.Index, tuple[np.ndarray, bool]] = Once(_as_levels)
 
 
-def from_series(name: str, series: pd.Series) -> tuple[Column, np.ndarray | None]:
+def from_series(name: str, series: pd.Series, scans: Scans | None = None) -> tuple[Column, np.ndarray | None]:
     """From a pandas series of any dtype, nullable and Arrow-backed ones included."""
     dtype = series.dtype
     if isinstance(dtype, np.dtype):
-        return from_numpy(name, series.to_numpy())
+        return from_numpy(name, series.to_numpy(), scans)
     if isinstance(dtype, pd.CategoricalDtype):
         return from_categorical(name, series.array)
     if isinstance(dtype, pd.StringDtype) or (isinstance(dtype, pd.ArrowDtype) and dtype.type is str):
@@ -110,7 +121,8 @@ def from_nullable(name: str, series: pd.Series) -> tuple[Column, np.ndarray | No
     if pd.api.types.is_integer_dtype(series.dtype):
         return series.to_numpy(dtype=np.int64, na_value=0), mask
     if pd.api.types.is_float_dtype(series.dtype):
-        return _floats(series.to_numpy(dtype=np.float64, na_value=np.nan))  # NaN need not be marked missing
+        # NaN need not be marked missing
+        return _floats(name, series.to_numpy(dtype=np.float64, na_value=np.nan))
     if pd.api.types.is_datetime64_any_dtype(series.dtype):
         return series.to_numpy(dtype="datetime64[ns]", na_value=np.datetime64("NaT")), mask
     values = series.to_numpy(dtype=object, na_value=None)

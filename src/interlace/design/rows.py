@@ -24,6 +24,7 @@ from interlace.design.source import further_column
 from interlace.design.values import Column, Factor, factorize
 from interlace.errors import DataError, ModelError
 from interlace.formula.formula import plain_name
+from interlace.frozen import quick
 
 
 class Rows(Protocol):
@@ -92,6 +93,7 @@ class Rows(Protocol):
         """The same rows for a model of an encoding, each chunk changed."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class FrameRows:
     """Rows in memory.

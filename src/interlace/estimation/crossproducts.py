@@ -18,6 +18,7 @@ from interlace.design.rows import FrameRows, Rows, as_rows
 from interlace.estimation.answering import Responses
 from interlace.estimation.layout import Layout
 from interlace.estimation.origin import Origin, response_origin, shifted_response
+from interlace.frozen import quick
 
 Array = NDArray[np.floating]
 
@@ -25,6 +26,7 @@ Array = NDArray[np.floating]
 NEARLY_ALL = 0.999
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class CrossProducts:
     """``[Z X y]'W[Z X y]`` in blocks, about an origin; y is the response less the offset.

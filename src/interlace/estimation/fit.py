@@ -30,12 +30,14 @@ from interlace.estimation.optimum import Optimum
 from interlace.estimation.penalized import Solution
 from interlace.estimation.prepare import EXACTLY, Model, conditioned, prepare, prepare_products
 from interlace.estimation.solver import Solver
+from interlace.frozen import quick
 from interlace.hints import NotCalled
 from interlace.kernel import NotPositiveDefiniteError as NotPositiveDefiniteError
 
 Array = NDArray[np.floating]
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Fit(NotCalled):
     """A fitted model: what was learnt from the data, the criterion, its minimum, and the solution there.

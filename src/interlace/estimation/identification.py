@@ -30,6 +30,7 @@ from interlace.estimation.gram import Gram
 from interlace.estimation.parameters import Parameters
 from interlace.estimation.probed import AbsorbedGram, ProbedGram
 from interlace.estimation.rank import ROWS_AT_ONCE, TOLERANCE
+from interlace.frozen import quick
 
 Array = NDArray[np.floating]
 Direction = tuple[Array, ...]  # a symmetric matrix per covariance block
@@ -47,6 +48,7 @@ INVOLVED = 1e-4
 WIDEST = 60  # effects of a level, where some have a structured covariance
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Identification:
     """What the data cannot tell about the covariance matrices of the random effects about the origin.

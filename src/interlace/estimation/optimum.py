@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from interlace.estimation.descent import decrement
+from interlace.frozen import quick
 
 Array = NDArray[np.floating]
 
@@ -27,6 +28,7 @@ class Valley:
     theta: Array
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Optimum:
     """A minimum and what there is to say about it.

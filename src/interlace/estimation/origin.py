@@ -14,10 +14,12 @@ from interlace.design.design import Design
 from interlace.design.encoding import Encoding
 from interlace.design.rows import Rows, as_rows
 from interlace.formula.formula import plain_name
+from interlace.frozen import quick
 
 Array = NDArray[np.floating]
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Origin:
     """Numbers subtracted from y and from columns of X and Z before products are taken.

@@ -21,6 +21,7 @@ from interlace.estimation.crossproducts import CrossProducts
 from interlace.estimation.layout import Layout
 from interlace.estimation.scaled import structure
 from interlace.estimation.separate import Separate, parts, together
+from interlace.frozen import quick
 
 Array = NDArray[np.floating]
 Index = NDArray[np.intp]
@@ -35,6 +36,7 @@ class _Remembering:
     __slots__ = ("_found",)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Parameters(_Remembering):
     """The structures of all covariance blocks, and what stands before their factors.

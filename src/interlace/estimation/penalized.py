@@ -3,7 +3,6 @@ a search."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
@@ -18,6 +17,7 @@ from interlace.estimation.capacity import analyze
 from interlace.estimation.crossproducts import CrossProducts
 from interlace.estimation.parameters import structures_of, theta_of
 from interlace.estimation.priors import precisions
+from interlace.frozen import quick
 
 Array = NDArray[np.floating]
 
@@ -28,6 +28,7 @@ EXACT_FIT = 1e-13
 GONE = 1e-5
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class System:
     """A model in the kernel's terms: products, the pattern of its factor, and the encoding that names
@@ -150,6 +151,7 @@ def _columns(v: Array) -> Array:
     return np.ascontiguousarray(v.reshape(len(v), -1), dtype=np.float64)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Solution:
     """The penalized least-squares solution at one theta (notation of Bates et al. 2015).

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from interlace.estimation.parameters import Parameters
+from interlace.frozen import quick
 
 Array = NDArray[np.floating]
 
@@ -55,6 +56,7 @@ DIRECTIONS, SIZES = 32, (0.25, 1.0, 4.0)
 SIGNS = 6
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Term:
     """What the design says of one covariance block in the basis where its columns are orthonormal.
@@ -170,6 +172,7 @@ def one_by_one(parameters: Parameters, moments: Array, rival: Array, apart: floa
     return out if len(out) > 1 else []
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Doubt:
     """The random effects whose size may have a second value at a minimum, and how often to look.

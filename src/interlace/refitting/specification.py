@@ -26,6 +26,7 @@ from interlace.estimation.solver import DEFAULT, Solver
 from interlace.formula.formula import Formula
 from interlace.formula.parser import parse, parse_linear
 from interlace.formula.updating import updated
+from interlace.frozen import quick
 from interlace.kernel import blas_threads, thread_count
 from interlace.log import info
 from interlace.options import KEPT, word
@@ -145,6 +146,7 @@ class Specification:
         }
 
 
+@quick
 @dataclass(frozen=True)
 class MixedSpecification(Specification):
     """Of a linear mixed model.
