@@ -2,11 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import MISSING, Field, fields
 from types import MemberDescriptorType
-from typing import Any, TypeVar
+from typing import Any, Generic, Self, TypeVar, overload
 
 C = TypeVar("C", bound=type)
+V = TypeVar("V")
+
+
+class lazy(Generic[V]):  # noqa: N801  (it stands where `property` would)
+    """A property of a frozen value that is computed when it is first asked for, and kept beside the fields.
+
+    `functools.cached_property` has a lock before Python 3.12, and a fork may leave it held.
+
+    Parameters
+    ----------
+    make : callable
+        Of the value, which has no slots; two threads may both call it.
+    """
+
+    def __init__(self, make: Callable[[Any], V]) -> None:
+        self._make = make
+        self.__doc__ = make.__doc__
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, value: None, owner: type) -> Self: ...
+
+    @overload
+    def __get__(self, value: object, owner: type) -> V: ...
+
+    def __get__(self, value: object | None, owner: type) -> Self | V:
+        if value is None:
+            return self
+        found = value.__dict__[self._name] = self._make(value)
+        return found
 
 
 def quick(cls: C) -> C:
@@ -51,8 +84,8 @@ def quick(cls: C) -> C:
     exec("\n".join([f"def __init__({parameters}):", *lines, "    return None"]), names)
     made = names["__init__"]
     made.__qualname__, made.__module__ = f"{cls.__qualname__}.__init__", cls.__module__
-    made.__annotations__ = cls.__init__.__annotations__
-    cls.__init__ = made
+    made.__annotations__ = vars(cls)["__init__"].__annotations__
+    type.__setattr__(cls, "__init__", made)
     return cls
 
 

@@ -152,9 +152,9 @@ def _collapsed(design: Design, keys: Sequence[Column]) -> Design:
 
 def _costly(design: Design) -> bool:
     """Do products of a row take longer than a comparison? So with two grouping factors and wide models."""
-    factors = {id(part.codes) for part in design.random}
-    width = design.fixed.shape[1] + sum(part.z.shape[1] for part in design.random)
-    return len(factors) > 1 or width >= WIDE or isinstance(design.fixed, Coded)
+    if len({id(part.codes) for part in design.random}) > 1 or isinstance(design.fixed, Coded):
+        return True
+    return design.fixed.shape[1] + sum([part.z.shape[1] for part in design.random]) >= WIDE
 
 
 def _at(design: Design, rows: np.ndarray) -> Design:

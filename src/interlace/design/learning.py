@@ -92,8 +92,7 @@ class Learner:
         # 2) Fixed part
         learning = Learning(self.frame.columns, self.frame.nrows, self.memory, contrasts)
         fixed, X = self._basis(self.formula.fixed, learning)
-        factors = learn_absorbed(self.frame, self.formula.absorbed)
-        absorbed, absorbed_rows = encoded(factors)
+        absorbed, absorbed_rows = encoded(learn_absorbed(self.frame, self.formula.absorbed))
         # 3) Random part: each grouping factor and each set of columns once
         learnt: dict[Sum, tuple[Basis, Columns]] = {self.formula.fixed: (fixed, X)}
         groups: dict[tuple[str, ...], tuple[Grouping, np.ndarray]] = {}
@@ -108,10 +107,12 @@ class Learner:
                     learnt[rhs] = self._basis(rhs, learning)
                 basis, z = learnt[rhs]
                 check_structure(term, basis)
-                random.append(RandomEncoding(grouping, basis, index, covariance=structure_of(term)))
+                random.append(RandomEncoding(grouping, basis, index, None, structure_of(term)))
                 rows.append(RandomRows(codes, z.array()))
-        learning.refuse_two_codings()
-        checks.check_coded(contrasts, tuple({name: None for b, _ in learnt.values() for name in b.factors}))
+        if contrasts:
+            learning.refuse_two_codings()
+            names = {name: None for basis, _ in learnt.values() for name in basis.factors}
+            checks.check_coded(contrasts, tuple(names))
         check_unique_columns(random)
         self._check_varying(random, rows)
         in_fixed_part = self._in_fixed_part()

@@ -23,7 +23,7 @@ from interlace.errors import DataError
 from interlace.formula.formula import Formula, RandomTerm
 from interlace.formula.structured import written
 from interlace.formula.tree import label
-from interlace.frozen import quick
+from interlace.frozen import lazy, quick
 
 
 @quick
@@ -61,12 +61,12 @@ class RandomEncoding:
         """Labels of the L levels."""
         return self.grouping.levels
 
-    @property
+    @lazy
     def columns(self) -> tuple[str, ...]:
         """Names of the k columns."""
         return self.basis.names
 
-    @property
+    @lazy
     def intercept(self) -> int | None:
         """Index of the intercept among the columns, or None."""
         return _intercept(self.basis.names)
@@ -211,13 +211,13 @@ class Learnt:
             }
         )
 
-    @property
+    @lazy
     def intercept(self) -> int | None:
         """Index of the intercept among the columns of X that are in the model, or None: absorbed factors with
         intercepts take its place."""
         return None if self.absorbs_constant else _intercept(self.fixed.names)
 
-    @property
+    @lazy
     def absorbs_constant(self) -> bool:
         """Does an absorbed factor have intercepts?"""
         return bool(self.absorbed) and any(one.term.intercept for one in self.absorbed)

@@ -33,7 +33,7 @@ def owned(learnt: Learnt, design: Design, read: Frame, **changed: Any) -> Design
     changed
         Other fields of the design.
     """
-    lent = [_memory(column) for column in read.columns.values()]
+    lent = [c.codes if isinstance(c, Factor) else c for c in read.columns.values()]
     y = None if design.y is None else _own(design.y, lent)
     random = tuple([RandomRows(_own(rows.codes, lent), _own(rows.z, lent)) for rows in design.random])
     absorbed = tuple([RandomRows(_own(rows.codes, lent), _own(rows.z, lent)) for rows in design.absorbed])
@@ -48,15 +48,14 @@ def owned(learnt: Learnt, design: Design, read: Frame, **changed: Any) -> Design
 def _own(values: np.ndarray, lent: list[np.ndarray]) -> np.ndarray:
     """The array, or a copy if it lies in memory that was lent; read-only."""
     for column in lent:
-        if np.may_share_memory(values, column):
+        # an array that owns its memory shares it with views of itself alone
+        base = column.base
+        apart = values.base is None and (base is None or isinstance(base, np.ndarray))
+        if column is values or base is values or (not apart and np.may_share_memory(values, column)):
             values = values.copy()
             break
     values.flags.writeable = False
     return values
-
-
-def _memory(column: Column) -> np.ndarray:
-    return column.codes if isinstance(column, Factor) else column
 
 
 def _known(

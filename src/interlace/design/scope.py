@@ -49,6 +49,8 @@ def settle(
         For a name that is nowhere; with the closest ones and a caret.
     """
     plan = _planned(formula, formula.text, tuple(names), frozenset(reserved))
+    if not plan.open:
+        return Scope(plan.formula, plan.columns, {})
     settling = _Settling(plan.formula, names, {} if context is None else context)
     for use in plan.open:
         settling.find(use)

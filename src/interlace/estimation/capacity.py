@@ -107,7 +107,7 @@ def analyze(
     known = [None] * len(A.layout.k) if precisions is None else precisions
     absorbed = [None] * len(A.layout.k) if held is None else held
     priors = [_prior(Q, own) for Q, own in zip(known, absorbed, strict=True)]
-    linked = any(Q is not None for Q in known)
+    linked = any([Q is not None for Q in known])
     limit = _limit(A, 0 if linked else 1) if limit is None else limit
     symbolic = kernel.analyze(A.products, priors, limit)
     need = symbolic.bytes(A.products.p)

@@ -273,7 +273,8 @@ def _add(total: kernel.Accumulation, rows: dict[str, Any], repeats: Repeats | No
 def _rows(
     layout: Layout, design: Design, origin: Origin, x: Array | None = None, x_origin: Array | None = None
 ) -> dict[str, Any]:
-    codes, z, z_origin = [], [], []
+    codes, z = [], []
+    z_origin: list[Array] = []
     for blocks, absorbed in zip(layout.blocks, layout.absorbed, strict=True):
         if absorbed is not None:
             rows = design.absorbed[absorbed]
@@ -281,9 +282,13 @@ def _rows(
             z.append(rows.z)
             z_origin.append(np.zeros(rows.z.shape[1]))
             continue
-        columns = [design.random[i].z for i in blocks]
-        codes.append(design.random[blocks[0]].codes)
-        z.append(columns[0] if len(columns) == 1 else np.ascontiguousarray(np.hstack(columns)))
+        first = design.random[blocks[0]]
+        codes.append(first.codes)
+        if len(blocks) == 1:
+            z.append(first.z)
+            z_origin.append(origin.z[blocks[0]])
+            continue
+        z.append(np.ascontiguousarray(np.hstack([design.random[i].z for i in blocks])))
         z_origin.append(np.concatenate([origin.z[i] for i in blocks]))
     y = shifted_response(design)
     if origin.beta.any():

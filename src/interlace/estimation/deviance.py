@@ -73,13 +73,13 @@ class ProfiledDeviance:
             ]
         parameters = Parameters.of(system.encoding, A, facts)
         terms = [Term(found.mean, found.spread, found.levels) for found in facts]
-        effects = sum(term.levels * s.k for term, s in zip(terms, parameters.structures, strict=True))
-        left = A.n - system.fixed_effects - effects
+        effects = sum([term.levels * s.k for term, s in zip(terms, parameters.structures, strict=True)])
+        left = A.products.n - system.fixed_effects - effects
         return cls(system, reml, parameters, Doubt.of(parameters, terms, left))
 
     def without(self, lost: tuple[Array, ...]) -> ProfiledDeviance:
         """The criterion where some combinations of the effects of each block, (k, c), are zero."""
-        if not any(U.size for U in lost):
+        if not any([U.size for U in lost]):
             return self
         parameters = self.parameters.without(lost)
         doubt = Doubt.of(parameters, self.doubt.terms, self.doubt.left)
@@ -116,12 +116,12 @@ class ProfiledDeviance:
     @property
     def n_par(self) -> int:
         """Number of parameters."""
-        return self.parameters.n_par
+        return self.parameters._form.n_par
 
     @property
     def df(self) -> int:
         """What pwrss is divided by: n, or n - p by REML."""
-        n = self.system.A.n
+        n: int = self.system.A.products.n
         return n - self.system.fixed_effects if self.reml else n
 
     @property
@@ -238,13 +238,7 @@ class ProfiledDeviance:
 
     def _map(self) -> tuple[list[Array], str]:
         """What stands before the factors, per grouping factor of the kernel, and the kind of criterion."""
-        layout = self.system.A.layout
-        basis: list[Array] = [
-            np.zeros((k, k)) if at is None else np.identity(k)
-            for k, at in zip(layout.k, layout.absorbed, strict=True)
-        ]
-        for place, B in zip(layout.places, self.parameters.basis, strict=True):
-            basis[place.group][place.columns, place.columns] = B
+        basis = self.system.A.layout.assembled(self.parameters.basis)
         return basis, "reml" if self.reml else "ml"
 
     def search_many(

@@ -76,13 +76,15 @@ class Identification:
     @property
     def complete(self) -> bool:
         """Do the data tell everything?"""
-        return not (self.unchanged or self.confounded or any(U.size for U in self.lost))
+        return not (self.unchanged or self.confounded or any([U.size for U in self.lost]))
 
     def superfluous(self, *, reml: bool) -> tuple[Array, ...]:
         """Combinations of effects, as `lost`, without which the criterion has the same minimum.
 
         Likelihoods that are not restricted depend on what is lost to the fixed effects.
         """
+        if reml and not self.absorbed:
+            return self.lost
         return tuple(
             np.identity(len(U)) if i in self.absorbed else U if reml else U[:, :0]
             for i, U in enumerate(self.lost)
@@ -112,9 +114,8 @@ def identify(criterion: ProfiledDeviance, rows: Rows, beside: AbsorbedGram | Non
         The random effects can stand in for the residuals.
     """
     A, parameters, system = criterion.system.A, criterion.parameters, criterion.system
-    nothing = tuple(np.zeros((s.k, 0)) for s in parameters.structures)
-    told = Identification(nothing, n_parameters=parameters.counted)
-    linked = any(Q is not None for Q in system.precisions)
+    told = Identification(parameters.nothing, n_parameters=parameters.counted)
+    linked = any([Q is not None for Q in system.precisions])
     if beside is not None:
         _refuse_lost(beside, system.encoding)
         return told
@@ -216,7 +217,7 @@ def _same_as_others(
 def _plain_to_see(A: CrossProducts) -> bool:
     """Is everything told whatever X is? So in nearly all models, and seen at little cost."""
     layout, p = A.layout, A.products.p
-    if sum(n * k for n, k in zip(layout.levels, layout.k, strict=True)) >= A.n - p:
+    if layout.effects >= A.products.n - p:
         return False
     if len(layout.levels) > 1:
         return set(layout.k) == {1} and _variances_told(A)

@@ -9,8 +9,13 @@ from itertools import pairwise
 from operator import mul
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from interlace.design.encoding import Encoding
 from interlace.design.learnt import RandomEncoding
+
+Array = NDArray[np.floating]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +64,8 @@ class Layout:
     def of(cls, encoding: Encoding) -> Layout:
         """The layout of a model."""
         terms = encoding.formula.random
-        random = tuple(_Block.of(block, terms[block.term].bar) for block in encoding.random)
-        return _layout(random, tuple(one.held.shape for one in encoding.absorbed))
+        random = tuple([_Block.of(block, terms[block.term].bar) for block in encoding.random])
+        return _layout(random, tuple([one.held.shape for one in encoding.absorbed]))
 
     def names(self, encoding: Encoding) -> tuple[str, ...]:
         """Names of the grouping factors of the kernel."""
@@ -73,6 +78,20 @@ class Layout:
     def effects(self) -> int:
         """All effects of all levels, q."""
         return sum(map(mul, self.levels, self.k))
+
+    def assembled(self, blocks: Sequence[Array]) -> list[Array]:
+        """Matrices of the covariance blocks, (k, k), on the diagonal of those of the grouping factors of the
+        kernel; the identity for absorbed factors."""
+        out: list[Array] = []
+        for members, k, absorbed in zip(self.blocks, self.k, self.absorbed, strict=True):
+            if len(members) == 1:
+                out.append(blocks[members[0]])
+                continue
+            whole = np.zeros((k, k)) if absorbed is None else np.identity(k)
+            for i in members:
+                whole[self.places[i].columns, self.places[i].columns] = blocks[i]
+            out.append(whole)
+        return out
 
     @property
     def varying(self) -> tuple[int, ...]:

@@ -128,7 +128,7 @@ def evaluations(criterion: Criterion) -> int:
 
 def limits(criterion: Criterion, *, prove: bool) -> kernel.Limits:
     """What a search in the core goes by; `prove`: its Hessian at the end is the exact one."""
-    pivots = any(s.k > 1 for s in criterion.parameters.structures)
+    pivots = any([s.k > 1 for s in criterion.parameters.structures])
     cost = work(criterion)
     return _limits(
         PIVOT_EVERY if pivots else evaluations(criterion),
@@ -316,7 +316,7 @@ class _Searches(Generic[C]):
     @property
     def evaluations(self) -> int:
         """Of all searches."""
-        return self.looks + self.best.evaluations + sum(s.evaluations for s in self.others)
+        return self.looks + self.best.evaluations + sum([s.evaluations for s in self.others])
 
     @property
     def spent(self) -> float:
@@ -368,7 +368,7 @@ class _Searches(Generic[C]):
             hessian_kind=best.hessian_kind,
             status=self.status,
             evaluations=self.evaluations,
-            gradients=best.gradients + sum(s.gradients for s in self.others),
+            gradients=best.gradients + sum([s.gradients for s in self.others]),
             at_zero=best.criterion.zero_components(best.par),
             searches=1 + len(self.others),
             other=self.other(),
@@ -383,6 +383,8 @@ class _Searches(Generic[C]):
 
     def other(self) -> Valley | None:
         """The lowest minimum that is not the best one."""
+        if not self.others:
+            return None
         ends = [s for s in self.others if s.is_minimum and s.value > self.best.value + SAME_VALUE]
         if not self.criterion.parameters.plain:  # correlated effects in place of the residuals: a plateau
             ends = [s for s in ends if not s.leaves_at_most(GONE)]

@@ -72,12 +72,13 @@ class Origin:
             return None
         if response is None or response not in means:
             return None
-        blocks = (encoding.fixed, *(block.basis for block in encoding.random))
-        found = [_at_means(basis.names, means) for basis in blocks]
-        every = [one for one in found if one is not None]
-        if len(every) < len(found):
-            return None
-        x, *z = every
+        found: list[Array] = []
+        for basis in (encoding.fixed, *[block.basis for block in encoding.random]):
+            known = _at_means(basis.names, means)
+            if known is None:
+                return None
+            found.append(known)
+        x, *z = found
         return cls(means[response] if encoding.spans_constant else 0.0, x, tuple(z), np.zeros(len(x)))
 
     def shift(self, encoding: Encoding, i: int) -> Array:

@@ -33,7 +33,17 @@ FEW_LEVELS = 12
 class _Remembering:
     """A place beside the fields, of which no file and no pickle knows."""
 
-    __slots__ = ("_found",)
+    __slots__ = ("_form",)
+
+    _form: _Form
+
+    def __getattr__(self, name: str) -> Any:
+        if name != "_form":
+            raise AttributeError(name)
+        of: Any = self
+        found = _form(of.structures, of.layout)
+        object.__setattr__(self, "_form", found)
+        return found
 
 
 @quick
@@ -80,20 +90,12 @@ class Parameters(_Remembering):
             The columns of a random term depend on each other.
         """
         structures = structures_of(encoding)
-        shift = tuple(A.origin.shift(encoding, i) for i in range(len(structures)))
-        white = tuple(_orthonormal(block, one) for block, one in zip(encoding.random, facts, strict=True))
-        natural = tuple(s.basis(S, R) for s, S, R in zip(structures, white, shift, strict=True))
+        shift = tuple([A.origin.shift(encoding, i) for i in range(len(structures))])
+        white = tuple([_orthonormal(block, one) for block, one in zip(encoding.random, facts, strict=True)])
+        natural = tuple([s.basis(S, R) for s, S, R in zip(structures, white, shift, strict=True)])
         return cls(structures, natural, natural, white, shift, A.layout)
 
     # ---- what there is ---
-
-    @property
-    def _form(self) -> _Form:
-        found: _Form | None = getattr(self, "_found", None)
-        if found is None:
-            found = _form(self.structures, self.layout)
-            object.__setattr__(self, "_found", found)
-        return found
 
     @property
     def n_par(self) -> int:
@@ -146,6 +148,11 @@ class Parameters(_Remembering):
         """Are there correlations with a structure, and other minima looked for because of them?"""
         return self._form.scouted
 
+    @property
+    def nothing(self) -> tuple[Array, ...]:
+        """Per block no combination of its effects, (k, 0)."""
+        return self._form.nothing
+
     def few_levels(self) -> list[Index]:
         """Parameters of the sizes of effects, for each block whose grouping factor has few levels."""
         return self._form.few_levels
@@ -159,8 +166,10 @@ class Parameters(_Remembering):
     def factors(self, par: Array) -> tuple[Array, ...]:
         """Lower triangular relative covariance factors of the blocks, in the units of the data."""
         return tuple(
-            s.triangular((2.0 * identity(s.k) - R) @ (B @ T))  # a shift moves one effect: this undoes it
-            for s, R, B, T in zip(self.structures, self.shift, self.basis, self.small(par), strict=True)
+            [
+                s.triangular((2.0 * identity(s.k) - R) @ (B @ T))  # a shift moves one effect: this undoes it
+                for s, R, B, T in zip(self.structures, self.shift, self.basis, self.small(par), strict=True)
+            ]
         )
 
     def par(self, factors: tuple[Array, ...]) -> Array:
@@ -257,7 +266,7 @@ class Parameters(_Remembering):
 
     def separated(self, A: CrossProducts) -> Parameters:
         """The parameters without covariances that no level can tell (see `separate`), in a natural basis."""
-        natural, structures = list(self.natural), list(self.structures)
+        natural, structures, changed = list(self.natural), list(self.structures), False
         for i, (s, B, place) in enumerate(
             zip(self.structures, self.natural, self.layout.places, strict=True)
         ):
@@ -269,8 +278,8 @@ class Parameters(_Remembering):
             found = parts(free.T @ np.asarray(A.products.zz_diagonal(place.group))[:, own, own] @ free)
             if len(found) > 1:
                 natural[i] = np.hstack([free @ np.hstack(found), B[:, s.free :]])
-                structures[i] = Separate(s.k, s.fixed, tuple(P.shape[1] for P in found))
-        if all(a is b for a, b in zip(structures, self.structures, strict=True)):
+                structures[i], changed = Separate(s.k, s.fixed, tuple(P.shape[1] for P in found)), True
+        if not changed:
             return self.in_natural_basis()
         return replace(self, structures=tuple(structures), natural=tuple(natural), basis=tuple(natural))
 
@@ -308,6 +317,7 @@ class _Form(NamedTuple):
     sizes: NDArray[np.bool_]
     places: list[tuple[int, int, int]]
     few_levels: list[Index]
+    nothing: tuple[Array, ...]
     plain: bool
     scouted: bool
 
@@ -336,6 +346,7 @@ def _form(structures: tuple[Covariance, ...], layout: Layout) -> _Form:
             for at, is_few in zip(slices, few, strict=True)
             if is_few
         ],
+        nothing=tuple(_kept(np.zeros((s.k, 0))) for s in structures),
         plain=all(s.plain for s in structures),
         scouted=any(s.scouted for s in structures),
     )
@@ -356,7 +367,12 @@ def _kept(values: NDArray[Any]) -> NDArray[Any]:
 
 def structures_of(encoding: Encoding) -> tuple[Covariance, ...]:
     """The structures that the formula asks for, in its order."""
-    return tuple(structure(block.covariance, len(block.columns)) for block in encoding.random)
+    return _structures(tuple([(block.covariance, len(block.basis.names)) for block in encoding.random]))
+
+
+@lru_cache(maxsize=512)
+def _structures(blocks: tuple[tuple[str, int], ...]) -> tuple[Covariance, ...]:
+    return tuple(structure(*block) for block in blocks)
 
 
 def theta_of(structures: tuple[Covariance, ...], layout: Layout, factors: tuple[Array, ...]) -> Array:

@@ -94,7 +94,7 @@ class System:
     @property
     def fixed_effects(self) -> int:
         """Columns of X and coefficients of absorbed levels that are not held."""
-        return self.A.products.p + sum(one.rank for one in self.encoding.absorbed)
+        return self.A.products.p + sum([one.rank for one in self.encoding.absorbed])
 
     @property
     def constant(self) -> int | None:
@@ -122,13 +122,8 @@ class System:
     def internal_factors(self, factors: tuple[Array, ...]) -> list[Array]:
         """Factors per covariance block to factors per grouping factor of the kernel, about the origin; those
         of absorbed factors are I."""
-        out: list[Array] = [
-            np.zeros((k, k)) if at is None else np.identity(k)
-            for k, at in zip(self.A.layout.k, self.A.layout.absorbed, strict=True)
-        ]
-        for i, (T, place) in enumerate(zip(factors, self.A.layout.places, strict=True)):
-            out[place.group][place.columns, place.columns] = self.A.origin.shift(self.encoding, i) @ T
-        return out
+        A = self.A
+        return A.layout.assembled([A.origin.shift(self.encoding, i) @ T for i, T in enumerate(factors)])
 
     def factorize(
         self, factors: tuple[Array, ...], cholesky: kernel.Cholesky | None = None
@@ -250,9 +245,7 @@ class Solution:
         with self.system.threads():
             diagonal = self.factor.inverse_diagonal()
         layout = self.system.A.layout
-        T = [np.zeros((k, k)) for k in layout.k]
-        for place, factor in zip(layout.places, self.factors, strict=True):
-            T[place.group][place.columns, place.columns] = factor
+        T = layout.assembled(self.factors)
         return tuple(F @ np.asarray(D) @ F.T for F, D in zip(T, diagonal, strict=True))
 
 

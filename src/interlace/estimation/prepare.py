@@ -70,12 +70,13 @@ def prepare_products(
 ) -> tuple[ProfiledDeviance, Model]:
     """The same from cross-products of all columns of X, and those that do not depend on earlier ones."""
     # 1) columns of X that depend on earlier ones leave
-    dropped = tuple(name for j, name in enumerate(encoding.fixed_names) if j not in kept)
+    names = encoding.fixed_names
+    dropped = () if len(kept) == len(names) else tuple(n for j, n in enumerate(names) if j not in kept)
     if dropped:
         A = A.select_fixed(kept)
     if encoding.absorbs_constant:
         dropped = tuple(name for name in dropped if name != "Intercept")
-    levels = sum(one.rank for one in encoding.absorbed)
+    levels = sum([one.rank for one in encoding.absorbed])
     if A.n <= len(kept) + levels:
         effects = f"{len(kept)} fixed effects" + (f", {levels} effects of absorbed levels" if levels else "")
         raise ModelError(
@@ -138,7 +139,7 @@ def _estimated(
 def check_products_room(encoding: Encoding) -> None:
     """Do the products of a wide fixed part fit in memory?"""
     p = len(encoding.fixed_names)
-    effects = sum(block.grouping.n_levels * len(block.columns) for block in encoding.random)
+    effects = sum([block.grouping.n_levels * len(block.basis.names) for block in encoding.random])
     check_room(
         8.0 * p * (SQUARES * p + COPIES * effects),
         f"the fixed part has {p:,} columns beside {effects:,} random effects, and their products would "

@@ -220,7 +220,7 @@ class Doubt:
         cls, parameters: Parameters, terms: Sequence[Term], left: int, unequal: Sequence[bool]
     ) -> Doubt:
         structures, one, sizes = parameters.structures, parameters.start, parameters.sizes
-        if not any(unequal) and not any(term.mean for term in terms) and left >= LEFT:
+        if left >= LEFT and not any(unequal) and not any([term.mean for term in terms]):
             return cls(tuple(terms), left, (), (), one, sizes, 0)
         cheap = sum(s.k * term.levels for s, term in zip(structures, terms, strict=True)) <= CHEAP
         out, blocks = [], []

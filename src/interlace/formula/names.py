@@ -76,7 +76,8 @@ def computed_with(formula: Formula) -> frozenset[str]:
 def explaining(formula: Formula) -> frozenset[str]:
     """Names of values in all terms, groupings and offsets."""
     parts: list[Node | Sum] = [formula.fixed, *formula.offsets]
-    parts += [part for term in formula.random for part in (term.columns, *term.grouping)]
+    for term in formula.random:
+        parts += [term.columns, *term.grouping]
     return frozenset().union(*map(used_names, parts))
 
 
