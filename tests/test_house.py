@@ -27,6 +27,7 @@ FLOORS = {
     "callers": 1,
     "later": 1,
     "errors": 1,
+    "frozen": 1,
     "hints": 1,
     "other_names": 1,
     "kernel": 1,

@@ -327,7 +327,7 @@ def _form(structures: tuple[Covariance, ...], layout: Layout) -> _Form:
     ends = list(accumulate((s.n_par for s in structures), initial=0))
     slices = tuple(slice(start, end) for start, end in pairwise(ends))
     sizes = _sizes(structures, slices)
-    few = [layout.levels[place.group] < FEW_LEVELS for place in layout.places]
+    few_of = [(at, layout.levels[p.group] < FEW_LEVELS) for at, p in zip(slices, layout.places, strict=True)]
     blocks = list(zip(layout.places, structures, strict=True))
     return _Form(
         n_par=ends[-1],
@@ -341,11 +341,7 @@ def _form(structures: tuple[Covariance, ...], layout: Layout) -> _Form:
         ),
         sizes=sizes,
         places=[(p.group, p.start + row, p.start + col) for p, s in blocks for row, col in s.entries],
-        few_levels=[
-            _kept(at.start + np.flatnonzero(sizes[at]))
-            for at, is_few in zip(slices, few, strict=True)
-            if is_few
-        ],
+        few_levels=[_kept(at.start + np.flatnonzero(sizes[at])) for at, few in few_of if few],
         nothing=tuple(_kept(np.zeros((s.k, 0))) for s in structures),
         plain=all(s.plain for s in structures),
         scouted=any(s.scouted for s in structures),
