@@ -99,6 +99,13 @@ void bind_solves(nb::class_<Cholesky>& c) {
                                       return l.natural(r);
                                   }), in.second);
         })
+        .def("spread", [](const Cholesky& l, const Natural& v, const In2& x) {  // x is m x p
+            const auto in = blocks_of(l.products(), v);
+            if (x.shape(0) != sz(in.second) || x.shape(1) != sz(l.p())) throw std::invalid_argument("x is of shape (m, p)");
+            std::vector<double> beta(x.data(), x.data() + x.size());
+            const Blocks b = released([&] { return l.spread(in.first, in.second, beta.data()); });
+            return nb::make_tuple(natural_arrays(l.products(), b, in.second), to_numpy(std::move(beta), {x.shape(0), x.shape(1)}));
+        })
         .def("solve_responses", [](const Cholesky& l, const std::vector<CrossProducts>& responses) {
             const auto found = released([&] { return l.solve_responses(responses); });
             nb::list out;

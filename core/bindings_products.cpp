@@ -257,6 +257,14 @@ void bind_combinations(nb::module_& m) {
         return released([&] { return independent(a, origin.data(), share); });
     });
     m.def("select_fixed", [](const CrossProducts& a, std::vector<index> keep) { return select_fixed(a, keep); });
+    m.def("answered", [](const CrossProducts& base, double yy, const In& xy, const std::vector<In>& zy) {
+        std::vector<std::vector<double>> of_z;
+        for (const In& one : zy) of_z.emplace_back(one.data(), one.data() + one.size());
+        return answered(base, yy, {xy.data(), xy.data() + xy.size()}, std::move(of_z));
+    });
+    m.def("select_random", [](const CrossProducts& a, std::vector<index> factors, std::vector<std::vector<index>> columns) {
+        return released([&] { return select_random(a, factors, columns); });
+    });
 }
 
 }  // namespace

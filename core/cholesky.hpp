@@ -44,6 +44,9 @@ class Cholesky : public Solved {
     Blocks natural(const Rhs& r) const;
     void forward(Rhs& r) const;   // L^-1
     void backward(Rhs& r) const;  // L^-T
+    // Standard normal V and x (p x m, column-major) turned into draws whose covariance is the inverse of the joint system: b, natural, and
+    // beta in x.
+    Blocks spread(const Blocks& v, index m, double* x) const;
     const Prior& prior(index f) const override { return s_->priors[f]; }
     Blocks solve_xy() const override;
     Blocks spherical() const override;

@@ -116,6 +116,17 @@ CrossProducts select_fixed(const CrossProducts& a, const std::vector<index>& kee
     return {a.n, a.sum_log_w, a.random, std::move(fixed), std::move(response)};
 }
 
+CrossProducts answered(const CrossProducts& base, double yy, std::vector<double> xy, std::vector<std::vector<double>> zy) {
+    bool fits = xy.size() == base.response->xy.size() && zy.size() == base.response->zy.size();
+    for (size_t f = 0; fits && f < zy.size(); ++f) fits = zy[f].size() == base.response->zy[f].size();
+    if (!fits) throw std::invalid_argument("products with a response have the shape of those that are there");
+    auto response = std::make_shared<ResponsePart>();
+    response->yy = yy;
+    response->xy = std::move(xy);
+    response->zy = std::move(zy);
+    return {base.n, base.sum_log_w, base.random, base.fixed, std::move(response)};
+}
+
 CrossProducts with_fixed(const CrossProducts& a, const double* h, index m, const double* v) {
     auto fixed = std::make_shared<FixedPart>();
     auto response = std::make_shared<ResponsePart>(*a.response);

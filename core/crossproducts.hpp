@@ -135,6 +135,10 @@ double explained(const CrossProducts& a);
 std::vector<double> zx_total(const CrossProducts& a, index f);
 // The same products for some of the columns of X.
 CrossProducts select_fixed(const CrossProducts& a, const std::vector<index>& keep);
+// The same for some of the grouping factors, in the order given, and some of the columns of each.
+CrossProducts select_random(const CrossProducts& a, const std::vector<index>& factors, const std::vector<std::vector<index>>& columns);
+// The same rows with a response of which the products are all that is known.
+CrossProducts answered(const CrossProducts& base, double yy, std::vector<double> xy, std::vector<std::vector<double>> zy);
 // The products for X H and y - X v; H is p x m, row-major.
 CrossProducts with_fixed(const CrossProducts& a, const double* h, index m, const double* v);
 

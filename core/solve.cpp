@@ -158,6 +158,18 @@ void Cholesky::take_inner(const Blocks& v, index m, double* h) const {
     if (qr > 0) blas::gemm('T', 'N', m, m, qr, -1.0, c.rest.data(), qr, c.rest.data(), qr, 1.0, h, m);
 }
 
+Blocks Cholesky::spread(const Blocks& v, index m, double* x) const {
+    const index n = p(), q = s_->q_rest, q_lead = s_->q_lead;
+    Rhs u = ordered(v, m);
+    if (n > 0 && m > 0) {
+        blas::trsm_lower('L', 'T', n, m, sx_.data(), n + 1, x, n);
+        if (q_lead > 0) blas::gemm('T', 'N', m, q_lead, n, -1.0, x, n, r_.lead.data(), n + 1, 1.0, u.lead.data(), m);
+        if (q > 0) blas::gemm('N', 'N', q, m, n, -1.0, r_.rest.data(), q, x, n, 1.0, u.rest.data(), q);
+    }
+    backward(u);
+    return apply_lambda(natural(u), m);
+}
+
 Blocks Cholesky::spherical() const {
     const index m = r_.m, p = m - 1, q_lead = s_->q_lead, q_rest = s_->q_rest;
     Rhs u;

@@ -10,10 +10,11 @@ from typing import Any
 from uuid import uuid4
 
 from interlace.callers import caller_scope
-from interlace.design.batches import Batch, batches_of, merged_kinds, names_of
+from interlace.design.batches import Batch, batches_of, names_of
 from interlace.design.checks import check_mapping
 from interlace.design.chunked import Elsewhere
 from interlace.design.design import Source
+from interlace.design.kinds import Kind, merged_kinds
 from interlace.design.learning_rows import chunked_rows
 from interlace.design.merging import Seen, Task
 from interlace.design.queries import chunked
@@ -164,7 +165,7 @@ class Accumulator:
             context=caller_scope(),
         )
         self._contrasts = dict(contrasts or {})
-        self._kinds: dict[str, str] = {}
+        self._kinds: dict[str, Kind] = {}
         self._given_order: frozenset[str] = frozenset()
         self._expected: tuple[int, int] | None = None
         self._token = uuid4().hex
@@ -208,7 +209,7 @@ class Accumulator:
         called = name if name is not None or source is None else source.said
         found = self
         with _named(called):
-            for one in batches_of(batch, self.columns):
+            for one in batches_of(batch, self.columns, called):
                 found = found._with(one)
         return found
 
@@ -335,7 +336,7 @@ class Accumulator:
 
     def _changed(self, **changes: Any) -> Accumulator:
         found = object.__new__(Accumulator)
-        for slot in self.__slots__:
+        for slot in Accumulator.__slots__:
             setattr(found, slot, changes.get(slot.removeprefix("_"), getattr(self, slot)))
         return found
 

@@ -12,9 +12,10 @@ The core's objects:
 `CrossProducts`
     Blocks of ``[Z X y]'W[Z X y]`` about an origin: numbers on a pattern. `accumulate` makes one from rows,
     `Accumulation` from chunks of rows, `accumulate_on` on a pattern that is there already, `combine` takes
-    linear combinations, `with_response` swaps y (`ResponseSums` for many, chunk by chunk), `select_fixed`
-    takes some columns of X, `with_fixed` combinations of them, `fold` makes columns of X of grouping factors,
-    `explained` is what X alone explains of y'y. Immutable; pickles.
+    linear combinations, `with_response` swaps y (`ResponseSums` for many, chunk by chunk; `answered` for one
+    of which the products are known), `select_fixed` takes some columns of X, `select_random` some of Z,
+    `with_fixed` combinations of those of X, `fold` makes columns of X of grouping factors, `explained` is
+    what X alone explains of y'y. Immutable; pickles.
 `Prior`, `Precision`
     What stands in place of I in ``Lambda'Z'Z Lambda + I`` for a grouping factor: the identity, nothing, or
     the sparse inverse Q of a known covariance K of its levels (`precision`), which knows its factor.
@@ -102,6 +103,7 @@ from interlace._core import (
     accumulate_on,
     all_occur,
     analyze,
+    answered,
     block_facts,
     cells,
     combine,
@@ -120,6 +122,7 @@ from interlace._core import (
     scan,
     search_many,
     select_fixed,
+    select_random,
     set_threads,
     together,
     values_at,
@@ -156,6 +159,7 @@ __all__ = [
     "accumulate_on",
     "all_occur",
     "analyze",
+    "answered",
     "blas_threads",
     "block_facts",
     "cells",
@@ -176,6 +180,7 @@ __all__ = [
     "scan",
     "search_many",
     "select_fixed",
+    "select_random",
     "thread_count",
     "together",
     "values_at",

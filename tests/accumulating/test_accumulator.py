@@ -154,9 +154,9 @@ def _batch(**changes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"x": ["one", "two"]}, "part 7: column 'x' has text or categories, where other rows have numbers"),
-        ({"x": [True, False]}, "part 7: column 'x' has logical values, where other rows have numbers"),
-        ({"g": [1, 2]}, "part 7: column 'g' has numbers, where other rows have text or categories"),
+        ({"x": ["one", "two"]}, "part 7: column 'x' has text or categories, where part 6 has numbers"),
+        ({"x": [True, False]}, "part 7: column 'x' has logical values, where part 6 has numbers"),
+        ({"g": [1, 2]}, "part 7: column 'g' has numbers, where part 6 has text or categories"),
         ({"x": [1.0, np.inf]}, r"part 7: 'x' is inf at row 1 \(1 such row"),
         ({"y": [np.inf, 1.0]}, "part 7: 'y' is inf at row 0"),
         ({"w": [1.0, 0.0]}, "part 7: weights 'w' must be positive and finite; row 1"),
@@ -176,6 +176,9 @@ def test_a_part_without_a_column_is_named() -> None:
     other = good.update({**_batch(), "g": [1, 2]})
     with pytest.raises(DataError, match="column 'g' has numbers, where other rows have text"):
         good.update(_batch()).merge(other)
+    other = good.update({**_batch(), "g": [1, 2]}, name="part 9")
+    with pytest.raises(DataError, match="part 9: column 'g' has numbers, where part 8 has text"):
+        good.update(_batch(), name="part 8").merge(other)
 
 
 def test_passes_over_other_rows_are_refused(data: pd.DataFrame) -> None:

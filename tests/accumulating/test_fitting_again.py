@@ -13,6 +13,7 @@ import pytest
 
 import interlace
 from interlace.errors import DataError, ModelError, RankDeficiencyWarning
+from interlace.estimation import gathering
 
 from .passes import away, cut, passed
 
@@ -154,6 +155,45 @@ def test_terms_are_dropped_without_rows(data: pd.DataFrame) -> None:
     whole = interlace.lmer(FORMULA, data)
     assert away(m.drop1(), whole.drop1()) < 1e-8
     assert away(m.drop1(test="lrt"), whole.drop1(test="lrt")) < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("large", "smaller", "options"),
+    [
+        (
+            "(1 + x + o | g) + (1 | i)",
+            ["(1 + o | g) + (1 | i)", "(1 + x | g) + (1 | i)", "(1 + x + o | g)"],
+            {},
+        ),
+        ("(1 + x | h) + (1 | g)", ["(1 | h) + (1 | g)", "(1 + x | h)"], {"weights": "w", "reml": False}),
+        ("(x || g) + (1 | h)", ["(0 + x | g) + (1 | h)", "(1 | g) + (1 | h)", "(x || g)"], {}),
+        ("(1 + a * x | g)", ["(1 + a + x | g)"], {}),
+        ("cs(1 + x | g) + (1 | h)", ["diag(1 + x | g) + (1 | h)", "(1 | h)", "cs(1 + x | g)"], {}),
+    ],
+)
+def test_random_terms_are_tested_without_rows(
+    large: str, smaller: list[str], options: dict[str, Any], data: pd.DataFrame, folder: Path
+) -> None:
+    """Smaller models have some of the products of the larger one; their factors may change places."""
+    data = data.assign(i=np.arange(len(data)) % 23)
+    fixed, options = "y ~ x + a + ", dict(options)
+    expected = [interlace.lmer(fixed + terms, data, **options) for terms in [large, *smaller]]
+    reml = options.pop("reml", True)
+    with pytest.MonkeyPatch.context() as changed:
+        changed.setattr(gathering, "_ROOM", 0)  # no row waits
+        changed.setattr(gathering, "_numbers", lambda encoding: 0)
+        m = passed(interlace.Accumulator(fixed + large, data, **options), cut(data, 200)).fit(reml=reml)
+    found = m.ranova()
+    assert away(found["loglik"], [one.loglik for one in expected]) < 1e-9
+    assert list(found["npar"]) == [one.fit.n_parameters for one in expected]
+
+
+def test_a_random_term_that_gets_another_column_needs_rows(data: pd.DataFrame) -> None:
+    m = passed(interlace.Accumulator("y ~ x + (0 + x | g)", data), cut(data, 200)).fit()
+    with pytest.raises(DataError, match=r"accumulator\.fit\(rows="):
+        m.ranova()
+    whole = interlace.lmer("y ~ x + (0 + x | g)", data)
+    assert away(m.ranova(drop="terms"), whole.ranova(drop="terms")) < 1e-9
 
 
 def test_backward_elimination(data: pd.DataFrame, folder: Path) -> None:

@@ -120,6 +120,15 @@ def test_partitions_of_dask(data: pd.DataFrame) -> None:
         np.testing.assert_allclose(m.fitted, whole.fitted, rtol=1e-8)
 
 
+def test_a_partition_of_dask_with_values_of_another_kind(data: pd.DataFrame) -> None:
+    dd = pytest.importorskip("dask.dataframe")
+    for changed in (data["x"].astype(str), data["x"] > 0):
+        parts = [data, data.assign(x=changed)]
+        frame = dd.from_map(lambda part: part, parts, meta=data.iloc[:0])
+        with pytest.raises(DataError, match=r"partition 1 of .*: column 'x' has (text|logical)"):
+            interlace.lmer("y ~ x + (1 | g)", frame)
+
+
 def test_names_with_quotes(data: pd.DataFrame) -> None:
     relation = duckdb.from_df(data.rename(columns={"x": 'a "b"'}))
     m = interlace.lmer('y ~ Q("a \\"b\\"") + (1 | g)', interlace.chunks(relation))
@@ -142,6 +151,9 @@ def test_a_file_that_differs_is_named(tmp_path: Path) -> None:
     arrow.write_table(pyarrow.table({"y": y, "g": g}), tmp_path / "0.parquet")
     arrow.write_table(pyarrow.table({"y": ["a"] * 40, "g": g}), tmp_path / "1.parquet")
     with pytest.raises(DataError, match=r"the file '.*1\.parquet' cannot be read.*"):
+        interlace.lmer("y ~ 1 + (1 | g)", tmp_path)
+    arrow.write_table(pyarrow.table({"y": y}), tmp_path / "1.parquet")
+    with pytest.raises(DataError, match=r"^the file '.*1\.parquet' has no column 'g', which other"):
         interlace.lmer("y ~ 1 + (1 | g)", tmp_path)
     (tmp_path / "1.parquet").write_text("no Parquet file")
     with pytest.raises(DataError, match=r"1\.parquet"):

@@ -14,14 +14,12 @@ from interlace.design.chunked import need_pyarrow
 from interlace.design.evaluation import Evaluator
 from interlace.design.frame import Frame, open_table
 from interlace.design.joining import members
+from interlace.design.kinds import Kind, kind_of
 from interlace.design.learnt import sum_offsets
 from interlace.design.merging import Task
 from interlace.design.queries import chunked
-from interlace.design.values import Column, Factor
 from interlace.errors import DataError, shown
 from interlace.formula.tree import label
-
-_KINDS = {"b": "logical values", "M": "dates"}
 
 
 def names_of(like: Any) -> list[str]:
@@ -54,33 +52,37 @@ class Batch:
     ----------
     frame : Frame
         As read.
-    kinds : dict of str to str
-        "numbers", "text or categories", ... of the columns that have values.
+    kinds : dict of str to Kind
+        Of the columns that have values.
     given_order : frozenset of str
         Columns whose levels have an order of their own.
     """
 
     frame: Frame
-    kinds: dict[str, str]
+    kinds: dict[str, Kind]
     given_order: frozenset[str]
 
 
-def batches_of(data: Any, columns: list[str]) -> Iterator[Batch]:
-    """A table is one batch; a source in chunks has several."""
+def batches_of(data: Any, columns: list[str], part: str | None) -> Iterator[Batch]:
+    """A table is one batch; a source in chunks has several. Messages name the rows as `part`."""
     source = chunked(data)
     if source is not None:
         given = source.given_order
         for table in source.tables(columns):
-            yield _batch(table, columns, given)
+            yield _batch(table, columns, given, part)
         return
     table = open_table(_as_table(data))
-    yield _batch(table, columns, _given_order(table, columns))
+    yield _batch(table, columns, _given_order(table, columns), part)
 
 
-def _batch(table: Any, columns: list[str], given_order: frozenset[str]) -> Batch:
+def _batch(table: Any, columns: list[str], given_order: frozenset[str], part: str | None) -> Batch:
     read = Frame.read(table, columns)
     frame = Frame(read.columns, read.missing, read.nrows, "pyarrow")
-    kinds = {name: _kind(column) for name, column in frame.columns.items() if _has_values(frame, name)}
+    kinds = {
+        name: Kind(kind_of(column), part)
+        for name, column in frame.columns.items()
+        if _has_values(frame, name)
+    }
     return Batch(frame, kinds, given_order & set(columns))
 
 
@@ -92,12 +94,6 @@ def _as_table(data: Any) -> Any:
 
         return pyarrow.Table.from_batches([data])
     return data
-
-
-def _kind(column: Column) -> str:
-    if isinstance(column, Factor):
-        return "text or categories"
-    return _KINDS.get(column.dtype.kind, "numbers")
 
 
 def _has_values(frame: Frame, name: str) -> bool:
@@ -119,23 +115,6 @@ def _given_order(table: Any, columns: list[str]) -> frozenset[str]:
     return frozenset(
         name for name in columns if name in data.columns and isinstance(data[name].dtype, ordered)
     )
-
-
-def merged_kinds(known: Mapping[str, str], found: Mapping[str, str]) -> dict[str, str]:
-    """Of the columns of both.
-
-    Raises
-    ------
-    DataError
-        A column has values of another kind than before.
-    """
-    for name, kind in found.items():
-        if known.get(name, kind) != kind:
-            raise DataError(
-                f"column '{name}' has {kind}, where other rows have {known[name]}: make it of one type in "
-                "all of the data"
-            )
-    return {**known, **found}
 
 
 def check_batch(task: Task, frame: Frame, kept: np.ndarray) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from interlace.design.chunked import Chunked, InProcess
+from interlace.design.kinds import check_types
 from interlace.errors import DataError
 
 
@@ -33,14 +34,21 @@ class SparkRows(InProcess):
         return to_arrow_schema(self.frame.schema)
 
     def batches(self, columns: Sequence[str]) -> Iterator[Any]:
-        """Of these columns alone: each batch comes as the bytes of a stream of Arrow."""
+        """Of these columns alone: each batch comes as the bytes of a stream of Arrow, and each partition
+        begins with no bytes, so that an error names it."""
         import pyarrow
 
         quoted = ["`" + name.replace("`", "``") + "`" for name in columns]
         schema = pyarrow.schema([self.schema().field(name) for name in columns])
-        for row in self.frame.select(*quoted).mapInArrow(_to_bytes(), "batch binary").toLocalIterator():
-            for batch in pyarrow.ipc.open_stream(bytes(row["batch"])):
-                yield pyarrow.Table.from_batches([batch]).cast(schema).to_batches()[0]
+        begun = 0
+        try:
+            for row in self.frame.select(*quoted).mapInArrow(_to_bytes(), "batch binary").toLocalIterator():
+                begun += not row["batch"]
+                for batch in pyarrow.ipc.open_stream(bytes(row["batch"])) if row["batch"] else ():
+                    yield pyarrow.Table.from_batches([batch]).cast(schema).to_batches()[0]
+        except self.failures() as error:
+            name = f"partition {begun} of the Spark DataFrame"
+            raise DataError(f"{name} cannot be computed: {self.telling(error)}") from error
 
     def pieces(self) -> Iterator[tuple[str, int]]:
         """The partitions that have rows."""
@@ -58,8 +66,8 @@ class SparkRows(InProcess):
         return pyarrow.ArrowException, OSError, PySparkException, Py4JError
 
     def telling(self, error: Exception) -> str:
-        """What stands behind a class of errors of Spark in brackets, among lines of Java."""
-        found = re.search(r"\[[A-Z_.]+\] [^\n]*", str(error))
+        """What stands behind a class of errors of Spark in brackets, among lines of Java, or of a worker."""
+        found = re.search(r"\[[A-Z_.]+\] [^\n]*|Python worker exited [^\n.]*", str(error))
         return Chunked.telling(self, error) if found is None else found[0].strip()
 
 
@@ -69,6 +77,7 @@ def _to_bytes() -> Any:
     def to_bytes(batches: Any) -> Any:
         import pyarrow
 
+        yield pyarrow.RecordBatch.from_pydict({"batch": [b""]})
         for batch in batches:
             sink = pyarrow.BufferOutputStream()
             with pyarrow.ipc.new_stream(sink, batch.schema) as writer:
@@ -109,13 +118,22 @@ class RayRows(InProcess):
 
         schema = self.schema()
         schema = pyarrow.schema([schema.field(name) for name in columns])
-        blocks = self.dataset.select_columns(list(columns)).to_arrow_refs()
-        for i, block in enumerate(blocks):
-            table = ray.get(block)
+        for i, block in enumerate(self._blocks(columns)):
+            table, name = ray.get(block), f"block {i} of the Ray dataset"
+            check_types(name, table.schema, schema, columns)
             try:
                 yield from table.select(list(columns)).cast(schema).to_batches()
-            except (pyarrow.ArrowException, KeyError) as error:
-                raise DataError(f"block {i} of the Ray dataset has other columns: {error}") from error
+            except pyarrow.ArrowException as error:
+                raise DataError(f"{name} has other columns: {error}") from error
+
+    def _blocks(self, columns: Sequence[str]) -> Any:
+        """With these columns alone; with all, where a block has them not, which Ray does not name."""
+        from ray.exceptions import RayError
+
+        try:
+            return self.dataset.select_columns(list(columns)).to_arrow_refs()
+        except RayError:
+            return self.dataset.to_arrow_refs()
 
     def pieces(self) -> Iterator[tuple[str, int]]:
         """The blocks."""

@@ -58,6 +58,7 @@ class DataFiles(Chunked):
         """File by file; an error names the file."""
         opened = self._opened()
         for fragment in opened.get_fragments():
+            self._check_columns(fragment, columns)
             try:
                 yield from fragment.to_batches(
                     schema=opened.schema, columns=list(columns), batch_size=self.rows, use_threads=False
@@ -65,6 +66,20 @@ class DataFiles(Chunked):
             except self.failures() as error:
                 path = getattr(fragment, "path", None)
                 raise unreadable(f"the file '{path}'" if path else self.said, error) from error
+
+    def _check_columns(self, fragment: Any, columns: Sequence[str]) -> None:
+        """A file has the columns itself, or by its directory; a dataset that was given is as it is."""
+        from pyarrow import dataset
+
+        if self.dataset is not None:
+            return
+        there = {*fragment.physical_schema.names, *dataset.get_partition_keys(fragment.partition_expression)}
+        for name in columns:
+            if name not in there:
+                raise DataError(
+                    f"the file '{fragment.path}' has no column '{name}', which other files have: write it, "
+                    "with missing values where nothing is known"
+                )
 
     def pieces(self) -> Iterator[tuple[str, int]]:
         """The files."""

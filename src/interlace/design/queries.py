@@ -14,6 +14,7 @@ from interlace.design.chunked import ROWS, Chunked, InProcess, Readers, check_ro
 from interlace.design.distributed import RayRows, SparkRows
 from interlace.design.files import DataFiles, files, is_dataset, is_path
 from interlace.design.grouped import group_by
+from interlace.design.kinds import check_types
 from interlace.errors import DataError, shown
 
 
@@ -147,11 +148,12 @@ class Partitions(InProcess):
         schema = pyarrow.schema([schema.field(name) for name in columns])
         chosen = self.frame[list(columns)]
         for i in range(self.frame.npartitions):
-            part = self._computed(chosen, i)
+            part, name = self._computed(chosen, i), f"partition {i} of the dask DataFrame"
             try:
+                check_types(name, pyarrow.Schema.from_pandas(part, preserve_index=False), schema, columns)
                 yield from pyarrow.Table.from_pandas(part, schema=schema, preserve_index=False).to_batches()
             except pyarrow.ArrowException as error:
-                raise DataError(f"partition {i} of the dask DataFrame has other columns: {error}") from error
+                raise DataError(f"{name} has other columns: {error}") from error
 
     def pieces(self) -> Iterator[tuple[str, int]]:
         """The partitions."""

@@ -21,6 +21,7 @@ from interlace.formula.algebra import Term
 
 UNCORRELATED = {"cs": "diag", "homcs": "homdiag", "ar1": "homdiag", "hetar1": "diag"}
 ROUNDING = 1e-12  # share of the sizes that are added up
+Chosen = tuple[tuple[int, tuple[int, ...]], ...]
 
 
 @dataclass(frozen=True)
@@ -137,11 +138,15 @@ class Reduction:
     stranger : str
         The term of the smaller model whose columns are no combinations of those of the larger one: then the
         models are not nested, and no likelihood ratio compares them. "" where they are nested.
+    chosen : tuple of (int, tuple of int), or None
+        For each covariance block of the smaller model that of the larger one, and which of its columns stay.
+        None where one has a column that the larger one has not.
     """
 
     label: str
     variances: int
     rows: Rows
+    chosen: Chosen | None
     stranger: str = ""
 
 
@@ -158,7 +163,7 @@ def without_block(rows: Rows, i: int) -> Reduction:
     """The model without covariance block i."""
     block = rows.encoding.random[i]
     dropped = {"homdiag": 1}.get(block.covariance, len(block.columns))
-    return Reduction(block.text(), dropped, _replaced(rows, i, None))
+    return _reduction(block.text(), dropped, rows, i, None)
 
 
 def without_correlation(rows: Rows, i: int) -> Reduction:
@@ -167,7 +172,7 @@ def without_correlation(rows: Rows, i: int) -> Reduction:
     block = blocks[i]
     blocks[i] = replace(block, covariance=UNCORRELATED[block.covariance])
     smaller = rows.changed(replace(rows.encoding, random=tuple(blocks)), _unchanged)
-    return Reduction(f"correlation in {block.text()}", 0, smaller)
+    return Reduction(f"correlation in {block.text()}", 0, smaller, _all_columns(rows))
 
 
 def _unchanged(design: Design) -> Design:
@@ -211,11 +216,10 @@ def _without_slope(rows: Rows, i: int, label: str) -> Reduction:
     name = f"{label} in {block.text()}"
     width = len(block.columns)
     if basis.names == ("Intercept",) and _has_constant_elsewhere(rows, i):
-        return Reduction(name, width, _replaced(rows, i, None))
+        return _reduction(name, width, rows, i, None)
     held = not basis.constant or z.spans_constant()
-    smaller = _replaced(rows, i, basis)
-    stranger = "" if held else smaller.encoding.random[i].text()
-    return Reduction(name, width - len(basis.names), smaller, stranger)
+    found = _reduction(name, width - len(basis.names), rows, i, basis)
+    return found if held else replace(found, stranger=found.rows.encoding.random[i].text())
 
 
 def _has_constant_elsewhere(rows: Rows, i: int) -> bool:
@@ -291,6 +295,22 @@ def _droppable(basis: Basis) -> list[str]:
         for label, mine in factors.items()
         if label != "1" and not any(mine < other for other in factors.values())
     ]
+
+
+def _reduction(label: str, variances: int, rows: Rows, i: int, basis: SelectedBasis | None) -> Reduction:
+    """To a model with another basis in block i, or without the block."""
+    every: list[tuple[int, tuple[int, ...]]] = list(_all_columns(rows))
+    chosen: Chosen | None
+    if basis is None:
+        chosen = tuple(one for j, one in enumerate(every) if j != i)
+    else:
+        every[i] = i, basis.selected
+        chosen = None if basis.constant else tuple(every)
+    return Reduction(label, variances, _replaced(rows, i, basis), chosen)
+
+
+def _all_columns(rows: Rows) -> Chosen:
+    return tuple((j, tuple(range(len(block.columns)))) for j, block in enumerate(rows.encoding.random))
 
 
 def _replaced(rows: Rows, i: int, basis: SelectedBasis | None) -> Rows:

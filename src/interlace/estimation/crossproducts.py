@@ -194,6 +194,24 @@ class CrossProducts:
             self, products=kernel.select_fixed(self.products, columns), origin=origin, by_cell=None
         )
 
+    def select_random(self, encoding: Encoding, chosen: Sequence[tuple[int, Sequence[int]]]) -> CrossProducts:
+        """The products of a model with fewer random effects.
+
+        Parameters
+        ----------
+        encoding : Encoding
+            Of that model.
+        chosen : sequence of (int, sequence of int)
+            For each of its covariance blocks the block of this model, and the columns of it that it has.
+        """
+        layout, o = Layout.of(encoding), self.origin
+        places = [self.layout.places[i] for i, _ in chosen]
+        factors = [places[blocks[0]].group for blocks in layout.blocks]
+        columns = [[places[b].start + c for b in blocks for c in chosen[b][1]] for blocks in layout.blocks]
+        z = tuple(o.z[i][list(kept)] for i, kept in chosen)
+        products = kernel.select_random(self.products, factors, columns)
+        return CrossProducts(products, layout, replace(o, z=z))
+
 
 def _explained(fixed: Columns, origin: Origin) -> Array:
     if isinstance(fixed, Plain):  # the origin first: large means would cost digits

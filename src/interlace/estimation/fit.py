@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -206,6 +207,17 @@ class Fit(NotCalled):
         A, kept = self.A.select_fixed(columns), tuple(range(len(columns)))
         return fit_prepared(
             *prepare_products(A, kept, rows.encoding, rows, reml=False, n_jobs=self.n_jobs), rows
+        )
+
+    def of_blocks(self, rows: Rows, chosen: Sequence[tuple[int, Sequence[int]]]) -> Fit:
+        """The fit, by the same criterion, of the model with fewer random effects, of the same products.
+
+        `rows` are those of that model, and `chosen` as for `CrossProducts.select_random`. Absorbed factors
+        need all rows.
+        """
+        A, kept = self.A.select_random(rows.encoding, chosen), tuple(range(self.A.products.p))
+        return fit_prepared(
+            *prepare_products(A, kept, rows.encoding, rows, reml=self.reml, n_jobs=self.n_jobs), rows
         )
 
     def by(self, *, reml: bool) -> Fit:

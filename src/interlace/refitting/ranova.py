@@ -120,5 +120,8 @@ def _likelihood(fit: Fit, smaller: Reduction) -> _Facts:
     if not smaller.rows.encoding.random:  # the linear model is the mixed model at theta = 0
         value = fit.criterion.value(np.zeros(fit.criterion.n_par))
         return fit.criterion.system.fixed_effects + 1, 0, -value / 2
-    reduced = fit_model(smaller.rows.encoding, smaller.rows, reml=fit.reml, n_jobs=fit.n_jobs)
+    if smaller.chosen is None or fit.encoding.absorbed:
+        reduced = fit_model(smaller.rows.encoding, smaller.rows, reml=fit.reml, n_jobs=fit.n_jobs)
+    else:
+        reduced = fit.of_blocks(smaller.rows, smaller.chosen)
     return n_parameters(reduced), reduced.identification.n_parameters, reduced.loglik

@@ -29,6 +29,7 @@ _CLASSES: dict[str, str] = {
     "design.grouping": "Grouping",
     "design.halves": "Halves",
     "design.held_cells": "HeldCells",
+    "design.kinds": "Kind",
     "design.known": "Precision",
     "design.known_value": "Known",
     "design.learning": "Learner",
