@@ -26,6 +26,7 @@ from interlace.estimation.ended import Ended
 from interlace.estimation.found import search, solved, tell
 from interlace.estimation.identification import Identification
 from interlace.estimation.layout import Layout
+from interlace.estimation.normal_errors import Answered
 from interlace.estimation.optimize import minimise, minimise_again
 from interlace.estimation.optimum import Optimum
 from interlace.estimation.penalized import Solution
@@ -181,6 +182,8 @@ class Fit(NotCalled):
 
     def answering(self, responses: Responses) -> list[CrossProducts]:
         """The cross-products with each of the responses, from one look at the rows."""
+        if isinstance(responses, Answered):
+            return list(responses.parts)
         return self.A.with_responses(self.encoding, responses, selected(self.rows, self.kept))
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,6 +15,7 @@ from interlace.estimation.answering import Responses, as_responses
 from interlace.estimation.crossproducts import NEARLY_ALL
 from interlace.estimation.deviance import ProfiledDeviance
 from interlace.estimation.fit import Fit
+from interlace.estimation.origin import Origin
 from interlace.estimation.parameters import Parameters
 from interlace.estimation.penalized import Solution
 
@@ -78,7 +79,7 @@ def fit_many(fit: Fit, Y: Array | Responses) -> Many:
             products, criterion.parameters.few_levels(), optimize.limits(criterion, prove=False)
         )
         easy = ends["easy"].astype(bool)
-        found.take(fit, criterion.parameters, ends, easy, np.array([one.origin.y for one in A]))
+        found.take(fit, criterion.parameters, ends, easy, [one.origin for one in A])
         left = np.flatnonzero(~easy)
         if criterion.doubt.effects:
             left = _in_doubt(found, fit, criterion, products, ends, Y)
@@ -181,13 +182,20 @@ class _Found:
         return cls(many, [""] * r, [None] * r)
 
     def take(
-        self, fit: Fit, parameters: Parameters, ends: dict[str, Array], easy: NDArray[np.bool_], y: Array
+        self,
+        fit: Fit,
+        parameters: Parameters,
+        ends: dict[str, Array],
+        easy: NDArray[np.bool_],
+        origins: Sequence[Origin],
     ) -> None:
         """The ends of searches in the core, about the origin and in the parameters of the search."""
         many, origin = self.many, fit.A.origin
         beta, V = ends["beta"][easy], ends["covariance"][easy]
+        beta += np.reshape([one.beta for one in origins], (len(origins), len(fit.names)))[easy]
         intercept = fit.encoding.intercept
         if intercept is not None:
+            y = np.array([one.y for one in origins])
             beta[:, intercept] += y[easy] - beta @ origin.x
             V[:, intercept] -= np.einsum("j,rjk->rk", origin.x, V)
             V[:, :, intercept] -= np.einsum("rjk,k->rj", V, origin.x)

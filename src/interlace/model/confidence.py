@@ -154,7 +154,8 @@ class Intervals(Fitted):
         n : int
             Samples.
         kind : {"parametric", "residual", "case", "reb0", "reb1", "reb2", "wild"}
-            "parametric": responses of `simulate`, with new random effects and errors (lme4's `bootMer`).
+            "parametric": responses of `simulate`, with new random effects and errors (lme4's `bootMer`); of
+            a model without its rows, what refits need of such responses.
             "residual": random effects of levels and residuals of rows are drawn with replacement from those
             of the fit, centred and with the estimated variances (Carpenter, Goldstein and Rasbash 2003), so
             that neither needs to be normal. "case": whole groups of rows, or rows within groups, are drawn

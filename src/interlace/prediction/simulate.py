@@ -17,6 +17,7 @@ from interlace.errors import DataError
 from interlace.estimation.answering import Given, OneOf, Responses
 from interlace.estimation.capacity import available_bytes
 from interlace.estimation.fit import Fit
+from interlace.estimation.normal_errors import Answered, Coefficients, NormalErrors
 from interlace.options import count, generator, word
 from interlace.prediction.predict import contribution, fixed_part
 from interlace.prediction.selection import Part, select
@@ -73,6 +74,24 @@ def drawn_by(fit: Fit, generators: Sequence[np.random.Generator]) -> Responses:
         _pass_over(rng, fit.rows.n)
         found.append((before, _effects(fit, rng)))
     return Drawn(fit, tuple(rng for rng, _ in found), tuple(effects for _, effects in found))
+
+
+def drawn_of_products(fit: Fit, errors: NormalErrors, generators: Sequence[np.random.Generator]) -> Answered:
+    """A response for each generator, of which only the products with the columns of the fit are known.
+
+    Its fixed part is that of the fit and is taken from it by the origin, which is how y is held where X
+    explains nearly all of it.
+    """
+    A, layout = fit.A, fit.A.layout
+    drawn = [_effects(fit, rng) for rng in generators]
+    found, rest = errors.draw(generators)
+    z = [fit.sigma * one for one in found.z]
+    for i, place in enumerate(layout.places):
+        R = A.origin.shift(fit.encoding, i)
+        z[place.group][:, place.columns] += np.stack([effects[i] @ R.T for effects in drawn], axis=-1)
+    origin = replace(A.origin, beta=A.origin.beta + fit.solution.factor.beta)
+    response = Coefficients(z, fit.sigma * found.x)
+    return Answered(tuple(errors.answered(origin, response, fit.sigma**2 * rest)))
 
 
 def _pass_over(rng: np.random.Generator, n: int) -> None:

@@ -24,7 +24,7 @@ from interlace.refitting.bootstrapped import Bootstrap, Draw
 from interlace.refitting.cases import Cases, Factors, fit_rows
 from interlace.refitting.parallel import Generators, check_draws, in_blocks, jobs_of, root_of, size_of
 from interlace.refitting.profile import check_level
-from interlace.refitting.resampling import AUX, HCCME, Blocks, Parametric, Residuals, Sampler, Wild
+from interlace.refitting.resampling import AUX, HCCME, Blocks, Residuals, Sampler, Wild, parametric
 from interlace.refitting.statistics import Lost, Statistic, numbers, pickled_or_lost
 from interlace.variances.natural import (
     parameter_limits,
@@ -330,7 +330,7 @@ def _source(fit: Fit, kind: str, resample: Any, hccme: str, aux: str) -> Sampler
     if kind == "wild":
         return Wild.of(fit, _clusters(fit, resample), hccme, aux)
     makers: dict[str, Callable[[Fit], Sampler]] = {
-        "parametric": lambda fit: Parametric(),
+        "parametric": parametric,
         "residual": Residuals.of,
         "reb0": Blocks.of,
         "reb1": Blocks.scaled,

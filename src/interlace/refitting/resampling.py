@@ -12,9 +12,11 @@ from interlace.arrays import Array, Index
 from interlace.errors import ModelError
 from interlace.estimation.answering import Given, Responses
 from interlace.estimation.fit import Fit
+from interlace.estimation.normal_errors import Answered, NormalErrors
+from interlace.estimation.penalized import System
 from interlace.prediction.predict import contribution, fixed_part
 from interlace.prediction.selection import Part
-from interlace.prediction.simulate import drawn, drawn_by
+from interlace.prediction.simulate import drawn, drawn_by, drawn_of_products
 
 # A sum of squares below this share of the largest is rounding error.
 NOTHING = 1e-12
@@ -57,6 +59,41 @@ class Parametric(Resampler):
     def responses(self, fit: Fit, generators: Sequence[np.random.Generator]) -> Responses:
         """The same, chunk by chunk where rows are read so."""
         return drawn_by(fit, generators)
+
+
+@dataclass(frozen=True, slots=True)
+class ParametricOfProducts:
+    """The same where the rows are not here: by their law, and not row by row.
+
+    Attributes
+    ----------
+    errors : NormalErrors
+        Of the rows of the fit.
+    """
+
+    errors: NormalErrors
+
+    @classmethod
+    def of(cls, fit: Fit) -> ParametricOfProducts:
+        """Of the rows of a fit."""
+        system = fit.criterion.system
+        return cls(NormalErrors.of(system.A, system.A.layout.names(fit.encoding)))
+
+    def responses(self, fit: Fit, generators: Sequence[np.random.Generator]) -> Answered:
+        """A response for each generator."""
+        return drawn_of_products(fit, self.errors, generators)
+
+
+def parametric(fit: Fit) -> Sampler:
+    """Row by row, or by the products where rows are not here.
+
+    Raises
+    ------
+    FactorTooLargeError
+        The rows are not here, and the factor of their products does not fit in memory.
+    """
+    by_rows = fit.rows.readable or fit.encoding.absorbed or not isinstance(fit.criterion.system, System)
+    return Parametric() if by_rows else ParametricOfProducts.of(fit)
 
 
 @dataclass(frozen=True, slots=True)

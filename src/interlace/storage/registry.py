@@ -69,6 +69,7 @@ _CLASSES: dict[str, str] = {
     "estimation.ols_chunks": "LeastSquaresOfChunks Squares Sums",
     "estimation.ols_fit": "LeastSquares LeastSquaresFit",
     "estimation.one_step": "Informations",
+    "estimation.normal_errors": "Answered Coefficients NormalErrors",
     "estimation.optimum": "Optimum Valley",
     "estimation.origin": "Origin",
     "estimation.parameters": "Parameters",
