@@ -297,10 +297,11 @@ class Evaluator:
         if isinstance(found, pd.DataFrame):
             found = {str(name): found[name] for name in found.columns}
         if isinstance(found, Mapping):
-            parts = [np.asarray(part, dtype=np.float64) for part in found.values()]
-            return self._matrix(node, np.column_stack(parts), tuple(map(str, found)))
+            return self._matrix(node, _side_by_side(node, found), tuple(map(str, found)))
         if isinstance(found, tuple | list) and len(found) != self.nrows:
             return _constants(list(found), str(node))
+        if np.ndim(found) == 0:
+            raise DataError(f"'{node}' gives an object of type {type(found).__name__}, and no column")
         column = from_anything(str(node), found)
         if isinstance(column, np.ndarray) and column.ndim == 2:
             return self._matrix(node, column, tuple(map(str, range(column.shape[1]))))
@@ -352,6 +353,16 @@ def from_module(path: str, context: Mapping[str, Any]) -> Any:
             return None
         found = vars(found).get(part)
     return found if isinstance(found, np.ufunc | bool | int | float) else None
+
+
+def _side_by_side(node: Call, found: Mapping[Any, Any]) -> np.ndarray:
+    """The columns that a function gives by their names, (n, k)."""
+    if not found:
+        raise DataError(f"'{node}' gives no columns")
+    try:
+        return np.column_stack([np.asarray(part, dtype=np.float64) for part in found.values()])
+    except (TypeError, ValueError) as error:
+        raise DataError(f"the columns that '{node}' gives are not numbers of one length: {error}") from error
 
 
 def _constants(values: list[Any], text: str) -> tuple[Any, ...]:
