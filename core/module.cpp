@@ -225,7 +225,8 @@ void bind_searches(nb::class_<ProfiledDeviance>& c) {
 }
 
 void bind_criterion(nb::module_& m) {
-    nb::class_<Limits>(m, "Limits").def("__init__", [](Limits* self, const nb::kwargs& given) { new (self) Limits(limits_of(given)); });
+    nb::class_<Limits>(m, "Limits").def("__init__", [](Limits* self, const nb::kwargs& given) { new (self) Limits(limits_of(given)); })
+        .def_ro("prove", &Limits::prove);
     nb::class_<ProfiledDeviance> c(m, "ProfiledDeviance");
     c.def("__init__",
              [](ProfiledDeviance* self, const CrossProducts& a, std::shared_ptr<Symbolic> s,

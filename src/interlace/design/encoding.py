@@ -13,7 +13,7 @@ from interlace.design.encoding_rows import RowEncoder
 from interlace.design.evaluation import Memory
 from interlace.design.extras import read_extra
 from interlace.design.frame import Frame, open_table
-from interlace.design.learning import Learner, complete, missing_of
+from interlace.design.learning import Learner, complete
 from interlace.design.learnt import Learnt, RandomEncoding
 from interlace.design.owned import owned
 from interlace.design.scope import check_columns, settle
@@ -94,13 +94,13 @@ class Encoding(Learnt):
         read = Frame.read(table, dict.fromkeys([*scope.columns, *options]))
         prior = read_extra("weights", weights, read, data)
         shift = read_extra("offset", offset, read, data)
-        frame, kept = complete(read, (prior, shift), na_action)
+        missing = {**read.missing, **{e.label: e.missing for e in (prior, shift) if e.missing is not None}}
+        frame, kept = complete(read, missing, na_action)
         found = frame.nrows
         if singletons == "drop":
             frame, kept = without_singletons(frame, kept, scope.formula.absorbed)
         memory = Memory(scope.context, {}, scope.formula.text, frozenset(scope.columns))
         learner = Learner(scope.formula, frame, kept, memory)
-        missing = {**read.missing, **missing_of((prior, shift))}
         counts = {name: int(mask.sum()) for name, mask in missing.items()} if missing else {}
         extras = prior.take(kept), shift.take(kept)
         learnt, design = learner.run(*extras, dict(contrasts or {}), counts, read.nrows)

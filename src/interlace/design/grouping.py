@@ -92,9 +92,9 @@ def learn_grouping(
 ) -> tuple[Grouping, np.ndarray]:
     """Learn a grouping factor; its levels and the codes of the rows (int32, all >= 0)."""
     factors = [_as_factor(name, column).drop_unused() for name, column in zip(names, columns, strict=True)]
-    parts = tuple(f.levels for f in factors)
+    parts = tuple([f.levels for f in factors])
     for name, f in zip(names, factors, strict=True):
-        if len(f) and f.codes.min() < 0:
+        if len(f.codes) and np.minimum.reduce(f.codes) < 0:
             raise DataError(f"the grouping factor '{name}' has rows without a level; drop these rows")
     if len(factors) == 1:
         return Grouping(group, names, parts, None), _int32(factors[0].codes)

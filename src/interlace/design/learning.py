@@ -34,9 +34,8 @@ from interlace.formula.tree import Number, label
 from interlace.frozen import quick
 
 
-def complete(read: Frame, extras: tuple[Extra, ...], na_action: str) -> tuple[Frame, np.ndarray | None]:
-    """The rows without a missing value in any column used."""
-    missing = {**read.missing, **missing_of(extras)}
+def complete(read: Frame, missing: dict[str, np.ndarray], na_action: str) -> tuple[Frame, np.ndarray | None]:
+    """The rows without a missing value in any column used, or in what stands beside the table."""
     if na_action != "drop":
         checks.refuse_missing(missing)
     if not missing:
@@ -46,11 +45,6 @@ def complete(read: Frame, extras: tuple[Extra, ...], na_action: str) -> tuple[Fr
     kept = np.flatnonzero(~gone)
     checks.check_not_empty(read.nrows, len(kept), missing)
     return read.take(kept), kept
-
-
-def missing_of(extras: tuple[Extra, ...]) -> dict[str, np.ndarray]:
-    """Where arrays beside the data have missing values."""
-    return {e.label: e.missing for e in extras if e.missing is not None}
 
 
 def blocks_of(term: RandomTerm) -> tuple[Sum, ...]:
@@ -99,9 +93,10 @@ class Learner:
         random: list[RandomEncoding] = []
         rows: list[RandomRows] = []
         for index, term in enumerate(self.formula.random):
-            if term.factors not in groups:
-                groups[term.factors] = self._grouping(term)
-            grouping, codes = groups[term.factors]
+            factors = term.factors
+            if factors not in groups:
+                groups[factors] = self._grouping(term)
+            grouping, codes = groups[factors]
             for rhs in blocks_of(term):
                 if rhs not in learnt:
                     learnt[rhs] = self._basis(rhs, learning)

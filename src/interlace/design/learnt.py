@@ -129,7 +129,7 @@ def _few(values: np.ndarray, low: float, high: float) -> tuple[float, ...]:
     """All the distinct values where they are one or two, else none."""
     some = values[:64]
     for part in (some, values) if len(values) > len(some) else (some,):
-        if not ((part == low) | (part == high)).all():
+        if not np.logical_and.reduce((part == low) | (part == high)):
             return ()
     return (float(low),) if low == high else (float(low), float(high))
 

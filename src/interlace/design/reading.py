@@ -77,11 +77,11 @@ def _floats(
 def from_categorical(name: str, values: Any) -> tuple[Factor, np.ndarray | None]:
     """From a `pandas.Categorical`."""
     codes = np.asarray(values.codes)
-    missing = codes < 0
     levels, checked = _levels(values.categories)
     if not checked:
         levels = as_labels(name, levels)
-    return Factor(codes, levels, bool(values.ordered)), missing if missing.any() else None
+    complete = not len(codes) or np.minimum.reduce(codes) >= 0
+    return Factor(codes, levels, bool(values.ordered)), None if complete else codes < 0
 
 
 def _as_levels(categories: pd.Index) -> tuple[np.ndarray, bool]:

@@ -328,4 +328,5 @@ def lower_factor(F: Array) -> Array:
     Where F is singular, T has a zero column for each direction that is missing (the zero diagonal entries
     of lme4's theta).
     """
-    return np.asarray(kernel.lower_factor(np.ascontiguousarray(F, dtype=np.float64)))
+    found: Array = kernel.lower_factor(F)
+    return found

@@ -87,6 +87,11 @@ def finished(cost: float) -> float:
     return FINISHED if cost < MANY_FLOPS else FINISHED_DEARLY
 
 
+def exact_hessian_costs_below(flops: float, criterion: Criterion, cost: float | None = None) -> bool:
+    """Does it, and do the data tell the parameters apart? `cost` of an evaluation, if it is known."""
+    return EXACT * (work(criterion) if cost is None else cost) < flops and not hopeless(criterion)
+
+
 class Search(Generic[C]):
     """One search: the criterion in its present basis, and the best point in it."""
 
@@ -189,12 +194,8 @@ class Search(Generic[C]):
             budget += budget // 2
             self.pivot()
             self.go_on(before)
-            if self.evaluations > SLOW and self.exact_hessian_costs_below(SLOW_FLOPS):
+            if self.evaluations > SLOW and exact_hessian_costs_below(SLOW_FLOPS, self.criterion):
                 self.descend_exactly(budget)
-
-    def exact_hessian_costs_below(self, flops: float) -> bool:
-        """Does it, and do the data tell the parameters apart?"""
-        return EXACT * work(self.criterion) < flops and not hopeless(self.criterion)
 
     def descend_exactly(self, most: int) -> None:
         """Newton steps with the exact Hessian, so many at most."""
@@ -321,7 +322,7 @@ class Search(Generic[C]):
 
     def prove(self) -> None:
         """Replace the Hessian of the search by the exact one, if that is cheap enough."""
-        if self.exact_hessian_costs_below(CHEAP_FLOPS):
+        if exact_hessian_costs_below(CHEAP_FLOPS, self.criterion):
             self.hessian, self.hessian_kind = self.compiled.hessian(self.par), EXACT_HESSIAN
             self.gradients += 2 * len(self.par)
         if self.status == "converged" and decrement(self.gradient, self.hessian) > NO_MINIMUM:

@@ -155,7 +155,7 @@ class ProfiledDeviance:
 
     def zero_components(self, par: Array) -> tuple[str, ...]:
         """Names ``group.column`` of the diagonal entries of Lambda that are zero."""
-        if par.all() or not np.any(par[self.parameters.even] == 0.0):
+        if all(par.tolist()) or not np.any(par[self.parameters.even] == 0.0):
             return ()
         out = []
         for block, T in zip(self.system.encoding.random, self.parameters.factors(par), strict=True):

@@ -27,6 +27,7 @@ from interlace.estimation.descent import (
     STEPS,
     TOLERANCE,
     Search,
+    exact_hessian_costs_below,
     finished,
     hopeless,
     whole_work,
@@ -127,14 +128,14 @@ def evaluations(criterion: Criterion) -> int:
 
 
 def limits(criterion: Criterion, *, prove: bool) -> kernel.Limits:
-    """What a search in the core goes by; `prove`: its Hessian at the end is the exact one."""
+    """What a search in the core goes by; `prove`: its last Hessian is the exact one, where that is cheap."""
     pivots = any([s.k > 1 for s in criterion.parameters.structures])
     cost = work(criterion)
     return _limits(
         PIVOT_EVERY if pivots else evaluations(criterion),
         finished(cost),
         STEPS if cost < FEW_FLOPS else 1,
-        prove,
+        prove and exact_hessian_costs_below(CHEAP_FLOPS, criterion, cost),
     )
 
 
@@ -188,14 +189,12 @@ class _Searches(Generic[C]):
             self.criterion is not self.whole and self.criterion.n_par < self.whole.n_par
         ):
             return False
-        prove = prove and self.best.exact_hessian_costs_below(CHEAP_FLOPS)
         without = [effects.tolist() for effects in self.criterion.parameters.few_levels()]
-        found, begun, enough = self.compiled.search(
-            self.moments, without, limits(self.criterion, prove=prove)
-        )
+        known = limits(self.criterion, prove=prove)
+        found, begun, enough = self.compiled.search(self.moments, without, known)
         if enough:
             self.best.take(found)
-            if prove:
+            if known.prove:
                 self.best.hessian_kind = EXACT_HESSIAN
         elif begun:
             self.first = found

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import accumulate, pairwise
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,13 +37,14 @@ class _Remembering:
 
     _form: _Form
 
-    def __getattr__(self, name: str) -> Any:
-        if name != "_form":
-            raise AttributeError(name)
-        of: Any = self
-        found = _form(of.structures, of.layout)
-        object.__setattr__(self, "_form", found)
-        return found
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if name != "_form":
+                raise AttributeError(name)
+            found = _form(self.structures, self.layout)
+            object.__setattr__(self, "_form", found)
+            return found
 
 
 @quick
@@ -373,7 +374,8 @@ def _structures(blocks: tuple[tuple[str, int], ...]) -> tuple[Covariance, ...]:
 
 def theta_of(structures: tuple[Covariance, ...], layout: Layout, factors: tuple[Array, ...]) -> Array:
     """lme4's theta of lower triangular factors in the units of the data."""
-    return np.concatenate([structures[i].theta(factors[i]) for i in layout.theta_order])
+    found = [structures[i].theta(factors[i]) for i in layout.theta_order]
+    return found[0] if len(found) == 1 else np.concatenate(found)
 
 
 def _orthonormal(block: RandomEncoding, facts: BlockFacts) -> Array:

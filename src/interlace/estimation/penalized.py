@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,9 +29,32 @@ EXACT_FIT = 1e-13
 GONE = 1e-5
 
 
+class _Costed:
+    """A place beside the fields, of which no file and no pickle knows."""
+
+    __slots__ = ("_flops",)
+
+    _flops: float
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if name != "_flops":
+                raise AttributeError(name)
+            layout, columns = self.A.layout, self.A.products.p + 1
+            found = self.symbolic.flops + layout.effects * columns * (columns + max(layout.k))
+            object.__setattr__(self, "_flops", found)
+            return found
+
+    @property
+    def flops(self) -> float:
+        """Rough cost of one factorisation, the fixed effects included."""
+        return self._flops
+
+
 @quick
 @dataclass(frozen=True, slots=True)
-class System:
+class System(_Costed):
     """A model in the kernel's terms: products, the pattern of its factor, and the encoding that names
     things."""
 
@@ -53,7 +77,7 @@ class System:
         """
         known = precisions(encoding, A.layout)
         held = [None if at is None else encoding.absorbed[at].held for at in A.layout.absorbed]
-        symbolic = analyze(A, A.layout.names(encoding), precisions=known, held=held)
+        symbolic = analyze(A, partial(A.layout.names, encoding), precisions=known, held=held)
         return cls(encoding, A, symbolic, known, n_jobs)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -104,12 +128,6 @@ class System:
             if one is not None and one.term.intercept and not one.held[:, 0].any():
                 return f
         return None
-
-    @property
-    def flops(self) -> float:
-        """Rough cost of one factorisation, the fixed effects included."""
-        layout, columns = self.A.layout, self.A.products.p + 1
-        return self.symbolic.flops + layout.effects * columns * (columns + max(layout.k))
 
     def threads(self) -> AbstractContextManager[None]:
         """Inside, the core has the threads that a factorisation is worth, `n_jobs` at most, and BLAS one."""

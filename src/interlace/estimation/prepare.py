@@ -175,7 +175,7 @@ def conditioned(A: CrossProducts, rows: Rows) -> CrossProducts:
 def _total_weight(A: CrossProducts, rows: Rows) -> float:
     """Of all rows; the square of the intercept, where there is one."""
     if rows.encoding.weights is None:
-        return float(rows.n)
+        return float(A.products.n)
     if rows.encoding.intercept is not None and A.products.p:
         return float(A.products.xx[0, 0])
     return sum(

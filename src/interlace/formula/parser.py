@@ -199,7 +199,10 @@ class _Read:
 
     def formula(self, text: str, random: tuple[RandomTerm, ...] = ()) -> Formula:
         """With these random terms."""
-        return Formula(self.response, self.side.sum, random, tuple(self.side.offsets), self.absorbed, text)
+        fixed = self.side.sum
+        # columns that are those of the fixed part are one value with it, and are not compared again
+        random = tuple(replace(t, columns=fixed) if t.columns == fixed else t for t in random)
+        return Formula(self.response, fixed, random, tuple(self.side.offsets), self.absorbed, text)
 
 
 def _refuse_instruments(tokens: Tokens, text: str) -> None:

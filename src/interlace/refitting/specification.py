@@ -182,7 +182,8 @@ class MixedSpecification(Specification):
         warn_if_far(fitted)
         info(
             "fitted %s: %d rows, %s, %d evaluations, %.3f s",
-            formula, rows.n, fitted.optimum.status, fitted.optimum.evaluations, perf_counter() - started,
+            formula, fitted.A.products.n, fitted.optimum.status, fitted.optimum.evaluations,
+            perf_counter() - started,
         )  # fmt: skip
         return fitted
 
