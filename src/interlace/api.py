@@ -122,7 +122,8 @@ def lmer(
     Intercept    251.405
     Days          10.467
     """
-    refuse_unknown("lmer", unknown, OPTIONS)
+    if unknown:
+        refuse_unknown("lmer", unknown, OPTIONS)
     _check(formula, na_action)
     scope = caller_scope()
     asked = MixedSpecification(

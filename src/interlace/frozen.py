@@ -19,7 +19,7 @@ class lazy(Generic[V]):  # noqa: N801  (it stands where `property` would)
     Parameters
     ----------
     make : callable
-        Of the value, which has no slots; two threads may both call it.
+        Of the value, which has no slots; two threads may both call it, and get the same.
     """
 
     def __init__(self, make: Callable[[Any], V]) -> None:
@@ -38,7 +38,8 @@ class lazy(Generic[V]):  # noqa: N801  (it stands where `property` would)
     def __get__(self, value: object | None, owner: type) -> Self | V:
         if value is None:
             return self
-        found = value.__dict__[self._name] = self._make(value)
+        kept: dict[str, Any] = value.__dict__
+        found: V = kept.setdefault(self._name, self._make(value))  # of two threads at once, the first has it
         return found
 
 

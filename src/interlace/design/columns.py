@@ -13,7 +13,6 @@ from typing import Protocol
 import numpy as np
 
 from interlace import kernel
-from interlace.frozen import quick
 
 ROWS_AT_ONCE = 1 << 14
 FEW = 8  # columns
@@ -54,7 +53,6 @@ class Columns(Protocol):
         """The same columns with other arrays of equal values, in the order of `arrays`."""
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Plain:
     """Columns that are held as numbers.

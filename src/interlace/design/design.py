@@ -38,7 +38,6 @@ class Source:
         return self
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class RandomRows:
     """Rows of one random term.

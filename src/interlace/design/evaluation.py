@@ -88,7 +88,6 @@ class Memory:
         return self
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Evaluator:
     """Values of expressions on some rows."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from interlace.estimation import likelihood
 from interlace.estimation.estimated import EstimatedOptimum
 from interlace.estimation.fit import Fit
+from interlace.frozen import lazy
 from interlace.model.aliases import Aliases
 from interlace.model.maketables import ForMaketables
 from interlace.options import KEPT, switch
@@ -18,6 +19,7 @@ from interlace.report import convergence
 from interlace.storage import archive
 
 if TYPE_CHECKING:
+    from interlace.precision.memory import Memory
     from interlace.prediction.per_row import Handed
     from interlace.refitting.specification import MixedSpecification
     from interlace.report.convergence import Convergence
@@ -48,8 +50,11 @@ class Fitted(Aliases, ForMaketables):
         self._asked = (asked or specification.MixedSpecification()).changed(
             context=fit.encoding.memory.context, at_once=False
         )
-        self._memory = memory.Memory(fit)
         self._handed = handed or self._asked.handed(fit.rows)
+
+    @lazy
+    def _memory(self) -> Memory:
+        return memory.Memory(self._fit)
 
     def update(
         self,

@@ -12,7 +12,6 @@ import pandas as pd
 from interlace.design.design import Design
 from interlace.design.frame import Frame
 from interlace.design.rows import Rows, per_row
-from interlace.frozen import quick
 
 
 def row_series(frame: Frame, name: str, values: np.ndarray) -> Any:
@@ -27,7 +26,6 @@ def row_table(frame: Frame, columns: Mapping[str, np.ndarray]) -> Any:
     return frame.row_table(columns)
 
 
-@quick
 @dataclass(frozen=True)
 class Handed:
     """How values of the rows used are handed out.

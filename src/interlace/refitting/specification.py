@@ -95,7 +95,11 @@ class Specification:
         """With other options; `data` is a table."""
         if "data" in options:
             options |= {"source": Source(options.pop("data")), "at_once": True}
-        return replace(self, **options)
+        if unknown := options.keys() - vars(self).keys():
+            raise TypeError(f"there is no option {sorted(unknown)[0]}")
+        made = object.__new__(type(self))
+        vars(made).update(vars(self), **options)
+        return made
 
     def handed(self, rows: Rows) -> Handed:
         """How values of rows are handed out: for the rows used, or for all with na_action="exclude"."""
