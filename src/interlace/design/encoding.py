@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from interlace.design.absorbing import without_singletons
@@ -24,7 +24,6 @@ from interlace.frozen import quick
 
 __all__ = ["Design", "Encoding", "RandomEncoding", "RandomRows"]
 
-_LEARNT = tuple(field.name for field in fields(Learnt))
 NA_ACTIONS = ("drop", "raise", "error")
 
 
@@ -103,10 +102,9 @@ class Encoding(Learnt):
         learner = Learner(scope.formula, frame, kept, memory)
         counts = {name: int(mask.sum()) for name, mask in missing.items()} if missing else {}
         extras = prior.take(kept), shift.take(kept)
-        learnt, design = learner.run(*extras, dict(contrasts or {}), counts, read.nrows)
-        encoding = cls(*[getattr(learnt, name) for name in _LEARNT])
+        encoding, design = learner.run(cls, *extras, dict(contrasts or {}), counts, read.nrows)
         singles = found - frame.nrows
-        return encoding, owned(learnt, design, read, source=source or Source(data), singletons=singles)
+        return encoding, owned(encoding, design, read, source=source or Source(data), singletons=singles)
 
     def design(
         self,

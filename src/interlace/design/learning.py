@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -32,6 +32,8 @@ from interlace.formula.formula import NO_RESPONSE, Formula, RandomTerm, Sum
 from interlace.formula.names import used_names
 from interlace.formula.tree import Number, label
 from interlace.frozen import quick
+
+L = TypeVar("L", bound=Learnt)
 
 
 def complete(read: Frame, missing: dict[str, np.ndarray], na_action: str) -> tuple[Frame, np.ndarray | None]:
@@ -63,12 +65,20 @@ class Learner:
     memory: Memory
 
     def run(
-        self, weights: Extra, offset: Extra, contrasts: dict[str, Any], missing: dict[str, int], n_read: int
-    ) -> tuple[Learnt, Design]:
+        self,
+        kind: type[L],
+        weights: Extra,
+        offset: Extra,
+        contrasts: dict[str, Any],
+        missing: dict[str, int],
+        n_read: int,
+    ) -> tuple[L, Design]:
         """What is learnt of the rows, and their numbers.
 
         Parameters
         ----------
+        kind : type
+            What holds what is learnt.
         weights, offset : Extra
             Of the rows used.
         contrasts : dict
@@ -114,7 +124,7 @@ class Learner:
         covariates = Covariate.of_columns(self.frame, in_fixed_part)
         sources = weights.source, offset.source
         kinds = {name: without_rows(self.frame.columns[name]) for name in in_fixed_part}
-        learnt_all = Learnt(
+        learnt_all = kind(
             self.formula, fixed, tuple(random), *sources, self.memory, covariates, absorbed, kinds
         )
         counts = tuple(missing.items())

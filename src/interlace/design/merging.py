@@ -135,7 +135,7 @@ class Task:
                 f"every one of the {counted.n_read} rows has a missing value (missing by column: {by_column})"
             )
         learner = Learner(self.scope.formula, seen.shown, seen.numbers, self.memory)
-        learnt, _ = learner.run(*self.extras(seen.shown), dict(contrasts), {}, counted.n_read)
+        learnt, _ = learner.run(Learnt, *self.extras(seen.shown), dict(contrasts), {}, counted.n_read)
         return replace(learnt, covariates={name: counted.covariates[name] for name in learnt.covariates})
 
 
