@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 try:
@@ -79,7 +79,7 @@ def _read(name: str) -> str:
 
 def analyze(
     A: CrossProducts,
-    group_names: Callable[[], tuple[str, ...]],
+    group_names: tuple[str, ...],
     *,
     precisions: Sequence[kernel.Precision | None] | None = None,
     held: Sequence[Array | None] | None = None,
@@ -90,7 +90,7 @@ def analyze(
     Parameters
     ----------
     A : CrossProducts
-    group_names : callable
+    group_names : tuple of str
         Names of the grouping factors, in the kernel's order.
     precisions : sequence, optional
         Per grouping factor in the kernel's order, that of levels with a known covariance; None: independent.
@@ -114,7 +114,7 @@ def analyze(
     if symbolic.complete and need <= limit:
         return symbolic
     sizes = ", ".join(
-        f"{name} ({levels:,} levels)" for name, levels in zip(group_names(), A.layout.levels, strict=True)
+        f"{name} ({levels:,} levels)" for name, levels in zip(group_names, A.layout.levels, strict=True)
     )
     how = "linked or crossed" if linked else "crossed"
     raise FactorTooLargeError(

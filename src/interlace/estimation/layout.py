@@ -70,8 +70,10 @@ class Layout:
     def names(self, encoding: Encoding) -> tuple[str, ...]:
         """Names of the grouping factors of the kernel."""
         return tuple(
-            str(encoding.absorbed[at].term) if at is not None else encoding.random[blocks[0]].group
-            for at, blocks in zip(self.absorbed, self.blocks, strict=True)
+            [
+                str(encoding.absorbed[at].term) if at is not None else encoding.random[blocks[0]].group
+                for at, blocks in zip(self.absorbed, self.blocks, strict=True)
+            ]
         )
 
     @property

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, fields, replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -77,7 +76,7 @@ class System(_Costed):
         """
         known = precisions(encoding, A.layout)
         held = [None if at is None else encoding.absorbed[at].held for at in A.layout.absorbed]
-        symbolic = analyze(A, partial(A.layout.names, encoding), precisions=known, held=held)
+        symbolic = analyze(A, A.layout.names(encoding), precisions=known, held=held)
         return cls(encoding, A, symbolic, known, n_jobs)
 
     def __reduce__(self) -> tuple[Any, ...]:
