@@ -155,7 +155,13 @@ def own_value(value: Any) -> Any:
 class ColumnNames(list[str]):
     """Names of columns as a formula writes them; `in_index` are names of row labels, which are no columns."""
 
-    in_index: tuple[str, ...] = ()
+    labels: pd.Index | None = None
+
+    @property
+    def in_index(self) -> tuple[str, ...]:
+        """Asked for where a name is not among the columns."""
+        names = [] if self.labels is None else self.labels.names
+        return tuple(str(name) for name in names if name is not None)
 
 
 def closest(name: str, names: Sequence[str]) -> str:
@@ -201,7 +207,7 @@ class _PandasSource:
     @classmethod
     def of(cls, data: pd.DataFrame) -> _PandasSource:
         names = ColumnNames(_names(data.columns))
-        names.in_index = tuple([str(name) for name in data.index.names if name is not None])
+        names.labels = data.index
         return cls(data, names)
 
     @property

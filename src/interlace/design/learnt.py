@@ -127,6 +127,8 @@ class Covariate:
 
 def _few(values: np.ndarray, low: float, high: float) -> tuple[float, ...]:
     """All the distinct values where they are one or two, else none."""
+    if len(set(values[: FEW + 1].tolist())) > FEW:  # nearly always enough, and quick
+        return ()
     some = values[:64]
     for part in (some, values) if len(values) > len(some) else (some,):
         if not np.logical_and.reduce((part == low) | (part == high)):
