@@ -56,6 +56,9 @@ class Fitted(Aliases, ForMaketables):
     def _memory(self) -> Memory:
         return memory.Memory(self._fit)
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_memory"}
+
     def update(
         self,
         formula: str = "~ .",
