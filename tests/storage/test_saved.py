@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 
 import interlace
 from interlace.errors import DataError, SavingError
@@ -146,6 +147,26 @@ def test_there_are_files_of_every_format() -> None:
 
 
 # ---- code ---
+
+
+def test_codings_functions_and_covariances_of_the_caller(tmp_path: Path) -> None:
+    sleep, machines = interlace.datasets.load("sleepstudy"), interlace.datasets.load("machines")
+    labels = list(sleep["Subject"].unique())
+    known = {"Subject": interlace.Precision(sparse.diags(np.linspace(1, 2, 18)).tocsc(), labels=labels)}
+    matrix = pd.DataFrame({"first": [1, 0, -1], "second": [0, 1, -1]})
+    for m, new in (
+        (interlace.lmer("score ~ Machine + (1 | Worker)", machines, contrasts={"Machine": matrix}),
+         {"Machine": ["B"], "Worker": ["1"]}),
+        (interlace.lm("score ~ Machine", machines, contrasts={"Machine": np.array([[1.0], [0.0], [-1.0]])}),
+         {"Machine": ["B"]}),
+        (interlace.lmer("Reaction ~ np.sqrt(Days) + (1 | Subject)", sleep, known=known),
+         {"Days": [3.0], "Subject": ["308"]}),
+    ):  # fmt: skip
+        for rows in (True, False):
+            m.save(tmp_path / "model", rows=rows)
+            found = interlace.load(tmp_path / "model")
+            assert found.coef_table().equals(m.coef_table())
+            assert found.predict(new).tolist() == m.predict(new).tolist()
 
 
 def test_functions_of_the_caller_are_refused(tmp_path: Path) -> None:

@@ -160,21 +160,24 @@ class Polynomial:
         return Coding(orthonormal_polynomials(scores, n - 1)[0], fields, FULL)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class Custom:
     """A coding matrix (levels x columns) of the user's own.
 
-    Parameters
+    Attributes
     ----------
     matrix : ndarray of float64, shape (L, k)
-    names : sequence, optional
-        Of its columns; their numbers, counted from 1, by default.
+    names : tuple
+        Of its columns.
     """
 
-    __slots__ = ("matrix", "names")
+    matrix: np.ndarray
+    names: tuple[Any, ...]
 
-    def __init__(self, matrix: np.ndarray, names: Sequence[Any] | None = None) -> None:
-        self.matrix = matrix
-        self.names = tuple(range(1, matrix.shape[1] + 1)) if names is None else tuple(names)
+    @classmethod
+    def numbered(cls, matrix: np.ndarray) -> Custom:
+        """Columns that are named by their numbers, counted from 1."""
+        return cls(matrix, tuple(range(1, matrix.shape[1] + 1)))
 
     def reduced(self, name: str, levels: tuple[Any, ...]) -> Coding:
         """The matrix itself."""
@@ -247,15 +250,15 @@ def resolve(name: str, contrast: Any) -> Contrast:
     if isinstance(contrast, _CLASSES):
         return contrast
     if isinstance(contrast, pd.DataFrame):
-        return Custom(_matrix(name, contrast.to_numpy(), contrast), [str(c) for c in contrast.columns])
+        return Custom(_matrix(name, contrast.to_numpy(), contrast), tuple(str(c) for c in contrast.columns))
     if isinstance(contrast, Mapping):
         columns = [np.asarray(column) for column in contrast.values()]
         if not columns or any(c.shape != columns[0].shape or c.ndim != 1 for c in columns):
             raise _no_matrix(name, contrast)
-        return Custom(_matrix(name, np.column_stack(columns), contrast), list(contrast))
+        return Custom(_matrix(name, np.column_stack(columns), contrast), tuple(contrast))
     if _is_vector(contrast):
-        return completed(name, Custom(_matrix(name, np.asarray(contrast)[:, None], contrast)))
-    return Custom(_matrix(name, contrast, contrast))
+        return completed(name, Custom.numbered(_matrix(name, np.asarray(contrast)[:, None], contrast)))
+    return Custom.numbered(_matrix(name, contrast, contrast))
 
 
 def _is_vector(contrast: Any) -> bool:

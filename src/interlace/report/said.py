@@ -110,6 +110,9 @@ def coefficients(tests: pd.DataFrame, method: str, level: float) -> Iterator[str
 
 def _variances(fit: Fit) -> Iterator[str]:
     for component in components(fit):
+        if not np.isfinite(component.sd).all():
+            yield f"The data do not tell the standard deviations between levels of {component.label}."
+            continue
         sds = [f"{sd:.4g} ({name})" for name, sd in zip(component.names, component.sd, strict=True)]
         yield f"Standard deviations between levels of {component.label}: {listed(sds)}."
         if component.structure == "unstructured":

@@ -14,7 +14,7 @@ _CLASSES: dict[str, str] = {
     "design.batches": "Batch",
     "design.chunked": "Elsewhere Forgotten LeftOut Readers",
     "design.columns": "CellCoding Cells Coded Plain",
-    "design.contrasts": "Ambiguous Coding Helmert Polynomial Successive Treatment",
+    "design.contrasts": "Ambiguous Coding Custom Helmert Polynomial Successive Treatment",
     "design.design": "Design RandomRows Repeats",
     "design.distributed": "RayRows SparkRows",
     "design.encoding": "Encoding",
