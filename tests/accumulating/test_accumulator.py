@@ -231,7 +231,7 @@ def test_few_rows_at_a_time_are_summed_seldom(data: pd.DataFrame, monkeypatch: p
 
 def test_batches_whose_rows_repeat_are_summed_as_cells(caplog: pytest.LogCaptureFixture) -> None:
     rng = np.random.default_rng(3)
-    n = 1 << 17
+    n = 1 << 19
     data = pd.DataFrame(
         {"x": rng.integers(0, 5, n), "g": rng.integers(0, 30, n), "h": rng.integers(0, 20, n)}
     )
@@ -239,6 +239,6 @@ def test_batches_whose_rows_repeat_are_summed_as_cells(caplog: pytest.LogCapture
     formula = "y ~ x + (1 | g) + (1 | h)"
     with caplog.at_level("INFO", logger="interlace"):
         found = passed(Accumulator(formula, data), [data.iloc[: n // 2], data.iloc[n // 2 :]]).fit()
-    assert "65536 rows are summed as 3000 cells" in caplog.text
+    assert "262144 rows are summed as 3000 cells" in caplog.text
     whole = interlace.lmer(formula, data)
     assert away(found.fixef, whole.fixef) < 1e-12 and away(found.theta, whole.theta) < 1e-11

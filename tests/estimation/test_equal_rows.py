@@ -36,6 +36,7 @@ BASE = 2.0
 @pytest.fixture(autouse=True)
 def _few_rows_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(equal_rows, "FEWEST", 1)
+    monkeypatch.setattr(equal_rows, "FEWEST_HERE", 1)
 
 
 def made(n: int = 4000) -> pd.DataFrame:

@@ -18,7 +18,8 @@ from interlace.formula.formula import Formula
 from interlace.formula.names import explaining
 
 SAMPLE = 4096  # rows whose repeats tell those of all
-FEWEST = 1 << 16  # rows; fewer are done sooner than looked at
+FEWEST = 1 << 16  # rows that are read; fewer are done sooner than looked at
+FEWEST_HERE = 1 << 18  # the same of rows in memory, which take half as long
 FEWER = 8  # times as many rows as cells, or rows in memory are left as they are
 WIDE = (
     24  # columns of X and Z; products of fewer, of one grouping factor, are sooner taken than rows compared
@@ -138,7 +139,7 @@ def by_columns(design: Design) -> Design:
 
 
 def _collapsed(design: Design, keys: Sequence[Column]) -> Design:
-    if design.y is None or not _costly(design):
+    if design.y is None or design.nrows < FEWEST_HERE or not _costly(design):
         return design
     columns = [*keys, *(values for values in (design.weights, design.offset) if values is not None)]
     if not repeats(columns, design.nrows, FEWER):
