@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,32 @@ def test_the_parts_are_the_whole(formula: str, options: dict[str, Any], data: pd
         group = next(iter(m.ngroups))
         assert away(m.ranef()[group], whole.ranef()[group]) < 1e-11
         assert str(m.summary()).splitlines() == _without_rows(str(whole.summary()))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_any_tree_of_parts_in_any_order(
+    seed: int, data: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every pass by a tree of its own; no row waits, so that sums are merged."""
+    monkeypatch.setattr(gathering, "_ROOM", 0)
+    monkeypatch.setattr(gathering, "_numbers", lambda encoding: 0)
+    rng = np.random.default_rng(seed)
+
+    def by_chance(found: Sequence[Accumulator]) -> Accumulator:
+        left = list(found)
+        while len(left) > 1:
+            a, b = (left.pop(rng.integers(len(left))) for _ in range(2))
+            left.append(a.merge(b))
+        return left[0]
+
+    formula = "y ~ x * f + q + (x | g) + (1 | h)"
+    whole, m = interlace.lmer(formula, data), fitted(formula, cut(data, 61), by_chance)
+    assert m.nobs == whole.nobs and list(m.fixef.index) == list(whole.fixef.index)
+    for ask in (lambda m: m.fixef, lambda m: m.theta, lambda m: m.loglik, lambda m: m.vcov()):
+        assert away(ask(m), ask(whole)) < 1e-12
+    for group, modes in whole.ranef().items():
+        assert list(m.ranef()[group].index) == list(modes.index)
+        assert away(m.ranef()[group], modes) < 1e-11
 
 
 def _without_rows(text: str) -> list[str]:
