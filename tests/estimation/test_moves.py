@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -36,6 +38,25 @@ def test_a_large_start_is_enlarged_while_the_criterion_falls(start: float, enlar
     assert np.log(times) / np.log(4) == pytest.approx(round(np.log(times) / np.log(4)))
     at, before, after = (search.compiled.value(share * search.par) for share in (1.0, 0.25, 4.0))
     assert at < before and at <= after
+
+
+class _Lost:
+    """A criterion whose digits are lost beyond a point."""
+
+    def __init__(self, compiled: Any) -> None:
+        self._compiled = compiled
+
+    def value(self, par: np.ndarray) -> float:
+        if par[0] > 500.0:
+            raise kernel.NotPositiveDefiniteError("a pivot is not positive")
+        return float(self._compiled.value(par))
+
+
+def test_a_start_that_cannot_be_computed_is_not_taken() -> None:
+    search = _search(1e4, 100.0)
+    search.compiled = _Lost(search.compiled)  # type: ignore[assignment]
+    search.enlarge_start()
+    assert search.par[0] == 400.0
 
 
 @pytest.mark.parametrize(("step", "goes"), [(1.0, True), (-1.0, False)])

@@ -143,8 +143,11 @@ class Search(Generic[C]):
         self.evaluations += 1
         while self.evaluations < 30:
             trial = 4.0 * self.par
-            below = self.compiled.value(trial)
             self.evaluations += 1
+            try:
+                below = self.compiled.value(trial)
+            except kernel.NotPositiveDefiniteError:  # too large for the digits of the products
+                return
             if not below < value:
                 return
             self.par, value = trial, below

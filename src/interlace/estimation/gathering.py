@@ -52,7 +52,7 @@ class Gathered:
     triangle : ndarray, (p, p), or None
         R with ``R'R = X'WX``, where cross-products may not tell which columns of X depend on others.
     waiting : Halves of Design
-        Rows that are not among the products yet; they come after those that are.
+        Rows that are not among the products yet.
     n, n_read : int
         Rows used, rows looked at.
     """
@@ -101,17 +101,16 @@ class Gathered:
 
     def merged(self, other: Gathered) -> Gathered:
         """With the rows of another."""
-        found = replace(self, n=self.n + other.n, n_read=self.n_read + other.n_read)
-        if other.products is None:
-            found = replace(found, waiting=self.waiting.joined(other.waiting, _stack))
-            return found._settled() if found._is_full() else found
-        a, b = found._settled(), other._settled()
-        R, S = a.triangle, b.triangle
-        return replace(
-            a,
-            products=_sum(a.products, b.products),
+        R, S = self.triangle, other.triangle
+        found = replace(
+            self,
+            n=self.n + other.n,
+            n_read=self.n_read + other.n_read,
+            products=_sum(self.products, other.products),
             triangle=None if R is None or S is None else joined_triangles(R, S),
+            waiting=self.waiting.joined(other.waiting, _stack),
         )
+        return found._settled() if found._is_full() else found
 
     def _waiting_with(self, design: Design) -> Halves[Design]:
         return self.waiting.plus(stacked([design]), design.nrows, _stack)
