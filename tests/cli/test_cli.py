@@ -335,7 +335,7 @@ def test_interruption(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "model_of", interrupted)
+    monkeypatch.setattr(cli, "fitted", interrupted)
     assert main(["fit", FORMULA, "sleepstudy"]) == 130
     assert "Traceback" not in capsys.readouterr().err
 

@@ -85,9 +85,6 @@ def test_predictions_in_a_file(tmp_path: Path, capsys: Any) -> None:
     assert "there is no file" in capsys.readouterr().err
     assert main(["predict", str(out), "sleepstudy"]) == 2
     assert "is no file of interlace" in capsys.readouterr().err
-    interlace.lm("Reaction ~ Days", SLEEP).save(path)
-    assert main(["predict", path, "sleepstudy"]) == 2
-    assert "a model of interlace.lm" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("of", [int, str])

@@ -16,27 +16,35 @@ from typing import Any, NoReturn, TextIO
 
 import numpy as np
 
-from interlace.cli.inputs import levels_of, read_data, with_types_of_levels
-from interlace.design.design import Source
+from interlace.cli.inputs import read_data
+from interlace.cli.models import fitted, predicted, tests
 from interlace.errors import DataError, InterlaceError, InterlaceWarning
 from interlace.estimation.solver import KINDS as SOLVERS
-from interlace.estimation.solver import Solver
 from interlace.inference.emmeans import EMMeans
 from interlace.inference.means_list import MeansList
 from interlace.model import LinearMixedModel
+from interlace.model.least import LinearModel
 from interlace.model.saving import load
-from interlace.model.with_absorbed import model_of
 from interlace.options import TYPES, type_number, word
 from interlace.precision.df import WORDS
+from interlace.precision.ols_covariance import KINDS as OF_LINEAR
 from interlace.precision.robust import MODEL
-from interlace.precision.sandwiches import KINDS
+from interlace.precision.sandwiches import KINDS as OF_MIXED
 from interlace.prediction.predict import INTERVALS, NEW_LEVELS
-from interlace.refitting.specification import MixedSpecification
 from interlace.report.results import plain
 from interlace.tables.table import Table
 
+DESCRIPTION = (
+    "Linear mixed-effects models of formulas with random terms, 'y ~ x + (1 | g)', and linear models, by "
+    "least squares, of formulas without: 'y ~ x', or 'y ~ x | f' with the levels of f absorbed."
+)
+VCOV = tuple(dict.fromkeys((MODEL, *OF_MIXED, *OF_LINEAR)))
 BAD_INPUT = 2
 INTERRUPTED = 130
+FORMULA = (
+    "such as 'Reaction ~ Days + (Days | Subject)', a mixed model, or 'Reaction ~ Days': without a random "
+    "term it is a linear model"
+)
 DATA = (
     "a CSV (also .gz) or Parquet file, '-' for CSV on standard input, a pattern such as 'data/*.csv' for "
     "files that are read in chunks, or the name of a shipped data set"
@@ -69,7 +77,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="interlace", description="Linear mixed-effects models.")
+    parser = _Parser(prog="interlace", description=DESCRIPTION)
     parser.add_argument("--version", action=_Version)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_fit(commands)
@@ -81,9 +89,11 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_model(command: argparse.ArgumentParser) -> None:
     """What a model is, of every command that fits one."""
-    command.add_argument("formula", metavar="FORMULA", help="such as 'Reaction ~ Days + (Days | Subject)'")
+    command.add_argument("formula", metavar="FORMULA", help=FORMULA)
     command.add_argument("data", metavar="DATA", help=DATA)
-    command.add_argument("--ml", action="store_true", help="maximum likelihood in place of REML")
+    command.add_argument(
+        "--ml", action="store_true", help="maximum likelihood in place of REML (mixed models)"
+    )
     command.add_argument("--weights", metavar="COLUMN", help="column of prior weights")
     command.add_argument(
         "--contrasts",
@@ -97,7 +107,7 @@ def _add_model(command: argparse.ArgumentParser) -> None:
         default="auto",
         type=_meant(SOLVERS, lambda given: word("solver", given, SOLVERS)),
         choices=SOLVERS,
-        help="how the system of the random effects is solved (default: auto, exact where there is room)",
+        help="how the system of the random effects is solved (default: auto: exact where there is room)",
     )
 
 
@@ -108,15 +118,27 @@ def _add_tests(command: argparse.ArgumentParser) -> None:
         default=None,
         type=_meant(WORDS, lambda given: word("ddf", given, WORDS)),
         choices=WORDS,
-        help="degrees of freedom of the tests (default: satterthwaite; asymptotic with --solver iterative)",
+        help="degrees of freedom of the tests of a mixed model (default: satterthwaite; asymptotic with "
+        "--solver iterative); a linear model has those of its residuals or clusters",
     )
     command.add_argument(
         "--vcov",
         default=MODEL,
-        type=_meant((MODEL, *KINDS), lambda given: word("vcov", given, (MODEL, *KINDS))),
-        choices=(MODEL, *KINDS),
-        help="covariance of the coefficients: the model's, or a cluster-robust one (default: model)",
+        type=_meant(VCOV, lambda given: word("vcov", given, VCOV)),
+        choices=VCOV,
+        help="covariance of the coefficients: the model's (default), a cluster-robust one of a mixed model "
+        f"({_listed(OF_MIXED)}), or one of a linear model ({_listed(OF_LINEAR)})",
     )
+    command.add_argument(
+        "--cluster",
+        metavar="COLUMN",
+        help="clusters of --vcov: a column, or several by commas (default in a mixed model: the factor that "
+        "the others are nested in)",
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names)
 
 
 def _add_fit(commands: Any) -> None:
@@ -160,7 +182,7 @@ def _add_save(commands: Any) -> None:
     save.add_argument(
         "--no-rows", action="store_true", help="leave the rows of the data out: enough for predictions"
     )
-    save.set_defaults(run=_save)
+    save.set_defaults(run=_save, ddf=None)
 
 
 def _add_predict(commands: Any) -> None:
@@ -173,7 +195,7 @@ def _add_predict(commands: Any) -> None:
         "--random",
         default="all",
         metavar="WHICH",
-        help="all (as without it), none, or names of grouping factors",
+        help="of a mixed model: all (as without it), none, or names of grouping factors",
     )
     predict.add_argument(
         "--new-levels",
@@ -222,51 +244,27 @@ class _Version(argparse.Action):
         parser.exit()
 
 
-def _tests(arguments: argparse.Namespace) -> dict[str, Any]:
-    """How coefficients are tested; the model knows its degrees of freedom where none are asked for."""
-    asked = {} if arguments.ddf is None else {"ddf": arguments.ddf}
-    return {**asked, "vcov": arguments.vcov}
-
-
-def _model(arguments: argparse.Namespace) -> LinearMixedModel:
+def _model(arguments: argparse.Namespace) -> LinearMixedModel | LinearModel:
     """The model that is asked for; what the library warns of is said on standard error."""
-    data = read_data(arguments.data)
     with warnings.catch_warnings():
         warnings.simplefilter("always", InterlaceWarning)
         warnings.showwarning = _show_warning
-        # No context: a formula from outside knows the documented functions and no others.
-        asked = MixedSpecification(
-            Source(data),
-            weights=arguments.weights,
-            contrasts=_contrasts(arguments.contrasts) or None,
-            reml=not arguments.ml,
-            solver=Solver(arguments.solver),
-            data_name=arguments.data,
-        )
-        return model_of(asked.fit(arguments.formula), asked)
-
-
-def _contrasts(given: Sequence[str]) -> dict[str, str]:
-    """Factors and their codings."""
-    found: dict[str, str] = {}
-    for one in (part for text in given for part in text.split(",")):
-        factor, equals, coding = (part.strip() for part in one.partition("="))
-        if not (factor and equals and coding):
-            raise DataError(f"--contrasts takes a factor and its coding, such as Machine=sum, not {one!r}")
-        found[factor] = coding
-    return found
+        return fitted(arguments)
 
 
 def _report(arguments: argparse.Namespace) -> None:
-    """Fit a linear mixed model and write one self-contained page of HTML about it."""
+    """Fit a model and write one self-contained page of HTML about it."""
     model = _model(arguments)
-    shown = {"title": arguments.title, "plots": not arguments.no_plots}
-    model.report(arguments.output, **shown, **_tests(arguments))
+    asked = tests(model, arguments)
+    if isinstance(model, LinearMixedModel):
+        model.report(arguments.output, title=arguments.title, plots=not arguments.no_plots, **asked)
+    else:  # its page has no pictures
+        model.report(arguments.output, title=arguments.title, **asked)
     print(f"interlace: {arguments.output}", file=sys.stderr)
 
 
 def _save(arguments: argparse.Namespace) -> None:
-    """Fit a linear mixed model and write it to a file that holds no code."""
+    """Fit a model and write it to a file that holds no code."""
     model = _model(arguments)
     model.save(arguments.output, rows=not arguments.no_rows)
     said = "without the rows of the data" if arguments.no_rows else "with the rows of the data"
@@ -276,16 +274,8 @@ def _save(arguments: argparse.Namespace) -> None:
 def _predict(arguments: argparse.Namespace) -> None:
     """Predict new rows by a saved model: a CSV file of the rows with columns beside them."""
     model, data = load(arguments.model), read_data(arguments.data)
-    if not isinstance(model, LinearMixedModel):
-        raise DataError(f"'{arguments.model}' holds a model of interlace.lm; predict by m.predict in Python")
     table = data if hasattr(data, "assign") else data.to_pandas()
-    new = with_types_of_levels(table, levels_of(model), refuse=arguments.new_levels == "error")
-    random = arguments.random if arguments.random in ("all", "none") else arguments.random.split(",")
-    options = {} if arguments.level is None else {"level": arguments.level}
-    found = model.predict(
-        new, random=random, new_levels=arguments.new_levels, interval=arguments.interval,
-        se=arguments.se, **options,
-    )  # fmt: skip
+    found = predicted(model, arguments, table)
     columns = dict(found) if hasattr(found, "columns") else {"predicted": np.asarray(found)}
     if taken := [name for name in columns if name in table]:
         raise DataError(f"the data have a column '{taken[0]}' already: rename it")
@@ -294,13 +284,13 @@ def _predict(arguments: argparse.Namespace) -> None:
 
 
 def _fit(arguments: argparse.Namespace) -> None:
-    """Fit a linear mixed model and print its summary."""
+    """Fit a model and print its summary."""
     model = _model(arguments)
-    tests = _tests(arguments)
-    table = None if arguments.anova is None else model.anova(type=arguments.anova, **tests)
+    asked = tests(model, arguments)
+    table = None if arguments.anova is None else model.anova(type=arguments.anova, **asked)
     means = _means(model, arguments)
     if arguments.json is not None:
-        found = model.to_dict(**tests)
+        found = model.to_dict(**asked)
         if table is not None:
             found["anova"] = plain(
                 {"type": arguments.anova, "terms": table.index, **dict(table), "note": table.note}
@@ -308,20 +298,20 @@ def _fit(arguments: argparse.Namespace) -> None:
         found |= {name: plain({**dict(shown), "note": shown.note}) for name, shown in _tables(means).items()}
         _write(arguments.json, json.dumps(found, indent=1, allow_nan=False, ensure_ascii=False))
     if arguments.json != "-":
-        print(model.summary(**tests))
+        print(model.summary(**asked))
         if table is not None:
             print(f"\n{table}")
         for one in means.values():
             print(f"\n{one}")
 
 
-def _means(model: LinearMixedModel, arguments: argparse.Namespace) -> dict[str, EMMeans]:
+def _means(model: LinearMixedModel | LinearModel, arguments: argparse.Namespace) -> dict[str, EMMeans]:
     """The marginal means that are asked for, and their differences."""
     if arguments.emmeans is None:
         if arguments.pairs:
             raise DataError("--pairs needs the means to compare: name them by --emmeans")
         return {}
-    found = model.emmeans(arguments.emmeans, **_tests(arguments))
+    found = model.emmeans(arguments.emmeans, **tests(model, arguments))
     means = dict(found) if isinstance(found, MeansList) else {"emmeans": found}
     if arguments.pairs:
         means["pairs"] = means["emmeans"].pairs()

@@ -15,6 +15,7 @@ from interlace import datasets
 from interlace.design.queries import chunks
 from interlace.errors import DataError
 from interlace.model import LinearMixedModel
+from interlace.model.least import LinearModel
 
 PARQUET = (".parquet", ".pq")
 TAB_SEPARATED = (".tsv", ".tsv.gz", ".tab")
@@ -133,12 +134,13 @@ def one_line(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def levels_of(model: LinearMixedModel) -> dict[str, Any]:
+def levels_of(model: LinearMixedModel | LinearModel) -> dict[str, Any]:
     """The levels of each column that is a factor of the model."""
     encoding = model.fit.encoding
     found: dict[str, Any] = {name: coding.levels for name, coding in encoding.fixed.factors.items()}
-    for block in encoding.random:
-        found |= dict(zip(block.grouping.factors, block.grouping.parts, strict=True))
+    groupings = [one.grouping for one in encoding.random] + [one.grouping for one in encoding.absorbed]
+    for grouping in groupings:
+        found |= dict(zip(grouping.factors, grouping.parts, strict=True))
     return found
 
 
@@ -160,12 +162,16 @@ def with_types_of_levels(table: pd.DataFrame, levels: dict[str, Any], *, refuse:
             if words and refuse:
                 raise DataError(
                     f"the factor '{name}' has a level that the model has not seen: '{words[0]}'; "
-                    "--new-levels population takes its effects as zero"
+                    "--new-levels population takes the effects of such levels as zero in a mixed model"
                 )
             by_text |= {word: max(known) + 1 + i for i, word in enumerate(words)}
         there = table[name]
         if set(there.dropna()) - set(known):
-            as_known = [value if pd.isna(value) else by_text.get(_text(value), value) for value in there]
+            words_too = isinstance(known[0], str)  # a number that the fit has not seen is a word among words
+            as_known = [
+                value if pd.isna(value) else by_text.get(_text(value), _text(value) if words_too else value)
+                for value in there
+            ]
             changed[name] = pd.Series(as_known, index=table.index, dtype=object)
     return table.assign(**changed)
 
