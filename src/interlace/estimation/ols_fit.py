@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import log, pi
 
 import numpy as np
 
@@ -188,7 +189,7 @@ class LeastSquaresFit(NotCalled, ABC):
     @property
     def loglik(self) -> float:
         """The log-likelihood at its maximum, where the variance is ``rss / n``."""
-        return 0.5 * self.log_weights - self.n / 2 * (np.log(2 * np.pi * self.rss / self.n) + 1)
+        return 0.5 * self.log_weights - self.n / 2 * (log(2 * pi * self.rss / self.n) + 1)
 
     @property
     def reml(self) -> bool:

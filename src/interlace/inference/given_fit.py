@@ -53,7 +53,7 @@ class GivenFit:
     sigma: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class GivenDdf(ConstantDdf):
     """Degrees of freedom that were given."""
 

@@ -11,6 +11,7 @@ from interlace.inference import emmeans, grid, means_labels, variables
 from interlace.model.means import Means
 from interlace.precision import memory
 from interlace.precision.robust import MODEL
+from interlace.tables.markup import page, paragraphs, table_html
 from interlace.text import listed
 
 if TYPE_CHECKING:
@@ -89,8 +90,15 @@ class GivenModel(Means):
         return getattr(self.grid, name)
 
     def __repr__(self) -> str:
-        lines = [f"Coefficients of {self._given.encoding.formula.text}, with the variables"]
-        lines += [
-            f"    {name} = {listed(list(map(means_labels.text, v)))}" for name, v in self._variables().items()
-        ]
-        return "\n".join([*lines, f"degrees of freedom: {self._memory.ddf(DEFAULT).name}"])
+        heading, rows, note = self._said()
+        return "\n".join([f"{heading}, with the variables", *(f"    {a} = {b}" for a, b in rows), note])
+
+    def _repr_html_(self) -> str:
+        heading, rows, note = self._said()
+        return page(table_html(heading, ("variable", "levels"), rows, "ll"), paragraphs([note]))
+
+    def _said(self) -> tuple[str, list[tuple[str, str]], str]:
+        """What the coefficients are of, the variables with their levels, and the degrees of freedom."""
+        rows = [(name, listed(list(map(means_labels.text, v)))) for name, v in self._variables().items()]
+        note = f"degrees of freedom: {self._memory.ddf(DEFAULT).name}"
+        return f"Coefficients of {self._given.encoding.formula.text}", rows, note

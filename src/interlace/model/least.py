@@ -26,7 +26,7 @@ from interlace.precision.robust import MODEL
 from interlace.prediction import absorbed_levels, matrix
 from interlace.refitting import drop1, profile
 from interlace.report import equation, ols_broom, ols_summary
-from interlace.tables.table import Table
+from interlace.tables.table import Table, Wide
 
 if TYPE_CHECKING:
     from interlace.callers import CallersTable
@@ -107,7 +107,7 @@ class LinearModel(Means, LeastRows, LeastKept, LeastAliases, ForMaketables):
     def vcov(self, kind: VcovLike = MODEL, *, cluster: Any = None) -> pd.DataFrame:
         """Covariance matrix of `fixef`: that of the model, or another kind as in `interlace.lm`."""
         names = list(self._least.names)
-        return pd.DataFrame(self._choice.of(kind, cluster).vcov, index=names, columns=names)
+        return Wide(self._choice.of(kind, cluster).vcov, index=names, columns=names)
 
     def coef_table(self, *, vcov: VcovLike = MODEL, cluster: Any = None, level: float = 0.95) -> Table:
         """One row per coefficient: `estimate`, `se`, `df`, `t`, its two-sided p-value `p`, `lower`, `upper`.

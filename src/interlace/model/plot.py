@@ -42,8 +42,11 @@ class Plots:
 
     def __call__(self, *given: Any, **options: Any) -> NoReturn:
         """Refused, with the names of pictures."""
+        raise TypeError(repr(self))
+
+    def __repr__(self) -> str:
         names = [name for name in dir(type(self)) if not name.startswith("_")]
-        raise TypeError(f"m.plot has a method for each picture: m.plot.{names[0]}(), {', '.join(names[1:])}")
+        return f"m.plot has a method for each picture: m.plot.{names[0]}(), {', '.join(names[1:])}"
 
     def __init__(self, model: Fitted) -> None:
         self._model, self._fit = model, model.fit

@@ -16,7 +16,7 @@ from interlace.precision.robust import MODEL, ClusterRobust, VcovLike, robust_ch
 from interlace.precision.sandwich import normal_test
 from interlace.precision.sandwiches import Bound
 from interlace.precision.unidentified import as_far_as_known
-from interlace.precision.wald import Ddf, FTest, mean, scores, standard_errors
+from interlace.precision.wald import Ddf, FTest, Worded, mean, scores, standard_errors
 
 __all__ = [
     "WORDS",
@@ -112,8 +112,8 @@ class _RobustAsymptotic:
         self.vcov.robust(vcov)
 
 
-@dataclass(frozen=True, slots=True)
-class AsymptoticDdf:
+@dataclass(frozen=True, slots=True, repr=False)
+class AsymptoticDdf(Worded):
     beta: Array
     vcov: Array
     note: str = ""
@@ -137,8 +137,8 @@ class AsymptoticDdf:
         return FTest(mean(t2), float(t2.size), np.inf)
 
 
-@dataclass(frozen=True, slots=True)
-class _RobustAsymptoticDdf:
+@dataclass(frozen=True, slots=True, repr=False)
+class _RobustAsymptoticDdf(Worded):
     bound: Bound
 
     @property

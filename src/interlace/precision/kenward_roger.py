@@ -27,7 +27,7 @@ from interlace.precision.paired import trace_of_products
 from interlace.precision.rotated import moments_of
 from interlace.precision.singular import is_singular, scale_free_factor
 from interlace.precision.varpar import OVERFLOW
-from interlace.precision.wald import FTest, mean, scores, standard_errors, whitened
+from interlace.precision.wald import FTest, Worded, mean, scores, standard_errors, whitened
 
 NEAR_TWO = 0.01  # F is not scaled where the df are this near to 2, as in pbkrtest: it has no mean there
 EQUAL = 1e-12  # share that A1 may lack of q A2 and be equal: rho may be zero over zero there
@@ -41,8 +41,8 @@ CONSTANT = 1e-8  # share of the derivative of the covariance of y that is roundi
 SHARE = 1e-3  # of the largest part in a direction: parameters below it are not named
 
 
-@dataclass(frozen=True, slots=True)
-class KenwardRogerDdf:
+@dataclass(frozen=True, slots=True, repr=False)
+class KenwardRogerDdf(Worded):
     """The adjusted covariance, and P and W from which the degrees of freedom of any L follow.
 
     Attributes

@@ -112,7 +112,7 @@ class Rule:
         return float(self.small.t_df)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ResidualDdf(ConstantDdf):
     """A covariance of least squares with its degrees of freedom.
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from interlace.arrays import Array
 from interlace.precision.cluster_rows import CHUNK
-from interlace.precision.wald import RANK_TOLERANCE, FTest, scaled_rows, whitened
+from interlace.precision.wald import RANK_TOLERANCE, FTest, Worded, scaled_rows, whitened
 
 LARGEST = 8  # clusters whose products with the others are added up one by one
 NO_TEST = (
@@ -92,8 +92,8 @@ class Hypothesis:
         return cls(Vt[keep], U[:, keep].T @ (unit * (distance / size)) / s[keep])
 
 
-@dataclass(frozen=True, slots=True)
-class Robust:
+@dataclass(frozen=True, slots=True, repr=False)
+class Robust(Worded):
     """What robust covariances ``K W K'`` of beta have in common, whatever the clusters that W is from.
 
     Attributes
@@ -131,7 +131,7 @@ class Robust:
         raise NotImplementedError
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Sandwich(Robust):
     """A covariance ``K H'H K'`` of beta from the residuals of clusters.
 

@@ -11,14 +11,14 @@ from interlace.estimation.fit import Fit
 from interlace.precision.marginal import Marginal
 from interlace.precision.singular import is_singular
 from interlace.precision.varpar import VarianceParameters, derivatives
-from interlace.precision.wald import FTest, mean, rowwise, scores, standard_errors, whitened
+from interlace.precision.wald import FTest, Worded, mean, rowwise, scores, standard_errors, whitened
 
 EQUAL_DF = 1e-8
 SHOWN = 6  # of the eigenvalues that are left out
 
 
-@dataclass(frozen=True, slots=True)
-class SatterthwaiteDdf:
+@dataclass(frozen=True, slots=True, repr=False)
+class SatterthwaiteDdf(Worded):
     """``df = 2 v^2 / (g'A g)``: v the variance of a contrast, g its gradient in the variance parameters, A
     their covariance.
 

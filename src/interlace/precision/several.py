@@ -11,7 +11,7 @@ from interlace.precision.sandwich import Hypothesis, Robust, normal_test
 from interlace.precision.wald import FTest, rowwise
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class SeveralWays(Robust):
     """``K W K'`` with W the sum over the clusters of each way, less those of two ways at once, and so on.
 

@@ -14,7 +14,7 @@ from interlace.errors import IdentificationWarning, warn
 from interlace.estimation.fit import Fit
 from interlace.estimation.identification import Direction
 from interlace.precision.marginal import Marginal
-from interlace.precision.wald import Ddf, FTest
+from interlace.precision.wald import Ddf, FTest, Worded
 
 NOTHING = 1e-7  # share of a variance, or of a hypothesis, that is rounding error
 
@@ -213,8 +213,8 @@ class Resting:
         return np.asarray(np.linalg.norm(white @ weights, axis=1) > NOTHING * size)
 
 
-@dataclass(frozen=True, slots=True)
-class PartlyKnown:
+@dataclass(frozen=True, slots=True, repr=False)
+class PartlyKnown(Worded):
     """A method of degrees of freedom, without answers for what rests on variances that the data cannot tell.
 
     Attributes

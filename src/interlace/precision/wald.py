@@ -66,8 +66,17 @@ class Ddf(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class ConstantDdf:
+class Worded:
+    """What a bound method shows of itself: its words, and no arrays."""
+
+    __slots__ = ()
+
+    def __repr__(self: Ddf) -> str:
+        return f"{self.name}: t-tests use {self.description}"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ConstantDdf(Worded):
     """Degrees of freedom that are the same for every row; infinite ones for z.
 
     Attributes

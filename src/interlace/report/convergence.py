@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from interlace.estimation.fit import Fit
 from interlace.precision.singular import singular_terms
 from interlace.precision.unidentified import unidentified_parts
+from interlace.tables.markup import page, table_html
 
 ROUNDING = 1e-8  # a scaled gradient below this is rounding error
 
 
 @dataclass(frozen=True, slots=True)
 class Convergence:
-    """What is known about the point where the optimiser stopped; its `str` is one line.
+    """What is known about the point where the optimiser stopped: one line, and a table in notebooks.
 
     Attributes
     ----------
@@ -47,14 +48,29 @@ class Convergence:
     other_theta: tuple[float, ...] = ()
 
     def __str__(self) -> str:
-        small = self.scaled_gradient < ROUNDING
-        facts = [f"scaled gradient {f'below {ROUNDING:.0e}' if small else f'{self.scaled_gradient:.1e}'}"]
-        if self.smallest_eigenvalue is not None:
-            facts.append(f"smallest Hessian eigenvalue {self.smallest_eigenvalue:.3g}")
+        facts = [" ".join(pair) for pair in self._numbers().items()]
         facts.append(f"{self.evaluations} evaluation{'s' * (self.evaluations != 1)}")
         unknown = [f"the data cannot tell {part}" for part in self.unidentified]
         parts = [f"{self.status}: {', '.join(facts)}", *self.singular, *unknown, *self._other()]
         return "; ".join(parts)
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        unknown = [("the data cannot tell", part) for part in self.unidentified]
+        singular = [("singular", part) for part in self.singular]
+        facts = [*self._numbers().items(), ("evaluations", str(self.evaluations))]
+        facts += [*singular, *unknown, *(("another minimum", part) for part in self._other())]
+        return page(table_html("", ("convergence", self.status), facts, "ll"))
+
+    def _numbers(self) -> dict[str, str]:
+        small = self.scaled_gradient < ROUNDING
+        gradient = f"below {ROUNDING:.0e}" if small else f"{self.scaled_gradient:.1e}"
+        found = {"scaled gradient": gradient}
+        if self.smallest_eigenvalue is not None:
+            found["smallest Hessian eigenvalue"] = f"{self.smallest_eigenvalue:.3g}"
+        return found
 
     def _other(self) -> list[str]:
         if self.other_value is None:

@@ -35,6 +35,9 @@ class Overview(OverviewFacts):
     def __str__(self) -> str:
         return text.overview_text(self)
 
+    def __repr__(self) -> str:
+        return str(self)
+
     def _repr_html_(self) -> str:
         return html.overview_html(self)
 

@@ -22,7 +22,7 @@ class ByGroup(dict[str, pd.DataFrame]):
         All numbers below each other.
     """
 
-    def of(self, group: str) -> pd.DataFrame:
+    def of(self, group: str) -> Wide:
         """The table of one grouping factor.
 
         Raises
@@ -35,7 +35,7 @@ class ByGroup(dict[str, pd.DataFrame]):
             raise DataError(
                 f"there is no grouping factor '{group}'; {near or 'there are ' + ', '.join(self)}"
             )
-        return self[group]
+        return Wide(self[group])
 
     def long(self) -> pd.DataFrame:
         """A row for each number.

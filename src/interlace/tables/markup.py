@@ -14,7 +14,7 @@ DIGITS = 4
 
 #: The one look of tables and summaries in notebooks and reports; colours are those of the page.
 LOOK = (
-    ".interlace table{border-collapse:collapse;margin:.4em 0 .8em;font-variant-numeric:tabular-nums}"
+    ".interlace table{border:0;border-collapse:collapse;margin:.4em 0 .8em;font-variant-numeric:tabular-nums}"
     ".interlace caption{text-align:left;font-weight:600;padding:.2em 0;caption-side:top}"
     ".interlace th,.interlace td{padding:.15em .6em;border:0;background:none}"
     ".interlace thead tr:last-child th{border-bottom:1px solid currentColor}"

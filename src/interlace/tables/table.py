@@ -43,6 +43,13 @@ class Wide(pd.DataFrame):
         with pd.option_context("display.max_columns", None, "display.expand_frame_repr", True):
             return str(super().__repr__())
 
+    def _repr_html_(self) -> str | None:
+        """As pandas shows it, with all columns, in the look of the other tables."""
+        chosen = pd.get_option("display.max_columns") not in PANDAS_DEFAULTS
+        with pd.option_context(*([] if chosen else ["display.max_columns", None])):
+            shown = super()._repr_html_()
+        return shown and page(shown)
+
 
 PANDAS_DEFAULTS = (0, 20)
 #: Names that columns had before -> their names: the statistic of likelihood ratios is `lrt` everywhere.
