@@ -78,7 +78,7 @@ def lmer(
     na_action : {"drop", "exclude", "error"}
         Leave out rows with missing values (the summary counts them), or refuse them. With "exclude" answers
         for each row (`fitted`, `residuals()`, `predict()`, `leverage()`, `simulate()`, ...) have a row for
-        each row of the data, NaN where one was left out.
+        each row of the data, missing (null, and NaN in pandas and arrays) where one was left out.
     n_jobs : int, optional
         Threads at most, here and in all that is computed from the model; -1: one per processor. Without it,
         as many as the BLAS of the process was given (OMP_NUM_THREADS, OPENBLAS_NUM_THREADS, threadpoolctl);

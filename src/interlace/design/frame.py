@@ -14,7 +14,7 @@ from interlace.design.foreign import ACCEPTED, as_table, from_narwhals, series_c
 from interlace.design.once import Once
 from interlace.design.reading import Scans, from_anything, from_numpy, from_series
 from interlace.design.scan import Scan, scanned
-from interlace.design.values import Column, Factor
+from interlace.design.values import Column, Factor, masks, with_nan
 from interlace.errors import DataError, shown
 from interlace.frozen import quick
 from interlace.text import did_you_mean, listed
@@ -116,13 +116,21 @@ class Frame:
         return Frame(columns, self.missing, self.nrows, self.library, index)
 
     def row_table(self, arrays: Mapping[str, Any]) -> Any:
-        """A table with a row per row of this frame, in the caller's own library (pandas keeps its index)."""
+        """A table with a row per row of this frame, in the caller's own library (pandas keeps its index).
+
+        Values that are masked (`numpy.ma`) are missing: null, and NaN in pandas, which has no null of floats.
+        """
+        plain = {name: with_nan(values) for name, values in arrays.items()}
         if self.library == "pandas":
-            return pd.DataFrame(dict(arrays), index=self.labels)
+            return pd.DataFrame(plain, index=self.labels)
         import narwhals as nw
 
         backend: Any = self.library
-        return nw.from_dict(dict(arrays), backend=backend).to_native()
+        table = nw.from_dict(plain, backend=backend)
+        for name, mask in masks(arrays).items():
+            there = nw.new_series("there", ~mask, nw.Boolean, backend=backend)
+            table = table.with_columns(nw.when(there).then(nw.col(name)).alias(name))
+        return table.to_native()
 
     def to_pandas(self) -> pd.DataFrame:
         """The columns as a pandas data frame."""

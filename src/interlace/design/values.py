@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -174,6 +175,20 @@ def type_difference(factor: Factor, levels: np.ndarray) -> str | None:
 
 def _type_name(value: Any) -> str:
     return type(value.item() if isinstance(value, np.generic) else value).__name__
+
+
+def with_nan(values: Any) -> Any:
+    """What is masked (`numpy.ma`), as NaN; other values as they are."""
+    return values.filled(np.nan) if isinstance(values, np.ma.MaskedArray) else values
+
+
+def masks(arrays: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Of those that are masked, where."""
+    return {
+        name: np.ma.getmaskarray(values)
+        for name, values in arrays.items()
+        if isinstance(values, np.ma.MaskedArray)
+    }
 
 
 def without_rows(column: Column) -> Column:

@@ -91,7 +91,7 @@ class Coefficients(Fitted):
         Returns
         -------
         table of the library of the data
-            A column for each coefficient of `fixef`; NaN where a value that is needed is missing. Without
+            A column for each coefficient of `fixef`; missing where a value that is needed is. Without
             random effects and offset, `model_matrix(new) @ fixef` is the prediction.
 
         Examples

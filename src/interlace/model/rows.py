@@ -142,8 +142,8 @@ class Rows(Fitted):
         Returns
         -------
         Series of the library of `newdata`, or ndarray
-            NaN where a column that is needed is missing. With `interval` or `se` a table of that library:
-            `predicted`, and `se`, `lower`, `upper` as asked for.
+            Missing (null, and NaN in pandas and arrays) where a column that is needed is. With `interval` or
+            `se` a table of that library: `predicted`, and `se`, `lower`, `upper` as asked for.
 
         Raises
         ------

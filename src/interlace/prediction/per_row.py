@@ -12,13 +12,18 @@ import pandas as pd
 from interlace.design.design import Design
 from interlace.design.frame import Frame
 from interlace.design.rows import Rows, per_row
+from interlace.design.values import with_nan
 
 
 def row_series(frame: Frame, name: str, values: np.ndarray) -> Any:
-    """One value per row of `frame`: a Series of the caller's library; an array for pyarrow and mappings."""
+    """One value per row of `frame`: a Series of the caller's library; an array for pyarrow and mappings.
+
+    Values that are masked are missing: null, and NaN where the library has no null of floats.
+    """
     if frame.library == "pandas":
-        return values if frame.index is None else pd.Series(values, index=frame.labels, name=name)
-    return values if frame.library == "pyarrow" else frame.row_table({name: values})[name]
+        plain = with_nan(values)
+        return plain if frame.index is None else pd.Series(plain, index=frame.labels, name=name)
+    return with_nan(values) if frame.library == "pyarrow" else frame.row_table({name: values})[name]
 
 
 def row_table(frame: Frame, columns: Mapping[str, np.ndarray]) -> Any:
@@ -43,7 +48,7 @@ class Handed:
 
     @classmethod
     def everyone(cls, rows: Rows, data: Any) -> Handed:
-        """A value for each row of the caller's table, NaN for those that were left out."""
+        """A value for each row of the caller's table, missing for those that were left out."""
         if rows.n == rows.n_read:
             return cls(rows.frame)
         kept = per_row(
@@ -62,17 +67,18 @@ class Handed:
         return row_table(self.frame, {name: self._spread(values) for name, values in columns.items()})
 
     def _spread(self, values: np.ndarray) -> np.ndarray:
-        if self.kept is None:
-            return values
-        spread = np.full(self.frame.nrows, np.nan)
-        spread[self.kept] = values
-        return spread
+        return _over(self.frame.nrows, self.kept, values)
 
 
 def all_rows(design: Design, values: np.ndarray) -> np.ndarray:
-    """Values of the rows used, spread over all rows that were read; NaN for those left out."""
-    if design.kept is None:
+    """Values of the rows used, spread over all rows that were read; masked for those left out."""
+    return _over(design.n_rows_read, design.kept, values)
+
+
+def _over(n: int, kept: np.ndarray | None, values: np.ndarray) -> np.ndarray:
+    """Values at these places of n, masked elsewhere."""
+    if kept is None:
         return values
-    spread = np.full(design.n_rows_read, np.nan)
-    spread[design.kept] = values
-    return spread
+    spread, gone = np.full(n, np.nan), np.ones(n, dtype=bool)
+    spread[kept], gone[kept] = values, False
+    return np.ma.MaskedArray(spread, gone)

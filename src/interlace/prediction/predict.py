@@ -64,8 +64,8 @@ def predict(
 ) -> Any:
     """`X beta + offset + Z b` with the chosen random effects, one value per row, in the library of the data.
 
-    Rows with a missing value in a column that is needed give NaN. See `LinearMixedModel.predict`. `sure` says
-    how sure predictions are, in place of `Uncertainty`; `handed`, for which rows those of the fit are.
+    Rows with a missing value in a column that is needed have none. See `LinearMixedModel.predict`. `sure`
+    says how sure predictions are, in place of `Uncertainty`; `handed`, for which rows those of the fit are.
     """
     sure = Uncertainty(fit) if sure is None else sure
     new_levels = word("new_levels", new_levels, NEW_LEVELS)
@@ -100,8 +100,8 @@ class New:
 def of_new(
     fit: Fit, newdata: Any, sure: Sure, parts: Sequence[Part], asked: Asked, new: New
 ) -> dict[str, np.ndarray]:
-    """Predictions of new data and what is asked for beside them: a value for each row of the table, NaN where
-    a column that is needed is missing."""
+    """Predictions of new data and what is asked for beside them: a value for each row of the table, masked
+    where a column that is needed is missing."""
     wanted = {part.block: part.columns for part in parts}
     design = fit.encoding.design(newdata, random=wanted, offset=new.offset, weights=new.weights)
     _refuse_new_levels(fit, design, parts, new.new_levels)

@@ -9,6 +9,7 @@ import numpy as np
 
 from interlace.design.design import Design
 from interlace.design.queries import chunked
+from interlace.design.values import with_nan
 from interlace.errors import DataError
 from interlace.estimation.beside_levels import refuse_absorbed
 from interlace.estimation.fit import Fit
@@ -78,7 +79,8 @@ def of_new_rows(
         before = 0
         for table in source.tables(columns):
             values = predict.of_new(fit, table, sure, parts, asked, predict.New(new_levels))
-            yield {"row": np.arange(before, before + table.num_rows), **values}
+            plain = {name: with_nan(one) for name, one in values.items()}
+            yield {"row": np.arange(before, before + table.num_rows), **plain}
             before += table.num_rows
 
     return found()

@@ -97,16 +97,16 @@ class CrossValidation:
         """A row for each row used, in the library of the data: `fold`, `predicted` and `sd`, which is the
         standard deviation of the predictive distribution.
 
-        Of several passes the columns are "fold_1", "predicted_1", "sd_1", "fold_2" and so on. NaN where a row
-        was not held out.
+        Of several passes the columns are "fold_1", "predicted_1", "sd_1", "fold_2" and so on. Missing (null,
+        and NaN in pandas) where a row was not held out.
         """
         columns: dict[str, Any] = {}
         for i, one in enumerate(self.passes):
             end = f"_{i + 1}" if len(self.passes) > 1 else ""
             columns |= {
                 f"fold{end}": _labels(one),
-                f"predicted{end}": one.mean.copy(),
-                f"sd{end}": one.sd.copy(),
+                f"predicted{end}": np.ma.masked_array(one.mean, one.fold < 0),
+                f"sd{end}": np.ma.masked_array(one.sd, one.fold < 0),
             }
         return row_table(self.fit.rows.frame, columns)
 
