@@ -79,8 +79,9 @@ void add_fixed(const Chunk& c, index m, const Rows& rows, FixedPart& fixed) {
         with_count(p, [&](auto P) { add_squares<P()>(c.x.data(), m, p, fixed.xx.data()); });
 }
 
-// Rows ahead of the present one whose sums are asked for from memory, where levels come in no order.
-constexpr index ahead = 8;
+// Rows ahead of the present one whose sums are asked for from memory, where levels come in no order; `known` is the number of
+// rows from the first on whose levels are known.
+constexpr index ahead = 32;
 inline void fetch(const double* place) {
 #if defined(__GNUC__)
     __builtin_prefetch(place, 1);
@@ -109,11 +110,12 @@ template <index N> struct Running {
 };
 
 // Products with y of the columns of one factor, added up by level.
-template <index K> void add_by_level(const double* z, const double* y, const std::int32_t* codes, index m, index columns, double* zy) {
+template <index K> void add_by_level(const double* z, const double* y, const std::int32_t* codes, index m, index known, index columns,
+                                       double* zy) {
     if constexpr (K > 0) {
         Running<K> to(zy + codes[0] * K);
         for (index i = 0; i < m; ++i, z += K) {
-            if (i + ahead < m) fetch(zy + codes[i + ahead] * K);
+            if (i + ahead < known) fetch(zy + codes[i + ahead] * K);
             to.move_to(zy + codes[i] * K);
             for (index a = 0; a < K; ++a) to.sum[a] += z[a] * y[i];
         }
@@ -140,18 +142,19 @@ void add_response(const Chunk& c, index m, const Rows& rows, index r0, ResponseP
     with_count(rows.p, [&](auto P) { out.yy = add_products<P()>(c.x.data(), c.y.data(), m, rows.p, out.yy, out.xy.data()); });
     for (size_t f = 0; f < rows.factors.size(); ++f) {
         const FactorRows& r = rows.factors[f];
-        with_count(r.k, [&](auto K) { add_by_level<K()>(c.z[f].data(), c.y.data(), r.codes + r0, m, r.k, out.zy[f].data()); });
+        with_count(r.k, [&](auto K) { add_by_level<K()>(c.z[f].data(), c.y.data(), r.codes + r0, m, rows.n - r0, r.k, out.zy[f].data()); });
     }
 }
 
 // Z'Z and Z'X of one factor, added up by level.
 template <index K, index P>
-void add_effects(const double* z, const double* x, const std::int32_t* codes, index m, index effects, index columns, double* diag, double* zx) {
+void add_effects(const double* z, const double* x, const std::int32_t* codes, index m, index known, index effects, index columns, double* diag,
+                 double* zx) {
     if constexpr (K > 0 && P > 0) {
         Running<K * K> d(diag + codes[0] * K * K);
         Running<K * P> to(zx + codes[0] * K * P);
         for (index i = 0; i < m; ++i, z += K, x += P) {
-            if (i + ahead < m) {
+            if (i + ahead < known) {
                 fetch(diag + codes[i + ahead] * K * K);
                 fetch(zx + codes[i + ahead] * K * P);
             }
@@ -182,7 +185,7 @@ void add_random(const Chunk& c, index m, const Rows& rows, index r0, RandomPart&
         const FactorRows& r = rows.factors[f];
         with_count(r.k, [&](auto K) {
             with_count(p, [&](auto P) {
-                add_effects<K(), P()>(c.z[f].data(), c.x.data(), r.codes + r0, m, r.k, p, random.diag[f].data(), fixed.zx[f].data());
+                add_effects<K(), P()>(c.z[f].data(), c.x.data(), r.codes + r0, m, rows.n - r0, r.k, p, random.diag[f].data(), fixed.zx[f].data());
             });
         });
     }

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, TypeVar
 
+from interlace.design.ahead import ahead
 from interlace.errors import DataError, shown
 
+Made = TypeVar("Made")
 ROWS = 1 << 18
 
 
@@ -29,6 +31,8 @@ class Chunked(ABC):
         Can this process read it?
     counts : bool
         Can it count equal rows itself?
+    in_threads : bool
+        May another thread than that of the caller read it?
     """
 
     rows: int
@@ -36,6 +40,7 @@ class Chunked(ABC):
     table: str
     readable_here = True
     counts = False
+    in_threads = False
 
     @abstractmethod
     def schema(self) -> Any:
@@ -99,6 +104,11 @@ class Chunked(ABC):
                     yield table.slice(0, self.rows)
             if waiting:
                 yield pyarrow.Table.from_batches(waiting)
+
+    def beside(self, made: Generator[Made, None, None]) -> Generator[Made, None, None]:
+        """What is made of the rows, one chunk after the other: the next one while the present one is used,
+        where threads may read the source."""
+        return ahead(made) if self.in_threads else made
 
     def _check_once(self, columns: Sequence[str]) -> None:
         names = self.names

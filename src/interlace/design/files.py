@@ -36,6 +36,7 @@ class DataFiles(Chunked):
     dataset: Any
     kind: str
     rows: int
+    in_threads = True
 
     @property
     def said(self) -> str:  # type: ignore[override]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
+from operator import add
 from typing import Any
 
 import numpy as np
@@ -211,31 +213,28 @@ class Seen:
         some = _showing(task, frame, known)
         return cls(counted, frame.take(some), numbers[some], 0)
 
-    def plus(self, other: Seen, task: Task, given_order: frozenset[str]) -> Seen:
-        """Of the rows of both, those of `other` after these.
+    def plus(self, others: Sequence[Seen], task: Task, given_order: frozenset[str]) -> Seen:
+        """Of the rows of all, those of the others after these.
 
         Parameters
         ----------
-        other : Seen
+        others : sequence of Seen
+            In the order of their rows.
         task : Task
         given_order : frozenset of str
             Columns whose levels have an order of their own.
         """
-        counted = self.counted + other.counted
-        if other.shown is None:
+        counted = reduce(add, (other.counted for other in others), self.counted)
+        parts = [part for part in (self, *others) if part.shown is not None]
+        if not parts:
             return replace(self, counted=counted)
-        if self.shown is None:
-            both = other.shown, other.numbers
-        else:
-            both = (
-                joined([self.shown, other.shown], given_order),
-                np.concatenate([self.numbers, other.numbers]),
-            )
-        limit = max(self.limit, other.limit)
-        if len(both[1]) <= limit:
-            return Seen(counted, *both, limit)
-        some = _showing(task, both[0])
-        return Seen(counted, both[0].take(some), both[1][some], 2 * len(some) + _LEAST)
+        shown = joined([part.shown for part in parts if part.shown is not None], given_order)
+        numbers = np.concatenate([part.numbers for part in parts])
+        limit = max(part.limit for part in parts)
+        if len(numbers) <= limit or len(parts) == 1:
+            return Seen(counted, shown, numbers, limit)
+        some = _showing(task, shown)
+        return Seen(counted, shown.take(some), numbers[some], 2 * len(some) + _LEAST)
 
 
 def _showing(task: Task, frame: Frame, known: Known | None = None) -> np.ndarray:

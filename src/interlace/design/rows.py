@@ -5,7 +5,7 @@ This is the one door to rows after the fit. A table in memory is one chunk.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Protocol
@@ -254,6 +254,9 @@ class ChunkedRows:
         DataError
             The rows are not what they were.
         """
+        return self.source.beside(self._designs())
+
+    def _designs(self) -> Generator[Design, None, None]:
         before = 0
         for design, table in self._read(self.columns):
             kept = np.arange(table.num_rows) if design.kept is None else design.kept

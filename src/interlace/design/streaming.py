@@ -60,9 +60,13 @@ class ChunkLearner:
     ) -> tuple[Learnt, Counted, HeldCells | None]:
         seen, known, given_order = Seen.nothing(), Known(), self.source.given_order
         cells = Gathering(self.task, self.source.rows, given_order)
+        waiting: list[Seen] = []  # until they are as many rows as the others: these are copied seldom, then
         for read, frame, numbers in frames:
-            seen = seen.plus(Seen.of(self.task, read, frame, numbers, known), self.task, given_order)
+            waiting.append(Seen.of(self.task, read, frame, numbers, known))
             cells.add(frame)
+            if sum(len(part.numbers) for part in waiting) >= len(seen.numbers):
+                seen, waiting = seen.plus(waiting, self.task, given_order), []
+        seen = seen.plus(waiting, self.task, given_order)
         return self._learnt(seen, contrasts), seen.counted, cells.found()
 
     def _learnt(self, seen: Seen, contrasts: Mapping[str, Any]) -> Learnt:
@@ -104,8 +108,11 @@ class ChunkLearner:
         except (DataError, ModelError):
             return None
 
-    def _frames(self) -> Generator[tuple[Frame, Frame, np.ndarray]]:
+    def _frames(self) -> Generator[tuple[Frame, Frame, np.ndarray], None, None]:
         """Chunks as read, their rows without missing values, and the numbers of these among all rows."""
+        return self.source.beside(self._read())
+
+    def _read(self) -> Generator[tuple[Frame, Frame, np.ndarray], None, None]:
         before, columns = 0, self.task.columns
         for table in self.source.tables(columns):
             read = Frame.read(table, columns)

@@ -94,4 +94,4 @@ class Levels:
 
 
 def _put(task: Task, given_order: frozenset[str]) -> Callable[[Seen, Seen], Seen]:
-    return lambda a, b: a.plus(b, task, given_order)
+    return lambda a, b: a.plus([b], task, given_order)
