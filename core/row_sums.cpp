@@ -14,6 +14,17 @@ namespace {
 
 constexpr index chunk = GrowingSums::block;
 
+// f(r0, m) for all rows, m at a time from row r0 on: up to the end of each block of these sums.
+template <class F> void in_blocks(index n, GrowingSums& sums, F f) {
+    for (index r0 = 0; r0 < n;) {
+        const index m = std::min(sums.room(), n - r0);
+        f(r0, m);
+        sums.count(m);
+        r0 += m;
+        check_interrupt();
+    }
+}
+
 // f(N) for a count known to the compiler: N is 0 where it is none of the few that nearly all models have. Loops of known
 // length take half the time.
 template <class F> void with_count(index n, F f) {
@@ -233,27 +244,21 @@ OwnSums::OwnSums(const Rows& shape, RandomPart& random, FixedPart& fixed, Respon
 
 void OwnSums::add(const Rows& rows) {
     add_products(rows);
-    for (index r0 = 0; rows.w && r0 < rows.n;) {
-        const index m = std::min(logs_.room(), rows.n - r0);
+    if (!rows.w) return;
+    in_blocks(rows.n, logs_, [&](index r0, index m) {
         for (index i = r0; i < r0 + m; ++i) sum_log_w_ += std::log(rows.w[i]);
-        logs_.count(m);
-        r0 += m;
-    }
+    });
 }
 
 void OwnSums::add_products(const Rows& rows) {
     Chunk c(rows);
-    for (index r0 = 0; r0 < rows.n;) {
-        const index m = std::min(sums_.room(), rows.n - r0);
+    in_blocks(rows.n, sums_, [&](index r0, index m) {
         c.load(rows, r0, m);
         c.load_x(rows, r0, m);
         add_fixed(c, m, rows, fixed_);
         add_response(c, m, rows, r0, response_);
         add_random(c, m, rows, r0, random_, fixed_);
-        sums_.count(m);
-        r0 += m;
-        check_interrupt();
-    }
+    });
 }
 
 // syrk fills the column-major lower triangle, which is the row-major upper one, as the loops do
@@ -269,8 +274,7 @@ void add_responses(Rows rows, const double* y, const std::vector<double>& y_orig
                    const std::vector<std::shared_ptr<ResponsePart>>& responses, GrowingSums& sums) {
     rows.y = y;  // the first of them, for load()
     Chunk c(rows);
-    for (index r0 = 0; r0 < rows.n;) {
-        const index m = std::min(sums.room(), rows.n - r0);
+    in_blocks(rows.n, sums, [&](index r0, index m) {
         c.load(rows, r0, m);
         c.load_x(rows, r0, m);
         for (size_t s = 0; s < responses.size(); ++s) {
@@ -278,10 +282,7 @@ void add_responses(Rows rows, const double* y, const std::vector<double>& y_orig
             for (index i = 0; i < m; ++i) c.y[i] = (ys[i] - y_origin[s]) * c.root_w[i];
             add_response(c, m, rows, r0, *responses[s]);
         }
-        sums.count(m);
-        r0 += m;
-        check_interrupt();
-    }
+    });
 }
 
 }  // namespace interlace
