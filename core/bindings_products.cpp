@@ -102,6 +102,11 @@ void bind_numbers(nb::module_& m) {
         const size_t levels = found.levels.size();
         return nb::object(nb::make_tuple(to_numpy(std::move(found.codes), {n}), to_numpy(std::move(found.levels), {levels})));
     });
+    m.def("looked_up", [](const FlatIndex& values, std::int64_t low, const Codes& table) {
+        const size_t n = values.size();
+        const index size = static_cast<index>(table.size());
+        return to_numpy(released([&] { return looked_up(values.data(), static_cast<index>(n), low, table.data(), size); }), {n});
+    });
 }
 
 void bind_values(nb::module_& m) {

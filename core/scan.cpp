@@ -82,6 +82,15 @@ Counted counted(const std::int64_t* values, index n, std::int64_t low, index spa
     return out;
 }
 
+std::vector<std::int32_t> looked_up(const std::int64_t* values, index n, std::int64_t low, const std::int32_t* table, index size) {
+    std::vector<std::int32_t> out(n);
+    for (index i = 0; i < n; ++i) {  // the difference may be larger than an integer of its own type
+        const std::uint64_t at = static_cast<std::uint64_t>(values[i]) - static_cast<std::uint64_t>(low);
+        out[i] = at < static_cast<std::uint64_t>(size) ? table[at] : -1;
+    }
+    return out;
+}
+
 Scan scan(const double* x, index n, index stride) {
     if (n <= block) return leaf(x, n, stride);
     const index half = n / 2 - (n / 2) % lanes;

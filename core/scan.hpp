@@ -26,4 +26,7 @@ struct Counted {
 };
 Counted counted(const std::int64_t* values, index n, std::int64_t low, index span);
 
+// The codes of integers, from a table of those of low, low + 1, ...; -1 outside.
+std::vector<std::int32_t> looked_up(const std::int64_t* values, index n, std::int64_t low, const std::int32_t* table, index size);
+
 }  // namespace interlace

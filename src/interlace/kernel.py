@@ -19,8 +19,8 @@ The core's objects:
 `Prior`, `Precision`
     What stands in place of I in ``Lambda'Z'Z Lambda + I`` for a grouping factor: the identity, nothing, or
     the sparse inverse Q of a known covariance K of its levels (`precision`), which knows its factor.
-`all_occur`, `counted`
-    Which codes occur, and integers that lie densely as codes.
+`all_occur`, `counted`, `looked_up`
+    Which codes occur; integers that lie densely as codes; codes of integers from a table.
 `scan`
     The sum of a column as NumPy adds it, the sum of its squares, its least and its largest number.
 `block_facts`, `together`, `full_levels`, `independent`, `farthest`
@@ -114,6 +114,7 @@ from interlace._core import (
     full_levels,
     independent,
     load_blas,
+    looked_up,
     lower_elsewhere,
     lower_factor,
     minimise,
@@ -171,6 +172,7 @@ __all__ = [
     "fold",
     "full_levels",
     "independent",
+    "looked_up",
     "lower_elsewhere",
     "lower_factor",
     "minimise",

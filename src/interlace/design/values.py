@@ -147,11 +147,7 @@ def integer_codes(values: np.ndarray, levels: np.ndarray) -> np.ndarray | None:
     places = _places(levels) if _countable(values) and values.ndim == 1 else None
     if places is None:
         return None
-    at = values.astype(np.int64) - places.low
-    last = len(places.table) - 1
-    if len(at) and at.min() >= 0 and at.max() <= last:
-        return places.table[at]
-    return np.where((at >= 0) & (at <= last), places.table[np.clip(at, 0, last)], np.int32(-1))
+    return kernel.looked_up(np.ascontiguousarray(values, dtype=np.int64), places.low, places.table)
 
 
 def _indexed(values: np.ndarray) -> np.ndarray:
