@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections import ChainMap
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import FunctionType
 from typing import Any, TypeAlias
+
+from interlace.errors import FunctionError, InterlaceError, shown
 
 #: A value for each row, in the library that the data came in (an array where that has none), and a table with
 #: a row for each: no type checker can know which library that is.
@@ -32,6 +34,35 @@ def name_of(value: object, scope: Mapping[str, Any]) -> str:
             if found is value and not name.startswith("_"):
                 return str(name)
     return ""
+
+
+def called(
+    option: str, function: Callable[..., Any], *given: Any, where: str = "", advice: str = "correct it"
+) -> Any:
+    """What a function of the caller's gives; `option` is where it was given.
+
+    Raises
+    ------
+    FunctionError
+        It fails: with its name, its own error as the cause, and `advice`. Errors of this library pass.
+
+    Examples
+    --------
+    >>> called("se=", float, "much")
+    Traceback (most recent call last):
+    interlace.errors.FunctionError: the function se= (float) fails: ValueError: could not convert ...
+    """
+    try:
+        return function(*given)
+    except InterlaceError:
+        raise
+    except Exception as error:
+        name = getattr(function, "__name__", "")
+        known = shown(function) if not name else "a lambda" if name == "<lambda>" else name
+        failure = " ".join(f"{type(error).__name__}: {error}".split())
+        failed = FunctionError(f"the function {option} ({known})", failure, advice, where)
+        failed.original = error
+        raise failed from error
 
 
 def picklable(value: Any) -> bool:

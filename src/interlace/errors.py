@@ -88,6 +88,44 @@ class BadRowError(DataError):
         return type(self), (str(self), self.row)
 
 
+class FunctionError(DataError):
+    """A function that the caller gave fails; its own error is the cause.
+
+    Parameters
+    ----------
+    what : str
+        The function: ``"the function statistic= (area)"``.
+    failure : str
+        What its own error says.
+    advice : str
+        What to do next.
+    where : str
+        " in replicate 3 ..."; "" where it is called once.
+
+    Attributes
+    ----------
+    place : int
+        Among those of which it was asked one after the other.
+    original : Exception or None
+        Its own error; None where that was in another process.
+    """
+
+    def __init__(self, what: str, failure: str, advice: str, where: str = "") -> None:
+        super().__init__(f"{what} fails{where}: {failure}; {advice}")
+        self.parts, self.where = (what, failure, advice), where
+        self.place = 0
+        self.original: BaseException | None = None
+
+    def at(self, where: str) -> FunctionError:
+        """The same, with words for where it was."""
+        other = type(self)(*self.parts, where)
+        other.original = self.original
+        return other
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (*self.parts, self.where)
+
+
 class ModelError(InterlaceError, ValueError):
     """The model cannot be fitted to these data: too many random effects, too much memory ..."""
 

@@ -87,7 +87,7 @@ def test_levels_that_the_fit_has_not_seen_are_named(tmp_path: Path, capsys: Any)
     pd.DataFrame({"Machine": ["A", "B"], "Worker": [1, 9]}).to_csv(tmp_path / "new.csv", index=False)
     assert main(["save", ABSORBED, "machines", "-o", str(tmp_path / "m")]) == 0
     assert main(["predict", str(tmp_path / "m"), str(tmp_path / "new.csv")]) == 2
-    assert "has levels in 1 rows that the fit has not seen" in capsys.readouterr().err
+    assert "has levels in 1 row that the fit has not seen" in capsys.readouterr().err
 
 
 def test_a_report(tmp_path: Path, capsys: Any) -> None:

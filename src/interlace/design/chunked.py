@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any, TypeVar
 
+from interlace.callers import called
 from interlace.design.ahead import ahead
 from interlace.errors import DataError, shown
 
@@ -181,7 +182,7 @@ class Readers(InProcess):
     def _reader(self) -> Any:
         import pyarrow
 
-        found = self.opened()
+        found = called("that opens the rows", self.opened, advice="call it without arguments to see why")
         if isinstance(found, pyarrow.RecordBatchReader):
             return found
         if hasattr(found, "__arrow_c_stream__"):

@@ -109,7 +109,7 @@ class Evaluator:
         except FormulaError as error:
             if error.text is not None or not self.memory.text or node.position < 0:
                 raise
-            raise FormulaError(error.message, self.memory.text, node.position) from error
+            raise FormulaError(error.message, self.memory.text, node.position) from error.__cause__ or error
 
     def column(self, node: Node) -> Column:
         """One column: numbers (float64), logicals, dates or a factor, of the length of the data.

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from interlace.arrays import Array
+from interlace.callers import called
 from interlace.errors import DataError, shown
 from interlace.options import word
 
@@ -230,10 +231,8 @@ def contrasts_of(method: Any, names: Sequence[str], asked: Options, levels: Sequ
     if isinstance(method, str):
         return METHODS[word("method", method, METHODS)](names, asked)
     if callable(method):
-        try:
-            method = method(list(levels))
-        except Exception as error:
-            raise DataError(f"the function of the contrasts fails: {error}") from error
+        advice = "it gets the levels in a list, and must give coefficients by the names of contrasts"
+        method = called("of the contrasts", method, list(levels), advice=advice)
     if isinstance(method, pd.DataFrame):
         method = {str(name): method[name].to_numpy() for name in method.columns}
     if isinstance(method, Mapping) and method:

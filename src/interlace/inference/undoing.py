@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 
 from interlace.arrays import Array
+from interlace.callers import called
 from interlace.design.response import EXPONENTIAL, LOG, ODDS, PLUS, POWER, TIMES, Made
 from interlace.errors import DataError, shown
 from interlace.options import switch
@@ -293,10 +294,16 @@ def register_scale(
     for option, given in (("inverse", inverse), ("derivative", derivative), ("transform", transform)):
         if not callable(given) and not (given is None and option != "inverse"):
             raise DataError(f"{option} must be a function of an array, not {shown(given)}")
-    slope = _numeric(inverse) if derivative is None else derivative
-    forward = _no_transform(name) if transform is None else transform
-    step = Undone(forward, inverse, slope, _numeric(slope))
+    back = _of_caller(name, "inverse", inverse)
+    slope = _numeric(back) if derivative is None else _of_caller(name, "derivative", derivative)
+    forward = _no_transform(name) if transform is None else _of_caller(name, "transform", transform)
+    step = Undone(forward, back, slope, _numeric(slope))
     _REGISTERED[name.strip()] = Registered(step, switch("ratios", ratios))
+
+
+def _of_caller(name: str, option: str, function: Function) -> Function:
+    option = f"{option}= of register_scale({name!r})"
+    return partial(called, option, function, advice="it gets an array, and must give one of its length")
 
 
 def _numeric(function: Function) -> Function:

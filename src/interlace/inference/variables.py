@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from interlace.arrays import Array
+from interlace.callers import called
 from interlace.design.reference import (
     Member,
     chosen_values,
@@ -172,10 +173,8 @@ def _reduced(name: str, reduce: Callable[[Any], Any] | Any, read: _Columns) -> l
     if not callable(reduce):
         return [_number(name, value) for value in _sequence(reduce)]
     values = read.whole(name)
-    try:
-        found = reduce(values)
-    except Exception as error:
-        raise DataError(f"the function of cov_reduce fails for '{name}': {error}") from error
+    advice = "it gets the values of a column, and must give a number or several"
+    found = called("cov_reduce=", reduce, values, where=f" for '{name}'", advice=advice)
     return [_number(name, value) for value in _sequence(found)]
 
 

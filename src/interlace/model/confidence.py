@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from interlace.callers import called
 from interlace.errors import DataError, shown
 from interlace.estimation.fit import Fit
 from interlace.inference import estimates
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 
 METHODS = ("wald", "profile", "bootstrap")
 SAMPLES = 1000  # of a bootstrap whose number is not said
+OF_REPLICATES = (
+    "it gets a fitted model: try it on the model itself. Where a fit has no such value, let it raise "
+    "interlace.ModelError: the replicate is left out and counted"
+)
 
 
 class Intervals(Fitted):
@@ -258,8 +263,8 @@ def _wrapped(name: str, given: Any, kind: type) -> Callable[[Fit], Any] | None:
         raise DataError(
             f"{name} must be a function of a refitted model, such as lambda m: m.sigma, not {shown(given)}"
         )
-    return None if given is None else partial(_of_model, given, kind)
+    return None if given is None else partial(_of_model, name, given, kind)
 
 
-def _of_model(statistic: Callable[[Any], Any], kind: type, fit: Fit) -> Any:
-    return statistic(kind(fit))
+def _of_model(name: str, function: Callable[[Any], Any], kind: type, fit: Fit) -> Any:
+    return called(f"{name}=", function, kind(fit), advice=OF_REPLICATES)

@@ -5,13 +5,21 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 
 from interlace.arrays import Array
-from interlace.errors import ConvergenceError, DataError, InterlaceError, InterlaceWarning, ModelError
+from interlace.errors import (
+    ConvergenceError,
+    DataError,
+    FunctionError,
+    InterlaceError,
+    InterlaceWarning,
+    ModelError,
+)
 from interlace.estimation.answering import Responses
 from interlace.estimation.beside_levels import ROWS_LEAVE, refuse_absorbed
 from interlace.estimation.fit import Fit
@@ -22,7 +30,7 @@ from interlace.precision.singular import are_singular, is_singular
 from interlace.precision.varpar import VarianceParameters
 from interlace.refitting.bootstrapped import Bootstrap, Draw
 from interlace.refitting.cases import Cases, Factors, fit_rows
-from interlace.refitting.parallel import Generators, check_draws, in_blocks, jobs_of, root_of, size_of
+from interlace.refitting.parallel import Generators, check_draws, each, in_blocks, jobs_of, root_of, size_of
 from interlace.refitting.profile import check_level
 from interlace.refitting.resampling import AUX, HCCME, Blocks, Residuals, Sampler, Wild, parametric
 from interlace.refitting.statistics import Lost, Statistic, numbers, pickled_or_lost
@@ -36,6 +44,7 @@ from interlace.variances.scales import NATURAL, Scale, scales
 from interlace.variances.wald_ends import variance_errors
 
 KINDS = ("parametric", "residual", "case", "reb0", "reb1", "reb2", "wild")
+T = TypeVar("T")
 UNPROVED = "the search did not converge ({})"
 
 
@@ -154,6 +163,8 @@ class Plan:
     def _without(self, rows: np.ndarray, name: str) -> Array:
         try:
             return self.read(fit_rows(self.fit, np.flatnonzero(rows)))
+        except FunctionError as error:
+            raise error.at(f" without a level of '{name}', which BCa intervals need") from error.original
         except InterlaceError as error:
             raise ModelError(
                 f"BCa intervals need the model without each level of '{name}' in turn, and without one "
@@ -162,15 +173,15 @@ class Plan:
 
     def _draws(self, generators: Generators) -> list[Draw]:
         if isinstance(self.source, Cases):
-            return [self._of_case(rng, self.source) for rng in generators]
+            return each(partial(self._of_case, cases=self.source), generators)
         Y = self.source.responses(self.fit, generators)
         if self.statistic is None and self.spread is None:
             return self._of_many(fit_many(self.fit, Y))
         try:
             fits = self.fit.refit_many(Y)
         except InterlaceError:  # of one of them: which?
-            return [self._of_response(Y[j : j + 1]) for j in range(len(Y))]
-        return [self._of_fit(fit) for fit in fits]
+            return each(self._of_response, (Y[j : j + 1] for j in range(len(Y))))
+        return each(self._of_fit, fits)
 
     def _of_many(self, many: Many) -> list[Draw]:
         """The parameters of all refits together."""
@@ -302,7 +313,7 @@ def bootstrap(
             "take kind='reb0' or 'reb1'"
         )
     source = _source(fit, kind, resample, word("hccme", hccme, HCCME), word("aux", aux, AUX))
-    names, estimate = _statistics(fit, statistic)
+    names, estimate = _of_the_model(partial(_statistics, statistic=statistic), fit)
     plan = Plan(
         fit,
         kind,
@@ -317,7 +328,7 @@ def bootstrap(
         progress,
         check_level(level),
     )
-    errors = plan.errors(fit)
+    errors = _of_the_model(plan.errors, fit)
     plan = replace(plan, se=np.full(len(names), np.nan) if errors is None else errors)
     return Bootstrap.of(plan, plan.run(0, n), n)
 
@@ -350,6 +361,14 @@ def _clusters(fit: Fit, resample: Any) -> np.ndarray:
             f"each: {' or '.join(factors.names)}"
         )
     return factors.codes[factors.names.index(name)]
+
+
+def _of_the_model(read: Callable[[Fit], T], fit: Fit) -> T:
+    """What is read of the model itself, before any replicate."""
+    try:
+        return read(fit)
+    except FunctionError as error:
+        raise error.at(" for the model itself") from error.original
 
 
 def _statistics(fit: Fit, statistic: Statistic | None) -> tuple[tuple[str, ...], Array]:

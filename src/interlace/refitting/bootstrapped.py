@@ -160,7 +160,9 @@ class Bootstrap:
     @property
     def _note(self) -> list[str]:
         singular = f"{self.n_singular} of {self.n} refits are singular" if self.n_singular else ""
-        failed = [f"{count} refits failed: {reason}" for reason, count in self.failures.items()]
+        failed = [
+            f"{count} refit{'s' * (count != 1)} failed: {reason}" for reason, count in self.failures.items()
+        ]
         missing = np.isnan(self.values).sum(axis=0)
         lost = [
             f"{count} of {len(self.values)} refits have no {name}"

@@ -15,7 +15,7 @@ import numpy as np
 
 from interlace.design.chunked import ROWS
 from interlace.design.rows import FrameRows, Rows
-from interlace.errors import InterlaceWarning
+from interlace.errors import FunctionError, InterlaceWarning
 from interlace.estimation.capacity import available_bytes
 from interlace.estimation.fit import Fit
 from interlace.kernel import Stop, StoppedError, blas_threads, thread_count
@@ -88,6 +88,8 @@ def _all(
     try:
         given = (delayed(_at_work)(key, work, *task) for task in tasks)
         yield from Parallel(n_jobs=jobs, prefer="threads", return_as="generator")(given)
+    except FunctionError as error:  # joblib put a text in place of its cause
+        raise error.at(error.where) from error.original or error.__cause__
     finally:
         del _crews[key]
         crew.dismiss()
@@ -148,11 +150,27 @@ def _elsewhere(work: Callable[[Generators], list[T]], root: int, span: range, ho
     """Work of one thread, also where a worker is in another process than `home`, with filters and libraries
     of its own: whichever thread of that process it is."""
     generators = [generator_of(root, i) for i in span]
-    if os.getpid() == home:
-        return work(generators)
-    with blas_threads(inf, 1), warnings.catch_warnings():
-        warnings.simplefilter("ignore", InterlaceWarning)
-        return work(generators)
+    try:
+        if os.getpid() == home:
+            return work(generators)
+        with blas_threads(inf, 1), warnings.catch_warnings():
+            warnings.simplefilter("ignore", InterlaceWarning)
+            return work(generators)
+    except FunctionError as error:
+        where = f" in replicate {span[error.place]} (counted from 0) of seed={root}"
+        raise error.at(where) from error.original
+
+
+def each(of: Callable[[S], T], several: Iterable[S]) -> list[T]:
+    """`of` each of several; the error of a function of the caller's knows at which it was."""
+    found: list[T] = []
+    for one in several:
+        try:
+            found.append(of(one))
+        except FunctionError as error:
+            error.place = len(found)
+            raise
+    return found
 
 
 def stopped(done: int, asked: int, what: str = "samples") -> str:

@@ -71,7 +71,7 @@ class PermutationTest:
     @property
     def table(self) -> Table:
         """Columns `statistic, extreme, n, p`."""
-        failed = f"{self.n_failed} refits failed" if self.n_failed else ""
+        failed = f"{self.n_failed} refit{'s' * (self.n_failed != 1)} failed" if self.n_failed else ""
         columns = {"statistic": [self.statistic], "extreme": [self.n_extreme],
                    "n": [len(self.reference)], "p": [self.p]}  # fmt: skip
         what = {"F": "F", "lrt": "likelihood-ratio"}[self.kind]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from interlace.arrays import Array
+from interlace.callers import called
 from interlace.errors import DataError, InterlaceError, InterlaceWarning, ModelError, shown
 from interlace.estimation.fit import Fit
 from interlace.hints import methods_answer_options
@@ -25,7 +26,7 @@ from interlace.prediction.simulate import drawn
 from interlace.refitting.along import read_along
 from interlace.refitting.cases import Factors, fit_rows
 from interlace.refitting.extend import Size, extended
-from interlace.refitting.parallel import Generators, check_draws, in_blocks, root_of, stopped
+from interlace.refitting.parallel import Generators, check_draws, each, in_blocks, root_of, stopped
 from interlace.tables.table import Table
 from interlace.text import did_you_mean
 
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 
 SIZES = {"groups": "levels", "values": "values", "per_group": "rows in each group"}  # columns, and words
 PValue = Callable[[Fit], float]
+OF_TESTS = (
+    "it gets a fitted model, and must give a p-value, or NaN where there is none: try it on the model itself"
+)
 AtSize = tuple[int, int, int, Counter[str]]
 OBSERVED = (
     "the effects are those of the fit: power at an estimate says no more than its p-value (Hoenig and Heisey "
@@ -208,8 +212,8 @@ def _at(fit: Fit, asked: Asked, size: Size) -> AtSize:
         try:
             fits = base.refit_many(Y)
         except InterlaceError:  # of one of them: which?
-            return [_alone(base, y, asked.p_value) for y in Y]
-        return [_p(one, asked.p_value) for one in fits]
+            return each(lambda y: _alone(base, y, asked.p_value), Y)
+        return each(lambda one: _p(one, asked.p_value), fits)
 
     found = in_blocks(
         simulate, 0, asked.n, root=asked.root, n_jobs=asked.n_jobs, progress=asked.progress,
@@ -345,7 +349,7 @@ def read_test(
 
 
 def _of_caller(test: Callable[[Any], Any], model: Callable[[Fit], Any], fit: Fit) -> float:
-    p = test(model(fit))
+    p = called("test=", test, model(fit), advice=OF_TESTS)
     try:
         value = float(p)
     except (TypeError, ValueError) as error:

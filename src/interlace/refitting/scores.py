@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from interlace.arrays import Array, Index
+from interlace.callers import called
 from interlace.errors import DataError, MissingPackageError, shown
 from interlace.options import word
 from interlace.prediction.predictive import normal_crps
@@ -141,6 +142,9 @@ class LogDensity:
         return Value(float(total.sum()), total - total.mean())
 
 
+OF_ARRAYS = "it gets two arrays, the responses and their predictions, and must give a number"
+
+
 @dataclass(frozen=True, slots=True)
 class OfFolds:
     """A number that is computed fold by fold: a metric or a scorer of scikit-learn, or the like.
@@ -157,7 +161,9 @@ class OfFolds:
 
     def of_fold(self, one: Pass, j: int) -> float:
         here = one.folds[j].held
-        found = self.function(one.y[here], one.mean[here])
+        where = f" for the held-out rows of fold {shown(one.folds[j].label)}"
+        given = one.y[here], one.mean[here]
+        found = called(f"of the score '{self.name}'", self.function, *given, where=where, advice=OF_ARRAYS)
         try:
             return float(found)
         except (TypeError, ValueError) as error:

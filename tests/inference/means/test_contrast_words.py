@@ -88,7 +88,7 @@ def fails(levels: Any) -> Any:
         ({"method": {"a": ["x", 1, 2]}}, "the coefficients of the contrast 'a' are no numbers"),
         ({"method": {"a": [np.inf, 0, 0]}}, "must be finite numbers"),
         ({"method": {"a": [1, -1]}}, "has 2 coefficients, and there are 3 means"),
-        ({"method": fails}, "the function of the contrasts fails: by zero"),
+        ({"method": fails}, "the function of the contrasts .fails. fails: ZeroDivisionError: by zero"),
         ({"method": "wtcon", "wts": [1, 2]}, "a weight for each of the 3 means"),
         ({"method": "eff", "include": [0], "exclude": [1]}, "give include or exclude, not both"),
         ({"method": "eff", "simple": "Z"}, "simple names 'Z', which is no factor of these means"),

@@ -34,7 +34,7 @@ def test_covariates_one_by_one() -> None:
     [
         ({"xx": np.max}, "did you mean 'x'"),
         ({"x": lambda x: "low"}, "'x' is numeric"),
-        ({"x": lambda x: x["a"]}, "the function of cov_reduce fails for 'x'"),
+        ({"x": lambda x: x["a"]}, "the function cov_reduce= .a lambda. fails for 'x'"),
         ({"x": []}, "at least one value"),
         (lambda x: np.nan, "no finite number"),
     ],
