@@ -111,8 +111,8 @@ def _unknown(group: str, names: Sequence[str], columns: Sequence[Column], codes:
     labels = dict.fromkeys(":".join(str(v[row]) for v in values) for row in rows[:1000].tolist())
     return (
         f"the absorbed factor '{group}' has levels in {len(rows)} row{'s' * (len(rows) != 1)} that the fit "
-        f"has not seen, and their effects are not known: {listed(list(labels))}; leave these rows out, or use "
-        "a random term"
+        f"has not seen, and their effects are not known: {listed(list(labels))}; leave these rows out, or "
+        "use a random term"
     )
 
 
