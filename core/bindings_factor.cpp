@@ -1,5 +1,6 @@
 // Bindings of priors, analysis, factor and inverse.
 #include "bindings.hpp"
+#include "explained.hpp"
 #include "inverse.hpp"
 
 namespace interlace {
@@ -127,6 +128,18 @@ void bind_inverses(nb::class_<Cholesky>& c) {
                                        to_numpy(h.prior, {h.prior.size()}));
              },
              "inverse"_a, "y"_a, "x"_a, "codes"_a, "z"_a, "levels"_a, "w"_a.none(), "y_origin"_a, "x_origin"_a, "z_origin"_a)
+        .def("explained",
+             [](const Cholesky& l) {
+                 const Explained e = released([&] { return Explained::of(l); });
+                 const std::vector<index>& k = l.products().random->k();
+                 nb::list traces, squares;
+                 for (size_t f = 0, pair = 0; f < k.size(); ++f) {
+                     traces.append(to_numpy(e.traces[f], {sz(k[f]), sz(k[f])}));
+                     for (size_t g = f; g < k.size(); ++g, ++pair)
+                         squares.append(to_numpy(e.squares[pair], {sz(k[f]), sz(k[g]), sz(k[f]), sz(k[g])}));
+                 }
+                 return nb::make_tuple(traces, squares);
+             })
         .def("inverse_diagonal", [](const Cholesky& l) {
             const Blocks d = released([&] { return l.conditional_diagonal(); });
             nb::list out;

@@ -50,7 +50,7 @@ std::vector<double> Clusters::scores() const {
         }
         if (rows.w) v *= rows.w[i];
         const double* xr = rows.x + i * rows.x_row;
-        double* s = &out[r_.clusters[i] * p];
+        double* s = out.data() + r_.clusters[i] * p;
         for (index a = 0; a < p; ++a) s[a] += (xr[a * rows.x_col] - rows.x_origin[a]) * v;
     }
     return out;
@@ -102,7 +102,7 @@ std::vector<double> Clusters::squares(index first, index last) const {
     const index p = r_.rows.p;
     std::vector<double> out(std::max<index>(last - first, 0) * p * p, 0.0);
     by_cluster(first, last, [&](index j, const std::uint32_t*, index m, const double* xk, const double* v) {
-        double* s = &out[j * p * p];
+        double* s = out.data() + j * p * p;
         if (p >= worth_blas) {
             blas::gemm('N', 'T', p, p, m, 1.0, v, p, xk, p, 1.0, s, p);
             return;

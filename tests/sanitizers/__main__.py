@@ -47,6 +47,7 @@ def check(kind: str) -> int:
     if done == 0 and kind == "address":
         unwanted = " and ".join(f"not {word}" for word in LEFT_OUT)
         options = ["-q", "-x", "-p", "no:cacheprovider", "-p", "no:faulthandler", "-k", unwanted]
+        options.append("--capture=sys")  # else what a sanitizer prints before it ends the process is lost
         done = run(kind, package, "-m", "pytest", *options, *TESTS)
     print(f"sanitizer {KINDS[kind]}: {'nothing found' if done == 0 else 'see above'}", flush=True)
     return int(done != 0)

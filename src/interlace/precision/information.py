@@ -15,15 +15,18 @@ from interlace.arrays import Array
 from interlace.errors import ModelError
 from interlace.estimation.capacity import SHARE, available_bytes
 from interlace.estimation.fit import Fit
+from interlace.precision.by_factor import Explained, Whole, operations
 from interlace.precision.components import Gram, Pieces, chunks, pieces
 from interlace.precision.elimination import marginal_gram
 from interlace.precision.marginal import Marginal
 from interlace.precision.paired import (
+    AnyPart,
     Kept,
     Multiplied,
     Part,
     Products,
     WithResidual,
+    between,
     products,
     trace_of_products,
 )
@@ -84,7 +87,7 @@ class Parameter:
 
 
 @dataclass(slots=True)
-class _Sums:
+class Sums:
     """Sums over the pieces, per parameter; in Q these are in the order of the kernel."""
 
     P: Array
@@ -104,29 +107,65 @@ def moments(fit: Fit, marginal: Marginal) -> Moments:
     ModelError
         The largest connected piece of Z'Z, made dense, would not fit in memory.
     """
-    A, k = fit.A, fit.A.layout.k
-    batches = pieces(A)
     found = parameters(fit)
-    m, p = len(found), len(marginal.root)
-    of_group = np.bincount([one.group for one in found], minlength=len(k))
-    kept = sum(len(batch) * batch.size(k) * (batch.size(k) + p * of_group.max()) for batch in batches)
+    batches = pieces(fit.A)
+    dense = sum(len(batch) * float(batch.size(fit.layout.k)) ** 3 for batch in batches)
+    sums = by_factor(fit, marginal, found) if operations(fit) < dense else None
+    return _finished(fit, marginal.root, sums or _by_pieces(fit, marginal, found, batches), found)
+
+
+def by_factor(fit: Fit, marginal: Marginal, found: list[Parameter]) -> Sums | None:
+    """From the factor of the fit; None where its digits do not suffice."""
+    explained = Explained.of(fit, orthonormal_factors(fit))
+    if explained is None:
+        return None
+    effects = [levels * k for levels, k in zip(fit.layout.levels, fit.layout.k, strict=True)]
+    own = _own(fit, found)
+    p = len(marginal.root)
+    sums = _empty(fit, p, found, sum(p * n * len(at) for n, at in zip(effects, own, strict=True)))
+    D = _derivatives(fit, found, own)
+    for f in range(len(own)):
+        sums.trace[own[f]] += np.tensordot(D[f], explained.traces[f])
+        for g in range(f, len(own)):
+            _add_traces(sums, own, D, f, g, explained.squares[f, g])
+    E = [one[None] for one in _columns(fit, marginal)]
+    DE = _times_columns(D, E)
+    _add_columns(sums, own, E, DE, Whole(fit, bases(fit), [one[..., :-1] for one in DE]))
+    return sums
+
+
+def _by_pieces(fit: Fit, marginal: Marginal, found: list[Parameter], batches: list[Pieces]) -> Sums:
+    k, m, p = fit.layout.k, len(found), len(marginal.root)
+    of_group = [len(at) for at in _own(fit, found)]
+    kept = sum(len(batch) * batch.size(k) * (batch.size(k) + p * max(of_group)) for batch in batches)
     _check_memory(fit, max(batch.size(k) for batch in batches), min(kept, float(m * p) ** 2))
-    sums = _Sums(
+    sums = _empty(fit, p, found, kept)
+    gram, columns = Gram(fit.A, bases(fit)), _columns(fit, marginal)
+    for batch in batches:
+        size = batch.size(k)
+        for part in chunks(batch, size * (size + 2 * m * (p + 1))):
+            with fit.criterion.system.blas_threads(4.0 * len(part) * size**3):
+                _add(sums, fit, columns, found, part, gram.of(part))
+    return sums
+
+
+def _empty(fit: Fit, p: int, found: list[Parameter], kept: float) -> Sums:
+    """`kept` numbers are in the parts of the products."""
+    m = len(found)
+    return Sums(
         P=np.zeros((m, p, p)),
-        Q=products(of_group.tolist(), p, kept),
+        Q=products([len(at) for at in _own(fit, found)], p, kept),
         trace=np.zeros(m),
         traces=np.zeros((m, m)),
         linear=np.zeros(m),
         quadratic=np.zeros((m, m)),
         mixed=np.zeros((m, p)),
     )
-    gram, columns = Gram(A, bases(fit)), _columns(fit, marginal)
-    for batch in batches:
-        size = batch.size(k)
-        for part in chunks(batch, size * (size + 2 * m * (p + 1))):
-            with fit.criterion.system.blas_threads(4.0 * len(part) * size**3):
-                _add(sums, fit, columns, found, part, gram.of(part))
-    return _finished(fit, marginal.root, sums, found)
+
+
+def _own(fit: Fit, found: list[Parameter]) -> list[list[int]]:
+    """Which parameters each grouping factor of the kernel has."""
+    return [[j for j, one in enumerate(found) if one.group == f] for f in range(len(fit.layout.k))]
 
 
 def bases(fit: Fit) -> list[Array]:
@@ -168,7 +207,7 @@ def _columns(fit: Fit, marginal: Marginal) -> list[Array]:
 
 
 def _add(
-    sums: _Sums,
+    sums: Sums,
     fit: Fit,
     columns: list[Array],
     parameters: list[Parameter],
@@ -179,31 +218,51 @@ def _add(
     k = fit.layout.k
     at = part.slices(k)
     S = marginal_gram(ZZ, at, [F @ F.T for F in orthonormal_factors(fit)])
-    own = [[j for j, one in enumerate(parameters) if one.group == f] for f in range(len(k))]
-    D = [np.reshape([parameters[j].D for j in own[f]], (-1, k[f], k[f])) for f in range(len(k))]
+    own = _own(fit, parameters)
+    D = _derivatives(fit, parameters, own)
     for f in range(len(k)):
         # 1) the trace of each, from the diagonal
         sums.trace[own[f]] += np.tensordot(D[f], _diagonal_sum(S[:, at[f], at[f]], k[f]))
         # 2) traces of pairs, from sums over pairs of levels
         for g in range(f, len(k)):
-            blocks = _pair_sums(S[:, at[f], at[g]], k[f], k[g]).transpose(2, 0, 1, 3)
-            right = np.tensordot(blocks, D[g], ([2, 3], [1, 2]))
-            _add_both_ways(sums.traces, own[f], own[g], np.tensordot(D[f], right))
+            _add_traces(sums, own, D, f, g, _pair_sums(S[:, at[f], at[g]], k[f], k[g]))
     # 3) Z'V^-1[X, y - X beta], with D_j of it
     E = [one[levels] for one, levels in zip(columns, part.levels, strict=True)]
-    DE = [np.einsum("jrs,blsp->blrjp", D[f], E[f], optimize=True) for f in range(len(k))]
-    flat = [one.reshape(len(part), one.shape[1] * one.shape[2], *one.shape[3:]) for one in DE]
+    DE = _times_columns(D, E)
+    X = [np.ascontiguousarray(one[..., :-1]) for one in DE]
+    _add_columns(sums, own, E, DE, Part(S, at, X))
+
+
+def _derivatives(fit: Fit, found: list[Parameter], own: list[list[int]]) -> list[Array]:
+    """Per grouping factor of the kernel the D of its parameters, (parameters, k, k)."""
+    return [np.reshape([found[j].D for j in at], (-1, k, k)) for at, k in zip(own, fit.layout.k, strict=True)]
+
+
+def _times_columns(D: list[Array], E: list[Array]) -> list[Array]:
+    """``D_j E`` of each grouping factor, (pieces, effects, parameters, p + 1)."""
+    DE = [np.einsum("jrs,blsp->blrjp", d, e, optimize=True) for d, e in zip(D, E, strict=True)]
+    return [one.reshape(len(one), one.shape[1] * one.shape[2], *one.shape[3:]) for one in DE]
+
+
+def _add_traces(sums: Sums, own: list[list[int]], D: list[Array], f: int, g: int, pair_sums: Array) -> None:
+    """From the sums over pairs of levels of f and g, as `_pair_sums` has them."""
+    right = np.tensordot(pair_sums.transpose(2, 0, 1, 3), D[g], ([2, 3], [1, 2]))
+    _add_both_ways(sums.traces, own[f], own[g], np.tensordot(D[f], right))
+
+
+def _add_columns(sums: Sums, own: list[list[int]], E: list[Array], DE: list[Array], part: AnyPart) -> None:
+    """E is ``Z'V^-1[X, y - X beta]``, (pieces, levels, k, p + 1)."""
     # 4) quadratic forms in the columns of X
-    pieces = Part(S, at, [np.ascontiguousarray(one[..., :-1]) for one in flat])
-    sums.Q.add(pieces)
-    for f in range(len(k)):
-        direct = np.tensordot(E[f], DE[f], ([0, 1, 2], [0, 1, 2])).transpose(1, 0, 2)
+    sums.Q.add(part)
+    for f, e in enumerate(E):
+        b, levels, k, columns = e.shape
+        direct = np.tensordot(e.reshape(b, levels * k, columns), DE[f], ([0, 1], [0, 1])).transpose(1, 0, 2)
         sums.P[own[f]] -= direct[:, :-1, :-1]
         sums.mixed[own[f]] += direct[:, :-1, -1]
         sums.linear[own[f]] += direct[:, -1, -1]
     # 5) and in the residuals
-    for g, f in pieces.between:
-        both = np.tensordot(flat[g][..., -1], pieces.times(g, f, flat[f][..., -1]), ([0, 1], [0, 1]))
+    for g, f in between(part):
+        both = np.tensordot(DE[g][..., -1], part.times(g, f, DE[f][..., -1]), ([0, 1], [0, 1]))
         _add_both_ways(sums.quadratic, own[g], own[f], both)
 
 
@@ -227,7 +286,7 @@ def _diagonal_sum(S: Array, k: int) -> Array:
     return np.einsum("baras->rs", S.reshape(b, size // k, k, size // k, k))
 
 
-def _finished(fit: Fit, root: Array, sums: _Sums, found: list[Parameter]) -> Moments:
+def _finished(fit: Fit, root: Array, sums: Sums, found: list[Parameter]) -> Moments:
     """sigma^2 added as the last parameter, and V^-1 made R."""
     m, p = sums.P.shape[:2]
     n, solution = fit.A.n, fit.solution

@@ -29,6 +29,23 @@ class Products(Protocol):
         """``sum over j, k of W_jk Q_jk``, (p, p), for symmetric W, (m, m)."""
 
 
+class AnyPart(Protocol):
+    """Products with ``S = Z'V^-1Z`` of some pieces of Z'Z."""
+
+    @property
+    def DE(self) -> Sequence[Array]:
+        """``D_j Z'V^-1X`` of each grouping factor, (pieces, its effects, its parameters, p)."""
+
+    def times(self, g: int, f: int, columns: Array) -> Array:
+        """``S_gf`` times columns of the effects of f, (pieces, effects of g, ...)."""
+
+
+def between(part: AnyPart) -> list[tuple[int, int]]:
+    """Pairs of grouping factors that have parameters, each once."""
+    n = [f for f, one in enumerate(part.DE) if one.shape[2]]
+    return [(g, f) for f in n for g in n if g <= f]
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """Some pieces of Z'Z, with b for the piece.
@@ -46,12 +63,6 @@ class Part:
     S: Array
     at: Sequence[slice]
     DE: Sequence[Array]
-
-    @property
-    def between(self) -> list[tuple[int, int]]:
-        """Pairs of grouping factors, each once."""
-        n = [f for f, one in enumerate(self.DE) if one.shape[2]]
-        return [(g, f) for f in n for g in n if g <= f]
 
     def times(self, g: int, f: int, columns: Array) -> Array:
         """``S_gf`` times columns of the effects of f, (b, size of f, ...)."""
@@ -73,8 +84,8 @@ class Multiplied:
     own: list[slice]
     Q: Array
 
-    def add(self, part: Part) -> None:
-        for g, f in part.between:
+    def add(self, part: AnyPart) -> None:
+        for g, f in between(part):
             both = np.tensordot(part.DE[g], part.times(g, f, part.DE[f]), ([0, 1], [0, 1]))
             square = both.transpose(0, 2, 1, 3)
             self.Q[self.own[g], self.own[f]] += square
@@ -99,16 +110,16 @@ class Kept:
     own: list[slice]
     m: int
     p: int
-    parts: list[Part] = field(default_factory=list)
+    parts: list[AnyPart] = field(default_factory=list)
 
-    def add(self, part: Part) -> None:
+    def add(self, part: AnyPart) -> None:
         self.parts.append(part)
 
     @property
     def trace(self) -> Array:
         out = np.zeros((self.m, self.m))
         for part in self.parts:
-            for g, f in part.between:
+            for g, f in between(part):
                 block = np.tensordot(part.DE[g], part.times(g, f, part.DE[f]), ([0, 1, 3], [0, 1, 3]))
                 out[self.own[g], self.own[f]] += block
                 if f != g:
@@ -118,7 +129,7 @@ class Kept:
     def weighted(self, W: Array) -> Array:
         out = np.zeros((self.p, self.p))
         for part in self.parts:
-            for g, f in part.between:
+            for g, f in between(part):
                 # per parameter of g, the weighted sum over those of f
                 mixed = np.einsum("jk,bskp->bsjp", W[self.own[g], self.own[f]], part.DE[f], optimize=True)
                 block = np.tensordot(part.DE[g], part.times(g, f, mixed), ([0, 1, 2], [0, 1, 2]))

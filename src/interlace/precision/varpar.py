@@ -14,6 +14,7 @@ from interlace.estimation.covariance import Covariance
 from interlace.estimation.descent import hopeless
 from interlace.estimation.deviance import ProfiledDeviance
 from interlace.estimation.fit import Fit, NotPositiveDefiniteError
+from interlace.precision.curvature import exact_hessian
 from interlace.precision.marginal import Marginal
 
 STEP = 1e-3
@@ -142,7 +143,10 @@ def _hessian(criterion: ProfiledDeviance, par: Array, fit: Fit, marginal: Margin
     residuals = [v[:, :, None] / np.sqrt(fit.solution.pwrss) for v in marginal.zvr]
     d_pwrss = -2 * derivatives(criterion, par, residuals)[:, 0, 0]
     H = np.empty((m + 1, m + 1))
-    H[:m, :m] = _profiled_hessian(criterion, par) + df * np.outer(d_pwrss, d_pwrss)
+    exact = exact_hessian(criterion, par, fit, marginal)
+    if exact is None:
+        exact = _profiled_hessian(criterion, par) + df * np.outer(d_pwrss, d_pwrss)
+    H[:m, :m] = exact
     H[:m, m] = H[m, :m] = -2 * df * d_pwrss
     H[m, m] = 4 * df
     if not np.isfinite(H).all():
