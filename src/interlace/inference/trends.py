@@ -112,10 +112,11 @@ def _along(fit: AnyFit, var: Any) -> _Along:
 
 
 def _with_mean(fit: AnyFit, grid: ReferenceGrid, name: str, specs: Specs, asked: MeansAsked) -> ReferenceGrid:
-    """The covariate at its mean unless values of it were asked for: slopes at two values are not wanted."""
-    if name in asked.values.at or name in specs.every:
+    """The covariate at its mean unless something else was asked for: slopes at two values are not wanted."""
+    values = asked.values
+    if name in values.at or name in specs.every or values.reduction(name) is not None:
         return grid
-    alone = ReferenceGrid.of(fit, Asked(asked.values.at, {name: True}))
+    alone = ReferenceGrid.of(fit, Asked(values.at, {name: True}))
     return ReferenceGrid(fit, grid.variables | {name: alone.variables[name]})
 
 

@@ -72,6 +72,10 @@ class Asked:
     cov_reduce: Any = None
     keep: int = TWO
 
+    def reduction(self, name: str) -> Any:
+        """What `cov_reduce` says of a covariate; None: nothing."""
+        return self.cov_reduce.get(name) if isinstance(self.cov_reduce, Mapping) else self.cov_reduce
+
 
 def values_asked(at: Any, cov_reduce: Any) -> Asked:
     """The values that a user asks for; none where `at` is None."""
@@ -158,7 +162,7 @@ def _values(name: str, read: _Columns, asked: Asked) -> tuple[list[Any], bool]:
     """Of a covariate, and whether they are values of rows."""
     if name in asked.at:
         return [_number(name, value) for value in _sequence(asked.at[name])], False
-    reduce = asked.cov_reduce.get(name) if isinstance(asked.cov_reduce, Mapping) else asked.cov_reduce
+    reduce = asked.reduction(name)
     if reduce is None:
         few = read.distinct(name, asked.keep)
         return ([float(v) for v in few], True) if few is not None else ([read.mean(name)], False)
