@@ -20,6 +20,7 @@ from interlace.datasets import load
 from interlace.errors import DataError, ModelError
 from interlace.model import LinearMixedModel
 from interlace.refitting import deleted, small_slopes, small_solves
+from interlace.refitting.deletion import Piece
 from interlace.refitting.influence import MEASURES
 from made_data import crossed
 from reference_cases import case, hlmdiag_cases
@@ -339,7 +340,7 @@ def test_a_step_by_solves_is_that_by_a_factorisation(
     found = []
     for cheaper in (True, False):
         monkeypatch.setattr(small_slopes.SmallSlopes, "is_cheaper", lambda *_, said=cheaper: said)
-        without = deleted.method_of(m.fit, "onestep")(m.fit.design)
+        without = deleted.method_of(m.fit, "onestep")(Piece.of(m.fit))
         found.append([without(np.flatnonzero(_data()["c"] == label)) for label in (1, 4, 8)])
     for ours, other in zip(*found, strict=True):
         assert ours.solution is None and other.solution is not None

@@ -14,6 +14,7 @@ from interlace import lmer
 from interlace.datasets import load
 from interlace.errors import DataError
 from interlace.refitting import deleted, influence
+from interlace.refitting.deletion import Piece
 from interlace.refitting.influence import MEASURES
 from made_data import crossed
 from reference_cases import Case, hlmdiag_cases
@@ -108,7 +109,7 @@ def test_refits_are_those_of_the_rows_that_are_left(formula: str, options: dict[
 def test_rows_by_their_formula_and_by_solving_without_them(formula: str, options: dict[str, Any]) -> None:
     m = lmer(formula, _data(), **options)
     table = pd.DataFrame(m.influence())
-    without, p = deleted.resolved(m.fit, m.fit.design), np.arange(len(m.fixef))
+    without, p = deleted.resolved(m.fit, Piece.of(m.fit)), np.arange(len(m.fixef))
     for i in (0, 7, 133, 239):
         solved = influence.measured(m.fit, without(np.array([i])), p)
         np.testing.assert_allclose(table.loc[i, list(MEASURES)].astype(float), solved, rtol=1e-8, atol=1e-10)

@@ -16,6 +16,7 @@ from interlace.estimation.fit import Fit
 from interlace.options import word
 from interlace.prediction.ranef import blocks_by_group
 from interlace.refitting.deleted import METHODS, Deleted, rows_of_levels, solved, variance_names, variances
+from interlace.refitting.deletion import Piece
 from interlace.refitting.influence import SAID
 from interlace.refitting.left_out import Cases, cases, without_each
 from interlace.tables.markup import frame_html, page, title
@@ -68,12 +69,12 @@ def case_delete(
     method, chosen = word("method", method, METHODS), cases(fit, level, delete)
     by_method, levels = solved(fit, method), rows_of_levels(fit.rows)
 
-    def kept(design: Design) -> Callable[[Index], tuple[Deleted, dict[str, pd.DataFrame]]]:
-        without = by_method(design)
+    def kept(piece: Piece) -> Callable[[Index], tuple[Deleted, dict[str, pd.DataFrame]]]:
+        without = by_method(piece)
 
         def of(rows: Index) -> tuple[Deleted, dict[str, pd.DataFrame]]:
             found = without(rows)
-            return found, _modes(fit, found, levels, some_rows(design, rows))
+            return found, _modes(fit, found, levels, some_rows(piece.design, rows))
 
         return of
 

@@ -23,7 +23,7 @@ from interlace.estimation.optimize import minimise_again
 from interlace.estimation.penalized import EXACT_FIT, Solution
 from interlace.estimation.rank import joined_triangles, triangle
 from interlace.kernel import NotPositiveDefiniteError
-from interlace.refitting.deletion import products_without
+from interlace.refitting.deletion import Piece, products_without
 from interlace.refitting.small_slopes import SmallSlopes
 from interlace.refitting.small_solves import SmallSolves
 
@@ -68,11 +68,11 @@ class Deleted:
 
 
 Without = Callable[[Index], Deleted]
-Method = Callable[[Design], Without]  # of some of the rows of a fit, all of a set among them
+Method = Callable[[Piece], Without]  # of some of the rows of a fit, all of a set among them
 
 
 def method_of(fit: Fit, method: str) -> Method:
-    """What answers for a set of rows, by their places among those of a design."""
+    """What answers for a set of rows, by their places among those of a piece."""
     return {"fixed": _held, "onestep": _stepped, "refit": _refitted}[method](fit)
 
 
@@ -82,14 +82,14 @@ def solved(fit: Fit, method: str) -> Method:
         return partial(resolved, fit)
     by_method = method_of(fit, method)
 
-    def of(design: Design) -> Without:
-        without, selected = by_method(design), design.selected(fit.kept)
+    def of(piece: Piece) -> Without:
+        without = by_method(piece)
 
         def known(rows: Index) -> Deleted:
             found = without(rows)
             if found.solution is not None:
                 return found
-            A, _ = products_without(fit.A, selected, rows)
+            A, _ = products_without(fit.A, piece, rows)
             return replace(found, solution=Solution.at(fit.criterion.system.with_products(A), found.factors))
 
         return known
@@ -97,12 +97,12 @@ def solved(fit: Fit, method: str) -> Method:
     return of
 
 
-def resolved(fit: Fit, design: Design) -> Without:
+def resolved(fit: Fit, piece: Piece) -> Without:
     """Theta held, by a factorisation for each set of rows: with the random effects."""
-    design, factors = design.selected(fit.kept), fit.solution.factors
+    factors = fit.solution.factors
 
     def without(rows: Index) -> Deleted:
-        A, kept = products_without(fit.A, design, rows)
+        A, kept = products_without(fit.A, piece, rows)
         solution = Solution.at(fit.criterion.system.with_products(A), factors)
         vcov = fit.scale * solution.unscaled_vcov
         return Deleted(kept, solution.beta, vcov, fit.scale, factors, solution, fit.solution, True)
@@ -114,8 +114,8 @@ def _held(fit: Fit) -> Method:
     return partial(_held_of, fit)
 
 
-def _held_of(fit: Fit, design: Design) -> Without:
-    small, whole = SmallSolves.of(fit, design.selected(fit.kept)), resolved(fit, design)
+def _held_of(fit: Fit, piece: Piece) -> Without:
+    small, whole = SmallSolves.of(fit, piece.design), resolved(fit, piece)
 
     def without(rows: Index) -> Deleted:
         found = small.without(rows) if small.is_cheaper(rows) else None
@@ -141,8 +141,8 @@ def _stepped(fit: Fit) -> Method:
     return partial(_stepped_of, fit, steps, rows_of_levels(fit.rows))
 
 
-def _stepped_of(fit: Fit, steps: OneStep, levels: Sequence[Index], design: Design) -> Without:
-    design = design.selected(fit.kept)
+def _stepped_of(fit: Fit, steps: OneStep, levels: Sequence[Index], piece: Piece) -> Without:
+    design = piece.design
     small = _stepped_small(fit, steps, design)
     limits = CHEAP if work(fit.criterion) < FEW_FLOPS else COSTLY
 
@@ -151,7 +151,7 @@ def _stepped_of(fit: Fit, steps: OneStep, levels: Sequence[Index], design: Desig
         found = small(rows) if few else None
         if found is not None:
             return found
-        A, kept = products_without(fit.A, design, rows)
+        A, kept = products_without(fit.A, piece, rows)
         criterion = replace(fit.criterion, system=fit.criterion.system.with_products(A))
         with _said():
             par = steps.end(criterion.gradient(steps.par)) if few else steps.end_of(criterion)
@@ -217,11 +217,9 @@ def _refitted(fit: Fit) -> Method:
     return partial(_refitted_of, fit)
 
 
-def _refitted_of(fit: Fit, design: Design) -> Without:
-    design = design.selected(fit.kept)
-
+def _refitted_of(fit: Fit, piece: Piece) -> Without:
     def without(rows: Index) -> Deleted:
-        A, kept = products_without(fit.A, design, rows)
+        A, kept = products_without(fit.A, piece, rows)
         criterion = replace(fit.criterion, system=fit.criterion.system.with_products(A))
         with _said():
             criterion, optimum, factor = minimise_again(criterion)

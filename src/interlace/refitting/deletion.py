@@ -2,52 +2,93 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import reduce
 
 import numpy as np
 
 from interlace.arrays import Array, Index
+from interlace.design.answered import OtherRows
 from interlace.design.design import Design
 from interlace.design.gathered import some_rows
 from interlace.design.rows import Rows, selected
 from interlace.estimation.crossproducts import CrossProducts
+from interlace.estimation.fit import Fit
 from interlace.estimation.origin import Origin
-from interlace.estimation.rank import TOLERANCE, independent
+from interlace.estimation.rank import independent_columns
 
 # Of the sums of squares per row: below this share of those of all rows, the difference may have lost digits,
 # and the rows that are left are added up instead.
 LEFT = 1e-3
+# Of the square of a column: below this share, what is left of it beside those before may be rounding error.
+DIGITS = 1e-8
 
 
-def products_without(A: CrossProducts, design: Design, rows: Index) -> tuple[CrossProducts, tuple[int, ...]]:
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Rows of a model that are in memory, with the columns of X that it has.
+
+    Attributes
+    ----------
+    rows : Rows
+        All rows of the model.
+    design : Design
+        Some of them, or all.
+    places : ndarray of int or None
+        Where those stand among all; None where they are all.
+    """
+
+    rows: Rows
+    design: Design
+    places: Index | None = None
+
+    @classmethod
+    def of(cls, fit: Fit, design: Design | None = None, places: Index | None = None) -> Piece:
+        """Of a fit: all rows, or those of a design and their places."""
+        design = fit.design if design is None else design
+        return cls(selected(fit.rows, fit.kept), design.selected(fit.kept), places)
+
+    def others(self, gone: Index) -> Rows:
+        """All rows without some of these."""
+        return OtherRows(self.rows.encoding, self.rows, gone if self.places is None else self.places[gone])
+
+
+def products_without(A: CrossProducts, piece: Piece, gone: Index) -> tuple[CrossProducts, tuple[int, ...]]:
     """The cross-products of the other rows, and the coefficients that they tell.
 
-    `design` has the rows of A and its columns.
+    They are a difference. Where most of the rows go, or of a sum of squares, the others are added up, and
+    where their products do not show which columns depend on earlier ones, the rows do.
+
+    Parameters
+    ----------
+    A : CrossProducts
+        Of all rows.
+    piece : Piece
+    gone : ndarray of int
+        Rows of the piece.
     """
-    return told(A - A.of_rows(some_rows(design, rows)))
-
-
-def products_left(
-    A: CrossProducts, gone: Design, others: Callable[[], Rows]
-) -> tuple[CrossProducts, tuple[int, ...]]:
-    """`products_without`; where most of the rows go, or of a sum of squares, the others are added up."""
-    if 2 * gone.nrows <= A.n:
-        left = A - A.of_rows(gone)
+    if 2 * len(gone) <= A.n:
+        left = A - A.of_rows(some_rows(piece.design, gone))
         if _well_known(A, left):
-            return told(left)
-    here = others()
+            return left, tuple(range(left.products.p))
+    here = piece.others(gone)
     origin = replace(Origin.of(here.encoding, here), z=A.origin.z)  # parameters are about that of Z
     about = replace(A, origin=origin)
-    A, kept = told(reduce(CrossProducts.__add__, (about.of_rows(design) for design in here.designs())))
+    A = reduce(CrossProducts.__add__, (about.of_rows(design) for design in here.designs()))
+    kept = independent_columns(A, here)
+    A = A if len(kept) == A.products.p else A.select_fixed(kept)
     return A.with_small_response(selected(here, kept)), kept
 
 
 def _well_known(A: CrossProducts, left: CrossProducts) -> bool:
-    """Is as much left of each column of [X y] beside those before it as there are rows left, roughly?"""
+    """Is as much left of each column of [X y] beside those before it as there are rows left, roughly, and
+    of those of X more than rounding error?"""
     before, after = _pivots(A), _pivots(left)
-    return after is not None and before is not None and bool((after >= LEFT * left.n / A.n * before).all())
+    if after is None or before is None:
+        return False
+    enough = LEFT * left.n / A.n * before
+    enough[:-1] = np.maximum(enough[:-1], DIGITS * np.diagonal(A.products.xx))
+    return bool((after >= enough).all())
 
 
 def _pivots(A: CrossProducts) -> Array | None:
@@ -58,15 +99,3 @@ def _pivots(A: CrossProducts) -> Array | None:
         return np.asarray(np.diagonal(np.linalg.cholesky(M)) ** 2)
     except np.linalg.LinAlgError:
         return None
-
-
-def told(A: CrossProducts) -> tuple[CrossProducts, tuple[int, ...]]:
-    """The products of the columns of X that do not depend on earlier ones, and which these are."""
-    xx = A.products.xx
-    size = np.diagonal(xx)
-    there = size > TOLERANCE**2 * (size + A.n * A.origin.x**2)  # else it is zero, or what the intercept is
-    length = np.where(there, np.sqrt(np.maximum(size, np.finfo(float).tiny)), np.inf)
-    values, vectors = np.linalg.eigh(xx / np.outer(length, length))
-    root = (vectors * np.sqrt(np.maximum(values, 0.0))).T
-    kept = independent(np.where(there, root, 0.0))
-    return (A if len(kept) == len(xx) else A.select_fixed(kept)), kept

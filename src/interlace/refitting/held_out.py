@@ -15,7 +15,7 @@ from interlace.errors import InterlaceError, ModelError
 from interlace.estimation.found import search_again
 from interlace.estimation.rank import triangle_of
 from interlace.prediction.predictive import LOG_2PI, Predictive, normal_log_density
-from interlace.refitting.deletion import products_left
+from interlace.refitting.deletion import products_without
 from interlace.refitting.folds import Fold, Folds
 from interlace.refitting.whole import Whole
 
@@ -134,8 +134,7 @@ def predict_fold(make: Callable[[], Whole], fold: Fold, folds: Folds) -> Predict
 def _predicted(whole: Whole, fold: Fold, folds: Folds) -> Predicted:
     whole.check_levels(fold.gone)
     # 1) the model of the rows that are left
-    gone = some_rows(whole.design, fold.gone)
-    A, kept = products_left(whole.criterion.system.A, gone, lambda: whole.others(fold.gone))
+    A, kept = products_without(whole.criterion.system.A, whole.piece, fold.gone)
     if A.n <= len(kept):
         raise ModelError(f"{A.n} rows are left, too few to tell {len(kept)} fixed effects and a variance")
     criterion = replace(whole.criterion, system=whole.criterion.system.with_products(A))
@@ -175,7 +174,7 @@ def _densities(
 
 def _check_estimable(whole: Whole, fold: Fold, held: Design, kept: Sequence[int]) -> None:
     """Do the other rows tell what the held-out rows need, where they do not tell every coefficient?"""
-    others, new = whole.others(fold.gone), held.X
+    others, new = whole.piece.others(fold.gone), held.X
     R, largest = triangle_of(others, weighted=False), np.abs(new).max(axis=0)
     for design in others.designs():
         largest = np.maximum(largest, np.abs(design.X).max(axis=0))

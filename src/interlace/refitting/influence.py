@@ -24,6 +24,7 @@ from interlace.refitting.deleted import (
     variance_names,
     variances,
 )
+from interlace.refitting.deletion import Piece
 from interlace.refitting.left_out import Cases, cases, without_each
 from interlace.refitting.small_solves import SMALLEST, SmallSolves
 from interlace.tables.table import Table
@@ -80,8 +81,8 @@ class Deletions:
         """Delete each set by `method`; the measures are of the coefficients `wanted`."""
         by_method = method_of(fit, method)
 
-        def measured(design: Design) -> Callable[[Index], Found]:
-            without = by_method(design)
+        def measured(piece: Piece) -> Callable[[Index], Found]:
+            without = by_method(piece)
             return lambda rows: _found(fit, without(rows), wanted)
 
         found = without_each(fit, chosen, measured, n_jobs=n_jobs, progress=progress, label="influence")

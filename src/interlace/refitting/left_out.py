@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from interlace.arrays import Index
-from interlace.design.design import Design
 from interlace.design.extras import check_index
 from interlace.design.frame import read_array
 from interlace.design.gathered import gathered
@@ -21,6 +20,7 @@ from interlace.estimation.capacity import check_room
 from interlace.estimation.fit import Fit
 from interlace.options import switch
 from interlace.prediction.leverage import find_block
+from interlace.refitting.deletion import Piece
 from interlace.refitting.parallel import in_threads
 from interlace.text import listed
 
@@ -87,7 +87,7 @@ def cases(fit: Fit, level: object, delete: object) -> Cases:
 def without_each(
     fit: Fit,
     chosen: Cases,
-    work: Callable[[Design], Callable[[Index], T]],
+    work: Callable[[Piece], Callable[[Index], T]],
     *,
     n_jobs: int,
     progress: bool | None,
@@ -98,11 +98,11 @@ def without_each(
     Parameters
     ----------
     work : callable
-        Of a design that has all rows of some sets: what answers for a set, by its places there.
+        Of a piece that has all rows of some sets: what answers for a set, by its places there.
     """
     shown = None if progress is None else switch("progress", progress)
     if isinstance(fit.rows, FrameRows):
-        answer = work(fit.design)
+        answer = work(Piece.of(fit))
         return in_threads(answer, chosen.rows, len(chosen.rows), n_jobs=n_jobs, shown=shown, label=label)
     codes = np.full(fit.rows.n, -1, dtype=np.int32)
     for number, rows in enumerate(chosen.rows):
@@ -112,7 +112,9 @@ def without_each(
         order = np.argsort(codes[places], kind="stable")
         numbers, begins = np.unique(codes[places][order], return_index=True)
         sets = np.split(order, begins[1:])
-        done = in_threads(work(design), sets, len(sets), n_jobs=n_jobs, shown=shown, label=label)
+        done = in_threads(
+            work(Piece.of(fit, design, places)), sets, len(sets), n_jobs=n_jobs, shown=shown, label=label
+        )
         found |= dict(zip(numbers.tolist(), done, strict=True))
     return [found[number] for number in range(len(chosen.rows))]
 

@@ -8,11 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from interlace.arrays import Index
-from interlace.design.answered import OtherRows
 from interlace.design.checks import check_levels
 from interlace.design.design import Design
 from interlace.design.encoding import Encoding
-from interlace.design.gathered import some_rows
 from interlace.design.relearning import learnt_words, relearnt, without_extras
 from interlace.design.rows import FrameRows, Rows, selected
 from interlace.errors import ModelError
@@ -21,6 +19,7 @@ from interlace.estimation.deviance import ProfiledDeviance
 from interlace.estimation.fit import Fit
 from interlace.estimation.penalized import System
 from interlace.refitting.deleted import rows_of_levels
+from interlace.refitting.deletion import Piece
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +78,10 @@ class Whole:
 
         return of
 
-    def others(self, gone: Index) -> Rows:
-        """The rows without some of the design."""
-        if self.places is not None:
-            return OtherRows(self.encoding, self.rows, self.places[gone])
-        stay = np.ones(self.design.nrows, dtype=bool)
-        stay[gone] = False
-        return FrameRows(self.encoding, some_rows(self.design, np.flatnonzero(stay)))
+    @property
+    def piece(self) -> Piece:
+        """The rows of the design, and that there are others."""
+        return Piece(self.rows, self.design, self.places)
 
     def levels_left(self, gone: Index) -> Iterator[tuple[str, int]]:
         """Grouping factors that may have lost levels, and how many have rows left."""

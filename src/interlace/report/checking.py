@@ -17,6 +17,7 @@ from interlace.precision.varpar import VarianceParameters
 from interlace.prediction.ranef import blocks_by_group, conditional_covariance
 from interlace.prediction.residuals import marginal_fitted, residuals
 from interlace.refitting.deleted import method_of
+from interlace.refitting.deletion import Piece
 from interlace.refitting.left_out import cases, row_labels
 from interlace.report.added import added, constant, numbers
 from interlace.report.check_tests import (
@@ -224,7 +225,7 @@ class Checks:
             labels = fit.encoding.random[blocks[0]].levels
             if not 2 <= len(labels) <= MANY_LEVELS or not len(fit.names):
                 continue
-            chosen, without = cases(fit, group, None), method_of(fit, "fixed")(fit.design)
+            chosen, without = cases(fit, group, None), method_of(fit, "fixed")(Piece.of(fit))
             rows = [influenced(fit, without(one)) for one in chosen.rows]
             cook, p = np.array(rows).T
             p = np.minimum(1.0, p * len(p))
