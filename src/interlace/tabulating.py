@@ -12,12 +12,15 @@ import numpy as np
 from interlace.errors import DataError, shown
 from interlace.formula.tree import label
 from interlace.hints import answers_options
+from interlace.inference.estimates import fixed_effects
 from interlace.model import LinearMixedModel
 from interlace.model.least import LinearModel
 from interlace.options import count, labels, switch, word
+from interlace.precision.wald import Ddf
 from interlace.refitting.profile import check_level
 from interlace.tables.format import STARS_LEGEND, significance_stars
 from interlace.tables.side_by_side import Block, ModelTable
+from interlace.tables.table import Table
 from interlace.variances.natural import parameter_names, parameter_values
 
 AnyModel = LinearMixedModel | LinearModel
@@ -56,6 +59,7 @@ def modeltable(
     digits: int = 3,
     ddf: Any = None,
     vcov: Any = None,
+    cluster: Any = None,
     level: float = 0.95,
 ) -> ModelTable:
     """Coefficients, absorbed factors, variances and facts of several models, a column for each.
@@ -82,8 +86,10 @@ def modeltable(
         Coefficients to show, in this order; all without it.
     digits : int
         Significant digits of the smaller of an estimate and its standard error.
-    ddf, vcov
-        As for `coef_table`, of all models; without them, as each model has them.
+    ddf, vcov, cluster
+        As for `coef_table`, of all models; without them, as each model has them. Linear models have the
+        degrees of freedom of their residuals or clusters. A note says what standard errors and tests are by,
+        where that is not the model's own covariance or where the models differ.
     level : float
         Of intervals.
 
@@ -123,17 +129,23 @@ def modeltable(
     given = _named([models, *others] if others else models, names)
     asked = _Asked(
         word("below", below, BELOW), switch("stars", stars), count("digits", digits), check_level(level),
-        {name: value for name, value in (("ddf", ddf), ("vcov", vcov)) if value is not None},
+        {name: value for name, value in (("ddf", ddf), ("vcov", vcov), ("cluster", cluster))
+         if value is not None},
         dict(rename or {}),
     )  # fmt: skip
     wanted = [word("statistics", one, STATISTICS) for one in labels("statistics", statistics)]
     found = list(given.values())
-    blocks = [_coefficients(found, asked, keep), _absorbed(found)]
+    tests = {name: model._tests(**asked.options) for name, model in given.items()}
+    estimates = [
+        fixed_effects(model._fit, one).whole_table(asked.level)
+        for model, one in zip(found, tests.values(), strict=True)
+    ]
+    blocks = [_coefficients(estimates, asked, keep), _absorbed(found)]
     if switch("random", random):
         blocks.append(_variances(found, asked))
     blocks.append(_statistics(found, wanted, asked))
     responses = tuple(label(m.fit.encoding.formula.response) for m in found)
-    return ModelTable(tuple(given), responses, tuple(b for b in blocks if b.rows), asked.notes(found))
+    return ModelTable(tuple(given), responses, tuple(b for b in blocks if b.rows), asked.notes(found, tests))
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,13 +174,36 @@ class _Asked:
         value = row[self.below]
         return estimate, f"({value:.3f})" if self.below == "p" and value >= 0.0005 else f"({value:.2g})"
 
-    def notes(self, models: Sequence[AnyModel]) -> tuple[str, ...]:
+    def notes(self, models: Sequence[AnyModel], tests: Mapping[str, Ddf]) -> tuple[str, ...]:
         """What a reader must know."""
         said = SAID_BELOW.get(self.below, "").format(level=100 * self.level)
         methods = dict.fromkeys("REML" if m.reml else "maximum likelihood" for m in models if _mixed(m))
         fits = [f"fitted by {' and '.join(methods)}"] if methods else []
         legend = [STARS_LEGEND.replace(", . p < 0.1", "")] if self.stars else []
-        return tuple(one for one in ("; ".join(filter(None, [said, *fits])), *legend) if one)
+        by = self._covariances(tests), self._tests(tests)
+        return tuple(one for one in ("; ".join(filter(None, [said, *fits])), *by, *legend) if one)
+
+    def _covariances(self, tests: Mapping[str, Ddf]) -> str:
+        """Which covariance is behind what is shown, unless it is that of each model."""
+        if (self.below == "nothing" and not self.stars) or not any(one.covariance for one in tests.values()):
+            return ""
+        words = {name: one.covariance or "covariance of the model" for name, one in tests.items()}
+        return f"standard errors: {_by_columns(words)}"
+
+    def _tests(self, tests: Mapping[str, Ddf]) -> str:
+        """What p-values and intervals are by, where there are any."""
+        if self.below not in ("p", "interval") and not self.stars:
+            return ""
+        what = "intervals" if self.below == "interval" and not self.stars else "p-values"
+        return f"{what}: {_by_columns({name: one.description for name, one in tests.items()})}"
+
+
+def _by_columns(words: Mapping[str, str]) -> str:
+    """Once where all columns have the same, and otherwise column by column."""
+    if len(set(words.values())) == 1:
+        return next(iter(words.values()))
+    columns = {said: [name for name in words if words[name] == said] for said in words.values()}
+    return "; ".join(f"{', '.join(names)} {said}" for said, names in columns.items())
 
 
 def _mixed(model: AnyModel) -> bool:
@@ -193,8 +228,7 @@ def _named(models: Any, names: Sequence[str] | None) -> dict[str, AnyModel]:
     return dict(zip(given, models, strict=True))
 
 
-def _coefficients(models: Sequence[AnyModel], asked: _Asked, keep: Sequence[str] | None) -> Block:
-    tables = [m.coef_table(level=asked.level, **asked.options) for m in models]
+def _coefficients(tables: Sequence[Table], asked: _Asked, keep: Sequence[str] | None) -> Block:
     known = list(dict.fromkeys(str(name) for table in tables for name in table.index))
     shown_names = known if keep is None else list(labels("keep", keep))
     for name in (*shown_names, *asked.rename):

@@ -16,7 +16,7 @@ from interlace.tables.table import Table, Wide
 
 if TYPE_CHECKING:
     from interlace.callers import CallersTable
-    from interlace.precision.df import DdfLike, VcovLike
+    from interlace.precision.df import Ddf, DdfLike, VcovLike
 
 
 class Coefficients(Fitted):
@@ -77,8 +77,12 @@ class Coefficients(Fitted):
         level : float
             Of the confidence intervals, by t.
         """
-        found = estimates.fixed_effects(self._fit, self._memory.ddf(ddf, vcov, cluster))
+        found = estimates.fixed_effects(self._fit, self._tests(ddf=ddf, vcov=vcov, cluster=cluster))
         return found.whole_table(profile.check_level(level))
+
+    def _tests(self, *, ddf: DdfLike = "satterthwaite", vcov: VcovLike = MODEL, cluster: Any = None) -> Ddf:
+        """What coefficients are tested by, where nothing else is said."""
+        return self._memory.ddf(ddf, vcov, cluster)
 
     def model_matrix(self, newdata: Any = None) -> CallersTable:
         """The columns of X that are in the model, for the rows of the fit or for new ones.

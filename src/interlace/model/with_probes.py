@@ -13,6 +13,8 @@ from interlace.hints import answers_by_name
 from interlace.inference import estimates
 from interlace.model.linear import LinearMixedModel
 from interlace.precision import df
+from interlace.precision.df import Ddf, DdfLike, VcovLike
+from interlace.precision.robust import MODEL
 from interlace.refitting import profile
 from interlace.tables.table import Table
 from interlace.variances import monte_carlo
@@ -110,6 +112,11 @@ class IterativeModel(LinearMixedModel, kind="iterative"):
         note = [f"{level:.12g} Wald intervals of the coefficients", found.ddf.note]
         return Table.of_rows([rows[name] for name in kept], ["estimate", "lower", "upper"], kept, note=note)
 
+    def _tests(self, *, ddf: DdfLike = "asymptotic", vcov: VcovLike = MODEL, cluster: Any = None) -> Ddf:
+        """What coefficients are tested by: the normal distribution."""
+        _refuse_others(ddf)
+        return self._memory.ddf(ddf, vcov, cluster)
+
     @property
     def plot(self) -> NoReturn:
         """Refused: pictures are of diagnostics that are not there."""
@@ -129,16 +136,20 @@ def _refused(name: str) -> Callable[..., None]:
     return method
 
 
+def _refuse_others(ddf: object) -> None:
+    if ddf != "asymptotic":
+        raise ModelError(
+            f"ddf={shown(ddf)} is not there after solver='iterative': {NO_FACTOR}. With so many levels "
+            "normal quantiles are as good: write ddf='asymptotic'"
+        )
+
+
 def _asymptotic(function: Callable[..., Any]) -> Callable[..., Any]:
     """A method whose tests are by normal quantiles, unless others are asked for and refused."""
 
     @wraps(function)
     def method(self: Any, *args: Any, **options: Any) -> Any:
-        if options.setdefault("ddf", "asymptotic") != "asymptotic":
-            raise ModelError(
-                f"ddf={shown(options['ddf'])} is not there after solver='iterative': {NO_FACTOR}. With so "
-                "many levels normal quantiles are as good: write ddf='asymptotic'"
-            )
+        _refuse_others(options.setdefault("ddf", "asymptotic"))
         return function(self, *args, **options)
 
     return method

@@ -150,6 +150,10 @@ class _RobustAsymptoticDdf(Worded):
         return f"the normal distribution with a cluster-robust covariance ({self.bound.kind})"
 
     @property
+    def covariance(self) -> str:
+        return self.bound.covariance
+
+    @property
     def vcov(self) -> Array:
         return self.bound.vcov
 

@@ -80,6 +80,11 @@ class KenwardRogerDdf(Worded):
         observed = " with observed information" if self.information == "observed" else ""
         return f"Kenward-Roger's method{observed}"
 
+    @property
+    def covariance(self) -> str:
+        """In words."""
+        return "covariance adjusted by Kenward and Roger"
+
     def se(self, L: Array) -> Array:
         """Standard error of each row of L, (m,)."""
         return standard_errors(L, self.vcov)

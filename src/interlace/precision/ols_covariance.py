@@ -131,6 +131,11 @@ class ResidualDdf(ConstantDdf):
         """Of the covariance, one of `KINDS`."""
         return "iid" if self.rule is None else self.rule.kind
 
+    @property
+    def covariance(self) -> str:
+        """In words."""
+        return "" if self.kind == "iid" else self.note.partition("; ")[0].partition(": ")[0]
+
 
 def bind(fit: LeastSquaresFit, kind: str, cluster: Any, small: SmallSample) -> ResidualDdf:
     """The covariance of a kind and its degrees of freedom.

@@ -119,6 +119,11 @@ class Robust(Worded):
         """As printed."""
         return f"cluster-robust {self.kind}"
 
+    @property
+    def covariance(self) -> str:
+        """In words."""
+        return self.note.partition("; ")[0]
+
     def se(self, L: Array) -> Array:
         """Standard errors of the rows; NaN where they are rounding error."""
         rows, unit = scaled_rows(np.asarray(L, dtype=np.float64))

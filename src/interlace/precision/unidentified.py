@@ -241,6 +241,11 @@ class PartlyKnown(Worded):
         return self.bound.description
 
     @property
+    def covariance(self) -> str:
+        """In words."""
+        return self.bound.covariance
+
+    @property
     def vcov(self) -> Array:
         """Covariance of beta at the fitted variances."""
         return self.bound.vcov

@@ -44,6 +44,11 @@ class Ddf(Protocol):
         ...
 
     @property
+    def covariance(self) -> str:
+        """Which covariance of beta it is, in words; "" for that of the model."""
+        ...
+
+    @property
     def vcov(self) -> Array:
         """Covariance of beta, (p, p); the adjusted one for Kenward-Roger."""
         ...
@@ -67,9 +72,14 @@ class Ddf(Protocol):
 
 
 class Worded:
-    """What a bound method shows of itself: its words, and no arrays."""
+    """What a bound method says of itself: words, and no arrays."""
 
     __slots__ = ()
+
+    @property
+    def covariance(self) -> str:
+        """Which covariance of beta it is, in words; "" for that of the model."""
+        return ""
 
     def __repr__(self: Ddf) -> str:
         return f"{self.name}: t-tests use {self.description}"

@@ -101,7 +101,7 @@ def summarise(
         correlation=pd.DataFrame(wald.correlation(estimates.vcov), index=names, columns=names),
         convergence=convergence(fit),
         tests=ddf.description,
-        note=ddf.note,
+        note=ddf.note if ddf.covariance in ddf.note else "; ".join(filter(None, (ddf.note, ddf.covariance))),
         stars=switch("stars", stars),
         correlation_asked=asked,
     )
