@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -23,6 +23,7 @@ from interlace.tables.markup import page, paragraphs
 from interlace.tables.table import Table
 
 AnyModel = LinearMixedModel | LinearModel
+After = TypeVar("After", bound=AnyModel)
 
 DDF = ("satterthwaite", "kenward-roger")
 RANDOM = "Backward reduced random-effect table"
@@ -227,7 +228,7 @@ def _largest(p: pd.Series, alpha: float) -> int | None:
     return int(np.nanargmax(values))
 
 
-def _checked(before: AnyModel, after: Any) -> Any:
+def _checked(before: AnyModel, after: After) -> After:
     if before.nobs != after.nobs:
         raise DataError(
             f"the model without a term has {after.nobs} rows and not {before.nobs}, because a column with "

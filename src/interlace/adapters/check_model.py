@@ -30,7 +30,8 @@ class _Answers:
 
     def get_fitted(self) -> Array:
         """Conditional on the random effects."""
-        return np.asarray(self.model.predict(), dtype=np.float64)[self._used]
+        predicted = np.asarray(self.model.predict(), dtype=np.float64)
+        return np.asarray(predicted[self._used])
 
     def get_model_matrix(self) -> Array:
         """The columns of X."""
@@ -53,7 +54,8 @@ class _Answers:
     @cached_property
     def hat(self) -> Array:
         """Leverages, with the random effects."""
-        return np.asarray(self.model.leverage()["overall"], dtype=np.float64)[self._used]
+        leverage = np.asarray(self.model.leverage()["overall"], dtype=np.float64)
+        return np.asarray(leverage[self._used])
 
     @cached_property
     def scale(self) -> float:

@@ -86,7 +86,8 @@ def _squares(values: np.ndarray) -> list[float]:
     if values.shape[1] < _FEW and len(values):
         return [scanned(column).squares for column in values.T]
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        return np.einsum("ij,ij->j", values, values).tolist()
+        squares: list[float] = np.einsum("ij,ij->j", values, values).tolist()
+    return squares
 
 
 def check_offset(name: str, values: np.ndarray, kept: np.ndarray | None) -> None:

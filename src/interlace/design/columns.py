@@ -83,16 +83,16 @@ class Plain:
 
     def times(self, v: np.ndarray) -> np.ndarray:
         """``X v``."""
-        return self.values @ v
+        return np.asarray(self.values @ v)
 
     def sums(self, times: np.ndarray | None = None) -> np.ndarray:
         """The sum of each column."""
         if times is not None:
-            return times @ self.values
+            return np.asarray(times @ self.values)
         # a long thin array is added up fastest column by column, a wide one by einsum; sum(axis=0) is slow
         if self.values.shape[1] < FEW and len(self.values):
             return np.array([kernel.scan(x)[0] for x in self.values.T])
-        return np.einsum("ij->j", self.values)
+        return np.asarray(np.einsum("ij->j", self.values))
 
     def select(self, kept: Sequence[int]) -> Plain:
         """Some columns."""
@@ -192,7 +192,7 @@ class Cells:
     def times(self, v: np.ndarray) -> np.ndarray:
         """The columns times a vector over the columns of X, (n,)."""
         by_cell = self.coding.times(v).reshape(self.n_cells, -1)
-        return np.einsum("ij,ij->i", self.z, by_cell[self.codes])
+        return np.asarray(np.einsum("ij,ij->i", self.z, by_cell[self.codes]))
 
     def sums(self, p: int, times: np.ndarray | None) -> np.ndarray:
         """The sum of each column of X, every row as often as `times` says, (p,)."""
@@ -251,7 +251,7 @@ class Coded:
 
     def times(self, v: np.ndarray) -> np.ndarray:
         """``X v``."""
-        total = self.values @ v[list(self.places)]
+        total: np.ndarray = self.values @ v[list(self.places)]
         for cells in self.cells:
             total += cells.times(v)
         return total

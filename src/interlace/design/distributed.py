@@ -157,6 +157,7 @@ class RayRows(InProcess):
                 break
             causes.append(cause)
         words = [str(one) for one in causes]
-        found = re.findall(r"^[\w.]*(?:Error|Exception)(?:\([\w.]*\))?: .*$", "\n".join(words), flags=re.M)
+        lines = r"^[\w.]*(?:Error|Exception)(?:\([\w.]*\))?: .*$"
+        found: list[str] = re.findall(lines, "\n".join(words), flags=re.M)
         own = [line for line in found if not line.startswith("ray.")]
         return (own or found or [Chunked.telling(self, error)])[-1]

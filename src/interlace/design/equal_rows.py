@@ -155,7 +155,7 @@ def _costly(design: Design) -> bool:
     """Do products of a row take longer than a comparison? So with two grouping factors and wide models."""
     if len({id(part.codes) for part in design.random}) > 1 or isinstance(design.fixed, Coded):
         return True
-    return design.fixed.shape[1] + sum([part.z.shape[1] for part in design.random]) >= WIDE
+    return bool(design.fixed.shape[1] + sum([part.z.shape[1] for part in design.random]) >= WIDE)
 
 
 def _at(design: Design, rows: np.ndarray) -> Design:

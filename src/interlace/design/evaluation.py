@@ -177,7 +177,7 @@ class Evaluator:
             return name  # no coding of this name: the factor says so
         raise FormulaError(f"the data have no column '{name}'")
 
-    def _object(self, name: str, value: Any) -> Any:
+    def _object(self, name: str, value: Any) -> Value:
         """A value of the caller; arrays are copied, as everything that a formula is given."""
         if isinstance(value, np.generic):
             value = value.item()
@@ -190,9 +190,10 @@ class Evaluator:
             return parts
         if isinstance(value, np.ndarray | pd.Series | pd.Index | pd.Categorical):
             return self._array(name, value)
-        return value
+        plain: Value = value
+        return plain
 
-    def _array(self, name: str, value: Any) -> Any:
+    def _array(self, name: str, value: Any) -> Value:
         if getattr(value, "ndim", 1) != 1:
             return np.array(value)
         column = from_anything(name, value)
@@ -216,7 +217,7 @@ class Evaluator:
             named = {name: value_of(value) for name, value in arguments if name is not None}
             known = self.memory.state.get(node)
             state: dict[str, Any] = {} if known is None else known
-            found = FUNCTIONS[node.function].call(args, named, state, str(node), self.nrows)
+            found: Value = FUNCTIONS[node.function].call(args, named, state, str(node), self.nrows)
             if known is None and state:
                 self.memory.state[node] = state
             return found

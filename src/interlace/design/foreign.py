@@ -111,7 +111,7 @@ def _numpy(series: Any) -> np.ndarray:
 
         piece = native.chunk(0)
         if pyarrow.types.is_primitive(piece.type) and not pyarrow.types.is_boolean(piece.type):
-            return piece.to_numpy(zero_copy_only=not piece.null_count)
+            return np.asarray(piece.to_numpy(zero_copy_only=not piece.null_count))
     return np.ascontiguousarray(series.to_numpy())
 
 

@@ -48,7 +48,7 @@ class Grouping:
         # No functools.cached_property: before Python 3.12 it has a lock, and a fork may leave it held.
         if "_labels" not in self.__dict__:
             self.__dict__["_labels"] = self._labelled(self.combinations)
-        return self.__dict__["_labels"]
+        return np.asarray(self.__dict__["_labels"])
 
     def _labelled(self, combinations: np.ndarray) -> np.ndarray:
         labels: list[list[str]] = []

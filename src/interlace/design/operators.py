@@ -100,7 +100,8 @@ class Operation:
         if isinstance(left, Matrix) or isinstance(right, Matrix):
             return self._matrix(of, left, right)
         if _is_date(left) and _is_date(right) and self.operator == "-":
-            return (np.asarray(left) - np.asarray(right)) / np.timedelta64(1, "D")
+            days: Value = (np.asarray(left) - np.asarray(right)) / np.timedelta64(1, "D")
+            return days
         return _plain(of(self._number(left), self._number(right)))
 
     def _matrix(self, of: Callable[[Any, Any], Any], left: Value, right: Value) -> Matrix:
@@ -235,7 +236,7 @@ class Operation:
             raise self.error(
                 f"'{gone}' is no level of the ordered factor ({', '.join(map(str, labels[:10]))})"
             )
-        return np.append(places, -1)[codes]
+        return np.asarray(np.append(places, -1)[codes])
 
     def _is_in(self, left: Value, right: Value) -> Value:
         wanted = right if isinstance(right, tuple) else (right,)

@@ -34,7 +34,7 @@ class FactorColumns:
     @property
     def width(self) -> int:
         """k."""
-        return self.matrix.shape[1]
+        return int(self.matrix.shape[1])
 
     def columns(self, codes: np.ndarray) -> np.ndarray:
         """The columns (m, k) of rows with these levels."""
@@ -42,7 +42,7 @@ class FactorColumns:
 
     def row(self, value: np.ndarray) -> np.ndarray:
         """The columns (k,) at weights of the levels (L,), such as ``1 / L`` each, or 1 for one of them."""
-        return value @ self.matrix
+        return np.asarray(value @ self.matrix)
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,7 +112,7 @@ def codes_among(column: Column, values: Sequence[Any]) -> np.ndarray:
     if isinstance(column, Factor):
         place = {value: j for j, value in enumerate(values)}
         lookup = np.array([*(place.get(v, -1) for v in column.levels.tolist()), -1], dtype=np.int64)
-        return lookup[column.codes]
+        return np.asarray(lookup[column.codes])
     known = np.asarray(values, dtype=column.dtype if column.dtype.kind == "b" else np.float64)
     order = np.argsort(known)
     at = np.minimum(np.searchsorted(known[order], column), len(known) - 1)

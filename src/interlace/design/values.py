@@ -104,7 +104,7 @@ def match(values: np.ndarray, levels: np.ndarray) -> np.ndarray:
     """Positions of `values` among `levels` (which are distinct), -1 where there is none; int32."""
     if len(values) == len(levels) and values.dtype == levels.dtype and np.array_equal(values, levels):
         return np.arange(len(levels), dtype=np.int32)
-    return _index(levels).get_indexer(pd.Index(_indexed(values))).astype(np.int32)
+    return np.asarray(_index(levels).get_indexer(pd.Index(_indexed(values))).astype(np.int32))
 
 
 def _index_of(levels: np.ndarray) -> pd.Index[Any]:
@@ -147,7 +147,9 @@ def integer_codes(values: np.ndarray, levels: np.ndarray) -> np.ndarray | None:
     places = _places(levels) if _countable(values) and values.ndim == 1 else None
     if places is None:
         return None
-    return kernel.looked_up(np.ascontiguousarray(values, dtype=np.int64), places.low, places.table)
+    wide = np.ascontiguousarray(values, dtype=np.int64)
+    codes: np.ndarray | None = kernel.looked_up(wide, places.low, places.table)
+    return codes
 
 
 def _indexed(values: np.ndarray) -> np.ndarray:

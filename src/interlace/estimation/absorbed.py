@@ -186,7 +186,7 @@ class Absorbed:
 
     def _project(self, columns: Array, *, residuals: bool) -> dict[str, Any]:
         with self._threads(columns.shape[1]):
-            found = self._system().project(columns, residuals, not residuals, MOST_ITERATIONS)
+            found: dict[str, Any] = self._system().project(columns, residuals, not residuals, MOST_ITERATIONS)
         worst = float(found["normal"].max(initial=0.0))
         if not worst <= TOLERANCE:
             raise ConvergenceError(
@@ -211,7 +211,8 @@ class Absorbed:
             doubles = available_bytes() / 32.0
             with self._threads(1):
                 self._held["structure"] = self._system().rank(_MOST_PRODUCTS, _MOST_FLOPS, doubles)
-        return self._held["structure"]
+        structure: dict[str, Any] = self._held["structure"]
+        return structure
 
     def _system(self) -> kernel.AbsorbedSystem:
         if "system" not in self._held:

@@ -71,11 +71,11 @@ class Given:
 
     def middle(self, encoding: Encoding, rows: Rows) -> Array:
         """Their means, less that of the offset."""
-        means = np.add.reduce(self.values, axis=1) / self.values.shape[1]
+        means: Array = np.add.reduce(self.values, axis=1) / self.values.shape[1]
         if not encoding.formula.offsets and encoding.offset is None:
             return means
         total = sum(0.0 if one.offset is None else float(np.add.reduce(one.offset)) for one in rows.designs())
-        return means - total / rows.n
+        return np.asarray(means - total / rows.n)
 
     def over(self, rows: Rows) -> Iterator[tuple[Design, Array]]:
         """Chunks of the rows, and the responses of the rows of each, (r, m)."""

@@ -79,7 +79,7 @@ class Coordinate:
 
     def moves(self, y: Array, value: float) -> Array:
         """The derivative of the log."""
-        return np.identity(self.size)[self.place] / value
+        return np.asarray(np.identity(self.size)[self.place] / value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,7 @@ class Deviation(Coordinate):
         x = self.at(np.asarray(y), value)[self.place]
         if not value:
             x, value = (1 / self.length * np.exp(-y[-1]), 1.0) if self.power == 1 else (np.nan, 1.0)
-        return np.identity(self.size)[self.place] * x / (self.power * value)
+        return np.asarray(np.identity(self.size)[self.place] * x / (self.power * value))
 
 
 @dataclass(frozen=True, slots=True)

@@ -204,7 +204,7 @@ class Autoregressive:
     def slope(self, rho: float, k: int) -> Array:
         """``d rho^(d - 1)`` at distance d."""
         distance = np.abs(np.subtract.outer(np.arange(k), np.arange(k)))
-        return distance * rho ** np.maximum(distance - 1, 0)
+        return np.asarray(distance * rho ** np.maximum(distance - 1, 0))
 
     def limits(self, k: int) -> tuple[float, float]:
         """-1 and 1."""

@@ -86,7 +86,7 @@ class CrossProducts:
     @property
     def n(self) -> int:
         """Number of rows."""
-        return self.products.n
+        return int(self.products.n)
 
     def of_rows(self, design: Design) -> CrossProducts:
         """The products of some of the rows of these, on the same pattern and about the same origin.

@@ -120,7 +120,7 @@ class Search(Generic[C]):
     def leaves_at_most(self, share: float) -> bool:
         """Is so little left of the response?"""
         self.compiled.value(self.par)
-        return self.compiled.pwrss <= share * self.criterion.system.A.products.yy
+        return bool(self.compiled.pwrss <= share * self.criterion.system.A.products.yy)
 
     @property
     def is_minimum(self) -> bool:

@@ -173,7 +173,8 @@ class ProfiledDeviance:
         compiled = self._compiled(self.parameters.places)
         if self.begin is not None and self.parameters.basis is self.parameters.natural:
             compiled.begin(self.begin)
-        return compiled
+        searched: Compiled = compiled
+        return searched
 
     @property
     def is_simple(self) -> bool:
@@ -216,7 +217,8 @@ class ProfiledDeviance:
         """
         with self.system.threads():
             parts = self._parts(self.parameters.places)
-            return core.without_folds(*parts, par, ptr, places, units, **rows)
+            found: list[tuple[Any, ...] | None] = core.without_folds(*parts, par, ptr, places, units, **rows)
+        return found
 
     def mapped(self) -> MappedDeviance:
         """The same by the derivatives of the factors, whatever their structures."""
@@ -248,7 +250,10 @@ class ProfiledDeviance:
         places = self.parameters.places
         tried = [[int(i) for i in effects] for effects in without]
         with self.system.threads():
-            return core.search_many(responses, self.system.symbolic, places, *self._map(), tried, limits)
+            found: dict[str, Array] = core.search_many(
+                responses, self.system.symbolic, places, *self._map(), tried, limits
+            )
+        return found
 
     def values_at(self, responses: list[core.CrossProducts], points: Array) -> Array:
         """The criterion of each response at its points, (r, n, m); infinite where it cannot be computed."""

@@ -236,7 +236,7 @@ def _variances_told(A: CrossProducts) -> bool:
             value = A.products.zz_pair(g, f)[2].ravel()
             products[f, g] = products[g, f] = value @ value / (norm[f] * norm[g])
     largest = max(float(zz.max()) / size for zz, size in zip(own, norm, strict=True)) ** 2
-    return float(np.linalg.eigvalsh(products)[0]) > max(CERTAIN, 2 * p * len(norm) * largest)
+    return bool(float(np.linalg.eigvalsh(products)[0]) > max(CERTAIN, 2 * p * len(norm) * largest))
 
 
 def _told(gram: Gram) -> bool:
@@ -274,7 +274,7 @@ def _left_by_rows(gram: Gram, rows: Rows, i: int, directions: Array) -> Array:
         for wide in _rows(gram, design, i, directions, levels):
             R = np.asarray(np.linalg.qr(np.vstack([R, wide]), mode="r"))
     left = R[p:, p:].reshape(-1, levels, c)
-    return np.einsum("nla,nlb->ab", left, left) / levels
+    return np.asarray(np.einsum("nla,nlb->ab", left, left) / levels)
 
 
 def _rows(gram: Gram, design: Design, i: int, directions: Array, levels: int) -> Iterator[Array]:

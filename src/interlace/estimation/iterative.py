@@ -96,7 +96,7 @@ class IterativeSystem(System):
         """Rough cost of one evaluation: passes over the blocks of levels that meet, for all columns."""
         products, pairs = self.A.products, len(self.A.layout.k)
         blocks = sum(len(products.zz_pair(g, f)[1]) for f in range(pairs) for g in range(f))
-        return PASSES * blocks * max(self.A.layout.k) ** 2 * (self.solver.probes + products.p + 1)
+        return float(PASSES * blocks * max(self.A.layout.k) ** 2 * (self.solver.probes + products.p + 1))
 
     def factorize(self, factors: tuple[Array, ...], cholesky: kernel.Cholesky | None = None) -> Any:
         """The solution at these relative covariance factors, with an estimate of log det M."""

@@ -51,7 +51,7 @@ def deviance(fit: Fit) -> float:
     if not fit.reml:
         return fit.optimum.value
     n, log_weights = n_obs(fit), fit.criterion.system.A.products.sum_log_w
-    return fit.solution.ldL2 + n * (1 + math.log(2 * math.pi * fit.solution.pwrss / n)) - log_weights
+    return float(fit.solution.ldL2 + n * (1 + math.log(2 * math.pi * fit.solution.pwrss / n)) - log_weights)
 
 
 def linear_criterion(fit: Fit, Y: Array) -> Array:

@@ -168,7 +168,10 @@ class MappedDeviance:
             except kernel.NotPositiveDefiniteError:
                 return np.inf
 
-        return kernel.minimise(value, self.derivatives, start, tolerance, most, lambda: self.rounding)
+        found: dict[str, Any] = kernel.minimise(
+            value, self.derivatives, start, tolerance, most, lambda: self.rounding
+        )
+        return found
 
     def search(
         self, start: Array, without: list[list[int]], limits: kernel.Limits
@@ -186,7 +189,7 @@ class MappedDeviance:
     def _without_correlation(s: Any, diagonal: Array) -> Array:
         out = s.start
         sizes = s.par(np.diag(diagonal))
-        return np.where(s.even, sizes, out)
+        return np.asarray(np.where(s.even, sizes, out))
 
     def _directions(self, par: Array) -> list[tuple[int, Array]]:
         """dF of the grouping factors of the kernel, one for each parameter."""

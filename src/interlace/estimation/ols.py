@@ -131,13 +131,13 @@ class LeastSquaresOfFrame(LeastSquaresFit):
         ModelError
             As for `level_system`.
         """
-        own = self.weights * ((self.left @ self.root) ** 2).sum(axis=1)
+        own: Array = self.weights * ((self.left @ self.root) ** 2).sum(axis=1)
         absorbed = self.absorbed
         if absorbed is None:
             return own
         first, *others = absorbed.factors
         if others or first.columns is not None:
-            return own + self.level_system.leverages()
+            return np.asarray(own + self.level_system.leverages())
         total = np.bincount(first.codes, weights=self.weights, minlength=first.n_levels)
         return np.asarray(own + self.weights / total[first.codes])
 

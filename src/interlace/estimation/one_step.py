@@ -229,7 +229,7 @@ def _taking(a: Array, b: Array) -> Array:
     root = (np.sqrt(value) * vectors) @ vectors.T / unit
     inverse = unit[:, None] * (vectors / np.sqrt(value)) @ vectors.T
     value, vectors = np.linalg.eigh(inverse.T @ b @ inverse)
-    return inverse @ (np.sqrt(np.maximum(value, 0.0)) * vectors) @ vectors.T @ root
+    return np.asarray(inverse @ (np.sqrt(np.maximum(value, 0.0)) * vectors) @ vectors.T @ root)
 
 
 def _least(curvature: Array, expected: Array) -> float:
@@ -251,7 +251,7 @@ def _step(gradient: Array, curvature: Array) -> Array:
     value, vectors = np.linalg.eigh(curvature * np.outer(unit, unit))
     seen = value > FLAT * value[-1]
     vectors = unit[:, None] * vectors[:, seen]
-    return -(vectors / value[seen]) @ (vectors.T @ gradient)
+    return np.asarray(-(vectors / value[seen]) @ (vectors.T @ gradient))
 
 
 def _informations(criterion: ProfiledDeviance, chart: VarianceChart, par: Array) -> Informations:

@@ -117,7 +117,7 @@ class System(_Costed):
     @property
     def fixed_effects(self) -> int:
         """Columns of X and coefficients of absorbed levels that are not held."""
-        return self.A.products.p + sum([one.rank for one in self.encoding.absorbed])
+        return int(self.A.products.p + sum([one.rank for one in self.encoding.absorbed]))
 
     @property
     def constant(self) -> int | None:

@@ -117,7 +117,7 @@ def _inverse(K: Any) -> Any:
 def _keys(matrix: Any) -> NDArray[np.int64]:
     """One number for each entry, ascending."""
     row = np.repeat(np.arange(matrix.shape[0], dtype=np.int64), np.diff(matrix.indptr))
-    return row * matrix.shape[1] + matrix.indices
+    return np.asarray(row * matrix.shape[1] + matrix.indices)
 
 
 _ROOM = (

@@ -52,7 +52,7 @@ class ProbedGram(Gram):
         images = [self._away(image) for image in self._of(self._away(self._probes))]
         every = np.array([*images, self._away(self._probes)])
         scale = np.append(units, 1 / np.sqrt(self.A.n))
-        return np.einsum("jns,kns->jk", every, every) / PROBES * np.outer(scale, scale)
+        return np.asarray(np.einsum("jns,kns->jk", every, every) / PROBES * np.outer(scale, scale))
 
     @cached_property
     def largest(self) -> float:

@@ -172,7 +172,7 @@ class Scaled:
         length = np.linalg.norm(np.linalg.solve(orthonormal, shift), axis=0)
         if self.variances == 1:
             length = np.full(self.k, np.sqrt(np.mean(length**2)))
-        return shift / length
+        return np.asarray(shift / length)
 
     def pivoted(self, basis: Array, par: Array) -> tuple[Array, Array]:
         """Standard deviations larger than one are in units of their own."""
@@ -213,7 +213,7 @@ class Scaled:
     def theta(self, T: Array) -> Array:
         """As lme4's: the entries of T column by column; of a shared variance those that differ."""
         rows, cols = np.array(self._theta_places).T
-        return T[rows, cols]
+        return np.asarray(T[rows, cols])
 
     @property
     def _theta_places(self) -> tuple[tuple[int, int], ...]:

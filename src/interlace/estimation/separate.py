@@ -61,7 +61,7 @@ class Separate(Unstructured):
 
 def together(A: CrossProducts, place: Place, basis: Array) -> bool:
     """Does one of the first levels see all effects of a block in a basis (k, r)? Then nothing is separate."""
-    return kernel.together(A.products, place.group, place.start, basis, FIRST, UNSEEN)
+    return bool(kernel.together(A.products, place.group, place.start, basis, FIRST, UNSEEN))
 
 
 def parts(zz: Array) -> list[Array]:
@@ -114,7 +114,7 @@ def _connected(together: NDArray[np.bool_]) -> NDArray[np.intp]:
     """Per effect, the first one that it is connected with."""
     for _ in range(len(together).bit_length()):
         together = together @ together
-    return together.argmax(axis=1)
+    return np.asarray(together.argmax(axis=1))
 
 
 def _orthonormal(zz: Array, part: Array) -> Array:

@@ -155,7 +155,7 @@ def _directions(k: int) -> Array:
     signs = np.hstack([np.ones((len(signs), k - signs.shape[1])), signs])
     found = np.abs(np.random.default_rng(k).normal(size=(max(1, k * DIRECTIONS // len(signs)), k)))
     found = (found[:, None] * signs).reshape(-1, k)
-    return found / np.linalg.norm(found, axis=1, keepdims=True)
+    return np.asarray(found / np.linalg.norm(found, axis=1, keepdims=True))
 
 
 def one_by_one(parameters: Parameters, moments: Array, rival: Array, apart: float) -> list[Array]:

@@ -33,7 +33,7 @@ class VarianceChart:
         out = [np.ones(1)]
         for (rows, cols), T in zip(self._places, self._parameters.small(x[:-1]), strict=True):
             out.append(np.einsum("ij,ij->i", T[rows], T[cols]))
-        return np.exp(x[-1]) * np.concatenate(out)
+        return np.asarray(np.exp(x[-1]) * np.concatenate(out))
 
     def slope(self, x: Array) -> Array:
         """``d psi / dx``."""
@@ -62,7 +62,7 @@ class VarianceChart:
             flat = d.reshape(len(d), -1)
             out[own, own] = flat @ (W @ d).reshape(len(d), -1).T + s.curvature(x[:-1][own], W @ T)
             at += len(rows)
-        return out * np.exp(x[-1])
+        return np.asarray(out * np.exp(x[-1]))
 
     def nearest(self, start: Array, step: Array, metric: Array) -> Array:
         """The x whose psi is that of a start and a step, (m + 1,).

@@ -292,7 +292,7 @@ def _scheffe_critical(level: float, rank: int, df: Array) -> Array:
         return np.full(df.shape, np.nan)
     finite = ~np.isinf(df)
     f = _special().fdtri(float(rank), np.where(finite, df, 1.0), level)
-    return np.sqrt(np.where(finite, rank * f, _special().chdtri(float(rank), 1 - level)))
+    return np.asarray(np.sqrt(np.where(finite, rank * f, _special().chdtri(float(rank), 1 - level))))
 
 
 def _where(

@@ -191,9 +191,10 @@ class EMMeans(Tested, Pictures):
         adjust, by, reverse, simple, cross_adjust
             As for `contrast`.
         """
-        return self.contrast(
+        found: EMMeans | MeansList[EMMeans] = self.contrast(
             PAIRWISE, adjust=adjust, by=by, reverse=reverse, simple=simple, cross_adjust=cross_adjust
         )
+        return found
 
     def _simple(
         self, labels: RowLabels, method: Any, adjust: str | None, simple: Any, wanted: Wanted

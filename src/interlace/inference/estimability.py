@@ -56,7 +56,7 @@ class Estimable:
             return known
         scaled = np.where(known[:, None], L, 0.0) / self.length
         outside = ((scaled @ self.null) ** 2).sum(axis=1)
-        return known & (outside <= TOLERANCE * (scaled**2).sum(axis=1))
+        return np.asarray(known & (outside <= TOLERANCE * (scaled**2).sum(axis=1)))
 
     def functions(self, L: Array) -> Array:
         """Independent combinations of rows of L that are estimable, (r, P)."""

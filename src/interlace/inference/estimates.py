@@ -60,7 +60,7 @@ class LinearEstimates:
     def statistic(self) -> np.ndarray:
         """Estimate over standard error (NaN where both are zero)."""
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-            return self.estimate / self.se
+            return np.asarray(self.estimate / self.se)
 
     def contrast(self, C: np.ndarray, labels: Sequence[str]) -> LinearEstimates:
         """The estimates `C L beta`, for `C` of shape (rows, m)."""
@@ -114,7 +114,9 @@ def p_values(statistic: Array, df: Array | float) -> Array:
     """Two-sided p-values of t statistics; the normal distribution where `df` is infinite, NaN where it is."""
     size = -np.abs(np.asarray(statistic, dtype=np.float64))
     finite = ~np.isinf(df)
-    return np.where(finite, 2 * _special().stdtr(np.where(finite, df, 1.0), size), 2 * _special().ndtr(size))
+    return np.asarray(
+        np.where(finite, 2 * _special().stdtr(np.where(finite, df, 1.0), size), 2 * _special().ndtr(size))
+    )
 
 
 def f_p_value(F: Array | float, num_df: Array | float, den_df: Array | float) -> Array:
@@ -141,6 +143,5 @@ def gamma_p_value(statistic: Array | float, mean: float, variance: float) -> Arr
 def t_quantile(probability: float, df: Array | float) -> Array:
     """Quantile of the t distribution; the normal one where `df` is infinite, NaN where it is."""
     finite = ~np.isinf(df)
-    return np.where(
-        finite, _special().stdtrit(np.where(finite, df, 1.0), probability), _special().ndtri(probability)
-    )
+    t, normal = _special().stdtrit(np.where(finite, df, 1.0), probability), _special().ndtri(probability)
+    return np.asarray(np.where(finite, t, normal))

@@ -64,7 +64,8 @@ class Pictures(MeansRows):
         >>> [label.get_text() for label in ax.get_yticklabels()]
         ['A', 'B', 'C']
         """
-        return pictures.dots(self, switch("comparisons", comparisons), _share(alpha), adjust, ax)
+        drawn: Axes = pictures.dots(self, switch("comparisons", comparisons), _share(alpha), adjust, ax)
+        return drawn
 
     def emmip(
         self: Drawn, formula: str | None = None, *, intervals: bool = True, ax: Any = None
@@ -132,7 +133,8 @@ class Pictures(MeansRows):
         >>> [label.get_text() for label in ax.get_yticklabels()]
         ['C  [66.3]', 'B  [60.3]', 'A  [52.4]']
         """
-        return pictures.p_value_plot(self, _share(alpha), adjust, ax)
+        drawn: Axes = pictures.p_value_plot(self, _share(alpha), adjust, ax)
+        return drawn
 
     def pwpm(self: Drawn, *, adjust: str | None = None) -> Table | MeansList[Table]:
         """Means, their differences and p-values as one square table of text.

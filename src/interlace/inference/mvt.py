@@ -149,7 +149,7 @@ class _Directions:
 
     @property
     def rank(self) -> int:
-        return self.rows.shape[1]
+        return int(self.rows.shape[1])
 
     def parts(self) -> Iterator[Array]:
         """The projections ``a_i'd``, shape (some, m), a part of the directions at a time."""

@@ -80,7 +80,7 @@ def _range_tail(w: Array, k: float) -> Array:
     share = np.exp(_special().log_ndtr(z - w[:, None]) - upper)
     inside = np.log1p(-np.minimum(share, 1 - 1e-16))
     log_density = -z * z / 2 - math.log(2 * math.pi) / 2 + (k - 1) * upper
-    return k * STEP * np.sum(np.exp(log_density) * -np.expm1((k - 1) * inside), axis=1)
+    return np.asarray(k * STEP * np.sum(np.exp(log_density) * -np.expm1((k - 1) * inside), axis=1))
 
 
 def _special() -> Any:

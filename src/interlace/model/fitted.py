@@ -112,7 +112,8 @@ class Fitted(Aliases, ForMaketables):
             "solver": solver if solver is KEPT else self._asked.solver.changed(solver),
         }  # fmt: skip
         text, asked = self._asked.updated(self._fit.encoding.formula, formula, given)
-        return self._holding(asked.fit(text), asked)
+        other: Self = self._holding(asked.fit(text), asked)
+        return other
 
     def without_rows(self) -> Self:
         """The same model without the rows of its data, to be pickled or saved for predictions.

@@ -53,11 +53,13 @@ class Plots:
 
     def residuals(self, x: str | None = None, *, kind: str = "standardized", ax: Any = None) -> Axes:
         """Residuals against the fitted values, or a column of the model, with a smooth; boxes of a factor."""
-        return plots.residual_plot(self._fit, x, kind, ax)
+        drawn: Axes = plots.residual_plot(self._fit, x, kind, ax)
+        return drawn
 
     def scale_location(self, *, ax: Any = None) -> Axes:
         """Roots of absolute studentized residuals against the fitted values, with a smooth."""
-        return plots.scale_location(self._fit, ax)
+        drawn: Axes = plots.scale_location(self._fit, ax)
+        return drawn
 
     def qq(
         self,
@@ -96,15 +98,18 @@ class Plots:
         self, level: Any = None, *, measure: str = "cooksd", method: str = "fixed", ax: Any = None
     ) -> Axes:
         """A measure of `influence`, sorted, with HLMdiag's cut-off and labels of what lies beyond it."""
-        return plots.influence_plot(self._fit, level, measure, method, ax)
+        drawn: Axes = plots.influence_plot(self._fit, level, measure, method, ax)
+        return drawn
 
     def boxes(self, level: str, *, kind: str = "standardized", ax: Any = None) -> Axes:
         """Residuals by level of a grouping factor, sorted by the median."""
-        return plots.boxes(self._fit, level, kind, ax)
+        drawn: Axes = plots.boxes(self._fit, level, kind, ax)
+        return drawn
 
     def partial(self, x: str, *, ax: Any = None) -> Axes:
         """Partial residuals: what the terms of a covariate by itself and the residuals make together."""
-        return plots.partial(self._fit, x, ax)
+        drawn: Axes = plots.partial(self._fit, x, ax)
+        return drawn
 
     def lattice(self, level: str, x: str, *, n: int = 18, ax: Any = None) -> OneOrMoreAxes:
         """Rows and fitted lines of the levels of a grouping factor, `n` of them at most."""
@@ -120,7 +125,8 @@ class Plots:
     ) -> Axes:
         """Coefficients with their intervals."""
         bound = self._model._memory.ddf(ddf)
-        return plots.coefficients(self._fit, bound, profile.check_level(level), intercept, ax)
+        drawn: Axes = plots.coefficients(self._fit, bound, profile.check_level(level), intercept, ax)
+        return drawn
 
     def ranef_correlation(self, level: str | None = None, *, ax: Any = None) -> OneOrMoreAxes:
         """Random effects against each other, with ellipses of their estimated covariance."""

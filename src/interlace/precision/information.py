@@ -283,7 +283,7 @@ def _pair_sums(S: Array, k: int, kk: int) -> Array:
 def _diagonal_sum(S: Array, k: int) -> Array:
     """Sum of the diagonal blocks (k, k)."""
     b, size, _ = S.shape
-    return np.einsum("baras->rs", S.reshape(b, size // k, k, size // k, k))
+    return np.asarray(np.einsum("baras->rs", S.reshape(b, size // k, k, size // k, k)))
 
 
 def _finished(fit: Fit, root: Array, sums: Sums, found: list[Parameter]) -> Moments:

@@ -59,7 +59,7 @@ class _Plain:
     def own(self, C: Array, at: slice) -> Array:
         """``c_s'D_j c_t``, (b, q, q)."""
         h = self.h[at]
-        return np.einsum("sbp,tbp->bst", self.root * C[:, None] - h, h, optimize=True)
+        return np.asarray(np.einsum("sbp,tbp->bst", self.root * C[:, None] - h, h, optimize=True))
 
 
 def jackknife(rows: WhiteRows, chosen: Clusters) -> tuple[Array, SquareMoments]:

@@ -121,7 +121,7 @@ def moments(fit: Fit, average: Array | None = None) -> Moments:
 
 def _derivative(rows: _Rows, parameter: Parameter) -> Array:
     Z = rows.Z[parameter.group]
-    return np.einsum("rla,ab,slb->rs", Z, parameter.D, Z, optimize=True)
+    return np.asarray(np.einsum("rla,ab,slb->rs", Z, parameter.D, Z, optimize=True))
 
 
 def _rotated(fit: Fit, average: Array | None) -> _Rows:

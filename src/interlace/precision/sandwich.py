@@ -276,9 +276,9 @@ class _Total:
 def _pair(h: Array, g: Array) -> Array:
     """``sum over s, t of (h_s'g_t)(h_t'g_s) + (h_s'g_s)(h_t'g_t)`` of pairs of clusters, (q, b, p) each."""
     if len(h) == 1:
-        return 2 * np.square(np.einsum("bp,bp->b", *np.broadcast_arrays(h[0], g[0])))
+        return np.asarray(2 * np.square(np.einsum("bp,bp->b", *np.broadcast_arrays(h[0], g[0]))))
     B = np.einsum("sbp,tbp->bst", *np.broadcast_arrays(h, g), optimize=True)
-    return np.einsum("bst,bts->b", B, B) + np.square(np.einsum("bss->b", B))
+    return np.asarray(np.einsum("bst,bts->b", B, B) + np.square(np.einsum("bss->b", B)))
 
 
 def times(matrices: Array, rows: Array) -> Array:
@@ -301,7 +301,7 @@ class Dense:
 
     def own(self, C: Array, at: slice) -> Array:
         """``c_s'D_j c_t``, (b, q, q)."""
-        return np.einsum("sp,tbp->bst", C, self.DC[at], optimize=True)
+        return np.asarray(np.einsum("sp,tbp->bst", C, self.DC[at], optimize=True))
 
 
 def cut(n: int, size: int) -> Iterator[slice]:
@@ -314,4 +314,4 @@ def cut(n: int, size: int) -> Iterator[slice]:
 def _inverse_root(G: Array) -> Array:
     """``G^(-1/2)`` of a symmetric matrix."""
     values, vectors = np.linalg.eigh(G)
-    return (vectors / np.sqrt(np.maximum(values, np.finfo(np.float64).tiny))) @ vectors.T
+    return np.asarray((vectors / np.sqrt(np.maximum(values, np.finfo(np.float64).tiny))) @ vectors.T)

@@ -61,7 +61,9 @@ class SatterthwaiteDdf(Worded):
         variance = np.einsum("ij,ij->i", white, white)
         gradient = np.array([rowwise(white, G) for G in self.gradient])
         with np.errstate(divide="ignore", invalid="ignore"):
-            return 2 * variance**2 / np.einsum("mi,mk,ki->i", gradient, self.parameters.covariance, gradient)
+            return np.asarray(
+                2 * variance**2 / np.einsum("mi,mk,ki->i", gradient, self.parameters.covariance, gradient)
+            )
 
     def f_test(self, L: Array, rhs: Array | float = 0.0) -> FTest:
         """F of all rows at once: t statistics along the eigenvectors of ``L vcov L'``, df from theirs.

@@ -118,7 +118,7 @@ class _Work:
 
     @cached_property
     def start(self) -> Index:
-        return np.cumsum(self.count) - self.count
+        return np.asarray(np.cumsum(self.count) - self.count)
 
     @cached_property
     def effects(self) -> list[_Effects]:

@@ -44,7 +44,7 @@ def _effects(fit: Fit, i: int) -> tuple[Array, Array]:
 def _lost_effects(fit: Fit, i: int, U: Array) -> NDArray[np.bool_]:
     effects, basis = _effects(fit, i)
     part = np.linalg.norm(effects @ np.linalg.solve(basis, U), axis=1)
-    return part > NOTHING * np.linalg.norm(effects, axis=1)
+    return np.asarray(part > NOTHING * np.linalg.norm(effects, axis=1))
 
 
 def _coordinates(fit: Fit, directions: Sequence[Direction]) -> Iterator[list[Array]]:

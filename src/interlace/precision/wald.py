@@ -177,7 +177,7 @@ def whitened(L: Array, root: Array) -> Array:
 
 def rowwise(L: Array, middle: Array) -> Array:
     """`diag(L middle L')`."""
-    return np.einsum("ij,jk,ik->i", L, middle, L)
+    return np.asarray(np.einsum("ij,jk,ik->i", L, middle, L))
 
 
 def standard_errors(L: Array, vcov: Array) -> Array:

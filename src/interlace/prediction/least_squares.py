@@ -70,7 +70,9 @@ class WithinLevels:
 
     def standardized(self, weights: Array | None) -> Array:
         """`semi` over the standard deviation of the level; NaN where that is zero or not known."""
-        return np.divide(self.semi(weights), self.sd, out=np.full(len(self.sd), np.nan), where=self.sd > 0)
+        return np.asarray(
+            np.divide(self.semi(weights), self.sd, out=np.full(len(self.sd), np.nan), where=self.sd > 0)
+        )
 
 
 def coefficients(fit: Fit, codes: Index, n_levels: int, columns: list[int]) -> Array:

@@ -118,4 +118,4 @@ def fixed_leverage(fit: Fit, design: Design) -> np.ndarray:
     rows = fit.kernel_rows_of(design)
     x = (rows["x"] - rows["x_origin"]) @ np.linalg.inv(np.triu(fit.solution.factor.rx[:-1, :-1]))
     found = np.einsum("np,np->n", x, x)
-    return found if rows["w"] is None else rows["w"] * found
+    return np.asarray(found if rows["w"] is None else rows["w"] * found)

@@ -71,11 +71,11 @@ def residuals_by_chunk(fit: Fit, kind: str) -> Callable[[Design], np.ndarray]:
 
 def _residuals(fit: Fit, parts: Sequence[Part], kind: str, design: Design) -> np.ndarray:
     assert design.y is not None
-    response = design.y - linear_predictor(fit, design, parts)
+    response: np.ndarray = design.y - linear_predictor(fit, design, parts)
     if kind == "response":
         return response
     pearson = response if design.weights is None else np.sqrt(design.weights) * response
-    return pearson if kind == "pearson" else pearson / fit.sigma
+    return np.asarray(pearson if kind == "pearson" else pearson / fit.sigma)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,7 @@ def _innovations(fit: Fit) -> np.ndarray:
 
 def _left(fit: Fit, design: Design) -> np.ndarray:
     assert design.y is not None
-    return design.y - fixed_part(fit, design)
+    return np.asarray(design.y - fixed_part(fit, design))
 
 
 def _scaled(fit: Fit, design: Design, r: np.ndarray) -> np.ndarray:

@@ -269,7 +269,7 @@ def displacement(fit: Fit, one: Deleted) -> float:
     else:
         change = one.beta - whole.beta
         misfit += float(change @ np.linalg.solve(whole.unscaled_vcov, change))
-    return value + n * log(2 * pi * one.scale) + misfit / one.scale - fit.optimum.value
+    return float(value + n * log(2 * pi * one.scale) + misfit / one.scale - fit.optimum.value)
 
 
 def variances(fit: Fit, factors: tuple[Array, ...], scale: float) -> Array:

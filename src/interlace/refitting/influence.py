@@ -310,4 +310,4 @@ def _dffits(fit: Fit, beta: Array) -> Array:
     X = per_row(fit.rows, lambda design: design.selected(fit.kept).X)
     change = np.einsum("np,np->n", X, fit.solution.beta - beta)
     se = np.sqrt(np.maximum(np.einsum("np,np->n", X @ fit.vcov, X), 0.0))
-    return np.divide(change, se, out=np.full(len(se), np.nan), where=se > 0)
+    return np.asarray(np.divide(change, se, out=np.full(len(se), np.nan), where=se > 0))

@@ -85,7 +85,7 @@ class Power:
             lines.append(Trace(", ".join(f"{one:g}" for one in value), place, *arrays))
         words = f"power of {self.test} at {self.alpha:g}, with {self.level:g} intervals"
         legend = ", ".join(SIZES[name] for name in by)
-        axes = trace_plot(
+        axes: Axes = trace_plot(
             Traces([("", lines)], len(lines), None, SIZES.get(x, x), "power", legend, words), ax
         )
         axes.set_ylim(-0.02, 1.02)

@@ -64,7 +64,8 @@ class Curve:
         """zeta of the parameter."""
         from scipy.interpolate import CubicHermiteSpline  # slow to import
 
-        return CubicHermiteSpline(self.x, self.zeta, self.slope)
+        curve: Callable[[Array], Array] = CubicHermiteSpline(self.x, self.zeta, self.slope)
+        return curve
 
     def steepness(self, x: Array) -> Array:
         """The derivative of zeta."""

@@ -223,7 +223,7 @@ class Blocks(Resampler):
         drawn = np.empty(len(donor))
         drawn[self.order] = self.errors[picked]
         y = _unweighted(fit, drawn)
-        return y + np.einsum("nk,nk->n", _joint(fit), b[fit.design.random[0].codes]) + self.fixed
+        return np.asarray(y + np.einsum("nk,nk->n", _joint(fit), b[fit.design.random[0].codes]) + self.fixed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,7 +264,7 @@ class Wild(Resampler):
 
 def _mammen(rng: np.random.Generator, n: int) -> Array:
     root = np.sqrt(5.0)
-    return np.where(rng.random(n) < (root + 1) / (2 * root), -(root - 1) / 2, (root + 1) / 2)
+    return np.asarray(np.where(rng.random(n) < (root + 1) / (2 * root), -(root - 1) / 2, (root + 1) / 2))
 
 
 def _webb(rng: np.random.Generator, n: int) -> Array:

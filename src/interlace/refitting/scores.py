@@ -270,7 +270,7 @@ def _predicts(mean: Array) -> Any:
 
     class Predicted(RegressorMixin, BaseEstimator):
         def predict(self, rows: Any) -> Array:
-            return mean[np.asarray(rows)[:, 0]]
+            return np.asarray(mean[np.asarray(rows)[:, 0]])
 
         def __sklearn_is_fitted__(self) -> bool:
             return True

@@ -96,7 +96,7 @@ class SmallSolves:
         with kernel.one_thread():
             lead, rest = self.fit.solution.factor.half_solve(self.columns(rows))
         lead, rest = np.asarray(lead), np.asarray(rest)
-        return np.eye(len(rows)) - lead.T @ lead - rest @ rest.T
+        return np.asarray(np.eye(len(rows)) - lead.T @ lead - rest @ rest.T)
 
     def columns(self, rows: Index) -> list[Array]:
         """``Z'W^(1/2)`` of some rows, (levels, k, rows) per grouping factor of the kernel."""

@@ -58,7 +58,7 @@ def _free(fit: Fit, z: Array) -> int:
         if constant(z, rows.codes):
             between = sum(constant(column, rows.codes) for column in X.T)
             least = min(least, len(block.levels) - between - 1)
-    return max(least, 1)
+    return int(max(least, 1))
 
 
 def constant(z: Array, codes: Index) -> bool:

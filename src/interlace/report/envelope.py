@@ -77,7 +77,7 @@ def _residuals(fit: Fit) -> tuple[str, Values]:
         if one.solution.factors is not fit.solution.factors:
             return residuals(one, kind="studentized")
         there = left > 1e-12
-        return residuals(one, kind="standardized")[there] / np.sqrt(left[there])
+        return np.asarray(residuals(one, kind="standardized")[there] / np.sqrt(left[there]))
 
     return "studentized residual", values
 

@@ -24,7 +24,9 @@ def outlying_rows(fit: Fit) -> tuple[Array, Array]:
 
 def outlying_levels(distance: Array, k: int) -> Array:
     """p-values by Bonferroni's rule of ``u'Var(u)^-1 u``, (levels,); NaN where that is unknown."""
-    return np.minimum(1.0, np.asarray(chi2_p_value(distance, k)) * max(np.isfinite(distance).sum(), 1))
+    return np.asarray(
+        np.minimum(1.0, np.asarray(chi2_p_value(distance, k)) * max(np.isfinite(distance).sum(), 1))
+    )
 
 
 def levels_apart(fit: Fit, group: str, alpha: float, rows: Rows) -> tuple[tuple[float, float], Index, int]:

@@ -66,7 +66,7 @@ def results(fit: LeastSquaresFit, ddf: ResidualDdf, r2: dict[str, float]) -> dic
     """Every result of the fit; numbers that do not exist (NaN, infinite) are None."""
     tested = fixed_effects(fit, ddf).table()
     names = list(fit.names)
-    return plain(
+    said: dict[str, Any] = plain(
         {
             "formula": fit.encoding.formula.text or str(fit.encoding.formula),
             "nobs": fit.n,
@@ -88,3 +88,4 @@ def results(fit: LeastSquaresFit, ddf: ResidualDdf, r2: dict[str, float]) -> dic
             },
         }
     )
+    return said

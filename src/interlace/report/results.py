@@ -63,7 +63,8 @@ def results(fit: Fit, ddf: Ddf) -> dict[str, Any]:
             "unidentified": facts.unidentified,
         },
     }
-    return plain(found)
+    said: dict[str, Any] = plain(found)
+    return said
 
 
 def plain(value: Any) -> Any:

@@ -131,7 +131,7 @@ def _uniform(places: Array) -> tuple[float, float]:
 def _places(y: Array, draws: Array, rng: np.random.Generator) -> Array:
     """DHARMa's: between the shares of draws below and not above the response, at random where they differ."""
     below, not_above = (draws < y[:, None]).mean(axis=1), (draws <= y[:, None]).mean(axis=1)
-    return below + (not_above - below) * rng.random(len(y))
+    return np.asarray(below + (not_above - below) * rng.random(len(y)))
 
 
 def monte_carlo(observed: float, drawn: Array) -> float:

@@ -86,9 +86,10 @@ def _value(document: dict[str, Any], archive: zipfile.ZipFile) -> Any:
 
 
 def _document(archive: zipfile.ZipFile, path: object) -> dict[str, Any]:
-    document = json.loads(archive.read(DOCUMENT))
-    if not isinstance(document, dict) or document.get("kind") != KIND:
+    read = json.loads(archive.read(DOCUMENT))
+    if not isinstance(read, dict) or read.get("kind") != KIND:
         raise SavingError(f"'{path}' is no file of interlace: it was not written by m.save(path)")
+    document: dict[str, Any] = read
     written = document["format"]
     if written > FORMAT:
         raise SavingError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import math
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -167,7 +168,7 @@ def _plain(word: str) -> Any:
     return lambda writer, value: {word: writer.all(value)}
 
 
-_KINDS: tuple[tuple[Any, Any], ...] = (
+_KINDS: tuple[tuple[type, Callable[[Writer, Any], dict[str, Any]]], ...] = (
     (np.ndarray, Writer._array),
     (np.generic, Writer._scalar),
     (float, lambda _, value: {"float": repr(value)}),

@@ -37,7 +37,7 @@ class Component:
     @property
     def sd(self) -> np.ndarray:
         """Standard deviations, shape (k,)."""
-        return np.sqrt(np.diagonal(self.covariance))
+        return np.asarray(np.sqrt(np.diagonal(self.covariance)))
 
     @property
     def correlation(self) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 
 from interlace.design.functions.call import Call
@@ -57,8 +59,8 @@ def matrix(
     columns = -(-len(numbers) // rows) if columns is None else columns
     if rows * columns != len(numbers):
         raise FormulaError(f"'{call.text}' has {len(numbers)} numbers for {rows} rows and {columns} columns")
-    order = "C" if flag(call, "byrow", byrow) else "F"
-    return np.array(numbers).reshape(rows, columns, order=order)  # type: ignore[call-overload]
+    order: Literal["C", "F"] = "C" if flag(call, "byrow", byrow) else "F"
+    return np.array(numbers).reshape((rows, columns), order=order)
 
 
 def cbind(call: Call, *columns: Value) -> np.ndarray:

@@ -100,7 +100,7 @@ _DIGITS = 15  # that a double can be sure of
 
 def _rounded(x: np.ndarray, places: int) -> np.ndarray:
     if places == 0:
-        return np.rint(x)
+        return np.asarray(np.rint(x))
     with np.errstate(all="ignore"):
         exponent = np.ceil(np.log10(np.abs(x)))
     exact = ~np.isfinite(x) | (x == 0) | (places > _DIGITS - exponent)
@@ -188,7 +188,7 @@ def _texts(call: Call, value: Value) -> np.ndarray:
         return np.full(call.nrows, value, dtype=object)
     if isinstance(value, Factor):
         labels = np.array([*map(level_text, value.levels.tolist()), None], dtype=object)
-        return labels[value.codes]
+        return np.asarray(labels[value.codes])
     raise DataError(
         f"ifelse() cannot choose between text and {described(value)}: make both text or both numbers in "
         f"'{call.text}'"

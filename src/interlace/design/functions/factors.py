@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 
@@ -255,7 +255,7 @@ def contr_poly(call: Call, n: Value = None, scores: Value = None) -> Contrast:
     return Polynomial(_count(call, n), call.state["scores"])
 
 
-def _counted(kind: Any) -> Any:
+def _counted(kind: Callable[[int | None], Contrast]) -> Callable[..., Contrast]:
     def compute(call: Call, n: Value = None) -> Contrast:
         return kind(_count(call, n))
 

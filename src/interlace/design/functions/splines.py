@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from interlace.design.functions.call import Call
@@ -269,9 +271,9 @@ def _cardinal_basis(x: np.ndarray, knots: np.ndarray, kind: str) -> np.ndarray:
     return basis
 
 
-def _known_only(spline: object, x: np.ndarray) -> np.ndarray:
+def _known_only(spline: Callable[[np.ndarray], np.ndarray], x: np.ndarray) -> np.ndarray:
     known = np.isfinite(x)
-    found = spline(np.where(known, x, 0.0))  # type: ignore[operator]
+    found = spline(np.where(known, x, 0.0))
     found[~known] = np.nan
     return found
 

@@ -158,7 +158,7 @@ def _scaled_column(call: Call, x: Value, center: Value, scale: Value, ddof: int)
         spread = _spread(call, values - middle, scale, ddof)
         call.state.update(center=float(middle), scale=spread)
     shifted = values - call.state["center"]
-    return shifted if call.state["scale"] == 1.0 else shifted / call.state["scale"]
+    return np.asarray(shifted if call.state["scale"] == 1.0 else shifted / call.state["scale"])
 
 
 def _spread(call: Call, shifted: np.ndarray, scale: Value, ddof: int) -> float:

@@ -100,7 +100,7 @@ def numbers(call: Call, value: Value, place: int = 0) -> np.ndarray | float:
     if isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind in "fb":
         return value.astype(np.float64, copy=False)
     if is_logical(value):
-        return np.array([*value.levels.astype(np.float64), np.nan])[value.codes]
+        return np.asarray(np.array([*value.levels.astype(np.float64), np.nan])[value.codes])
     if isinstance(value, Factor):
         raise DataError(f"{call.name}() needs numbers, and '{call.source(place)}' holds categories")
     if isinstance(value, np.ndarray) and value.dtype.kind in "Mm":
