@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 
 from interlace.callers import caller_scope, name_of
 from interlace.design.design import Source
+from interlace.design.foreign import ACCEPTED
 from interlace.design.learning_rows import learn
 from interlace.errors import DataError, shown
 from interlace.estimation.capacity import check_room
@@ -124,7 +125,7 @@ def lmer(
     """
     if unknown:
         refuse_unknown("lmer", unknown, OPTIONS)
-    _check(formula, na_action)
+    _check(formula, na_action, data)
     scope = caller_scope()
     asked = MixedSpecification(
         Source(data),
@@ -215,7 +216,7 @@ def lm(
     """
     refuse_unknown("lm", unknown, LM_OPTIONS)
     _check_formula(formula, "y ~ x | f")
-    _check(formula, na_action)
+    _check(formula, na_action, data)
     vcov, cluster = plain_choice(vcov, cluster)
     kind, small = covariance_kind(vcov, cluster), small_sample(ssc)
     scope = caller_scope()
@@ -316,8 +317,10 @@ def _check_formula(formula: object, such_as: str) -> None:
         raise DataError(f"the formula must be text such as '{such_as}', not {type(formula).__name__}{order}")
 
 
-def _check(formula: object, na_action: object) -> None:
+def _check(formula: object, na_action: object, data: object) -> None:
     _check_formula(formula, "y ~ x + (1 | g)")
+    if data is None:
+        raise DataError(f"the data are None; {ACCEPTED}")
     if isinstance(na_action, str) and na_action.lower().removeprefix("na.") == "omit":
         raise DataError(
             f"na_action {shown(na_action)} is written na_action='drop' here: rows with gaps are left out"

@@ -61,3 +61,16 @@ def listed(names: Sequence[str], most: int = 12) -> str:
 def fold(name: str) -> str:
     """A name without what people write in different ways."""
     return name.lower().replace("_", "").replace(".", "")
+
+
+def to_numbers(name: str) -> str:
+    """How a column of text becomes one of numbers, in pandas and in polars."""
+    return (
+        f"pd.to_numeric(data[{name!r}], errors='coerce') (in polars: "
+        f"pl.col({name!r}).cast(pl.Float64, strict=False))"
+    )
+
+
+def to_days(name: str) -> str:
+    """How a column of dates becomes one of days, in pandas and in polars."""
+    return f"(data[{name!r}] - data[{name!r}].min()).dt.days (in polars: .dt.total_days())"

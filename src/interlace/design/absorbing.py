@@ -18,7 +18,7 @@ from interlace.design.held_slopes import held_slopes
 from interlace.design.values import Column, Factor
 from interlace.errors import DataError, ModelError, shown
 from interlace.formula.formula import AbsorbedTerm
-from interlace.text import listed
+from interlace.text import listed, to_numbers
 
 _SLOPES = re.compile(r"^(?P<factors>[^\[\]]+)\[(?P<both>\[?)(?P<slopes>[^\[\]]+)\](?P<end>\]?)$")
 
@@ -347,7 +347,7 @@ def numbers(name: str, column: Column, purpose: str) -> np.ndarray:
         holds = "text or categories" if isinstance(column, Factor) else f"values of type {column.dtype}"
         raise DataError(
             f"the column '{name}' holds {holds}, and only numbers can {purpose}: make it numbers in the "
-            f"data, for example by pd.to_numeric(data[{name!r}], errors='coerce')"
+            f"data, for example by {to_numbers(name)}"
         )
     values = column.astype(np.float64)
     check_finite((name,), values[:, None], None)

@@ -11,6 +11,7 @@ from interlace.design.objects import is_number
 from interlace.design.scan import Scan, scanned
 from interlace.design.values import Column, Factor
 from interlace.errors import BadRowError, DataError, ModelError, shown
+from interlace.text import to_numbers
 
 
 def row_label(position: int, kept: np.ndarray | None) -> int:
@@ -114,7 +115,7 @@ def numeric_response(name: str, values: Column, nrows: int) -> np.ndarray:
     if isinstance(values, Factor):
         raise DataError(
             f"the response '{name}' is not numeric (it holds {_example(values)}); make it numbers in the "
-            f"data, for example by pd.to_numeric(data[{name!r}], errors='coerce')"
+            f"data, for example by {to_numbers(name)}"
         )
     if values.ndim != 1:
         raise DataError(

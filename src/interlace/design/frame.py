@@ -318,10 +318,22 @@ def open_table(data: Any) -> _Source | Frame:
     if isinstance(data, str) and data.endswith((".parquet", ".pq", ".csv")):
         raise DataError(f"the data are the path '{data}'; read the file: {ACCEPTED}")
     if isinstance(data, (str, bytes, list, tuple, np.ndarray, pd.Series)) or data is None:
-        raise DataError(f"the data are of type {type(data).__name__}; {ACCEPTED}")
+        raise DataError(_no_table(data))
     table = as_table(data)
     native = table.to_native()
     return _pandas_source(native) if isinstance(native, pd.DataFrame) else _NarwhalsSource(table)
+
+
+def _no_table(data: object) -> str:
+    if data is None:
+        return f"the data are None; {ACCEPTED}"
+    known = {
+        pd.Series: "data.to_frame() makes a table of a column, and data.to_frame().T of a row",
+        np.ndarray: "pd.DataFrame(data, columns=[...]) gives the columns their names",
+        list: "pd.DataFrame(data) makes a table of rows in a list",
+    }
+    how = next((f": {words}" for kind, words in known.items() if isinstance(data, kind)), "")
+    return f"the data are of type {type(data).__name__}{how}; {ACCEPTED}"
 
 
 def _pandas_source(data: pd.DataFrame) -> _PandasSource:

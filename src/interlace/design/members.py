@@ -14,6 +14,7 @@ from interlace.design.products import FactorColumns, NumberColumns
 from interlace.design.values import CodedFactor, Factor, Matrix, Value, type_difference
 from interlace.errors import DataError, ModelError
 from interlace.formula.tree import Call, Node
+from interlace.text import to_days
 
 # The matrix of its contrasts alone takes a gigabyte.
 MOST_LEVELS = 10_000
@@ -147,7 +148,10 @@ def as_numbers(name: str, value: Value, nrows: int) -> np.ndarray:
     if value.ndim != 1:
         raise DataError(f"'{name}' is a matrix and no column; matrices are for the contrasts of C()")
     if value.dtype.kind not in "iufb":
-        raise DataError(f"'{name}' has values of type {value.dtype}; convert it to numbers or to strings")
+        dates = f", for example {to_days(name)}," if value.dtype.kind == "M" else ""
+        raise DataError(
+            f"'{name}' has values of type {value.dtype}; convert it to numbers{dates} or to strings"
+        )
     return _of_length(name, value, nrows).astype(np.float64, copy=False)
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from interlace.design.values import Column, Factor, factorize, in_order
 from interlace.errors import DataError
+from interlace.text import to_numbers
 
 # Texts that stand for a missing value in tables of numbers.
 _GAPS = ("", "NA", "N/A", "n/a", "na", "#N/A", "NaN", "nan", "NULL", "null", "?", ".")
@@ -115,7 +116,7 @@ def _check_numbers(name: str, levels: np.ndarray) -> None:
     if rest and all(map(is_number, rest)):
         raise DataError(
             f"column '{name}' holds numbers as text, and {gaps[0]!r} among them: leave that cell empty, or "
-            f"make them numbers, for example by pd.to_numeric(data[{name!r}], errors='coerce'); if they are "
+            f"make them numbers, for example by {to_numbers(name)}; if they are "
             f"labels and {gaps[0]!r} is one, make the column a categorical"
         )
 
@@ -137,7 +138,7 @@ def _labels(name: str, values: np.ndarray, missing: np.ndarray) -> Factor:
         such = "" if odd is None else f" (such as {odd!r})"
         raise DataError(
             f"column '{name}' mixes values of the types {', '.join(kinds)}{such}; convert it to numbers, for "
-            f"example by pd.to_numeric(data[{name!r}], errors='coerce'), or to strings"
+            f"example by {to_numbers(name)}, or to strings"
         )
     levels = _distinct(present)
     texts = [str(level) for level in levels] if levels is not None and _has_text(present[0]) else None

@@ -14,8 +14,6 @@ from interlace.design.encoding import Encoding
 from interlace.design.rows import FrameRows, Rows, as_rows, left_out, selected
 from interlace.errors import (
     DataError,
-    RankDeficiencyWarning,
-    warn,
 )
 from interlace.estimation.absorbed import Effects
 from interlace.estimation.answering import Responses, as_responses
@@ -31,6 +29,7 @@ from interlace.estimation.optimize import minimise, minimise_again
 from interlace.estimation.optimum import Optimum
 from interlace.estimation.penalized import Solution
 from interlace.estimation.prepare import EXACTLY, Model, conditioned, prepare, prepare_products
+from interlace.estimation.rank import warn_of_dropped
 from interlace.estimation.solver import Solver
 from interlace.frozen import quick
 from interlace.hints import NotCalled
@@ -295,14 +294,7 @@ def fit(
 
 def fit_prepared(criterion: ProfiledDeviance, model: Model, rows: Rows) -> Fit:
     """The fit of a criterion that was prepared; see `fit`."""
-    if model.dropped:
-        absorbed = criterion.system.encoding.absorbed
-        within = "the absorbed factors explain, or that " if absorbed else ""
-        warn(
-            f"the fixed-effects model matrix is rank deficient: dropped {len(model.dropped)} column(s) that "
-            f"{within}depend on earlier ones: {', '.join(model.dropped)}",
-            RankDeficiencyWarning,
-        )
+    warn_of_dropped(model.dropped, criterion.system.encoding)
     return _found(criterion, rows, model)
 
 

@@ -15,11 +15,11 @@ from interlace.design.chunked import ROWS
 from interlace.design.design import Design
 from interlace.design.encoding import Encoding
 from interlace.design.rows import FrameRows, Rows, as_rows
-from interlace.errors import ModelError, RankDeficiencyWarning, warn
+from interlace.errors import ModelError
 from interlace.estimation.beside_levels import Left, absorbed_of
 from interlace.estimation.capacity import check_room
 from interlace.estimation.ols_fit import LeastSquares, LeastSquaresFit
-from interlace.estimation.rank import independent, triangle, triangle_of
+from interlace.estimation.rank import check_rows, independent, triangle, triangle_of, warn_of_dropped
 
 # Of the sum of squares of what the absorbed factors leave of the response, less than this is rounding error.
 EXACT = 1e-20
@@ -184,13 +184,7 @@ def told_dropped(encoding: Encoding, kept: tuple[int, ...]) -> tuple[str, ...]:
     """Names of the columns that are not kept, of which a warning tells."""
     names = encoding.fixed_names
     dropped = tuple(name for j, name in enumerate(names) if j not in kept and not _replaced(encoding, name))
-    if dropped:
-        within = "the absorbed factors explain, or that " if encoding.absorbed else ""
-        warn(
-            f"the fixed-effects model matrix is rank deficient: dropped {len(dropped)} column(s) that "
-            f"{within}depend on earlier ones: {', '.join(dropped)}",
-            RankDeficiencyWarning,
-        )
+    warn_of_dropped(dropped, encoding)
     return dropped
 
 
@@ -234,21 +228,6 @@ def _solved(X: Array, y: Array, weights: Array | None, R: Array) -> tuple[Array,
     again = X.T @ (residuals if weights is None else weights * residuals)
     beta = beta + np.linalg.solve(R[:p, :p], np.linalg.solve(R[:p, :p].T, again))
     return beta, y - X @ beta
-
-
-def check_rows(encoding: Encoding, n: int, p: int) -> None:
-    """There must be more rows than coefficients.
-
-    Raises
-    ------
-    ModelError
-    """
-    levels = sum(one.rank for one in encoding.absorbed)
-    if n <= p + levels:
-        effects = f"{p} coefficients" + (f", {levels} effects of absorbed levels" if levels else "")
-        raise ModelError(
-            f"{n} rows cannot tell {effects} and a residual variance apart: use more data or fewer terms"
-        )
 
 
 def _check_exact(y: Array, residuals: Array) -> None:

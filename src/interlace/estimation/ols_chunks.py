@@ -14,13 +14,12 @@ from interlace.errors import DataError, ModelError
 from interlace.estimation.answering import Given
 from interlace.estimation.ols import (
     check_not_exact,
-    check_rows,
     least_squares,
     response_of,
     told_dropped,
 )
 from interlace.estimation.ols_fit import LeastSquares, LeastSquaresFit
-from interlace.estimation.rank import independent, joined_triangles, triangle
+from interlace.estimation.rank import check_rows, independent, joined_triangles, triangle
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from interlace.estimation.identification import Identification, identify
 from interlace.estimation.iterative import IterativeSystem, unsuitable
 from interlace.estimation.penalized import EXACT_FIT, System
 from interlace.estimation.probed import AbsorbedGram
-from interlace.estimation.rank import independent_columns
+from interlace.estimation.rank import check_rows, independent_columns
 from interlace.estimation.solver import Solver
 
 # Matrices of the size of X'X, and of Z'X, that a fit holds at once.
@@ -74,12 +74,7 @@ def prepare_products(
         A = A.select_fixed(kept)
     if encoding.absorbs_constant:
         dropped = tuple(name for name in dropped if name != "Intercept")
-    levels = sum([one.rank for one in encoding.absorbed])
-    if A.n <= len(kept) + levels:
-        effects = f"{len(kept)} fixed effects" + (f", {levels} effects of absorbed levels" if levels else "")
-        raise ModelError(
-            f"{A.n} rows cannot tell {effects} and a residual variance apart: use more data or fewer terms"
-        )
+    check_rows(encoding, A.n, len(kept), "fixed effects")
     rows = selected(rows, kept)
     if absorbed is not None:
         demeaned = without_effects(absorbed, rows)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from interlace import kernel
 from interlace.design.columns import Columns, Plain
 from interlace.design.design import Design
+from interlace.design.encoding import Encoding
+from interlace.design.objects import is_number
 from interlace.design.rows import Rows
+from interlace.errors import ModelError, RankDeficiencyWarning, warn
 from interlace.estimation.crossproducts import CrossProducts
+from interlace.text import to_numbers
 
 Array = NDArray[np.floating]
 
@@ -85,3 +91,42 @@ def triangle_of(rows: Design | Rows, *, weighted: bool = True) -> Array:
 def joined_triangles(R: Array, S: Array) -> Array:
     """The triangle of the rows of both."""
     return np.asarray(np.linalg.qr(np.vstack([R, S]), mode="r"))
+
+
+def warn_of_dropped(dropped: Sequence[str], encoding: Encoding) -> None:
+    """Tell which columns of X left because others say what they say."""
+    if not dropped:
+        return
+    within = "the absorbed factors explain, or that " if encoding.absorbed else ""
+    column, depend = ("column", "depends") if len(dropped) == 1 else ("columns", "depend")
+    warn(
+        f"the fixed-effects model matrix is rank deficient: dropped {len(dropped)} {column} that "
+        f"{within}{depend} on earlier ones: {', '.join(dropped)}",
+        RankDeficiencyWarning,
+    )
+
+
+def check_rows(encoding: Encoding, n: int, p: int, called: str = "coefficients") -> None:
+    """There must be more rows than coefficients.
+
+    Raises
+    ------
+    ModelError
+    """
+    levels = sum([one.rank for one in encoding.absorbed])
+    if n > p + levels:
+        return
+    effects = f"{p} {called}" + (f", {levels} effects of absorbed levels" if levels else "")
+    raise ModelError(
+        f"{n} rows cannot tell {effects} and a residual variance apart: use more data or fewer terms"
+        f"{_text_of_numbers(encoding)}"
+    )
+
+
+def _text_of_numbers(encoding: Encoding) -> str:
+    """Which factors are numbers that were read as text, for the message that there are too many levels."""
+    for name, coding in encoding.fixed.factors.items():
+        if all(isinstance(level, str) and is_number(level) for level in coding.levels):
+            words = f"'{name}' is text, and each of its {len(coding.levels)} numbers a level of its own"
+            return f". {words}: make it numbers by {to_numbers(name)}"
+    return ""

@@ -115,7 +115,10 @@ class _Reader:
                 return self.error(
                     f"'{word.text}' is no operator of formulas; write {_WORDS[word.text]}", word
                 )
-        return self.error("an operator such as '+' is missing here", token)
+        column = ""
+        if before is not None and before.kind == token.kind == "name":
+            column = f"; a column whose name has a space stands in backticks: `{before.text} {token.text}`"
+        return self.error(f"an operator such as '+' is missing here{column}", token)
 
     # ---- operators ----
 

@@ -12,6 +12,7 @@ from interlace.design.functions.call import Call
 from interlace.design.reading import from_anything
 from interlace.design.values import CodedFactor, Factor, Matrix, factorize
 from interlace.errors import DataError, FormulaError
+from interlace.text import to_days
 
 #: What an expression of a formula can be: columns (arrays of numbers, logicals or dates, factors, matrices)
 #: and constants (numbers, logicals, text, None for NULL, tuples of constants); objects of the caller and
@@ -106,7 +107,7 @@ def numbers(call: Call, value: Value, place: int = 0) -> np.ndarray | float:
     if isinstance(value, np.ndarray) and value.dtype.kind in "Mm":
         raise DataError(
             f"{call.name}() needs numbers, and '{call.source(place)}' holds dates; compute the column in the "
-            "data, for example (data['date'] - data['date'].min()).dt.days"
+            f"data, for example {to_days(call.source(place))}"
         )
     raise FormulaError(f"{call.name}() needs numbers, and '{call.text}' gives it {described(value)}")
 
