@@ -14,6 +14,7 @@ from interlace.design.chunked import ROWS, Chunked, check_rows, need_pyarrow, un
 from interlace.errors import DataError, shown
 
 PARQUET, CSV = (".parquet", ".pq"), (".csv", ".csv.gz", ".csv.bz2", ".tsv", ".tsv.gz", ".tab")
+AHEAD = 4  # chunks that pyarrow reads ahead: with more it takes as long, and longer to stop
 _PASSED_OVER = "._"  # first letters of files that are not data, as for pyarrow
 _KINDS = {"parquet": "Parquet", "csv": "CSV", "tsv": "tab-separated"}
 
@@ -62,7 +63,11 @@ class DataFiles(Chunked):
             self._check_columns(fragment, columns)
             try:
                 yield from fragment.to_batches(
-                    schema=opened.schema, columns=list(columns), batch_size=self.rows, use_threads=False
+                    schema=opened.schema,
+                    columns=list(columns),
+                    batch_size=self.rows,
+                    batch_readahead=AHEAD,
+                    use_threads=False,
                 )
             except self.failures() as error:
                 path = getattr(fragment, "path", None)

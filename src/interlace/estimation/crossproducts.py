@@ -17,7 +17,7 @@ from interlace.design.encoding import Encoding
 from interlace.design.rows import FrameRows, Rows, as_rows
 from interlace.estimation.answering import Responses
 from interlace.estimation.layout import Layout
-from interlace.estimation.origin import Origin, response_origin, shifted_response
+from interlace.estimation.origin import Origin, near, response_origin, shifted_response
 from interlace.frozen import quick
 
 Array = NDArray[np.floating]
@@ -126,7 +126,7 @@ class CrossProducts:
     def with_responses(self, encoding: Encoding, responses: Responses, rows: Rows) -> list[CrossProducts]:
         """`with_response` for each of the responses, in one pass over the rows."""
         r, o = len(responses), self.origin
-        means = responses.middle(encoding, rows) if encoding.spans_constant else np.zeros(r)
+        means = near(responses.middle(encoding, rows)) if encoding.spans_constant else np.zeros(r)
         origins = [Origin(float(mean), o.x, o.z, np.zeros(len(o.x))) for mean in means]
         sums = kernel.ResponseSums()
         for design, Y in responses.over(rows):

@@ -19,7 +19,7 @@ from interlace.design.stacking import nbytes, stacked
 from interlace.errors import DataError, ModelError
 from interlace.estimation.crossproducts import NEARLY_ALL, CrossProducts
 from interlace.estimation.fit import Fit, fit_prepared
-from interlace.estimation.origin import Origin
+from interlace.estimation.origin import Origin, near
 from interlace.estimation.prepare import check_products_room, prepare, prepare_products
 from interlace.estimation.rank import CERTAIN, independent, independent_columns, joined_triangles, triangle
 
@@ -222,4 +222,4 @@ def _origin(encoding: Encoding, shown: Design, covariates: Mapping[str, Covariat
 
 def _mean(covariates: Mapping[str, Covariate], name: str, found: float) -> float:
     """Where nothing is to be taken from a column, `found` is zero."""
-    return covariates[name].mean if found and name in covariates else float(found)
+    return near(covariates[name].mean) if found and name in covariates else float(found)
