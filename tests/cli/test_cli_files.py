@@ -35,7 +35,7 @@ def test_standard_input(separator: str, monkeypatch: pytest.MonkeyPatch, capsys:
     given(monkeypatch, SLEEP.to_csv(index=False, sep=separator))
     assert main(["fit", FORMULA, "-"]) == 0
     said = capsys.readouterr().out
-    assert "251.40" in said and "Data: -" in said
+    assert "251.40" in said and "Data: standard input" in said
 
 
 def test_standard_input_that_is_no_table(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:

@@ -95,3 +95,18 @@ def test_a_report(tmp_path: Path, capsys: Any) -> None:
     assert main(["report", PLAIN, "machines", "-o", str(path), "--title", "Machines", "--vcov", "HC3"]) == 0
     page = path.read_text(encoding="utf-8")
     assert "<title>Machines</title>" in page and "HC3" in page
+
+
+def test_a_formula_without_quotes_is_understood_as_that(capsys: Any) -> None:
+    with pytest.raises(SystemExit):
+        main(["fit", "score", "~", "Machine", "machines"])
+    assert "a formula stands in quotes" in capsys.readouterr().err
+
+
+def test_standard_input_is_named(
+    monkeypatch: pytest.MonkeyPatch, machines: pd.DataFrame, capsys: Any
+) -> None:
+    text = io.TextIOWrapper(io.BytesIO(machines.to_csv(index=False).encode()))
+    monkeypatch.setattr("sys.stdin", text)
+    assert main(["fit", PLAIN, "-"]) == 0
+    assert "Data: standard input" in capsys.readouterr().out

@@ -91,11 +91,37 @@ def test_dates() -> None:
     assert "timedelta64" in _fails(FORMULA, lasting) and "dt.days" not in _fails(FORMULA, lasting)
 
 
+def test_dates_that_were_read_as_text() -> None:
+    data = TABLE.assign(x=TABLE["day"].astype(str))
+    text = _fails(FORMULA, data, interlace.ModelError)
+    assert "'x' is a factor of 40 levels, such as '2024-01-01': if it measures something" in text
+    assert "is a factor" not in _fails(
+        "y ~ poly(x, 8) * poly(g, 5) + (1 | g)", TABLE.head(12), interlace.ModelError
+    )
+
+
+@pytest.mark.parametrize("column", ["s", "g"])
+def test_gaps_that_became_text(column: str) -> None:
+    texts = [f"{column}{value}" for value in TABLE[column]]
+    data = TABLE.assign(**{column: [*texts[:3], "nan", *texts[4:]]})
+    formula = "y ~ s + (1 | g)"
+    with pytest.warns(interlace.InterlaceWarning, match=f"column '{column}' holds the text 'nan'") as found:
+        assert interlace.lmer(formula, data).nobs == N
+    code = re.search(r"write (data.*'nan'\));", str(found[0].message))
+    assert code is not None
+    mended = eval(code[1], {"data": data})
+    assert interlace.lmer(formula, data.assign(**{column: mended})).nobs == N - 1
+    levels = pd.Categorical(data[column])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert interlace.lmer(formula, data.assign(**{column: levels})).nobs == N
+
+
 def test_a_name_with_a_space() -> None:
     data = TABLE.rename(columns={"x": "x of day"})
     text = _fails("y ~ x of day + (1 | g)", data, interlace.FormulaError)
-    assert "stands in backticks: `x of`" in text
-    assert "backticks" not in _fails("y ~ 2 x + (1 | g)", data, interlace.FormulaError)
+    assert "stands in back-quotes: `x of`" in text
+    assert "back-quotes" not in _fails("y ~ 2 x + (1 | g)", data, interlace.FormulaError)
     assert interlace.lmer("y ~ `x of day` + (1 | g)", data).nobs == N
 
 

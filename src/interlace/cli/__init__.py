@@ -73,7 +73,8 @@ class _Parser(argparse.ArgumentParser):
     """Errors of usage in one line, like every other error of the command."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(BAD_INPUT, f"interlace: error: {message} (see {self.prog} --help)\n")
+        quotes = "; a formula stands in quotes" if message.startswith("unrecognized arguments") else ""
+        self.exit(BAD_INPUT, f"interlace: error: {message}{quotes} (see {self.prog} --help)\n")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from interlace.cli.inputs import levels_of, read_data, with_types_of_levels
+from interlace.cli.inputs import STANDARD_INPUT, levels_of, read_data, with_types_of_levels
 from interlace.design.design import Source
 from interlace.errors import DataError
 from interlace.estimation.solver import KINDS as SOLVERS
@@ -36,7 +36,7 @@ def fitted(arguments: argparse.Namespace) -> LinearMixedModel | LinearModel:
         "source": Source(read_data(arguments.data)),
         "weights": arguments.weights,
         "contrasts": _contrasts(arguments.contrasts) or None,
-        "data_name": arguments.data,
+        "data_name": "standard input" if arguments.data == STANDARD_INPUT else arguments.data,
     }  # no context: a formula from outside knows the documented functions and no others
     if formula.random:
         mixed = MixedSpecification(**shared, reml=not arguments.ml, solver=Solver(arguments.solver))

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from interlace.design.values import Column, Factor, factorize, in_order
-from interlace.errors import DataError
+from interlace.errors import DataError, InterlaceWarning, warn
 from interlace.text import to_numbers
 
 # Texts that stand for a missing value in tables of numbers.
@@ -118,6 +118,14 @@ def _check_numbers(name: str, levels: np.ndarray) -> None:
             f"column '{name}' holds numbers as text, and {gaps[0]!r} among them: leave that cell empty, or "
             f"make them numbers, for example by {to_numbers(name)}; if they are "
             f"labels and {gaps[0]!r} is one, make the column a categorical"
+        )
+    if "nan" in gaps:  # what astype(str) makes of a gap
+        column = f"data[{name!r}]"
+        warn(
+            f"column '{name}' holds the text 'nan', which is taken for a level and not for a missing value. "
+            f"Where it is one, as after .astype(str), write {column}.where({column} != 'nan'); a categorical "
+            "with the level 'nan' says that it is a label",
+            InterlaceWarning,
         )
 
 

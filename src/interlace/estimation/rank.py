@@ -13,7 +13,7 @@ from interlace.design.design import Design
 from interlace.design.encoding import Encoding
 from interlace.design.objects import is_number
 from interlace.design.rows import Rows
-from interlace.errors import ModelError, RankDeficiencyWarning, warn
+from interlace.errors import ModelError, RankDeficiencyWarning, shown, warn
 from interlace.estimation.crossproducts import CrossProducts
 from interlace.text import to_numbers
 
@@ -119,14 +119,18 @@ def check_rows(encoding: Encoding, n: int, p: int, called: str = "coefficients")
     effects = f"{p} {called}" + (f", {levels} effects of absorbed levels" if levels else "")
     raise ModelError(
         f"{n} rows cannot tell {effects} and a residual variance apart: use more data or fewer terms"
-        f"{_text_of_numbers(encoding)}"
+        f"{_many_levels(encoding, n)}"
     )
 
 
-def _text_of_numbers(encoding: Encoding) -> str:
-    """Which factors are numbers that were read as text, for the message that there are too many levels."""
+def _many_levels(encoding: Encoding, n: int) -> str:
+    """Which factor has so many levels as numbers or dates have that were read as text."""
     for name, coding in encoding.fixed.factors.items():
-        if all(isinstance(level, str) and is_number(level) for level in coding.levels):
-            words = f"'{name}' is text, and each of its {len(coding.levels)} numbers a level of its own"
+        levels = coding.levels
+        if all(isinstance(level, str) and is_number(level) for level in levels):
+            words = f"'{name}' is text, and each of its {len(levels)} numbers a level of its own"
             return f". {words}: make it numbers by {to_numbers(name)}"
+        if 2 * len(levels) >= n:
+            words = f"'{name}' is a factor of {len(levels)} levels, such as {shown(levels[0])}"
+            return f". {words}: if it measures something, make it numbers in the data"
     return ""

@@ -117,7 +117,7 @@ class _Reader:
                 )
         column = ""
         if before is not None and before.kind == token.kind == "name":
-            column = f"; a column whose name has a space stands in backticks: `{before.text} {token.text}`"
+            column = f"; a column whose name has a space stands in back-quotes: `{before.text} {token.text}`"
         return self.error(f"an operator such as '+' is missing here{column}", token)
 
     # ---- operators ----
