@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
@@ -72,5 +73,9 @@ def to_numbers(name: str) -> str:
 
 
 def to_days(name: str) -> str:
-    """How a column of dates becomes one of days, in pandas and in polars."""
+    """How a column of dates becomes one of days, in pandas and in polars.
+
+    What is no name of a column but something computed, such as `I(when)`, has 'the column' for its name.
+    """
+    name = name if re.fullmatch(r"[\w. ]+", name) else "the column"
     return f"(data[{name!r}] - data[{name!r}].min()).dt.days (in polars: .dt.total_days())"

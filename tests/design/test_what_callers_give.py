@@ -118,7 +118,7 @@ def test_what_it_is_not_taken_for(formula: str, u: Any, words: str, data: pd.Dat
         ("y ~ x * offset(x)", "an offset cannot be part of a product"),
         ("y ~ log(offset(x))", "an offset is a term of its own"),
         ("y ~ x + offset(f)", "the offset 'f' is not numeric"),
-        ("y ~ I(when)", "convert it to numbers or to strings"),
+        ("y ~ I(when)", "convert it to numbers, for example (data['the column'] - "),
         ("y ~ x | f*", "'*' cannot join absorbed factors"),
     ],
 )
