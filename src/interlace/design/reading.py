@@ -100,14 +100,23 @@ _levels: Once[pd.Index, tuple[np.ndarray, bool]] = Once(_as_levels)
 
 def from_series(name: str, series: pd.Series, scans: Scans | None = None) -> tuple[Column, np.ndarray | None]:
     """From a pandas series of any dtype, nullable and Arrow-backed ones included."""
-    dtype = series.dtype
-    if isinstance(dtype, np.dtype):
+    if isinstance(series.dtype, np.dtype):
         return from_numpy(name, series.to_numpy(), scans)
+    return from_array(name, series.array, scans)
+
+
+def from_array(name: str, values: Any, scans: Scans | None = None) -> tuple[Column, np.ndarray | None]:
+    """From an array as pandas holds it: of NumPy, or an extension array."""
+    if isinstance(values, np.ndarray):
+        return from_numpy(name, values, scans)
+    dtype = values.dtype
     if isinstance(dtype, pd.CategoricalDtype):
-        return from_categorical(name, series.array)
+        return from_categorical(name, values)
+    if isinstance(dtype, np.dtype):  # dates without a time zone
+        return from_series(name, pd.Series(values, copy=False), scans)
     if isinstance(dtype, pd.StringDtype) or (isinstance(dtype, pd.ArrowDtype) and dtype.type is str):
-        return text_series(name, series.array)
-    return from_nullable(name, series)
+        return text_series(name, values)
+    return from_nullable(name, pd.Series(values, copy=False))
 
 
 def from_nullable(name: str, series: pd.Series) -> tuple[Column, np.ndarray | None]:
