@@ -178,17 +178,25 @@ LONGEST_SHOWN = 60  # characters of a value in a message
 def shown(value: object) -> str:
     """A value for a message: its `repr` on one line, the middle left out where it is long.
 
+    Functions and objects that print an address are said by their name or type.
+
     Examples
     --------
     >>> shown("KR")
     "'KR'"
     >>> shown(10**400)
     '10000000000000000000000000000...00000000000000000000000000000'
+    >>> shown(lambda x: x), shown(object())
+    ('a lambda', 'an object of type object')
     """
     try:
         text = " ".join(repr(value).split())
     except ValueError:  # Python writes no number of more than 4,300 digits
         text = f"a number of type {type(value).__name__} with too many digits"
+    if " at 0x" in text and not isinstance(value, str):
+        name = getattr(value, "__name__", "") if callable(value) else ""
+        text = f"the function {name}" if name else f"an object of type {type(value).__name__}"
+        return "a lambda" if name == "<lambda>" else text
     half = (LONGEST_SHOWN - 3) // 2
     return text if len(text) <= LONGEST_SHOWN else f"{text[: half + 1]}...{text[-half - 1 :]}"
 

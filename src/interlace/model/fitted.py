@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Self
 
 from interlace.estimation import likelihood
 from interlace.estimation.estimated import EstimatedOptimum
@@ -28,20 +29,16 @@ if TYPE_CHECKING:
 class Fitted(Aliases, ForMaketables):
     """What every fitted model has, whatever its kind: where it came from, and how well it fits."""
 
-    _kinds: ClassVar[dict[str, Any]] = {}
-
-    def __init_subclass__(cls, *, kind: str | None = None) -> None:
-        """Of which fits it is the class of the models that users hold: "plain", "absorbed", "iterative"."""
-        super().__init_subclass__()
-        if kind is not None:
-            cls._kinds[kind] = cls
-
     @classmethod
     def _holding(cls, fit: Fit, asked: MixedSpecification, handed: Handed | None = None) -> Any:
         """The model that a user holds of a fit, and of what was asked for."""
         if isinstance(fit.optimum, EstimatedOptimum):
-            return cls._kinds["iterative"](fit, asked, handed)
-        return cls._kinds["absorbed" if fit.encoding.absorbed else "plain"](fit, asked, handed)
+            home = "with_probes.IterativeModel"
+        else:
+            home = "with_absorbed.AbsorbedModel" if fit.encoding.absorbed else "linear.LinearMixedModel"
+        # these modules need this one, and nothing else may have loaded them: a file is read in a new process
+        module, _, name = home.partition(".")
+        return getattr(import_module(f"interlace.model.{module}"), name)(fit, asked, handed)
 
     def __init__(
         self, fit: Fit, asked: MixedSpecification | None = None, handed: Handed | None = None

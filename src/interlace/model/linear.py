@@ -60,7 +60,6 @@ class LinearMixedModel(
     Validation,
     Words,
     Reported,
-    kind="plain",
 ):
     """A fitted linear mixed-effects model, as returned by `interlace.lmer`.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from interlace.model.choice import Choice
 from interlace.model.least import LinearModel
@@ -27,7 +28,7 @@ def load(path: str | os.PathLike[str]) -> LinearMixedModel | LinearModel:
     Raises
     ------
     DataError
-        There is no such file.
+        There is no such file, or it may not be read.
     SavingError
         It is no file of interlace, is damaged, or was written by a newer version.
 
@@ -41,7 +42,10 @@ def load(path: str | os.PathLike[str]) -> LinearMixedModel | LinearModel:
     >>> interlace.load(path).predict({"Days": [10], "Subject": ["308"]}).round(2)
     array([450.33])
     """
-    parts = read(path)
+    return read(path, _model)
+
+
+def _model(parts: dict[str, Any]) -> LinearMixedModel | LinearModel:
     if parts["kind"] == "linear":
         choice = Choice(parts["fit"], *parts["choice"])
         return LinearModel(parts["fit"], choice, parts["asked"], parts["handed"])

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from interlace.estimation.beside_levels import ROWS_LEAVE, refuse_absorbed
 from interlace.estimation.fit import Fit
 from interlace.model.linear import LinearMixedModel
-from interlace.model.with_probes import IterativeModel
 from interlace.prediction import absorbed_levels
 from interlace.tables.table import Table
 
@@ -41,7 +40,7 @@ def _refused(name: str, why: str) -> Callable[..., None]:
     return method
 
 
-class AbsorbedModel(LinearMixedModel, kind="absorbed"):
+class AbsorbedModel(LinearMixedModel):
     """A linear mixed model with absorbed factors, `lmer("y ~ x + (1 | worker) | firm + year", data)`.
 
     The levels of the factors after the bar are fixed effects of which no column is made. All that is said of
@@ -82,5 +81,5 @@ for _name, _why in REFUSED.items():
 
 def model_of(fit: Fit, asked: MixedSpecification) -> LinearMixedModel:
     """The model that a user holds of a fit, and of what was asked for."""
-    model: LinearMixedModel = IterativeModel._holding(fit, asked)
+    model: LinearMixedModel = LinearMixedModel._holding(fit, asked)
     return model

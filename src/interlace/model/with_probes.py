@@ -41,7 +41,7 @@ REASONS: dict[str, str] = {
 }
 
 
-class IterativeModel(LinearMixedModel, kind="iterative"):
+class IterativeModel(LinearMixedModel):
     """A linear mixed model without a factor of its random effects, of `lmer(..., solver="iterative")`.
 
     Estimates, standard errors of the fixed effects, predictions and tests by normal quantiles are those of

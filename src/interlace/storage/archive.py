@@ -7,12 +7,13 @@ import json
 import os
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from interlace.errors import DataError, SavingError
+from interlace.errors import DataError, InterlaceError, SavingError, shown
 from interlace.log import info
 from interlace.storage.earlier import with_names
 from interlace.storage.reader import Reader
@@ -22,6 +23,7 @@ from interlace.version import installed_version
 FORMAT = 2
 DOCUMENT, ARRAYS = "model.json", "arrays/{}.npy"
 KIND = "interlace model"
+Made = TypeVar("Made")
 #: Number of a format -> what makes a document of the next one.
 MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {1: with_names}
 
@@ -36,11 +38,11 @@ def save(value: Any, path: str | os.PathLike[str]) -> None:
     DataError
         The file cannot be written.
     """
+    target = _file(path)
     writer = Writer()
     root = writer.value(value)
     about = {"kind": KIND, "format": FORMAT, "written_by": installed_version()}
     document = {**about, "entries": writer.entries, "value": root}
-    target = Path(path)
     partly = target.with_name(target.name + ".part")
     try:
         with zipfile.ZipFile(partly, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -51,30 +53,44 @@ def save(value: Any, path: str | os.PathLike[str]) -> None:
         partly.replace(target)
         info("wrote %s: %d values, %d arrays", target, len(writer.entries), len(writer.arrays))
     except OSError as error:
-        partly.unlink(missing_ok=True)
+        with suppress(OSError):  # a name that is too long
+            partly.unlink(missing_ok=True)
         raise DataError(f"'{target}' cannot be written: {error.strerror}") from error
 
 
-def load(path: str | os.PathLike[str]) -> Any:
-    """Read a value that was written; files of earlier formats too.
+def load(path: str | os.PathLike[str], made: Callable[[Any], Made]) -> Made:
+    """Read a value that was written, by earlier versions too, and make of it what the caller hands out.
 
     Raises
     ------
     DataError
-        There is no such file.
+        There is no such file, or it may not be read.
     SavingError
         It is none of these, is damaged, or was written by a newer version.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            document = _document(archive, path)
-            return _value(document, archive)
+        with zipfile.ZipFile(_file(path)) as archive:
+            return made(_value(_document(archive, path), archive))
     except FileNotFoundError as error:
         raise DataError(f"there is no file '{path}'") from error
-    except (zipfile.BadZipFile, OSError, KeyError, ValueError, TypeError, EOFError, AttributeError) as error:
-        if isinstance(error, SavingError):
-            raise
-        raise SavingError(f"'{path}' is no file of interlace, or it is damaged: {error}") from error
+    except (IsADirectoryError, PermissionError) as error:
+        raise DataError(f"'{path}' cannot be read: {error.strerror}") from error
+    except (InterlaceError, MemoryError):
+        raise
+    except (
+        Exception
+    ) as error:  # what zlib, zipfile, NumPy and our values say of wrong bytes has no common class
+        said = shown(str(error))[1:-1] or type(error).__name__
+        raise SavingError(f"'{path}' is no file of interlace, or it is damaged: {said}") from error
+
+
+def _file(path: object) -> Path:
+    """The path of a file that may be there, or may be written."""
+    if not isinstance(path, str | os.PathLike) or not isinstance(given := os.fspath(path), str):
+        raise DataError(f"path must be the name of a file, not {shown(path)}")
+    if not Path(given).name or "\0" in given:
+        raise DataError(f"path must be the name of a file, not {shown(given)}")
+    return Path(given)
 
 
 def _value(document: dict[str, Any], archive: zipfile.ZipFile) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from interlace.errors import SavingError
+from interlace.errors import SavingError, shown
 from interlace.storage.allowed import class_name, function_name, place_of
 from interlace.storage.registry import CALLED, REFERRED
 
@@ -110,7 +110,7 @@ class Writer:
         if name := function_name(place, REFERRED):
             return {"function": name}
         raise SavingError(
-            f"the formula uses '{getattr(value, '__name__', value)}', a function of yours, and the file "
+            f"the formula uses {_said(value)} of yours, and the file "
             "holds no code: compute the column in the data, or pickle the model with cloudpickle"
         )
 
@@ -162,6 +162,11 @@ def _state(value: Any) -> dict[str, Any]:
         return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
     state = value.__getstate__()
     return {field.name: state[field.name] for field in dataclasses.fields(value) if field.name in state}
+
+
+def _said(function: Any) -> str:
+    name = getattr(function, "__name__", "")
+    return "a lambda" if name == "<lambda>" else f"'{name}', a function" if name else shown(function)
 
 
 def _plain(word: str) -> Any:
