@@ -1,10 +1,9 @@
 // What the files of bindings share: types of arrays, Python's lock, rows.
 #pragma once
+#include "arrays.hpp"
 #pragma GCC diagnostic push  // nanobind's own headers are not ours to mend
 #pragma GCC diagnostic ignored "-Wshadow"
 #pragma GCC diagnostic ignored "-Wconversion"
-#include <nanobind/nanobind.h>
-#include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/shared_ptr.h>
@@ -29,19 +28,12 @@ using namespace nb::literals;
 
 namespace interlace {
 
-using In = nb::ndarray<const double, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-using In2 = nb::ndarray<const double, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
-using Strided2 = nb::ndarray<const double, nb::ndim<2>, nb::device::cpu>;
-using Codes = nb::ndarray<const std::int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-using Flat = nb::ndarray<const double, nb::c_contig, nb::device::cpu>;
-using Out = nb::ndarray<nb::numpy, double>;
-using OutIndex = nb::ndarray<nb::numpy, std::int64_t>;
+using In = Array<double, 1>;
+using In2 = Array<double, 2>;
+using Strided2 = Array<double, 2, false>;
+using Codes = Array<std::int32_t, 1>;
+using Flat = Array<double, 0>;
 
-template <class T> nb::ndarray<nb::numpy, T> to_numpy(std::vector<T> v, std::vector<size_t> shape) {
-    auto* held = new std::vector<T>(std::move(v));
-    nb::capsule owner(held, [](void* p) noexcept { delete static_cast<std::vector<T>*>(p); });
-    return nb::ndarray<nb::numpy, T>(held->data(), shape.size(), shape.data(), owner);
-}
 template <class A> std::vector<double> to_vector(const A& a) { return std::vector<double>(a.data(), a.data() + a.size()); }
 inline index square(const In2& a) {
     if (a.shape(0) != a.shape(1)) throw std::invalid_argument("a square matrix is needed");
@@ -100,7 +92,7 @@ struct PyRows {
 
 inline size_t sz(index n) { return static_cast<size_t>(n); }
 
-using FlatIndex = nb::ndarray<const std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using FlatIndex = Array<std::int64_t, 1>;
 
 inline nb::list natural_arrays(const CrossProducts& a, const Blocks& v, index m) {
     nb::list out;
@@ -110,7 +102,7 @@ inline nb::list natural_arrays(const CrossProducts& a, const Blocks& v, index m)
 }
 
 // Blocks from one (levels, k, m) array per grouping factor.
-using Cubes = nb::ndarray<const double, nb::ndim<3>, nb::c_contig, nb::device::cpu>;
+using Cubes = Array<double, 3>;
 using Natural = std::vector<Cubes>;
 
 inline std::pair<Blocks, index> blocks_of(const CrossProducts& a, const Natural& v) {
@@ -150,6 +142,9 @@ inline Limits limits_of(const nb::dict& given) {
 // `from_origin` as Python asks for it: blocks as (grouping factor, start), each with its factor.
 nb::tuple effects_as_they_are(const Solved& solved, const std::vector<std::pair<index, index>>& places, const std::vector<In2>& factors,
                               double y, const In& x, const In& beta, index intercept);
+
+// Of all that `from_origin` has found; `shapes` are blocks as (grouping factor, width).
+nb::tuple effects_to_numpy(Effects e, const RandomPart& random, const std::vector<std::pair<index, index>>& shapes);
 
 nb::dict to_dict(const Minimum& m);
 

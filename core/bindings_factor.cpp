@@ -166,14 +166,20 @@ nb::tuple effects_as_they_are(const Solved& solved, const std::vector<std::pair<
         blocks.push_back({f, start, k, factors[i].data()});
     }
     const FixedOrigin origin{y, to_vector(x), to_vector(beta), intercept};
-    Effects e = released([&] { return from_origin(solved, blocks, origin); });
+    std::vector<std::pair<index, index>> shapes;
+    for (const BlockFactor& block : blocks) shapes.emplace_back(block.f, block.k);
+    return effects_to_numpy(released([&] { return from_origin(solved, blocks, origin); }), random, shapes);
+}
+
+nb::tuple effects_to_numpy(Effects e, const RandomPart& random, const std::vector<std::pair<index, index>>& shapes) {
     nb::list u, b;
-    for (size_t i = 0; i < blocks.size(); ++i) {
-        const std::vector<size_t> shape{sz(random.levels()[blocks[i].f]), sz(blocks[i].k)};
+    const size_t p = e.beta.size();
+    for (size_t i = 0; i < shapes.size(); ++i) {
+        const std::vector<size_t> shape{sz(random.levels()[shapes[i].first]), sz(shapes[i].second)};
         u.append(to_numpy(std::move(e.u[i]), shape));
         b.append(to_numpy(std::move(e.b[i]), shape));
     }
-    return nb::make_tuple(to_numpy(std::move(e.beta), {sz(p)}), to_numpy(std::move(e.vcov), {sz(p), sz(p)}), nb::tuple(u), nb::tuple(b), e.squares);
+    return nb::make_tuple(to_numpy(std::move(e.beta), {p}), to_numpy(std::move(e.vcov), {p, p}), nb::tuple(u), nb::tuple(b), e.squares);
 }
 
 void bind_factor(nb::module_& m) {

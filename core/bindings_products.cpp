@@ -64,7 +64,7 @@ CrossProducts from_state(const nb::tuple& s) {
 }
 
 void bind_numbers(nb::module_& m) {
-    m.def("scan", [](const nb::ndarray<const double, nb::ndim<1>, nb::device::cpu>& x) {
+    m.def("scan", [](const Array<double, 1, false>& x) {
         if (x.shape(0) == 0) throw std::invalid_argument("there are no numbers");
         const auto look = [&] { return scan(x.data(), static_cast<index>(x.shape(0)), x.stride(0)); };
         const Scan s = x.shape(0) < 10000 ? look() : released(look);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "level_sums.hpp"
 #include "small.hpp"
 
 namespace interlace {
@@ -46,13 +47,17 @@ void FactorObjective::hold(const std::vector<double>& par, std::vector<double>& 
         if (map_.entries[i].row == map_.entries[i].col && std::abs(par[i]) <= diagonal_floor && par[i] * gradient[i] > 0) gradient[i] = 0.0;
 }
 
+Blocks ProfiledDeviance::factors(const std::vector<double>& par) const {
+    const std::vector<index>& k = factor().products().random->k();
+    Blocks out = map_.factors(k, par);
+    for (size_t f = 0; f < out.size(); ++f)
+        for (index c = 0; c < k[f] && factor_.symbolic().priors[f].absorbed(); ++c) out[f][c * k[f] + c] = 1.0;
+    return out;
+}
+
 double ProfiledDeviance::value(const std::vector<double>& par) {
     par_ = par;
-    const std::vector<index>& k = factor().products().random->k();
-    Blocks factors = map_.factors(k, par);
-    for (size_t f = 0; f < factors.size(); ++f)
-        for (index c = 0; c < k[f] && factor_.symbolic().priors[f].absorbed(); ++c) factors[f][c * k[f] + c] = 1.0;
-    factor_.factorize(factors);
+    factor_.factorize(factors(par));
     return last_value();
 }
 
@@ -115,15 +120,37 @@ void FactorObjective::derivatives(std::vector<double>& gradient, std::vector<dou
     }
 }
 
+namespace {
+
+// The gradient where it is a sum over levels: no factor is made, and that of the last value stays. Empty where rounding is in the way.
+std::vector<double> summed_gradient(const CrossProducts& a, const std::vector<double>& columns, const Parametrization& map, Criterion kind,
+                                    const std::vector<double>& par) {
+    const std::vector<index>& k = a.random->k();
+    const index m = a.fixed->p + 1;
+    LevelSums sums(k[0], m);
+    add_levels(1.0, map.factors(k, par)[0], m, a.random->levels()[0], a.random->diag[0].data(), columns.data(), sums);
+    Blocks full(1);
+    return slope_of(sums, a, kind, full[0]) ? map.reduced(k, full) : std::vector<double>();
+}
+
+}  // namespace
+
 std::vector<double> ProfiledDeviance::hessian(const std::vector<double>& par) {
     const index m = size();
+    const CrossProducts& a = factor().products();
+    const bool summed = is_summed(a, factor().symbolic());
+    const std::vector<double> columns = summed ? columns_of_levels(a) : std::vector<double>();
+    const auto gradient_at = [&](const std::vector<double>& x) {
+        std::vector<double> g = summed ? summed_gradient(a, columns, map_, kind_, x) : std::vector<double>();
+        return g.empty() ? gradient(x) : g;
+    };
     std::vector<double> h(m * m), x(par);
     for (index i = 0; i < m; ++i) {
         const double step = 1e-4 * std::max(1.0, std::abs(par[i]));
         x[i] = par[i] + step;
-        const std::vector<double> up = gradient(x);
+        const std::vector<double> up = gradient_at(x);
         x[i] = par[i] - step;
-        const std::vector<double> down = gradient(x);
+        const std::vector<double> down = gradient_at(x);
         x[i] = par[i];
         for (index j = 0; j < m; ++j) h[i * m + j] = (up[j] - down[j]) / (2.0 * step);
     }

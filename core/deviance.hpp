@@ -63,6 +63,8 @@ class ProfiledDeviance : public FactorObjective {
     ProfiledDeviance(Cholesky factor, Parametrization map, Criterion kind);
 
     double value(const std::vector<double>& par) override;
+    // The relative covariance factors, one per grouping factor; those of absorbed levels are I.
+    Blocks factors(const std::vector<double>& par) const;
     // A derivative takes the inverse on the pattern of the factor: twice what the factor takes, but for what is small beside both.
     bool dear() const override { return size() == 1 && factor().symbolic().flops > dear_flops; }
     double curvature() override { return average_alone(factor(), kind_, directions())[0]; }

@@ -92,6 +92,26 @@ void add_outer(index n, double scale, const std::vector<double>& v, index m, std
 
 }  // namespace
 
+bool is_summed(const CrossProducts& a, const Symbolic& symbolic) {
+    return a.random->factors() == 1 && symbolic.priors[0].kind == Prior::Kind::identity && a.random->k()[0] <= most_effects &&
+           a.fixed->p + 1 <= most_columns;
+}
+
+void columns_of_level(const CrossProducts& a, index level, double* to) {
+    const index k = a.random->k()[0], p = a.fixed->p, m = p + 1;
+    for (index c = 0; c < k; ++c) {
+        small::copy(p, a.fixed->zx[0].data() + (level * k + c) * p, to + c * m);
+        to[c * m + p] = a.response->zy[0][level * k + c];
+    }
+}
+
+std::vector<double> columns_of_levels(const CrossProducts& a) {
+    const index levels = a.random->levels()[0], size = a.random->k()[0] * (a.fixed->p + 1);
+    std::vector<double> out(levels * size);
+    for (index g = 0; g < levels; ++g) columns_of_level(a, g, out.data() + g * size);
+    return out;
+}
+
 void add_levels(double sign, const std::vector<double>& f, index m, index levels, const double* a, const double* b, LevelSums& to) {
     if (f.size() == 1) return add_of<1>(sign, f.data(), m, levels, a, b, to);
     if (f.size() == 4) return add_of<2>(sign, f.data(), m, levels, a, b, to);

@@ -18,6 +18,14 @@ struct LevelSums {
 // More random effects or columns of [X y] than these are not summed.
 constexpr index most_effects = 3, most_columns = 12;
 
+// Are slopes of this model such sums?
+bool is_summed(const CrossProducts& a, const Symbolic& symbolic);
+
+// B_g of a level, k x m.
+void columns_of_level(const CrossProducts& a, index level, double* to);
+// The same of all levels, one after the other.
+std::vector<double> columns_of_levels(const CrossProducts& a);
+
 // `sign` times the terms of levels at a factor F: their A_g, k x k, and B_g, k x m, one after the other.
 // Throws NotPositiveDefinite.
 void add_levels(double sign, const std::vector<double>& f, index m, index levels, const double* a, const double* b, LevelSums& to);

@@ -6,9 +6,11 @@
 #include "bindings.hpp"
 #include "clusters.hpp"
 #include "deviance.hpp"
+#include "finish.hpp"
 #include "many.hpp"
 #include "moments.hpp"
 #include "pool.hpp"
+#include "small.hpp"
 #include "triangle.hpp"
 #include "turned.hpp"
 
@@ -163,6 +165,13 @@ void bind_clusters(nb::module_& m) {
 
 void bind_triangle(nb::module_& m) {
     m.def("lower_factor", [](const In2& f) { return to_numpy(lower_factor(square(f), to_vector(f)), {f.shape(0), f.shape(0)}); });
+    m.def("as_they_are", [](const In2& shift, const In2& basis, const In2& factor) {
+        const index k = square(factor);
+        if (square(shift) != k || square(basis) != k) throw std::invalid_argument("matrices of one size");
+        std::vector<double> f(sz(k * k));
+        small::add_ab(k, k, k, 1.0, basis.data(), factor.data(), f.data());
+        return to_numpy(as_they_are(k, shift.data(), f.data()), {sz(k), sz(k)});
+    });
     m.def("pivoted", [](const In2& natural, const In2& factor, index free) {
         const index k = square(factor);
         if (square(natural) != k || free > k) throw std::invalid_argument("the factor and its basis have the same size");
@@ -224,6 +233,33 @@ void bind_searches(nb::class_<ProfiledDeviance>& c) {
         });
 }
 
+// `finish` as Python asks for it: blocks as (grouping factor, start), each with its shift. The criterion gives its factor away.
+nb::tuple finished(ProfiledDeviance& d, const Flat& par, const std::vector<std::pair<index, index>>& places, const std::vector<In2>& shifts,
+                   double y, const In& x, const In& beta, index intercept) {
+    const RandomPart& random = *d.factor().products().random;
+    const index p = d.factor().p();
+    if (par.size() != sz(d.size()) || places.size() != shifts.size() || x.size() != sz(p) || beta.size() != sz(p) || intercept >= p)
+        throw std::invalid_argument("sizes differ");
+    std::vector<Shift> blocks;
+    std::vector<std::pair<index, index>> shapes;
+    for (size_t i = 0; i < places.size(); ++i) {
+        const auto [f, start] = places[i];
+        const index k = square(shifts[i]);
+        if (f < 0 || f >= random.factors() || start < 0 || start + k > random.k()[f]) throw std::invalid_argument("no such block");
+        blocks.push_back({f, start, k, shifts[i].data()});
+        shapes.emplace_back(f, k);
+    }
+    const FixedOrigin origin{y, to_vector(x), to_vector(beta), intercept};
+    const Blocks factors = d.factors(to_vector(par));
+    Cholesky l = d.release();
+    Finished found = released([&] { return finish(l, factors, blocks, origin); });
+    nb::list t;
+    for (size_t i = 0; i < blocks.size(); ++i) t.append(to_numpy(std::move(found.factors[i]), {sz(blocks[i].k), sz(blocks[i].k)}));
+    nb::tuple effects = effects_to_numpy(std::move(found.effects), random, shapes);
+    const double ld_l2 = l.ld_l2(), ld_rx2 = l.ld_rx2(), pwrss = l.pwrss();
+    return nb::make_tuple(nb::tuple(t), effects, ld_l2, ld_rx2, pwrss, nb::cast(std::move(l)));
+}
+
 void bind_criterion(nb::module_& m) {
     nb::class_<Limits>(m, "Limits").def("__init__", [](Limits* self, const nb::kwargs& given) { new (self) Limits(limits_of(given)); })
         .def_ro("prove", &Limits::prove);
@@ -263,6 +299,7 @@ void bind_criterion(nb::module_& m) {
         })
         // the factor where value() was asked last: the criterion cannot be asked any more
         .def("release", [](ProfiledDeviance& d) { return d.release(); })
+        .def("finish", &finished)
         .def("begin", [](ProfiledDeviance& d, const Flat& par) {
             if (par.size() != sz(d.size())) throw std::invalid_argument("one number for each parameter");
             d.begin(to_vector(par));

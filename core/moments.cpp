@@ -94,8 +94,10 @@ class Moments {
         if (used == 0) return e;
         const Eigen::LLT<Eigen::MatrixXd> root(Eigen::MatrixXd(xx.topLeftCorner(used, used)));
         e = root.matrixL().solve(e.transpose()).transpose();
-        for (index g = 0; g < levels; ++g) e.middleRows(g * k, k) = (basis_[f].transpose() * e.middleRows(g * k, k)).eval();
-        return e;
+        Matrix out = Matrix::Zero(e.rows(), used);
+        for (index g = 0; g < levels; ++g)
+            small::add_atb(k, used, k, 1.0, basis_[f].data(), e.data() + g * k * used, out.data() + g * k * used);
+        return out;
     }
     // What the projection changes in the coefficients: sum_gh of (M_ra - e_gr'e_ha)(M_cb - e_gc'e_hb) less that of M_ra M_cb.
     void correct(index fi, index fj) {
@@ -111,8 +113,9 @@ class Moments {
         std::vector<Matrix> ni, nj;
         for (index r = 0; r < ki; ++r)
             for (index c = 0; c < ki; ++c) ni.push_back(crossed(fi, r, c));
-        for (index a = 0; a < kj; ++a)
+        for (index a = 0; fi != fj && a < kj; ++a)
             for (index b = 0; b < kj; ++b) nj.push_back(crossed(fj, a, b));
+        if (fi == fj) nj = ni;
         for (const index e : of_factor_[fi])
             for (const index u : of_factor_[fj]) {
                 const Entry &q = map_.entries[e], &v = map_.entries[u];

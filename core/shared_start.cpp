@@ -38,13 +38,7 @@ struct SharedStart::Curve {
 
 SharedStart::SharedStart(const CrossProducts& whole, const Parametrization& map, Criterion kind, std::vector<double> start)
     : whole_(whole), map_(map), kind_(kind), k_(whole.random->k()[0]), m_(whole.fixed->p + 1), start_(std::move(start)) {
-    std::vector<double> one;
-    const index levels = whole.random->levels()[0];
-    b_.reserve(levels * k_ * m_);
-    for (index g = 0; g < levels; ++g) {
-        fixed_of(whole, g, one);
-        b_.insert(b_.end(), one.begin(), one.end());
-    }
+    b_ = columns_of_levels(whole);
     for (const double v : start_) steps_.push_back(beside * std::max(std::abs(v), 0.1));
     const size_t n = start_.size();
     const auto add = [&](size_t i, double by_i, size_t j, double by_j) {
@@ -65,24 +59,12 @@ SharedStart::SharedStart(const CrossProducts& whole, const Parametrization& map,
 std::optional<SharedStart> SharedStart::of(const CrossProducts& whole, const Symbolic& symbolic, const Parametrization& map, Criterion kind,
                                            const std::vector<double>& start, index searches) {
     const index n = static_cast<index>(start.size());
-    if (whole.random->factors() != 1 || symbolic.priors[0].kind != Prior::Kind::identity || !is_inner(map, start)) return {};
-    if (whole.random->k()[0] > most_effects || whole.fixed->p + 1 > most_columns || (n + 1) * (n + 2) / 2 + n > searches) return {};
+    if (!is_summed(whole, symbolic) || !is_inner(map, start) || (n + 1) * (n + 2) / 2 + n > searches) return {};
     try {
         return SharedStart(whole, map, kind, start);
     } catch (const NotPositiveDefinite&) {
         return {};
     }
-}
-
-// B_g = Z_g'[X y], k x m
-const double* SharedStart::fixed_of(const CrossProducts& a, index level, std::vector<double>& to) const {
-    const index p = m_ - 1;
-    to.resize(k_ * m_);
-    for (index c = 0; c < k_; ++c) {
-        small::copy(p, a.fixed->zx[0].data() + (level * k_ + c) * p, &to[c * m_]);
-        to[c * m_ + p] = a.response->zy[0][level * k_ + c];
-    }
-    return to.data();
 }
 
 SharedStart::Point SharedStart::point(std::vector<double> par) const {
@@ -93,10 +75,11 @@ SharedStart::Point SharedStart::point(std::vector<double> par) const {
 
 bool SharedStart::slopes(const Point& at, const CrossProducts& left, const std::vector<index>& levels, std::vector<double>& gradient) const {
     LevelSums sums(at.sums);
-    std::vector<double> b;
+    std::vector<double> b(k_ * m_);
     for (const index g : levels) {
+        columns_of_level(left, g, b.data());
         add_levels(-1.0, at.f, m_, 1, &whole_.random->diag[0][g * k_ * k_], &b_[g * k_ * m_], sums);
-        add_levels(1.0, at.f, m_, 1, &left.random->diag[0][g * k_ * k_], fixed_of(left, g, b), sums);
+        add_levels(1.0, at.f, m_, 1, &left.random->diag[0][g * k_ * k_], b.data(), sums);
     }
     Blocks full(1);
     if (!slope_of(sums, left, kind_, full[0])) return false;

@@ -30,7 +30,6 @@ class SharedStart {
     Point point(std::vector<double> par) const;
     bool slopes(const Point& at, const CrossProducts& left, const std::vector<index>& levels, std::vector<double>& gradient) const;
     bool read(const CrossProducts& left, const std::vector<index>& levels, Curve& out) const;
-    const double* fixed_of(const CrossProducts& a, index level, std::vector<double>& to) const;
 
     const CrossProducts& whole_;
     const Parametrization& map_;

@@ -46,8 +46,9 @@ The core's objects:
 `without_folds`
     The criterion without some rows, searched from the parameters of the whole, and what the model says of
     them, for many sets of rows.
-`lower_factor`, `pivoted`
-    A lower triangular factor of the covariance of a few random effects, and the basis that suits it.
+`lower_factor`, `as_they_are`, `pivoted`
+    A lower triangular factor of the covariance of a few random effects; of those of the columns as they are,
+    from those about their origin; and the basis that suits it.
 `Limits`
     What a search goes by.
 `search_many`
@@ -104,6 +105,7 @@ from interlace._core import (
     all_occur,
     analyze,
     answered,
+    as_they_are,
     block_facts,
     cells,
     combine,
@@ -161,6 +163,7 @@ __all__ = [
     "all_occur",
     "analyze",
     "answered",
+    "as_they_are",
     "blas_threads",
     "block_facts",
     "cells",

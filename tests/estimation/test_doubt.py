@@ -12,7 +12,7 @@ import pytest
 from interlace import kernel
 from interlace.design.encoding import Encoding
 from interlace.design.learning_rows import learn
-from interlace.estimation import descent, optimize, valleys
+from interlace.estimation import descent, first_search, optimize, valleys
 from interlace.estimation.blocks import DEPENDENT, LEAST, NOT_SPANNED
 from interlace.estimation.fit import fit
 from interlace.estimation.prepare import prepare
@@ -210,13 +210,13 @@ def test_very_many_parameters_and_more_than_observations_are_searched_once(
     criterion: Any = SimpleNamespace(n_par=n_par, system=SimpleNamespace(A=A, flops=1.0))
     assert descent.hopeless(criterion) == hopeless
     assert (optimize.elsewhere(criterion) == 0) == hopeless
-    assert (optimize.evaluations(criterion) < optimize.MAX_EVALUATIONS) == hopeless
+    assert (first_search.evaluations(criterion) < first_search.MAX_EVALUATIONS) == hopeless
 
 
 @pytest.mark.parametrize(("n_par", "most"), [(200, 80), (400, 10), (2000, 0)])
 def test_the_more_parameters_nothing_tells_apart_the_sooner_the_end(n_par: int, most: int) -> None:
     criterion: Any = SimpleNamespace(n_par=n_par, system=SimpleNamespace(A=SimpleNamespace(n=60)))
-    assert optimize.evaluations(criterion) == most
+    assert first_search.evaluations(criterion) == most
 
 
 @pytest.mark.parametrize("many", [0, 10])
@@ -307,7 +307,7 @@ def test_a_search_where_nothing_can_be_told_has_an_end(monkeypatch: pytest.Monke
     soon = fit(*learnt).optimum
     monkeypatch.setattr(descent, "HOPELESS", 200)
     late = fit(*learnt).optimum
-    assert optimize.HOPELESS_EVALUATIONS <= soon.evaluations < 1.5 * optimize.HOPELESS_EVALUATIONS
+    assert first_search.HOPELESS_EVALUATIONS <= soon.evaluations < 1.5 * first_search.HOPELESS_EVALUATIONS
     assert 2 * soon.evaluations < late.evaluations and late.value <= soon.value < late.value + 0.1
     assert (soon.status, late.status) == ("too many evaluations", "converged")
     assert soon.hessian_kind == "average information"

@@ -164,18 +164,18 @@ def _products(
 def test_a_factor_that_does_not_fit_is_refused_with_the_numbers(share: float) -> None:
     """Sparse (several fronts) and dense; the numbers and the names are in the message."""
     _, A = _products(grid(rng(), 90, 80, share))
-    need = memory.analyze(A, ("a", "b"), limit=1e12).bytes(A.products.p)
+    need = memory.analyze(A, lambda: ("a", "b"), limit=1e12).bytes(A.products.p)
     assert need > 8 * 60 * 61 / 2  # at least the triangle of most of b
     with pytest.raises(ModelError, match=r"would need about .* GiB, and .* GiB can be had") as caught:
-        memory.analyze(A, ("a", "b"), limit=0.999 * need)
+        memory.analyze(A, lambda: ("a", "b"), limit=0.999 * need)
     for words in ("a (90 levels)", "b (80 levels)", "80 random effects", "more memory"):
         assert words in str(caught.value)
-    assert memory.analyze(A, ("a", "b"), limit=need).complete
+    assert memory.analyze(A, lambda: ("a", "b"), limit=need).complete
 
 
 def test_a_single_factor_needs_next_to_nothing() -> None:
     _, A = _products(one(rng(), 400, 90), "y ~ x + (1 | a)")
-    symbolic = memory.analyze(A, ("a",), limit=1e6)
+    symbolic = memory.analyze(A, lambda: ("a",), limit=1e6)
     assert symbolic.complete and symbolic.q_rest == 0 and symbolic.bytes(A.products.p) < 1e5
 
 

@@ -37,10 +37,11 @@ def test_the_solution_is_that_of_a_new_factor(formula: str, data: pd.DataFrame) 
 
 def test_a_factor_of_other_parameters_is_computed_anew(data: pd.DataFrame) -> None:
     fit = interlace.lmer(FORMULAS[1], data).fit
-    criterion, optimum, factor = minimise(fit.criterion)
-    assert factor is not None
-    there = criterion.solution(1.5 * optimum.par, factor)
-    assert there.factor is factor
+    criterion, optimum, compiled = minimise(fit.criterion)
+    assert compiled is not None
+    there = criterion.solution(1.5 * optimum.par, compiled)
+    with pytest.raises(RuntimeError, match="was released"):  # its factor is that of the solution
+        compiled.value(optimum.par)
     assert there.pwrss == criterion.solution(1.5 * optimum.par).pwrss != fit.solution.pwrss
 
 

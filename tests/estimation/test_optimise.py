@@ -12,7 +12,7 @@ import scipy.optimize
 from interlace import kernel, lmer
 from interlace.design.encoding import Encoding
 from interlace.errors import ConvergenceWarning, DataError, RankDeficiencyWarning
-from interlace.estimation import optimize
+from interlace.estimation import first_search
 from interlace.estimation.deviance import ProfiledDeviance
 from interlace.estimation.fit import Fit, fit
 from made_data import crossed, labels, nested, one
@@ -390,7 +390,7 @@ def test_few_evaluations_are_enough(name: str, most: int) -> None:
 
 
 def test_a_search_cut_short_warns_with_facts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(optimize, "MAX_EVALUATIONS", 1)
+    monkeypatch.setattr(first_search, "MAX_EVALUATIONS", 1)
     encoding, design = Encoding.learn("Reaction ~ Days + (Days || Subject)", load_data("sleepstudy"))
     with pytest.warns(
         ConvergenceWarning, match=r"ended after 1 evaluations .*too many evaluations.* fall by"

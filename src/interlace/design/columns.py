@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from interlace import kernel
+from interlace.frozen import quick
 
 ROWS_AT_ONCE = 1 << 14
 FEW = 8  # columns
@@ -53,6 +54,7 @@ class Columns(Protocol):
         """The same columns with other arrays of equal values, in the order of `arrays`."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Plain:
     """Columns that are held as numbers.

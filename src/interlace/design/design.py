@@ -38,6 +38,7 @@ class Source:
         return self
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class RandomRows:
     """Rows of one random term.

@@ -126,7 +126,9 @@ def collapsed(design: Design, keys: tuple[str, ...]) -> Design:
     keys : tuple of str
         Columns of its frame, as of `key_columns`.
     """
-    return _collapsed(design, [design.frame.columns[name] for name in keys]) if keys else design
+    if not keys or design.fixed.shape[0] < FEWEST_HERE:
+        return design
+    return _collapsed(design, [design.frame.columns[name] for name in keys])
 
 
 def by_columns(design: Design) -> Design:

@@ -88,6 +88,7 @@ class Memory:
         return self
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Evaluator:
     """Values of expressions on some rows."""

@@ -205,6 +205,7 @@ def _as_text(columns: pd.Index) -> tuple[str, ...]:
 _names: Once[pd.Index, tuple[str, ...]] = Once(_as_text)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class _PandasSource:
     data: pd.DataFrame

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
-
 import numpy as np
 
 from interlace.design.basis import Basis, NumericBasis
 from interlace.design.columns import Columns, Plain
-from interlace.design.design import Design, RandomRows
+from interlace.design.design import Design, RandomRows, Source
 from interlace.design.frame import Frame
 from interlace.design.learnt import Learnt
 from interlace.design.values import Column, Factor
@@ -17,7 +14,7 @@ from interlace.formula.formula import plain_name
 from interlace.formula.names import computed_with
 
 
-def owned(learnt: Learnt, design: Design, read: Frame, **changed: Any) -> Design:
+def owned(learnt: Learnt, design: Design, read: Frame, *, source: Source, singletons: int) -> Design:
     """The design with memory of its own, none of it shared with the table that was read.
 
     Each column is copied once at most: a column of numbers that is a column of X or Z is a view of that, and
@@ -30,8 +27,8 @@ def owned(learnt: Learnt, design: Design, read: Frame, **changed: Any) -> Design
         The rows used, as `Learner` made them from `read` or from some of its rows.
     read : Frame
         The columns as they were read; some may lie in the caller's memory.
-    changed
-        Other fields of the design.
+    source, singletons
+        As for `Design`.
     """
     lent = [c.codes if isinstance(c, Factor) else c for c in read.columns.values()]
     y = None if design.y is None else _own(design.y, lent)
@@ -42,7 +39,10 @@ def owned(learnt: Learnt, design: Design, read: Frame, **changed: Any) -> Design
         if values is not None:
             values.flags.writeable = False
     frame = design.frame.owned(_known(learnt, design.frame.columns, y, fixed, random), read)
-    return replace(design, y=y, fixed=fixed, random=random, absorbed=absorbed, frame=frame, **changed)
+    return Design(
+        y, fixed, random, design.weights, design.offset, design.n_rows_read, design.kept, design.missing,
+        frame, source, absorbed, singletons, design.repeats,
+    )  # fmt: skip
 
 
 def _own(values: np.ndarray, lent: list[np.ndarray]) -> np.ndarray:

@@ -159,9 +159,8 @@ class FrameRows:
 
     def for_sums(self) -> FrameRows:
         """Their cells, where sums over these take less time."""
-        if not self.keys:
-            return self
-        return FrameRows(self.encoding, collapsed(self.design, self.keys), means=self.means)
+        cells = collapsed(self.design, self.keys)
+        return self if cells is self.design else FrameRows(self.encoding, cells, means=self.means)
 
     def changed(self, encoding: Encoding, change: Callable[[Design], Design]) -> FrameRows:
         """The same rows, changed."""

@@ -15,8 +15,10 @@ from interlace.formula.formula import Formula, RandomTerm, Sum
 from interlace.formula.names import Use, names_in, uses_of
 from interlace.formula.sums import summands
 from interlace.formula.tree import Name, Node, Step, chain, with_names
+from interlace.frozen import quick
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Scope:
     """What the names of a formula mean.

@@ -11,8 +11,10 @@ import pandas as pd
 
 from interlace import kernel
 from interlace.design.once import Once
+from interlace.frozen import quick
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Factor:
     """A categorical column: ``levels[codes]``, code -1 where missing.

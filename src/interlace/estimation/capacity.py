@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from operator import mul
 from pathlib import Path
 
 try:
@@ -34,8 +35,10 @@ _SMALL = 2.0**28
 
 
 def _limit(A: CrossProducts, leading: int) -> float:
-    effects = [levels * k for levels, k in zip(A.layout.levels, A.layout.k, strict=True)]
-    largest = 8.0 * (4.0 * sum(effects[leading:]) ** 2 + 4.0 * sum(effects) * (A.products.p + 1))
+    layout = A.layout
+    effects = layout.effects
+    others = effects - sum(map(mul, layout.levels[:leading], layout.k))
+    largest = 8.0 * (4.0 * others**2 + 4.0 * effects * (A.products.p + 1))
     return float("inf") if largest < _SMALL else SHARE * available_bytes()
 
 
@@ -79,7 +82,7 @@ def _read(name: str) -> str:
 
 def analyze(
     A: CrossProducts,
-    group_names: tuple[str, ...],
+    group_names: Callable[[], tuple[str, ...]],
     *,
     precisions: Sequence[kernel.Precision | None] | None = None,
     held: Sequence[Array | None] | None = None,
@@ -90,8 +93,8 @@ def analyze(
     Parameters
     ----------
     A : CrossProducts
-    group_names : tuple of str
-        Names of the grouping factors, in the kernel's order.
+    group_names : callable
+        Names of the grouping factors, in the kernel's order, for the message.
     precisions : sequence, optional
         Per grouping factor in the kernel's order, that of levels with a known covariance; None: independent.
     held : sequence, optional
@@ -114,7 +117,7 @@ def analyze(
     if symbolic.complete and need <= limit:
         return symbolic
     sizes = ", ".join(
-        f"{name} ({levels:,} levels)" for name, levels in zip(group_names, A.layout.levels, strict=True)
+        f"{name} ({levels:,} levels)" for name, levels in zip(group_names(), A.layout.levels, strict=True)
     )
     how = "linked or crossed" if linked else "crossed"
     raise FactorTooLargeError(

@@ -74,6 +74,9 @@ class Covariance(Protocol):
         """Lower triangular T with a diagonal that is not negative and ``T T' = F F'``, of a factor in the
         units of the data."""
 
+    def as_they_are(self, shift: Array, basis: Array, T: Array) -> Array:
+        """The same of ``shift^-1 basis T``, the factor of the effects of columns as they are."""
+
     def basis(self, orthonormal: Array, shift: Array) -> Array:
         """What stands before the factor, so that the parameters have no units, (k, k).
 
@@ -237,6 +240,11 @@ class Unstructured:
     def triangular(self, F: Array) -> Array:
         """See `lower_factor`."""
         return lower_factor(F)
+
+    def as_they_are(self, shift: Array, basis: Array, T: Array) -> Array:
+        """The same of ``shift^-1 basis T``."""
+        found: Array = kernel.as_they_are(shift, np.ascontiguousarray(basis), T)
+        return found
 
     def basis(self, orthonormal: Array, shift: Array) -> Array:
         """Columns of Z are orthonormal, as any covariance in one basis is one in every other."""

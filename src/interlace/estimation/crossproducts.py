@@ -60,6 +60,9 @@ class CrossProducts:
     @classmethod
     def _summed(cls, layout: Layout, rows: Rows, origin: Origin) -> CrossProducts:
         """Chunk by chunk, in the order of the rows."""
+        if isinstance(rows, FrameRows):
+            (design,) = rows.cells()
+            return cls._of_chunk(layout, design, origin)
         total: kernel.Accumulation | None = None
         by_cell: CrossProducts | None = None
         for design in rows.cells():
@@ -276,6 +279,8 @@ class ByCell:
 
 
 def _accumulated(rows: dict[str, Any], repeats: Repeats | None) -> kernel.CrossProducts:
+    if repeats is None:
+        return kernel.accumulate(**rows)
     total = kernel.Accumulation(**rows)
     _add(total, rows, repeats)
     return total.take()

@@ -92,6 +92,11 @@ def exact_hessian_costs_below(flops: float, criterion: Criterion, cost: float | 
     return EXACT * (work(criterion) if cost is None else cost) < flops and not hopeless(criterion)
 
 
+def kind_of_hessian(found: dict[str, Any]) -> str:
+    """Of the one at the end of a search that did not prove it."""
+    return AVERAGE if found["gradients"] or not found["par"].size else OF_VALUES
+
+
 class Search(Generic[C]):
     """One search: the criterion in its present basis, and the best point in it."""
 
@@ -169,7 +174,7 @@ class Search(Generic[C]):
         self.gradient, self.hessian, self.rounding = found["gradient"], found["hessian"], found["rounding"]
         self.evaluations += found["evaluations"]
         self.gradients += found["gradients"]
-        self.hessian_kind = AVERAGE if found["gradients"] or not self.par.size else OF_VALUES
+        self.hessian_kind = kind_of_hessian(found)
 
     def descend(self, found: dict[str, Any] | None = None, at_once: int = PIVOT_EVERY) -> None:
         """Newton steps; now and then the columns of the factors are put in order of their variances, for the

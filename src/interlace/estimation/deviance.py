@@ -149,9 +149,14 @@ class ProfiledDeviance:
         with self.system.threads():
             return self.kernel().hessian(np.asarray(par, dtype=np.float64))
 
-    def solution(self, par: Array, factor: core.Cholesky | None = None) -> Solution:
-        """beta, u and the rest at these parameters; a factor that nobody needs becomes the one there."""
-        return Solution.at(self.system, self.parameters.factors(par), factor)
+    def solution(self, par: Array, compiled: Compiled | None = None) -> Solution:
+        """beta, u and the rest at these parameters; this criterion, `compiled`, gives its factor away."""
+        parameters = self.parameters
+        if isinstance(compiled, core.ProfiledDeviance) and parameters.unstructured:
+            return Solution.finished(self.system, parameters, par, compiled)
+        return Solution.at(
+            self.system, parameters.factors(par), None if compiled is None else compiled.release()
+        )
 
     def zero_components(self, par: Array) -> tuple[str, ...]:
         """Names ``group.column`` of the diagonal entries of Lambda that are zero."""

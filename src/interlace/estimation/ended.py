@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Generic, NamedTuple, TypeVar
 
-from interlace import kernel
-from interlace.estimation.criterion import Criterion
+from interlace.estimation.criterion import Compiled, Criterion
 from interlace.estimation.optimum import Optimum
 
 C = TypeVar("C", bound=Criterion)
@@ -20,10 +19,11 @@ class Ended(NamedTuple, Generic[C]):
         The same function in the basis that suited the search best: what the parameters of the optimum refer
         to.
     optimum : Optimum
-    factor : kernel.Cholesky or None
-        The last one of the search: nobody else needs it, and a factor at the optimum may take its place.
+    compiled : Compiled or None
+        What was searched, if a factor belongs to it: nobody else needs that, and the one at the optimum may
+        take its place.
     """
 
     criterion: C
     optimum: Optimum
-    factor: kernel.Cholesky | None
+    compiled: Compiled | None

@@ -86,7 +86,7 @@ def solved(ended: Ended[ProfiledDeviance]) -> Solution:
     """
     criterion = ended.criterion
     try:
-        solution = criterion.solution(ended.optimum.par, ended.factor)
+        solution = criterion.solution(ended.optimum.par, ended.compiled)
     except ModelError as error:
         if isinstance(error.__cause__, NotPositiveDefiniteError):  # the search had a number here, to rounding
             raise ModelError(EXACT) from error

@@ -77,6 +77,11 @@ class Layout:
         )
 
     @property
+    def corners(self) -> list[tuple[int, int]]:
+        """Per covariance block its grouping factor of the kernel, and its first column there."""
+        return [(place.group, place.start) for place in self.places]
+
+    @property
     def effects(self) -> int:
         """All effects of all levels, q."""
         return sum(map(mul, self.levels, self.k))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from interlace import kernel
 from interlace.errors import InterlaceError
-from interlace.estimation import descent, optimize
+from interlace.estimation import descent, first_search, optimize
 from interlace.estimation.answering import Responses, as_responses
 from interlace.estimation.crossproducts import NEARLY_ALL
 from interlace.estimation.deviance import ProfiledDeviance
@@ -76,7 +76,7 @@ def fit_many(fit: Fit, Y: Array | Responses) -> Many:
         A = fit.answering(Y)
         products = [one.products for one in A]
         ends = criterion.search_many(
-            products, criterion.parameters.few_levels(), optimize.limits(criterion, prove=False)
+            products, criterion.parameters.few_levels(), first_search.limits(criterion, prove=False)
         )
         easy = ends["easy"].astype(bool)
         found.take(fit, criterion.parameters, ends, easy, [one.origin for one in A])
@@ -156,7 +156,7 @@ def _lower_elsewhere(
             chosen[: len(found), r] = block[r, found]
         points += list(chosen)
     return criterion.lower_elsewhere(
-        responses, np.stack(points, axis=1), best, optimize.limits(criterion, prove=False)
+        responses, np.stack(points, axis=1), best, first_search.limits(criterion, prove=False)
     )
 
 

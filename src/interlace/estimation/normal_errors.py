@@ -82,7 +82,7 @@ class NormalErrors:
         some = kernel.answered(  # any response that the columns do not explain: it is not asked for
             products, 1.0, np.zeros(products.p), [np.zeros(products.zy(f).size) for f in range(len(D))]
         )
-        factor = kernel.Cholesky(some, analyze(A, names))
+        factor = kernel.Cholesky(some, analyze(A, lambda: names))
         try:
             factor.factorize([np.diag(1.0 / np.sqrt(one)) for one in D])
         except kernel.NotPositiveDefiniteError as error:

@@ -3,51 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from interlace import kernel
 from interlace.estimation.criterion import Criterion
-from interlace.estimation.crossproducts import NEARLY_ALL
 from interlace.estimation.descent import (
-    CHEAP_FLOPS,
-    EXACT_HESSIAN,
-    FEW_FLOPS,
-    ILL_CONDITIONED,
-    LARGE,
     LOST,
     MANY,
-    NEARLY_ZERO,
     NO_MINIMUM,
     PIVOT_EVERY,
     SAME_VALUE,
-    STEPS,
-    TOLERANCE,
     Search,
-    exact_hessian_costs_below,
-    finished,
     hopeless,
     whole_work,
-    work,
 )
 from interlace.estimation.ended import Ended
+from interlace.estimation.first_search import (
+    APART,
+    CONFLICT,
+    MAX_ELSEWHERE,
+    RIVAL,
+    First,
+    begin,
+    evaluations,
+    first_search,
+)
 from interlace.estimation.optimum import Optimum, Valley
-from interlace.estimation.penalized import EXACT_FIT, GONE
+from interlace.estimation.penalized import GONE
 from interlace.estimation.valleys import Doubt, one_by_one
 
 Array = NDArray[np.floating]
 C = TypeVar("C", bound=Criterion)
 
-MAX_EVALUATIONS = 2000
 # Searches about an optimum that was not the last one.
 ROUNDS = 4
-# Evaluations of a search for another minimum.
-MAX_ELSEWHERE = 300
-# One that only asks whether there is a lower one ends where the criterion could fall by less than this.
-NO_LOWER = 1e-6
 # Evaluations of all searches together before the last one begins: as many as cost so many flops, fewer with
 # many parameters, within limits.
 WORK_OF_FEW, WORK_ELSEWHERE = 1e10, 1.5e9
@@ -59,24 +51,14 @@ FAR_AWAY = 0.5
 LOWEST, SAME_DIRECTION = 4, 0.95
 # With each of the other correlations that have a structure, so many.
 PER_CORRELATION = 2
-# Where the slopes within levels are others than those of all rows, there may be a minimum about those: where
-# some effect is so many times larger or smaller, and the criterion no more than this above the present one.
-APART, RIVAL = 2.0, 6.0
-# A gain in log sigma^2 by them from which all effects are in doubt, where there are several.
-CONFLICT = 0.05
 # Then all effects together are so many times larger than the residuals as well.
 ALL_LARGER = (10.0, 100.0)
 # From starts that differ in one entry, so many evaluations before the basis changes for the first time.
 AT_ONCE = 100
-# Evaluations of the search that asks whether a covariance that is not singular is better than one that is.
-OPENED = 40
 # What such a look costs, of an evaluation.
 LOOK = 0.2
 # The status of a minimum beside which the criterion falls without end.
 UNBOUNDED = "a minimum beside which the criterion has no lower bound"
-# Where the data do not tell the parameters apart, the search creeps along a valley, and ends, unproved, after
-# so many evaluations; fewer with more parameters than the second number.
-HOPELESS_EVALUATIONS, HOPELESS_MANY = 80, 200
 
 
 def minimise(criterion: C) -> Ended[C]:
@@ -87,12 +69,14 @@ def minimise(criterion: C) -> Ended[C]:
 
     """
     with criterion.system.threads():
-        found = _Searches(criterion)
-        if not found.in_core(prove=True):
-            found.run()
-            found.best.widen(found.whole)
-            found.best.prove()
-            found.best.polish()
+        first = first_search(criterion, prove=True)
+        if first.ended is not None:
+            return first.ended
+        found = _Searches(criterion, first)
+        found.run()
+        found.best.widen(criterion)
+        found.best.prove()
+        found.best.polish()
         return found.ended()
 
 
@@ -104,11 +88,13 @@ def minimise_again(criterion: C) -> Ended[C]:
     data they are the REML estimates).
     """
     with criterion.system.threads():
-        found = _Searches(criterion)
-        if not found.in_core(prove=False):
-            found.run()
-            found.best.widen(found.whole)
-            found.best.finish()
+        first = first_search(criterion, prove=False)
+        if first.ended is not None:
+            return first.ended
+        found = _Searches(criterion, first)
+        found.run()
+        found.best.widen(criterion)
+        found.best.finish()
         return found.ended()
 
 
@@ -118,35 +104,6 @@ def elsewhere(criterion: Criterion) -> int:
         return 0
     most = WORK_OF_FEW if criterion.n_par <= MANY else WORK_ELSEWHERE
     return int(min(max(most / whole_work(criterion), LEAST_ELSEWHERE), ALL_ELSEWHERE))
-
-
-def evaluations(criterion: Criterion) -> int:
-    """Evaluations that the first search may take; its steps cost the cube of the parameters."""
-    if not hopeless(criterion):
-        return MAX_EVALUATIONS
-    return int(HOPELESS_EVALUATIONS / max(1.0, criterion.n_par / HOPELESS_MANY) ** 3)
-
-
-def limits(criterion: Criterion, *, prove: bool) -> kernel.Limits:
-    """What a search in the core goes by; `prove`: its last Hessian is the exact one, where that is cheap."""
-    pivots = any([s.k > 1 for s in criterion.parameters.structures])
-    cost = work(criterion)
-    return _limits(
-        PIVOT_EVERY if pivots else evaluations(criterion),
-        finished(cost),
-        STEPS if cost < FEW_FLOPS else 1,
-        prove and exact_hessian_costs_below(CHEAP_FLOPS, criterion, cost),
-    )
-
-
-@lru_cache(maxsize=64)
-def _limits(evaluations: int, finished: float, steps: int, prove: bool) -> kernel.Limits:
-    return kernel.Limits(
-        tolerance=TOLERANCE, evaluations=evaluations, large=LARGE, near_zero=NEARLY_ZERO,
-        no_minimum=NO_MINIMUM, finished=finished, ill_conditioned=ILL_CONDITIONED, steps=steps,
-        exact=EXACT_FIT, nearly_all=NEARLY_ALL, apart=APART, rival=RIVAL, conflict=CONFLICT, prove=prove,
-        opened=OPENED, elsewhere=MAX_ELSEWHERE, elsewhere_tolerance=NO_LOWER, same_value=SAME_VALUE,
-    )  # fmt: skip
 
 
 def _cosine(a: Array, b: Array) -> float:
@@ -170,35 +127,16 @@ def lowest(starts: Array, values: Array, same: float) -> list[int]:
 class _Searches(Generic[C]):
     """All searches of one criterion: the lowest end, the others, and what they cost together."""
 
-    def __init__(self, criterion: C) -> None:
-        self.whole, self.criterion = criterion, criterion.separated()
+    def __init__(self, criterion: C, first: First[C] | None = None) -> None:
+        first = begin(criterion) if first is None else first
+        self.criterion, self.compiled, self.moments, self.first, _ = first
         self.doubt = self.criterion.doubt
-        self.compiled = self.criterion.kernel()
-        self.moments: Array = self.compiled.moment_start()
         self.best = Search(self.criterion, self.compiled, self.moments, evaluations(self.criterion))
-        self.first: dict[str, Any] | None = None  # where a search in the core has led
         self.others: list[Search[C]] = []
         self.starts: list[Array] = []  # of all searches but the first
         self.share = FAR_AWAY  # of all evaluations elsewhere that they may take together, for now
         self.unbounded = False
         self.looks = self.exact = 0
-
-    def in_core(self, *, prove: bool) -> bool:
-        """Is one search, from the moments and in the core, all there is to do?"""
-        if self.criterion.doubt.effects or (
-            self.criterion is not self.whole and self.criterion.n_par < self.whole.n_par
-        ):
-            return False
-        without = [effects.tolist() for effects in self.criterion.parameters.few_levels()]
-        known = limits(self.criterion, prove=prove)
-        found, begun, enough = self.compiled.search(self.moments, without, known)
-        if enough:
-            self.best.take(found)
-            if known.prove:
-                self.best.hessian_kind = EXACT_HESSIAN
-        elif begun:
-            self.first = found
-        return bool(enough)
 
     def run(self) -> None:
         """From the start by moments, and from others where there may be a second minimum."""
@@ -354,7 +292,7 @@ class _Searches(Generic[C]):
     def ended(self) -> Ended[C]:
         """What was found; nothing can be searched any more."""
         optimum = self.optimum()
-        return Ended(self.best.criterion, optimum, self.best.compiled.release())
+        return Ended(self.best.criterion, optimum, self.best.compiled)
 
     def optimum(self) -> Optimum:
         """The lowest minimum."""

@@ -75,13 +75,14 @@ class Origin:
             return None
         if response is None or response not in means:
             return None
-        found: list[Array] = []
-        for basis in (encoding.fixed, *[block.basis for block in encoding.random]):
-            known = _at_means(basis.names, means)
+        x, z = _at_means(encoding.fixed.names, means), list[Array]()
+        if x is None:
+            return None
+        for block in encoding.random:
+            known = x if block.basis is encoding.fixed else _at_means(block.basis.names, means)
             if known is None:
                 return None
-            found.append(known)
-        x, *z = found
+            z.append(known)
         middle = near(means[response]) if encoding.spans_constant else 0.0
         return cls(middle, x, tuple(z), np.zeros(len(x)))
 

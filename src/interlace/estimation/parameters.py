@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from interlace.arrays import identity
 from interlace.design.encoding import Encoding
 from interlace.design.learnt import RandomEncoding
 from interlace.errors import ModelError
@@ -145,6 +144,11 @@ class Parameters(_Remembering):
         return self._form.places
 
     @property
+    def unstructured(self) -> bool:
+        """Are the blocks covariances of any kind, or of several parts of any kind?"""
+        return self._form.unstructured
+
+    @property
     def scouted(self) -> bool:
         """Are there correlations with a structure, and other minima looked for because of them?"""
         return self._form.scouted
@@ -168,7 +172,7 @@ class Parameters(_Remembering):
         """Lower triangular relative covariance factors of the blocks, in the units of the data."""
         return tuple(
             [
-                s.triangular((2.0 * identity(s.k) - R) @ (B @ T))  # a shift moves one effect: this undoes it
+                s.as_they_are(R, B, T)
                 for s, R, B, T in zip(self.structures, self.shift, self.basis, self.small(par), strict=True)
             ]
         )
@@ -321,6 +325,7 @@ class _Form(NamedTuple):
     nothing: tuple[Array, ...]
     plain: bool
     scouted: bool
+    unstructured: bool
 
 
 @lru_cache(maxsize=512)
@@ -346,6 +351,7 @@ def _form(structures: tuple[Covariance, ...], layout: Layout) -> _Form:
         nothing=tuple(_kept(np.zeros((s.k, 0))) for s in structures),
         plain=all(s.plain for s in structures),
         scouted=any(s.scouted for s in structures),
+        unstructured=all(isinstance(s, Unstructured) for s in structures),
     )
 
 

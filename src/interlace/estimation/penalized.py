@@ -3,6 +3,7 @@ a search."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from interlace.design.encoding import Encoding
 from interlace.errors import ModelError
 from interlace.estimation.capacity import analyze
 from interlace.estimation.crossproducts import CrossProducts
-from interlace.estimation.parameters import structures_of, theta_of
+from interlace.estimation.parameters import Parameters, structures_of, theta_of
 from interlace.estimation.priors import precisions
 from interlace.frozen import quick
 
@@ -76,7 +77,7 @@ class System(_Costed):
         """
         known = precisions(encoding, A.layout)
         held = [None if at is None else encoding.absorbed[at].held for at in A.layout.absorbed]
-        symbolic = analyze(A, A.layout.names(encoding), precisions=known, held=held)
+        symbolic = analyze(A, lambda: A.layout.names(encoding), precisions=known, held=held)
         return cls(encoding, A, symbolic, known, n_jobs)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -120,6 +121,13 @@ class System(_Costed):
         return int(self.A.products.p + sum([one.rank for one in self.encoding.absorbed]))
 
     @property
+    def origin(self) -> tuple[float, Array, Array, int]:
+        """What takes the fixed effects back from the origin, where the intercept takes what the means of the
+        other columns stand for: that of y, X and beta, and the place of the intercept, -1 without one."""
+        origin, intercept = self.A.origin, self.encoding.intercept
+        return origin.y, origin.x, origin.beta, -1 if intercept is None else intercept
+
+    @property
     def constant(self) -> int | None:
         """A grouping factor of the kernel whose levels are absorbed and sum up to one in each row."""
         for f, at in enumerate(self.A.layout.absorbed):
@@ -152,11 +160,14 @@ class System(_Costed):
         try:
             cholesky.factorize(self.internal_factors(factors))
         except kernel.NotPositiveDefiniteError as error:
-            raise ModelError(
-                "the penalized least-squares problem has no unique solution at these covariance parameters: "
-                "the response is fitted exactly, or values are too large for double precision"
-            ) from error
+            raise ModelError(_NO_SOLUTION) from error
         return cholesky
+
+
+_NO_SOLUTION = (
+    "the penalized least-squares problem has no unique solution at these covariance parameters: "
+    "the response is fitted exactly, or values are too large for double precision"
+)
 
 
 def _columns(v: Array) -> Array:
@@ -216,29 +227,39 @@ class Solution:
             return cls.from_factor(system, factors, system.factorize(factors, cholesky))
 
     @classmethod
+    def finished(
+        cls, system: System, parameters: Parameters, par: Array, compiled: kernel.ProfiledDeviance
+    ) -> Solution:
+        """Solve at parameters of a criterion whose blocks are any covariances; it gives its factor away."""
+        with system.threads():
+            try:
+                found = compiled.finish(par, system.A.layout.corners, parameters.shift, *system.origin)
+            except kernel.NotPositiveDefiniteError as error:
+                raise ModelError(_NO_SOLUTION) from error
+        factors, effects, *sizes, factor = found
+        return cls._of(system, parameters.theta(factors), factors, effects, sizes, factor)
+
+    @classmethod
     def from_factor(cls, system: System, factors: tuple[Array, ...], cholesky: kernel.Cholesky) -> Solution:
-        layout, origin, intercept = system.A.layout, system.A.origin, system.encoding.intercept
-        places = [(place.group, place.start) for place in layout.places]
-        # from the origin back: the intercept takes what the means of the other columns stand for
-        beta, vcov, u, b, ussq = cholesky.effects(
-            places, factors, origin.y, origin.x, origin.beta, -1 if intercept is None else intercept
-        )
-        pwrss = cholesky.pwrss
-        return cls(
-            theta=theta_of(structures_of(system.encoding), layout, factors),
-            factors=factors,
-            beta=beta,
-            u=u,
-            b=b,
-            unscaled_vcov=vcov,
-            ldL2=cholesky.ld_l2,
-            ldRX2=cholesky.ld_rx2,
-            pwrss=pwrss,
-            wrss=pwrss - ussq,
-            ussq=ussq,
-            system=system,
-            factor=cholesky,
-        )
+        """Solve by a factor at these relative covariance factors."""
+        effects = cholesky.effects(system.A.layout.corners, factors, *system.origin)
+        theta = theta_of(structures_of(system.encoding), system.A.layout, factors)
+        sizes = cholesky.ld_l2, cholesky.ld_rx2, cholesky.pwrss
+        return cls._of(system, theta, factors, effects, sizes, cholesky)
+
+    @classmethod
+    def _of(
+        cls,
+        system: System,
+        theta: Array,
+        factors: tuple[Array, ...],
+        effects: tuple[Any, ...],
+        sizes: Sequence[float],
+        factor: kernel.Cholesky,
+    ) -> Solution:
+        beta, vcov, u, b, ussq = effects
+        ld_l2, ld_rx2, pwrss = sizes
+        return cls(theta, factors, beta, u, b, vcov, ld_l2, ld_rx2, pwrss, pwrss - ussq, ussq, system, factor)
 
     def conditional_covariance(self, i: int) -> Array:
         """Diagonal blocks of ``Lambda M^-1 Lambda'`` for covariance block i, (L, k, k).

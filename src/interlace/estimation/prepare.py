@@ -19,6 +19,7 @@ from interlace.estimation.penalized import EXACT_FIT, System
 from interlace.estimation.probed import AbsorbedGram
 from interlace.estimation.rank import check_rows, independent_columns
 from interlace.estimation.solver import Solver
+from interlace.frozen import quick
 
 # Matrices of the size of X'X, and of Z'X, that a fit holds at once.
 SQUARES, COPIES = 8, 4
@@ -33,6 +34,7 @@ EXACT = (
 )
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Model:
     """What was found out about the design: `kept`, `dropped` and `identification` of a `Fit`."""

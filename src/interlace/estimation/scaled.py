@@ -10,6 +10,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from interlace.arrays import identity
 from interlace.estimation.correlation import (
     Autoregressive,
     CompoundSymmetry,
@@ -166,6 +167,10 @@ class Scaled:
         rows, cols = np.array(self.entries).T
         out[rows, cols] = F[rows, cols]
         return out * np.where(np.diagonal(out) < 0.0, -1.0, 1.0)
+
+    def as_they_are(self, shift: Array, basis: Array, T: Array) -> Array:
+        """The same of ``shift^-1 basis T``: a shift moves one effect, and ``2 I - shift`` undoes it."""
+        return self.triangular((2.0 * identity(self.k) - shift) @ (basis @ T))
 
     def basis(self, orthonormal: Array, shift: Array) -> Array:
         """Units of the columns as they are; one for all where they share a variance."""

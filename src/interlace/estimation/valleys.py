@@ -56,6 +56,7 @@ DIRECTIONS, SIZES = 32, (0.25, 1.0, 4.0)
 SIGNS = 6
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Term:
     """What the design says of one covariance block in the basis where its columns are orthonormal.

@@ -9,8 +9,8 @@ import numpy as np
 from interlace.arrays import Array
 from interlace.errors import ModelError
 from interlace.estimation.descent import SAME_VALUE, Search
+from interlace.estimation.first_search import evaluations
 from interlace.estimation.fit import Fit
-from interlace.estimation.optimize import evaluations
 from interlace.estimation.penalized import EXACT_FIT
 from interlace.kernel import NotPositiveDefiniteError
 from interlace.refitting.parallel import Generators, check_draws, in_blocks, root_of, stopped

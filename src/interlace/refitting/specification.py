@@ -95,8 +95,8 @@ class Specification:
         """With other options; `data` is a table."""
         if "data" in options:
             options |= {"source": Source(options.pop("data")), "at_once": True}
-        if unknown := options.keys() - vars(self).keys():
-            raise TypeError(f"there is no option {sorted(unknown)[0]}")
+        if not options.keys() <= vars(self).keys():
+            raise TypeError(f"there is no option {sorted(options.keys() - vars(self).keys())[0]}")
         made = object.__new__(type(self))
         vars(made).update(vars(self), **options)
         return made
