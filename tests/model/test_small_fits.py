@@ -21,9 +21,9 @@ from interlace.frozen import lazy, quick
 OURS = str(Path(interlace.__file__).parent)
 
 SMALL = {
-    "sleepstudy": ("Reaction ~ Days + (Days | Subject)", 445),
-    "exam": ("normexam ~ standLRT + (standLRT | school)", 445),
-    "penicillin": ("diameter ~ 1 + (1 | plate) + (1 | sample)", 515),
+    "sleepstudy": ("Reaction ~ Days + (Days | Subject)", 400),
+    "exam": ("normexam ~ standLRT + (standLRT | school)", 400),
+    "penicillin": ("diameter ~ 1 + (1 | plate) + (1 | sample)", 460),
 }
 
 
