@@ -45,7 +45,9 @@ template <class F> bool with_interface(PyObject* o, F f) noexcept {
     return good;
 }
 
-template <class T> constexpr char kind_of() { return std::is_floating_point_v<T> ? 'f' : 'i'; }
+template <class T> constexpr char kind_of() {
+    return std::is_same_v<T, bool> ? 'b' : std::is_floating_point_v<T> ? 'f' : std::is_signed_v<T> ? 'i' : 'u';
+}
 
 // A C-contiguous or strided array of N dimensions (any for N = 0, whose shape nobody asks for) that is only read, and is held.
 template <class T, size_t N, bool Contiguous = true> class Array {
@@ -106,7 +108,8 @@ template <class T> nanobind::object empty_array(const std::vector<size_t>& shape
     static PyObject* type = nullptr;
     if (!empty) {
         const nanobind::module_ numpy = nanobind::module_::import_("numpy");
-        type = numpy.attr("dtype")(std::is_floating_point_v<T> ? (sizeof(T) == 8 ? "f8" : "f4") : (sizeof(T) == 8 ? "i8" : "i4")).release().ptr();
+        const char name[] = {kind_of<T>(), static_cast<char>('0' + sizeof(T)), 0};
+        type = numpy.attr("dtype")(name).release().ptr();
         empty = nanobind::object(numpy.attr("empty")).release().ptr();
     }
     nanobind::object sizes = nanobind::steal(PyTuple_New(static_cast<Py_ssize_t>(shape.size())));
@@ -122,7 +125,7 @@ template <class T> nanobind::object to_numpy(std::vector<T> v, std::vector<size_
         const bool written = with_interface(out.ptr(), [&](const ArrayInterface& a) {
             size_t size = 1;
             for (int i = 0; i < a.nd; ++i) size *= static_cast<size_t>(a.shape[i]);
-            if (size != v.size()) return false;
+            if (size != v.size() || a.itemsize != int{sizeof(T)}) return false;
             if (size > 0) std::memcpy(a.data, v.data(), size * sizeof(T));
             return true;
         });

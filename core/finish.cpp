@@ -13,13 +13,9 @@ std::vector<double> own_factor(const Shift& block, const std::vector<double>& wh
     return own;
 }
 
-// R T in the place of the block.
-void put_about_origin(const Shift& block, const std::vector<double>& t, std::vector<double>& whole, index width) {
+void put(const Shift& block, const std::vector<double>& own, std::vector<double>& whole, index width) {
     const index k = block.k;
-    std::vector<double> moved(k * k);
-    small::add_ab(k, k, k, 1.0, block.r, t.data(), moved.data());
-    for (index i = 0; i < k; ++i)
-        for (index j = 0; j < k; ++j) whole[(block.start + i) * width + block.start + j] = moved[i * k + j];
+    for (index i = 0; i < k; ++i) small::copy(k, &own[i * k], &whole[(block.start + i) * width + block.start]);
 }
 
 }  // namespace
@@ -32,14 +28,20 @@ std::vector<double> as_they_are(index k, const double* r, const double* f) {
     return lower_factor(k, std::move(out));
 }
 
-Finished finish(Cholesky& l, const Blocks& about_origin, const std::vector<Shift>& blocks, const FixedOrigin& origin) {
+std::vector<double> about_origin(index k, const double* r, const double* t) {
+    std::vector<double> out(k * k);
+    small::add_ab(k, k, k, 1.0, r, t, out.data());
+    return out;
+}
+
+Finished finish(Cholesky& l, const Blocks& factors, const std::vector<Shift>& blocks, const FixedOrigin& origin) {
     const std::vector<index> k = l.products().random->k();
     Finished out;
-    Blocks whole(about_origin);
+    Blocks whole(factors);
     std::vector<BlockFactor> own;
     for (const Shift& block : blocks) {
-        out.factors.push_back(as_they_are(block.k, block.r, own_factor(block, about_origin[block.f], k[block.f]).data()));
-        put_about_origin(block, out.factors.back(), whole[block.f], k[block.f]);
+        out.factors.push_back(as_they_are(block.k, block.r, own_factor(block, factors[block.f], k[block.f]).data()));
+        put(block, about_origin(block.k, block.r, out.factors.back().data()), whole[block.f], k[block.f]);
     }
     for (size_t i = 0; i < blocks.size(); ++i) own.push_back({blocks[i].f, blocks[i].start, blocks[i].k, out.factors[i].data()});
     l.factorize(whole);

@@ -17,12 +17,15 @@ struct Shift {
 // T = R^-1 F as a lower triangular matrix, all k x k.
 std::vector<double> as_they_are(index k, const double* r, const double* f);
 
+// R T, the factor about the origin.
+std::vector<double> about_origin(index k, const double* r, const double* t);
+
 struct Finished {
     Blocks factors;  // per block, lower triangular
     Effects effects;
 };
 
 // From the relative covariance factors about the origin, one per grouping factor; l becomes the factor at what is found.
-Finished finish(Cholesky& l, const Blocks& about_origin, const std::vector<Shift>& blocks, const FixedOrigin& origin);
+Finished finish(Cholesky& l, const Blocks& factors, const std::vector<Shift>& blocks, const FixedOrigin& origin);
 
 }  // namespace interlace

@@ -172,6 +172,11 @@ void bind_triangle(nb::module_& m) {
         small::add_ab(k, k, k, 1.0, basis.data(), factor.data(), f.data());
         return to_numpy(as_they_are(k, shift.data(), f.data()), {sz(k), sz(k)});
     });
+    m.def("about_origin", [](const In2& shift, const In2& factor) {
+        const index k = square(factor);
+        if (square(shift) != k) throw std::invalid_argument("matrices of one size");
+        return to_numpy(about_origin(k, shift.data(), factor.data()), {sz(k), sz(k)});
+    });
     m.def("pivoted", [](const In2& natural, const In2& factor, index free) {
         const index k = square(factor);
         if (square(natural) != k || free > k) throw std::invalid_argument("the factor and its basis have the same size");

@@ -46,9 +46,9 @@ The core's objects:
 `without_folds`
     The criterion without some rows, searched from the parameters of the whole, and what the model says of
     them, for many sets of rows.
-`lower_factor`, `as_they_are`, `pivoted`
-    A lower triangular factor of the covariance of a few random effects; of those of the columns as they are,
-    from those about their origin; and the basis that suits it.
+`lower_factor`, `as_they_are`, `about_origin`, `pivoted`
+    A lower triangular factor of the covariance of a few random effects; that of the effects of columns as
+    they are from that of columns about their origin, and the other way; and the basis that suits it.
 `Limits`
     What a search goes by.
 `search_many`
@@ -99,6 +99,7 @@ from interlace._core import (
     Stop,
     StoppedError,
     Symbolic,
+    about_origin,
     absorbed,
     accumulate,
     accumulate_on,
@@ -157,6 +158,7 @@ __all__ = [
     "Stop",
     "StoppedError",
     "Symbolic",
+    "about_origin",
     "absorbed",
     "accumulate",
     "accumulate_on",

@@ -96,3 +96,11 @@ def test_an_array_outlives_the_call_that_looks_at_it() -> None:
     clusters = made()
     expected = np.array([rows["y"][i::4].sum() for i in range(4)])
     np.testing.assert_allclose(np.asarray(clusters.scores()).ravel(), expected, rtol=1e-12)
+
+
+def test_integers_and_logicals_have_their_types() -> None:
+    codes, levels = kernel.counted(np.array([5, 3, 5, 4], dtype=np.int64))
+    assert (codes.dtype, codes.tolist()) == (np.int32, [2, 0, 2, 1])
+    assert (levels.dtype, levels.tolist()) == (np.int64, [3, 4, 5])
+    looked = kernel.looked_up(np.array([4, 9], dtype=np.int64), 3, np.array([7, 8], dtype=np.int32))
+    assert (looked.dtype, looked.tolist()) == (np.int32, [8, -1])

@@ -45,6 +45,9 @@ class Extra:
         return Extra(self.label, self.values[kept], None, self.source)
 
 
+_NONE = {role: Extra(role) for role in ("weights", "offset")}
+
+
 def read_extra(role: str, given: Any, frame: Frame, data: Any) -> Extra:
     """Weights or offset as given by the caller: None, a column name, or an array.
 
@@ -54,7 +57,7 @@ def read_extra(role: str, given: Any, frame: Frame, data: Any) -> Extra:
         Not numeric, wrong length, or a pandas series whose index is not that of the data.
     """
     if given is None:
-        return Extra(role)
+        return _NONE.get(role) or Extra(role)
     if isinstance(given, str):
         if given not in frame.columns:
             frame = Frame.read(data, [given])

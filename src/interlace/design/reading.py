@@ -76,12 +76,12 @@ def _floats(
 
 def from_categorical(name: str, values: Any) -> tuple[Factor, np.ndarray | None]:
     """From a `pandas.Categorical`."""
-    codes = np.asarray(values.codes)
-    levels, checked = _levels(values.categories)
+    codes, dtype = np.asarray(values.codes), values.dtype  # whose properties are those of the values, sooner
+    levels, checked = _levels(dtype.categories)
     if not checked:
         levels = as_labels(name, levels)
     complete = not len(codes) or np.minimum.reduce(codes) >= 0
-    return Factor(codes, levels, bool(values.ordered)), None if complete else codes < 0
+    return Factor(codes, levels, bool(dtype.ordered)), None if complete else codes < 0
 
 
 def _as_levels(categories: pd.Index) -> tuple[np.ndarray, bool]:

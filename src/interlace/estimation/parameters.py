@@ -170,21 +170,13 @@ class Parameters(_Remembering):
 
     def factors(self, par: Array) -> tuple[Array, ...]:
         """Lower triangular relative covariance factors of the blocks, in the units of the data."""
-        return tuple(
-            [
-                s.as_they_are(R, B, T)
-                for s, R, B, T in zip(self.structures, self.shift, self.basis, self.small(par), strict=True)
-            ]
-        )
+        blocks = zip(self.structures, self.shift, self.basis, self.small(par), strict=True)
+        return tuple([s.as_they_are(R, B, T) for s, R, B, T in blocks])
 
     def par(self, factors: tuple[Array, ...]) -> Array:
         """Parameters of these factors."""
-        return np.concatenate(
-            [
-                s.par(s.triangular(np.linalg.solve(B, R @ T)))
-                for s, B, R, T in zip(self.structures, self.basis, self.shift, factors, strict=True)
-            ]
-        )
+        blocks = zip(self.structures, self.basis, self.shift, factors, strict=True)
+        return np.concatenate([s.par(s.triangular(np.linalg.solve(B, R @ T))) for s, B, R, T in blocks])
 
     def theta(self, factors: tuple[Array, ...]) -> Array:
         """lme4's theta of these factors."""

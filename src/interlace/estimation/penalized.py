@@ -148,7 +148,12 @@ class System(_Costed):
         """Factors per covariance block to factors per grouping factor of the kernel, about the origin; those
         of absorbed factors are I."""
         A = self.A
-        return A.layout.assembled([A.origin.shift(self.encoding, i) @ T for i, T in enumerate(factors)])
+        return A.layout.assembled(
+            [
+                kernel.about_origin(A.origin.shift(self.encoding, i), np.ascontiguousarray(T))
+                for i, T in enumerate(factors)
+            ]
+        )
 
     def factorize(
         self, factors: tuple[Array, ...], cholesky: kernel.Cholesky | None = None
