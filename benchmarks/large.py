@@ -21,6 +21,7 @@ from time import perf_counter
 from typing import Any
 
 from large_problems import PROBLEMS, Problem, write
+from report import WORDS
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 PAGE = """# A hundred million rows, and very many levels
@@ -170,7 +171,8 @@ def note(problem: Problem, fit: dict[str, Any]) -> str:
 
 
 def table(lines: list[str]) -> str:
-    return "\n".join([f"| {' | '.join(HEAD)} |", f"|{'--:|' * len(HEAD)}", *lines])
+    rule = "".join("---|" if name in WORDS else "--:|" for name in HEAD)
+    return "\n".join([f"| {' | '.join(HEAD)} |", f"|{rule}", *lines])
 
 
 def measured(name: str, options: argparse.Namespace, folder: Path) -> dict[str, dict[str, Any]]:

@@ -195,7 +195,11 @@ def seconds(value: float) -> str:
     return f"{1000 * value:.3g} ms" if value < 1 else f"{value:.3g} s"
 
 
+WORDS = ("", "agreement", "call", "data", "engine", "model")  # columns of text, which may take several lines
+
+
 def table(rows: Sequence[Sequence[str]]) -> str:
+    """Rows as a table of Markdown, the first of them the names; numbers are put to the right."""
     lines = ["| " + " | ".join(text.replace("|", "\\|") for text in row) + " |" for row in rows]
-    rule = "|---" + "|--:" * (len(rows[0]) - 1) + "|"
+    rule = "|---" + "".join("|---" if name in WORDS else "|--:" for name in rows[0][1:]) + "|"
     return "\n".join([lines[0], rule, *lines[1:]])
