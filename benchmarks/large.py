@@ -21,6 +21,7 @@ from time import perf_counter
 from typing import Any
 
 from large_problems import PROBLEMS, Problem, write
+
 from report import WORDS
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"

@@ -16,7 +16,7 @@ class InterlaceError(Exception):
 
     def _render_traceback_(self) -> list[str]:
         """What notebooks show: the caller's own lines and the message, and no line of this library."""
-        return own_lines(self)
+        return ["\n".join(own_lines(self))]  # one piece: %xmode Minimal puts nothing between pieces
 
 
 class FormulaError(InterlaceError, ValueError):

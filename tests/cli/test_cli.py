@@ -76,7 +76,7 @@ def test_a_robust_covariance(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(command) == 0
     assert "CR1 covariance from 18 clusters (Subject)" in capsys.readouterr().out
     (line,) = _fails(["fit", FORMULA, "sleepstudy", "--vcov", "HC3"], capsys)
-    assert "'HC3' is not known: choose from" in line
+    assert "HC3 is not known: choose from" in line
     (line,) = _fails([*command, "--ddf", "Kenward-Roger"], capsys)
     assert "Kenward-Roger adjusts the covariance of the model" in line
 

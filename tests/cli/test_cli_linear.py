@@ -110,3 +110,21 @@ def test_standard_input_is_named(
     monkeypatch.setattr("sys.stdin", text)
     assert main(["fit", PLAIN, "-"]) == 0
     assert "Data: standard input" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("formula", "options", "words"),
+    [
+        ("score ~ Machine + (1 | Worker)", "--cluster Worker", "write --vcov CR2 beside --cluster (there"),
+        ("score ~ Machine + (1 | Worker)", "--cluster no --vcov CR1", "no column"),
+        ("score ~ Machine + (1 | Worker)", "--vcov HC3", "--vcov HC3 is not known: choose from model"),
+        ("score ~ Machine", "--cluster no", "--cluster no is no column"),
+        ("score ~ Machine", "--cluster Worker --vcov HC3", "--vcov HC3 has no clusters; leave --cluster out"),
+    ],
+)
+def test_messages_have_the_words_of_the_shell(
+    formula: str, options: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["fit", formula, "machines", *options.split()]) == 2
+    said = capsys.readouterr().err
+    assert words in said and "cluster=" not in said and "vcov=" not in said

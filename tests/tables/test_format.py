@@ -52,6 +52,12 @@ def test_abbreviate(names: list[str], length: int, expected: list[str]) -> None:
     assert abbreviate(names, length) == expected
 
 
+def test_names_of_thousands_of_letters() -> None:
+    """Each step of one letter took time that grows with the square of the length."""
+    names = ["É" * 20000 + "a", "É" * 20000 + "b", "x" * 20000 + "c", "x" * 20000 + "d"]
+    assert abbreviate(names, 6) == names  # letters go from the end
+
+
 @pytest.mark.parametrize(
     ("estimate", "se", "expected"),
     [  # R's printCoefmat(..., digits = 4)

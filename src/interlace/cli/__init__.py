@@ -18,6 +18,7 @@ import numpy as np
 
 from interlace.cli.inputs import read_data
 from interlace.cli.models import fitted, predicted, tests
+from interlace.cli.shell_words import in_a_shell
 from interlace.errors import DataError, InterlaceError, InterlaceWarning
 from interlace.estimation.solver import KINDS as SOLVERS
 from interlace.inference.emmeans import EMMeans
@@ -58,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments.run(arguments)
         sys.stdout.flush()
     except InterlaceError as error:
-        print(f"interlace: error: {error}", file=sys.stderr)
+        print(f"interlace: error: {in_a_shell(error)}", file=sys.stderr)
         return BAD_INPUT
     except KeyboardInterrupt:
         print("interlace: interrupted", file=sys.stderr)
@@ -341,4 +342,5 @@ def _show_warning(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    print(f"interlace: warning: {message}", file=sys.stderr)
+    said = in_a_shell(message) if isinstance(message, Warning) else message
+    print(f"interlace: warning: {said}", file=sys.stderr)

@@ -84,9 +84,7 @@ def in_parentheses(label: str) -> str:
 
 
 def text(value: Any) -> str:
-    """A value as R writes it: 15 digits, TRUE and FALSE."""
-    if isinstance(value, bool | np.bool_):
-        return "TRUE" if value else "FALSE"
+    """A value as R writes it, 15 digits; True and False are those of Python, as in names of coefficients."""
     if isinstance(value, float):
         return f"{value:.15g}"
     return str(value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -171,24 +172,26 @@ def abbreviate(names: Sequence[str], length: int) -> list[str]:
     ['Intrcp', 'MachnB', 'Days']
     """
     short = [_shortened(name, length) for name in names]
-    while len(set(short)) < len(set(names)):
-        length += 1
+    while len(distinct := Counter(short)) < len(set(names)):
+        # nothing changes below the length that is left; beyond a line R's steps of one letter say no more
+        left = min(len(s) for s, times in distinct.items() if times > 1)
+        length = max(length, left) + 1 if left < LINE_WIDTH else 2 * max(length, left)
         short = [
-            _shortened(name, length) if short.count(s) > 1 else s
-            for name, s in zip(names, short, strict=True)
+            _shortened(name, length) if distinct[s] > 1 else s for name, s in zip(names, short, strict=True)
         ]
     return short
 
 
 def _shortened(name: str, length: int) -> str:
-    letters = list(name)
     for droppable in ("aeiou", "abcdefghijklmnopqrstuvwxyz"):
-        for j in range(len(letters) - 1, 0, -1):
-            if len(letters) <= length:
-                break
-            if letters[j] in droppable and letters[j - 1] != " ":
-                del letters[j]
-    return "".join(letters)
+        kept, over = [], len(name) - length
+        for before, letter in zip(name[-2::-1], name[:0:-1], strict=True):
+            if over > 0 and letter in droppable and before != " ":
+                over -= 1
+            else:
+                kept.append(letter)
+        name = name[:1] + "".join(reversed(kept))
+    return name
 
 
 def _exponent(x: float) -> int:

@@ -290,3 +290,12 @@ def test_ten_factors_cost_what_their_terms_cost() -> None:
     # a mean is the mean of its means at the levels of another factor
     at_a = model.emmeans(["f0", "f3"], ddf="asymptotic").frame.groupby("f0")["estimate"].mean()
     np.testing.assert_allclose(at_a, means.frame["estimate"], rtol=1e-10)
+
+
+def test_levels_that_are_true_or_false_have_their_names_of_coefficients() -> None:
+    data = made().assign(A=lambda d: d["x"] > 2)
+    m = interlace.lmer("y ~ A + (1 | g)", data)
+    means = m.emmeans("A")
+    assert [line.split()[0] for line in str(means).splitlines()[1:3]] == ["False", "True"]
+    assert means.contrast("revpairwise").frame["contrast"].tolist() == ["True - False"]
+    assert "A[T.True]" in m.fixef
