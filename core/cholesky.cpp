@@ -6,6 +6,7 @@
 
 #include "elements.hpp"
 #include "interrupt.hpp"
+#include "lone.hpp"
 #include "small.hpp"
 #include "tiles.hpp"
 
@@ -51,7 +52,7 @@ CrossProducts with_priors(const CrossProducts& a, const Symbolic& s) {
 }  // namespace
 
 Cholesky::Cholesky(CrossProducts products, std::shared_ptr<const Symbolic> symbolic)
-    : Solved(std::move(products)), s_(std::move(symbolic)) {
+    : Solved(std::move(products)), s_(std::move(symbolic)), lone_(lone::is_lone(*s_, p())) {
     if (a_.random->pattern != s_->pattern && !(*a_.random->pattern == *s_->pattern))
         throw std::invalid_argument("the analysis belongs to cross-products of another pattern");
     if (!s_->complete()) throw std::invalid_argument("the analysis was refused: the factor would not fit");
@@ -70,12 +71,16 @@ void Cholesky::factorize(const Blocks& factors) {
     if (complete_ && factors == f_) return;
     complete_ = false;
     f_ = factors;
-    ld_l2_ = -ld_prior_;
-    factor_lead();
-    factor_fronts();
-    r_ = lambda_t(zxy(), p() + 1);
-    forward(r_);
-    fixed_products();
+    if (lone_) {
+        eliminate_lone();
+    } else {
+        ld_l2_ = -ld_prior_;
+        factor_lead();
+        factor_fronts();
+        r_ = lambda_t(zxy(), p() + 1);
+        forward(r_);
+        fixed_products();
+    }
     factor_fixed();
     if (varying_) {
         Blocks own;
@@ -85,6 +90,14 @@ void Cholesky::factorize(const Blocks& factors) {
         ld_l2_ = varying_->ld_l2();
     }
     complete_ = true;
+}
+
+void Cholesky::eliminate_lone() {
+    const index m = p() + 1;
+    r_.m = m;
+    r_.lead.resize(s_->q_lead * m);
+    sx_.assign(m * m, 0.0);
+    ld_l2_ = lone::eliminate(a_, f_[0].data(), lead_l_.data(), r_.lead.data(), sx_.data());
 }
 
 // Per level of the leading factor: L_g L_g' = F'A_gg F + I, and C_gh = L_g^-1 F'A_gh F_h for the levels h it meets.

@@ -70,6 +70,7 @@ class Cholesky : public Solved {
     Blocks conditional_diagonal() const;
 
   private:
+    void eliminate_lone();
     void factor_lead();
     void factor_fronts();
     void fixed_products();
@@ -83,6 +84,7 @@ class Cholesky : public Solved {
     Rhs r_;
     double ld_prior_ = 0;
     bool complete_ = false;  // for the factors f_
+    bool lone_;              // see lone.hpp
     std::unique_ptr<Cholesky> varying_;
 };
 

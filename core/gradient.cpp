@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "inverse.hpp"
+#include "lone.hpp"
 #include "small.hpp"
 
 namespace interlace {
@@ -102,13 +103,20 @@ Projected project(const Solved& l) {
     return out;
 }
 
+// sum_g E_g U_g' = (sum_g E_g E_g')F of independent levels, from the sum of squares.
+std::vector<double> times_factor(index k, const std::vector<double>& squares, const std::vector<double>& f) {
+    std::vector<double> out(k * k, 0.0);
+    small::add_ab(k, k, k, 1.0, squares.data(), f.data(), out.data());
+    return out;
+}
+
 // sum_g E_g U_g' of a grouping factor, k x k.
 std::vector<double> products_of_rows(const Solved& l, const Projected& pr, index f) {
     const RandomPart& random = *l.products().random;
     const index k = random.k()[f], levels = random.levels()[f], p = l.p();
-    std::vector<double> out(k * k, 0.0);
     const double* e = pr.e_x[f].data();
     if (l.prior(f).links()) {
+        std::vector<double> out(k * k, 0.0);
         for (index level = 0; level < levels; ++level)
             for (index a = 0; a < k; ++a)
                 for (index b = 0; b < k; ++b)
@@ -121,8 +129,7 @@ std::vector<double> products_of_rows(const Solved& l, const Projected& pr, index
             for (index b = 0; b <= a; ++b) squares[a * k + b] += small::dot(p, e + (level * k + a) * p, e + (level * k + b) * p);
     for (index a = 0; a < k; ++a)
         for (index b = 0; b < a; ++b) squares[b * k + a] = squares[a * k + b];
-    small::add_ab(k, k, k, 1.0, squares.data(), l.factors()[f].data(), out.data());
-    return out;
+    return times_factor(k, squares, l.factors()[f]);
 }
 
 // Those that are not zero.
@@ -134,6 +141,21 @@ std::vector<index> columns_of(index k, const double* d) {
         if (a < k) out.push_back(b);
     }
     return out;
+}
+
+// t_i'(W - E K E')t_j / sigma^2 - (s't_i)(s't_j) / (df sigma^4) of h = t'W t, st = s't and et = RX^-T E't (p x m, column-major).
+std::vector<double> over_sigma(std::vector<double> h, const std::vector<double>& st, const std::vector<double>& et, index p, double s2,
+                               double profiled) {
+    const index m = static_cast<index>(st.size());
+    if (p > 0) blas::gemm('T', 'N', m, m, p, -1.0, et.data(), p, et.data(), p, 1.0, h.data(), m);
+    for (index i = 0; i < m; ++i)
+        for (index j = 0; j < m; ++j) h[i + j * m] = h[i + j * m] / s2 - st[i] * st[j] / (profiled * s2 * s2);
+    return h;
+}
+
+// 2 (sum_g (W F)_gg - sum_g s_g u_g' / sigma^2 - fixed), the slope in F, where the first stands; `fixed` is empty for ML.
+void finish_slope(std::vector<double>& slope, const std::vector<double>& misfit, const std::vector<double>& fixed, double s2) {
+    for (size_t c = 0; c < slope.size(); ++c) slope[c] = 2.0 * (slope[c] - misfit[c] / s2 - (fixed.empty() ? 0.0 : fixed[c]));
 }
 
 // `profiled`: df of the sigma^2 that was profiled out, infinite where it is a given number.
@@ -172,15 +194,28 @@ std::vector<double> average_information(const Solved& l, const Projected& pr, do
         if (p > 0) blas::gemm('N', 'T', p, m, q, 1.0, pr.e_x[f].data(), p, t[f].data(), m, 1.0, et.data(), p);
     }
     l.take_inner(at, m, h.data());
-    if (p > 0) blas::gemm('T', 'N', m, m, p, -1.0, et.data(), p, et.data(), p, 1.0, h.data(), m);
-    // 3) over sigma^2
-    for (index i = 0; i < m; ++i)
-        for (index j = 0; j < m; ++j) h[i + j * m] = h[i + j * m] / s2 - st[i] * st[j] / (profiled * s2 * s2);
-    return h;
+    return over_sigma(std::move(h), st, et, p, s2, profiled);
 }
 
 double degrees(const Solved& l, Criterion kind) {
     return static_cast<double>(l.products().n - (kind == Criterion::reml ? l.p() + l.absorbed() : 0));
+}
+
+double profiled_df(double df, const std::optional<double>& scale) { return scale ? std::numeric_limits<double>::infinity() : df; }
+
+Derivatives of_lone_levels(const Cholesky& l, Criterion kind, const std::vector<Direction>& directions, std::optional<double> scale) {
+    const double df = degrees(l, kind), s2 = scale.value_or(l.pwrss() / df);
+    const std::vector<double>& f = l.factors()[0];
+    std::vector<const double*> changes;
+    for (const Direction& direction : directions) changes.push_back(direction.df.data());
+    lone::Sums sums = lone::sums(l, changes);
+    const index k = l.products().random->k()[0];
+    const std::vector<double> fixed = kind == Criterion::reml ? times_factor(k, sums.squares, f) : std::vector<double>();
+    finish_slope(sums.trace, sums.misfit, fixed, s2);
+    Derivatives out{{std::move(sums.trace)}, {}, {std::move(sums.misfit)}};
+    if (!directions.empty())
+        out.average = over_sigma(std::move(sums.inner), sums.along_s, sums.along_e, l.p(), s2, profiled_df(df, scale));
+    return out;
 }
 
 // Half of d ldL2 / d F (for REML with what absorbed levels add to ldRX2), less what is to come.
@@ -201,6 +236,7 @@ double criterion_value(const Solved& l, Criterion kind) {
 }
 
 Derivatives derivatives(const Cholesky& l, Criterion kind, const std::vector<Direction>& directions, std::optional<double> scale) {
+    if (lone::is_lone(l.symbolic(), l.p()) && directions.size() <= lone::most_directions) return of_lone_levels(l, kind, directions, scale);
     return derivatives(l, traces(l, kind), kind, directions, scale);
 }
 
@@ -212,7 +248,6 @@ Derivatives derivatives(const Solved& l, Blocks traces, Criterion kind, const st
     Derivatives out{std::move(traces), {}, {}};
     for (index f = 0; f < random.factors(); ++f) {
         const index k = random.k()[f];
-        double* g = out.gradient[f].data();
         out.misfit.emplace_back(k * k, 0.0);
         double* misfit = out.misfit.back().data();
         for (index level = 0; level < random.levels()[f]; ++level)
@@ -221,17 +256,10 @@ Derivatives derivatives(const Solved& l, Blocks traces, Criterion kind, const st
                     const index ra = level * k + a, rb = level * k + b;
                     misfit[a * k + b] += pr.s[f][ra] * pr.u[f][rb];
                 }
-        for (index c = 0; c < k * k; ++c) g[c] -= misfit[c] / s2;
-        if (kind == Criterion::reml) {
-            const std::vector<double> fixed = products_of_rows(l, pr, f);
-            for (index c = 0; c < k * k; ++c) g[c] -= fixed[c];
-        }
-        for (index c = 0; c < k * k; ++c) g[c] *= 2.0;
+        const std::vector<double> fixed = kind == Criterion::reml ? products_of_rows(l, pr, f) : std::vector<double>();
+        finish_slope(out.gradient[f], out.misfit[f], fixed, s2);
     }
-    if (!directions.empty()) {
-        const double profiled = scale ? std::numeric_limits<double>::infinity() : df;
-        out.average = average_information(l, pr, s2, profiled, directions);
-    }
+    if (!directions.empty()) out.average = average_information(l, pr, s2, profiled_df(df, scale), directions);
     return out;
 }
 

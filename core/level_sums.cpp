@@ -8,23 +8,8 @@ namespace interlace {
 
 namespace {
 
-// C = A B or C = A'B for K rows, as long as the compiler knows how many.
-template <index K> inline void multiply(index m, const double* a, const double* b, double* c) {
-    for (index i = 0; i < K; ++i)
-        for (index j = 0; j < m; ++j) {
-            double v = 0;
-            for (index r = 0; r < K; ++r) v += a[i * K + r] * b[r * m + j];
-            c[i * m + j] = v;
-        }
-}
-template <index K> inline void multiply_transposed(index m, const double* a, const double* b, double* c) {
-    for (index i = 0; i < K; ++i)
-        for (index j = 0; j < m; ++j) {
-            double v = 0;
-            for (index r = 0; r < K; ++r) v += a[r * K + i] * b[r * m + j];
-            c[i * m + j] = v;
-        }
-}
+using small::multiply;
+using small::multiply_transposed;
 
 // (F'A F + I)^-1
 template <index K> inline void inverse_of(const double* f, const double* af, double* out) {

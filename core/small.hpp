@@ -144,6 +144,23 @@ inline void solve_lt(index k, index n, const double* l, double* b) {
     else if (k == 3 && n < 8) detail::fixed_solve_lt<3>(n, l, b);
     else detail::solve_lt(k, n, l, b);
 }
+// C = A B or C = A'B for K rows, as long as the compiler knows how many.
+template <index K> inline void multiply(index m, const double* a, const double* b, double* c) {
+    for (index i = 0; i < K; ++i)
+        for (index j = 0; j < m; ++j) {
+            double v = 0;
+            for (index r = 0; r < K; ++r) v += a[i * K + r] * b[r * m + j];
+            c[i * m + j] = v;
+        }
+}
+template <index K> inline void multiply_transposed(index m, const double* a, const double* b, double* c) {
+    for (index i = 0; i < K; ++i)
+        for (index j = 0; j < m; ++j) {
+            double v = 0;
+            for (index r = 0; r < K; ++r) v += a[r * K + i] * b[r * m + j];
+            c[i * m + j] = v;
+        }
+}
 inline double dot(index n, const double* a, const double* b) {
     double s = 0;
     for (index i = 0; i < n; ++i) s += a[i] * b[i];
