@@ -222,7 +222,9 @@ double eliminate(const CrossProducts& a, const double* f, double* l, double* r, 
     std::vector<double> taken(blocks * m * m, 0.0), logs(blocks);
     with_sizes(k, m, [&](auto K, auto M) {
         in_blocks(levels, [&](index b, index from, index to) {
-            logs[b] = eliminate_levels<K(), M()>(a, f, from, to, l, r, &taken[b * m * m]);
+            double own[most_columns * most_columns] = {};  // on a stack, where no other thread writes beside it
+            logs[b] = eliminate_levels<K(), M()>(a, f, from, to, l, r, own);
+            std::copy_n(own, m * m, &taken[b * m * m]);
         });
     });
     double log_det = 0;

@@ -82,6 +82,7 @@ class Moments {
             const Matrix t = by_level * basis_[f];
             const Matrix outer = t.transpose() * t;
             projections_.push_back(project(f, zx));
+            crossed_.push_back(crossed(f));
             for (const index i : of_factor_[f]) rhs_[i] = outer(map_.entries[i].row, map_.entries[i].col);
         }
     }
@@ -99,28 +100,24 @@ class Moments {
             small::add_atb(k, used, k, 1.0, basis_[f].data(), e.data() + g * k * used, out.data() + g * k * used);
         return out;
     }
+    // sum_g e_gr e_gc', a block for each r and c
+    Matrix crossed(index f) const {
+        const index width = random_.k()[f] * projected_;
+        const MapC by_level(projections_[f].data(), random_.levels()[f], width);
+        Matrix out = Matrix::Zero(width, width);
+        if (width > 0) out.noalias() = by_level.transpose() * by_level;
+        return out;
+    }
     // What the projection changes in the coefficients: sum_gh of (M_ra - e_gr'e_ha)(M_cb - e_gc'e_hb) less that of M_ra M_cb.
     void correct(index fi, index fj) {
         if (projections_[fi].cols() == 0) return;
-        const index ki = random_.k()[fi], kj = random_.k()[fj];
-        const auto crossed = [&](index f, index r, index c) {  // sum_g e_gr e_gc'
-            const index k = random_.k()[f];
-            Matrix n = Matrix::Zero(projections_[f].cols(), projections_[f].cols());
-            for (index g = 0; g < random_.levels()[f]; ++g)
-                n += projections_[f].row(g * k + r).transpose() * projections_[f].row(g * k + c);
-            return n;
-        };
-        std::vector<Matrix> ni, nj;
-        for (index r = 0; r < ki; ++r)
-            for (index c = 0; c < ki; ++c) ni.push_back(crossed(fi, r, c));
-        for (index a = 0; fi != fj && a < kj; ++a)
-            for (index b = 0; b < kj; ++b) nj.push_back(crossed(fj, a, b));
-        if (fi == fj) nj = ni;
+        const index used = projected_;
         for (const index e : of_factor_[fi])
             for (const index u : of_factor_[fj]) {
                 const Entry &q = map_.entries[e], &v = map_.entries[u];
                 const auto term = [&](index a, index b) {
-                    return ni[q.row * ki + q.col].cwiseProduct(nj[a * kj + b]).sum();
+                    const auto mine = crossed_[fi].block(q.row * used, q.col * used, used, used);
+                    return mine.cwiseProduct(crossed_[fj].block(a * used, b * used, used, used)).sum();
                 };
                 lhs_(e, u) += term(v.row, v.col) + (v.row == v.col ? 0.0 : term(v.col, v.row));
             }
@@ -224,7 +221,7 @@ class Moments {
     Eigen::VectorXd rhs_;
     double total_ = 1;
     index projected_ = 0;  // columns of X that were taken from the residuals
-    std::vector<Matrix> basis_, projections_;
+    std::vector<Matrix> basis_, projections_, crossed_;
     Matrix half_, block_, away_;  // of one level at a time
     std::vector<std::vector<index>> of_factor_;
 };
