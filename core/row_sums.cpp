@@ -66,6 +66,11 @@ struct Chunk {
     template <index P>
     static void load_columns(const double* from, index row, index col, const double* origin, index m, index columns, double* to) {
         const index p = P ? P : columns;
+        if (P > 0 && row == P && col == 1) {  // as most come: strides that the compiler knows
+            for (index i = 0; i < m; ++i)
+                for (index c = 0; c < P; ++c) to[i * P + c] = from[i * P + c] - origin[c];
+            return;
+        }
         for (index i = 0; i < m; ++i, from += row, to += p)
             for (index c = 0; c < p; ++c) to[c] = from[c * col] - origin[c];
     }
@@ -75,11 +80,32 @@ struct Chunk {
     }
 };
 
+// N sums that are added to while a loop runs: in memory, which other numbers might share, each would wait for the one before it.
+template <index N> struct Local {
+    double sum[N];
+    double* home;
+    explicit Local(double* first) : home(first) {
+        for (index e = 0; e < N; ++e) sum[e] = home[e];
+    }
+    ~Local() {
+        for (index e = 0; e < N; ++e) home[e] = sum[e];
+    }
+    Local(const Local&) = delete;
+    Local& operator=(const Local&) = delete;
+};
+
 template <index P> void add_squares(const double* x, index m, index columns, double* xx) {
-    const index p = P ? P : columns;
-    for (index i = 0; i < m; ++i, x += p)
-        for (index a = 0; a < p; ++a)
-            for (index b = a; b < p; ++b) xx[a * p + b] += x[a] * x[b];
+    if constexpr (P > 0) {
+        Local<P * P> to(xx);
+        for (index i = 0; i < m; ++i, x += P)
+            for (index a = 0; a < P; ++a)
+                for (index b = a; b < P; ++b) to.sum[a * P + b] += x[a] * x[b];
+    } else {
+        const index p = columns;
+        for (index i = 0; i < m; ++i, x += p)
+            for (index a = 0; a < p; ++a)
+                for (index b = a; b < p; ++b) xx[a * p + b] += x[a] * x[b];
+    }
 }
 
 void add_fixed(const Chunk& c, index m, const Rows& rows, FixedPart& fixed) {
@@ -141,10 +167,18 @@ template <index K> void add_by_level(const double* z, const double* y, const std
 
 // Adds to xy; the sum of squares from `yy` on.
 template <index P> double add_products(const double* x, const double* y, index m, index columns, double yy, double* xy) {
-    const index p = P ? P : columns;
-    for (index i = 0; i < m; ++i, x += p) {
-        yy += y[i] * y[i];
-        for (index a = 0; a < p; ++a) xy[a] += x[a] * y[i];
+    if constexpr (P > 0) {
+        Local<P> to(xy);
+        for (index i = 0; i < m; ++i, x += P) {
+            yy += y[i] * y[i];
+            for (index a = 0; a < P; ++a) to.sum[a] += x[a] * y[i];
+        }
+    } else {
+        const index p = columns;
+        for (index i = 0; i < m; ++i, x += p) {
+            yy += y[i] * y[i];
+            for (index a = 0; a < p; ++a) xy[a] += x[a] * y[i];
+        }
     }
     return yy;
 }

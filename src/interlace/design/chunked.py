@@ -23,7 +23,7 @@ class Chunked(ABC):
     Attributes
     ----------
     rows : int
-        Rows of a chunk; the last one may have fewer.
+        The most rows of a chunk.
     said : str
         What it is, in the plural, as messages name it.
     table : str
@@ -85,7 +85,9 @@ class Chunked(ABC):
             return frozenset(f.name for f in self.schema() if pyarrow.types.is_dictionary(f.type))
 
     def tables(self, columns: Sequence[str]) -> Iterator[Any]:
-        """The rows of some columns, from the first to the last, as pyarrow tables of `rows` rows.
+        """The rows of some columns, from the first to the last, as pyarrow tables of `rows` rows at most.
+
+        A batch of at least half as many is a table by itself: its numbers can stay where they are.
 
         Raises
         ------
@@ -98,6 +100,9 @@ class Chunked(ABC):
         waiting: list[Any] = []
         with self.readable():
             for batch in self.batches(columns):
+                if not waiting and self.rows <= 2 * batch.num_rows <= 2 * self.rows:
+                    yield pyarrow.Table.from_batches([batch])
+                    continue
                 waiting.append(batch)
                 while sum(b.num_rows for b in waiting) >= self.rows:
                     table = pyarrow.Table.from_batches(waiting)
