@@ -63,6 +63,21 @@ CrossProducts from_state(const nb::tuple& s) {
     return {nb::cast<index>(s[0]), nb::cast<double>(s[1]), std::move(random), std::move(fixed), std::move(response)};
 }
 
+template <class Integer> void bind_tables(nb::module_& m) {
+    using Values = nb::ndarray<const Integer, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+    using Marks = nb::ndarray<std::int8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+    m.def("looked_up", [](const Values& values, std::int64_t low, const Codes& table) {
+        const index n = static_cast<index>(values.size()), size = static_cast<index>(table.size());
+        return to_numpy(released([&] { return looked_up(values.data(), n, low, table.data(), size); }), {sz(n)});
+    });
+    m.def("first_met", [](const Values& values, std::int64_t low, const Marks& table) {
+        const index n = static_cast<index>(values.size()), size = static_cast<index>(table.size());
+        std::vector<index> rows = released([&] { return first_met(values.data(), n, low, table.data(), size); });
+        const size_t found = rows.size();
+        return to_numpy(std::move(rows), {found});
+    });
+}
+
 void bind_numbers(nb::module_& m) {
     m.def("scan", [](const Array<double, 1, false>& x) {
         if (x.shape(0) == 0) throw std::invalid_argument("there are no numbers");
@@ -102,11 +117,8 @@ void bind_numbers(nb::module_& m) {
         const size_t levels = found.levels.size();
         return nb::object(nb::make_tuple(to_numpy(std::move(found.codes), {n}), to_numpy(std::move(found.levels), {levels})));
     });
-    m.def("looked_up", [](const FlatIndex& values, std::int64_t low, const Codes& table) {
-        const size_t n = values.size();
-        const index size = static_cast<index>(table.size());
-        return to_numpy(released([&] { return looked_up(values.data(), static_cast<index>(n), low, table.data(), size); }), {n});
-    });
+    bind_tables<std::int32_t>(m);
+    bind_tables<std::int64_t>(m);
 }
 
 void bind_values(nb::module_& m) {

@@ -183,57 +183,32 @@ template <index P> double add_products(const double* x, const double* y, index m
     return yy;
 }
 
-void add_response(const Chunk& c, index m, const Rows& rows, index r0, ResponsePart& out) {
+void add_fixed_response(const Chunk& c, index m, const Rows& rows, ResponsePart& out) {
     with_count(rows.p, [&](auto P) { out.yy = add_products<P()>(c.x.data(), c.y.data(), m, rows.p, out.yy, out.xy.data()); });
-    for (size_t f = 0; f < rows.factors.size(); ++f) {
-        const FactorRows& r = rows.factors[f];
-        with_count(r.k, [&](auto K) { add_by_level<K()>(c.z[f].data(), c.y.data(), r.codes + r0, m, rows.n - r0, r.k, out.zy[f].data()); });
-    }
 }
 
-// Z'Z and Z'X of one factor, added up by level.
-template <index K, index P>
-void add_effects(const double* z, const double* x, const std::int32_t* codes, index m, index known, index effects, index columns, double* diag,
-                 double* zx) {
-    if constexpr (K > 0 && P > 0) {
-        Running<K * K> d(diag + codes[0] * K * K);
-        Running<K * P> to(zx + codes[0] * K * P);
-        for (index i = 0; i < m; ++i, z += K, x += P) {
-            if (i + ahead < known) {
-                fetch(diag + codes[i + ahead] * K * K);
-                fetch(zx + codes[i + ahead] * K * P);
-            }
-            d.move_to(diag + codes[i] * K * K);
-            to.move_to(zx + codes[i] * K * P);
-            for (index a = 0; a < K; ++a) {
-                for (index b = 0; b < K; ++b) d.sum[a * K + b] += z[a] * z[b];
-                for (index b = 0; b < P; ++b) to.sum[a * P + b] += z[a] * x[b];
-            }
-        }
-        d.leave();
-        to.leave();
-    } else {
-        const index k = effects, p = columns;
-        for (index i = 0; i < m; ++i, z += k, x += p) {
-            double *d = diag + codes[i] * k * k, *to = zx + codes[i] * k * p;
-            for (index a = 0; a < k; ++a) {
-                for (index b = 0; b < k; ++b) d[a * k + b] += z[a] * z[b];
-                for (index b = 0; b < p; ++b) to[a * p + b] += z[a] * x[b];
-            }
+void add_factor_response(const Chunk& c, index m, const Rows& rows, index r0, size_t f, ResponsePart& out) {
+    const FactorRows& r = rows.factors[f];
+    with_count(r.k, [&](auto K) { add_by_level<K()>(c.z[f].data(), c.y.data(), r.codes + r0, m, rows.n - r0, r.k, out.zy[f].data()); });
+}
+
+// Z'Z and Z'X of one factor with many columns, added up by level.
+void add_effects(const Chunk& c, index m, const Rows& rows, index r0, size_t f, double* diag, double* zx) {
+    const FactorRows& r = rows.factors[f];
+    const index k = r.k, p = rows.p;
+    const double *z = c.z[f].data(), *x = c.x.data();
+    for (index i = 0; i < m; ++i, z += k, x += p) {
+        double *d = diag + r.codes[r0 + i] * k * k, *to = zx + r.codes[r0 + i] * k * p;
+        for (index a = 0; a < k; ++a) {
+            for (index b = 0; b < k; ++b) d[a * k + b] += z[a] * z[b];
+            for (index b = 0; b < p; ++b) to[a * p + b] += z[a] * x[b];
         }
     }
 }
 
-void add_random(const Chunk& c, index m, const Rows& rows, index r0, RandomPart& random, FixedPart& fixed) {
-    const index p = rows.p;
-    for (size_t f = 0; f < rows.factors.size(); ++f) {
-        const FactorRows& r = rows.factors[f];
-        with_count(r.k, [&](auto K) {
-            with_count(p, [&](auto P) {
-                add_effects<K(), P()>(c.z[f].data(), c.x.data(), r.codes + r0, m, rows.n - r0, r.k, p, random.diag[f].data(), fixed.zx[f].data());
-            });
-        });
-    }
+// Are the columns of Z those of X, about the same origin?
+bool is_in_x(const Rows& rows, const FactorRows& f) {
+    return f.z == rows.x && f.k == rows.p && rows.x_row == rows.p && rows.x_col == 1 && std::equal(f.origin, f.origin + f.k, rows.x_origin);
 }
 
 }  // namespace
@@ -253,14 +228,17 @@ void watch(ResponsePart& response, GrowingSums& sums) {
 
 namespace {
 
+// Arrays of sums; those of factors that have a table come out of it at the end.
 void clear_own(const Rows& rows, RandomPart& random, FixedPart& fixed, ResponsePart& response) {
     const index p = rows.p;
-    response = empty_response(rows);
+    response.xy.assign(p, 0.0);
     fixed.p = p;
     fixed.xx.assign(p * p, 0.0);
     for (const auto& f : rows.factors) {
-        random.diag.emplace_back(f.levels * f.k * f.k, 0.0);
-        fixed.zx.emplace_back(f.levels * f.k * p, 0.0);
+        const index levels = LevelTable::serves(f.k, p) ? 0 : f.levels;
+        response.zy.emplace_back(levels * f.k, 0.0);
+        random.diag.emplace_back(levels * f.k * f.k, 0.0);
+        fixed.zx.emplace_back(levels * f.k * p, 0.0);
     }
 }
 
@@ -269,6 +247,10 @@ void clear_own(const Rows& rows, RandomPart& random, FixedPart& fixed, ResponseP
 OwnSums::OwnSums(const Rows& shape, RandomPart& random, FixedPart& fixed, ResponsePart& response)
     : random_(random), fixed_(fixed), response_(response) {
     clear_own(shape, random, fixed, response);
+    for (const auto& f : shape.factors)
+        tables_.push_back(LevelTable::serves(f.k, shape.p) ? std::make_unique<LevelTable>(f.k, shape.p, f.levels, is_in_x(shape, f)) : nullptr);
+    for (auto& table : tables_)
+        if (table) sums_.watch(table->data(), table->size());
     sums_.watch(fixed.xx.data(), fixed.xx.size());
     for (auto& numbers : random.diag) sums_.watch(numbers.data(), numbers.size());
     for (auto& numbers : fixed.zx) sums_.watch(numbers.data(), numbers.size());
@@ -290,8 +272,15 @@ void OwnSums::add_products(const Rows& rows) {
         c.load(rows, r0, m);
         c.load_x(rows, r0, m);
         add_fixed(c, m, rows, fixed_);
-        add_response(c, m, rows, r0, response_);
-        add_random(c, m, rows, r0, random_, fixed_);
+        add_fixed_response(c, m, rows, response_);
+        for (size_t f = 0; f < tables_.size(); ++f) {
+            if (tables_[f]) {
+                tables_[f]->add(c.z[f].data(), c.x.data(), c.y.data(), rows.factors[f].codes + r0, m, rows.n - r0);
+                continue;
+            }
+            add_factor_response(c, m, rows, r0, f, response_);
+            add_effects(c, m, rows, r0, f, random_.diag[f].data(), fixed_.zx[f].data());
+        }
     });
 }
 
@@ -299,6 +288,9 @@ void OwnSums::add_products(const Rows& rows) {
 double OwnSums::finish() {
     sums_.finish();
     logs_.finish();
+    for (size_t f = 0; f < tables_.size(); ++f)
+        if (tables_[f]) tables_[f]->write(random_.diag[f], fixed_.zx[f], response_.zy[f]);
+    tables_.clear();
     for (index a = 0; a < fixed_.p; ++a)
         for (index b = 0; b < a; ++b) fixed_.xx[a * fixed_.p + b] = fixed_.xx[b * fixed_.p + a];
     return sum_log_w_;
@@ -314,7 +306,8 @@ void add_responses(Rows rows, const double* y, const std::vector<double>& y_orig
         for (size_t s = 0; s < responses.size(); ++s) {
             const double* ys = y + static_cast<index>(s) * rows.n + r0;
             for (index i = 0; i < m; ++i) c.y[i] = (ys[i] - y_origin[s]) * c.root_w[i];
-            add_response(c, m, rows, r0, *responses[s]);
+            add_fixed_response(c, m, rows, *responses[s]);
+            for (size_t f = 0; f < rows.factors.size(); ++f) add_factor_response(c, m, rows, r0, f, *responses[s]);
         }
     });
 }

@@ -1,7 +1,11 @@
 // Sums over rows that need no pairs of grouping factors: of the fixed part, the response, and each factor by itself.
 #pragma once
+#include <memory>
+#include <vector>
+
 #include "crossproducts.hpp"
 #include "growing.hpp"
+#include "level_table.hpp"
 
 namespace interlace {
 
@@ -23,6 +27,7 @@ class OwnSums {
     FixedPart& fixed_;
     ResponsePart& response_;
     double sum_log_w_ = 0;
+    std::vector<std::unique_ptr<LevelTable>> tables_;  // per factor; none where it has many columns
     GrowingSums sums_, logs_;
 };
 

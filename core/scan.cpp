@@ -1,6 +1,7 @@
 #include "scan.hpp"
 
 #include <algorithm>
+#include <stdexcept>
 
 namespace interlace {
 namespace {
@@ -82,7 +83,8 @@ Counted counted(const std::int64_t* values, index n, std::int64_t low, index spa
     return out;
 }
 
-std::vector<std::int32_t> looked_up(const std::int64_t* values, index n, std::int64_t low, const std::int32_t* table, index size) {
+template <class Integer>
+std::vector<std::int32_t> looked_up(const Integer* values, index n, std::int64_t low, const std::int32_t* table, index size) {
     std::vector<std::int32_t> out(n);
     for (index i = 0; i < n; ++i) {  // the difference may be larger than an integer of its own type
         const std::uint64_t at = static_cast<std::uint64_t>(values[i]) - static_cast<std::uint64_t>(low);
@@ -90,6 +92,22 @@ std::vector<std::int32_t> looked_up(const std::int64_t* values, index n, std::in
     }
     return out;
 }
+template std::vector<std::int32_t> looked_up(const std::int32_t*, index, std::int64_t, const std::int32_t*, index);
+template std::vector<std::int32_t> looked_up(const std::int64_t*, index, std::int64_t, const std::int32_t*, index);
+
+template <class Integer> std::vector<index> first_met(const Integer* values, index n, std::int64_t low, std::int8_t* table, index size) {
+    std::vector<index> out;
+    for (index i = 0; i < n; ++i) {
+        const std::uint64_t at = static_cast<std::uint64_t>(values[i]) - static_cast<std::uint64_t>(low);
+        if (at >= static_cast<std::uint64_t>(size)) throw std::invalid_argument("an integer lies outside of the table");
+        if (table[at]) continue;
+        table[at] = 1;
+        out.push_back(i);
+    }
+    return out;
+}
+template std::vector<index> first_met(const std::int32_t*, index, std::int64_t, std::int8_t*, index);
+template std::vector<index> first_met(const std::int64_t*, index, std::int64_t, std::int8_t*, index);
 
 Scan scan(const double* x, index n, index stride) {
     if (n <= block) return leaf(x, n, stride);

@@ -27,6 +27,10 @@ struct Counted {
 Counted counted(const std::int64_t* values, index n, std::int64_t low, index span);
 
 // The codes of integers, from a table of those of low, low + 1, ...; -1 outside.
-std::vector<std::int32_t> looked_up(const std::int64_t* values, index n, std::int64_t low, const std::int32_t* table, index size);
+template <class Integer>
+std::vector<std::int32_t> looked_up(const Integer* values, index n, std::int64_t low, const std::int32_t* table, index size);
+
+// Rows in which an integer occurs that was not marked in `table`, where integer v stands at v - low; marks them. All must lie there.
+template <class Integer> std::vector<index> first_met(const Integer* values, index n, std::int64_t low, std::int8_t* table, index size);
 
 }  // namespace interlace

@@ -19,8 +19,9 @@ The core's objects:
 `Prior`, `Precision`
     What stands in place of I in ``Lambda'Z'Z Lambda + I`` for a grouping factor: the identity, nothing, or
     the sparse inverse Q of a known covariance K of its levels (`precision`), which knows its factor.
-`all_occur`, `counted`, `looked_up`
-    Which codes occur; integers that lie densely as codes; codes of integers from a table.
+`all_occur`, `counted`, `first_met`, `looked_up`
+    Which codes occur; integers that lie densely as codes; integers that a table has not met yet; codes of
+    integers from a table.
 `scan`
     The sum of a column as NumPy adds it, the sum of its squares, its least and its largest number.
 `block_facts`, `together`, `full_levels`, `independent`, `farthest`
@@ -113,6 +114,7 @@ from interlace._core import (
     counted,
     explained,
     farthest,
+    first_met,
     fold,
     full_levels,
     independent,
@@ -174,6 +176,7 @@ __all__ = [
     "counted",
     "explained",
     "farthest",
+    "first_met",
     "fold",
     "full_levels",
     "independent",

@@ -161,6 +161,17 @@ class NumericBasis:
         return X
 
 
+def columns_as_they_are(basis: Basis) -> tuple[str, ...] | None:
+    """The columns of the data of which a basis has the numbers as they are, and none else but the intercept;
+    None where there are others."""
+    return basis.variables if isinstance(basis, NumericBasis) else None
+
+
+def is_same_numbers(one: Basis, other: Basis) -> bool:
+    """Do both have the same columns of the data as they are, so that one matrix serves both?"""
+    return isinstance(one, NumericBasis) and one == other
+
+
 def _numeric(name: str, values: Any) -> np.ndarray:
     if isinstance(values, Factor) or values.dtype.kind not in "iufb":
         kind = "a factor" if isinstance(values, Factor) else f"of type {values.dtype}"

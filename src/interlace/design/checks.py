@@ -35,13 +35,16 @@ def refuse_missing(missing: Mapping[str, np.ndarray]) -> None:
         raise DataError(f"there are missing values (by column: {counts}); fill them or use na_action='drop'")
 
 
+def all_finite(values: np.ndarray) -> bool:
+    """Is every number finite? So it is where their sum is, which takes no memory."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        return bool(np.isfinite(values.sum()) or np.isfinite(values).all())
+
+
 def check_finite(names: Sequence[str], values: np.ndarray, kept: np.ndarray | None) -> None:
     """Every entry of an (n, k) matrix must be finite; names the column and the first row."""
-    if not values.size:
+    if all_finite(values):
         return
-    with np.errstate(invalid="ignore", over="ignore"):
-        if np.isfinite(values.sum()) or np.isfinite(values).all():
-            return
     bad = ~np.isfinite(values)
     column = int(np.flatnonzero(bad.any(axis=0))[0])
     rows = np.flatnonzero(bad[:, column])

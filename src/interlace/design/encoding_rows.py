@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from interlace.design import checks
+from interlace.design.basis import Basis, columns_as_they_are, is_same_numbers
 from interlace.design.columns import Columns, Plain
 from interlace.design.design import Design, RandomRows
 from interlace.design.evaluation import Evaluator
@@ -53,14 +54,15 @@ class RowEncoder:
         # 3) Numbers
         columns = frame.columns
         fixed = encoding.fixed.columns(columns, frame.nrows)
-        _check_finite(encoding.fixed_names, fixed, kept)
+        if not _known_finite(encoding.fixed, frame):
+            _check_finite(encoding.fixed_names, fixed, kept)
         weights_kept, offset_kept = prior.take(kept), shift.take(kept)
         if weights_kept.values is not None:
             checks.check_weights(weights_kept.label, weights_kept.values, kept)
         total = sum_offsets(encoding.formula, frame, encoding.memory, offset_kept, kept)
         absorbed = tuple(one.rows(frame) for one in encoding.absorbed)
         return Design(
-            self._y(frame, kept), fixed, self._random(frame, kept), weights_kept.values, total,
+            self._y(frame, kept), fixed, self._random(frame, kept, fixed), weights_kept.values, total,
             read.nrows, kept, counts, frame, absorbed=absorbed,
         )  # fmt: skip
 
@@ -139,18 +141,22 @@ class RowEncoder:
             return None
         values = Evaluator(frame.columns, frame.nrows, self.encoding.memory).column(response)
         y = checks.numeric_response(label(response), values, frame.nrows)
-        checks.check_finite((label(response),), y[:, None], kept)
+        if not frame.is_finite(label(response)):
+            checks.check_finite((label(response),), y[:, None], kept)
         return y
 
-    def _random(self, frame: Frame, kept: np.ndarray | None) -> tuple[RandomRows, ...]:
+    def _random(self, frame: Frame, kept: np.ndarray | None, fixed: Columns) -> tuple[RandomRows, ...]:
         encoding = self.encoding
         codes: dict[int, np.ndarray] = {}
         matrices: dict[int, np.ndarray] = {}
+        if isinstance(fixed, Plain):  # effects that vary by group are often those of the fixed part
+            same = [b.basis for b in encoding.random if is_same_numbers(b.basis, encoding.fixed)]
+            matrices = dict.fromkeys(map(id, same), fixed.values)
         rows: list[RandomRows] = []
         for i, block in enumerate(encoding.random):
-            z = np.zeros((frame.nrows, len(block.columns)))
             if not self._wanted(i):
-                rows.append(RandomRows(np.full(frame.nrows, -1, np.int32), z))
+                nothing = np.zeros((frame.nrows, len(block.columns)))
+                rows.append(RandomRows(np.full(frame.nrows, -1, np.int32), nothing))
                 continue
             key, basis = id(block.grouping), id(block.basis)
             if key not in codes:
@@ -158,6 +164,7 @@ class RowEncoder:
                 columns = grouping_columns(term, frame, encoding.memory)
                 codes[key] = block.grouping.codes(columns)
             if self._only_intercept(i):
+                z = np.zeros((frame.nrows, len(block.columns)))
                 z[:, block.intercept] = 1.0
                 rows.append(RandomRows(codes[key], z))
                 continue
@@ -168,7 +175,13 @@ class RowEncoder:
         return tuple(rows)
 
 
+def _known_finite(basis: Basis, frame: Frame) -> bool:
+    """Do columns that were looked at when they were read say so?"""
+    names = columns_as_they_are(basis)
+    return names is not None and all(map(frame.is_finite, names))
+
+
 def _check_finite(names: tuple[str, ...], columns: Columns, kept: np.ndarray | None) -> None:
     """As `checks.check_finite`; the columns themselves are made only where one is in doubt."""
-    if not all(np.isfinite(array).all() for array in columns.arrays()):
+    if not all(map(checks.all_finite, columns.arrays())):
         checks.check_finite(names, columns.array(), kept)

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from interlace.design.chunked import Chunked
-from interlace.design.reading import from_numpy
+from interlace.design.reading import Scans, from_numpy
 from interlace.design.values import Column, Factor
 from interlace.errors import DataError
 
@@ -82,8 +82,8 @@ def series_column(name: str, values: Any) -> tuple[Column, np.ndarray | None] | 
     return from_narwhals(name, series) if isinstance(series, nw.Series) else None
 
 
-def from_narwhals(name: str, series: Any) -> tuple[Column, np.ndarray | None]:
-    """A column of a polars, pyarrow or other table."""
+def from_narwhals(name: str, series: Any, scans: Scans | None = None) -> tuple[Column, np.ndarray | None]:
+    """A column of a polars, pyarrow or other table; a look at all of its numbers is put into `scans`."""
     import narwhals as nw
 
     dtype = series.dtype
@@ -91,7 +91,7 @@ def from_narwhals(name: str, series: Any) -> tuple[Column, np.ndarray | None]:
     if isinstance(dtype, (nw.Categorical, nw.Enum)):
         return _from_narwhals_categories(series, gone)
     if dtype.is_float():
-        return from_numpy(name, _numpy(series))
+        return from_numpy(name, _numpy(series), scans)
     if dtype.is_integer() or isinstance(dtype, nw.Boolean):
         filler = False if isinstance(dtype, nw.Boolean) else 0
         return from_numpy(name, _numpy(series if gone is None else series.fill_null(filler)))[0], gone

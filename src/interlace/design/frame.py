@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any
 
 import numpy as np
@@ -92,6 +93,11 @@ class Frame:
         if found is None:
             found = self.scans[name] = scanned(self.columns[name])
         return found
+
+    def is_finite(self, name: str) -> bool:
+        """Has a look at a column of numbers, when it was read, shown none that is infinite or NaN?"""
+        found = self.scans.get(name)
+        return found is not None and isfinite(found.sum)
 
     def select(self, names: Iterable[str]) -> Frame:
         """The frame with these columns only."""
@@ -294,7 +300,7 @@ class _NarwhalsSource:
         return len(self.data)
 
     def column(self, name: str, scans: Scans) -> tuple[Column, np.ndarray | None]:
-        return from_narwhals(name, self.data[name])
+        return from_narwhals(name, self.data[name], scans)
 
 
 def _held(data: pd.DataFrame, place: int) -> Any:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 
 import numpy as np
 
+from interlace import kernel
 from interlace.design.evaluation import Evaluator, Memory
 from interlace.design.extras import Extra
 from interlace.design.frame import Frame
 from interlace.design.grouping import learn_grouping
 from interlace.design.learnt import grouping_columns
-from interlace.design.values import Column, Factor, Matrix, Value
+from interlace.design.scan import Scan
+from interlace.design.values import Column, Factor, Matrix, Value, as_integers
 from interlace.formula.algebra import terms_of
 from interlace.formula.formula import Formula
+from interlace.formula.names import computed_with
 from interlace.formula.tree import Node
 
 _WIDEST = 1 << 25  # from the least to the largest of whole numbers that are kept in a table
@@ -69,10 +72,18 @@ def _united(parts: list[np.ndarray], given_order: bool) -> np.ndarray:
 
 
 class Known:
-    """Whole numbers that were seen as levels of grouping factors, in the rows of earlier chunks."""
+    """What the rows of earlier chunks have shown: whole numbers that are levels of grouping factors, and
+    between which numbers the values of a column lie."""
 
     def __init__(self) -> None:
         self._tables: dict[str, tuple[int, np.ndarray]] = {}
+        self._ranges: dict[str, tuple[float, float]] = {}
+
+    def widened(self, name: str, scan: Scan) -> bool:
+        """Does a column have lower or higher values than before? From now on these are known."""
+        low, high = self._ranges.get(name, (np.inf, -np.inf))
+        self._ranges[name] = min(low, scan.low), max(high, scan.high)
+        return scan.low < low or scan.high > high
 
     def new(self, group: str, values: np.ndarray) -> np.ndarray | None:
         """Rows in which others occur for the first time; from now on they are known. None where there are no
@@ -80,19 +91,17 @@ class Known:
         if values.dtype.kind not in "iu" or not len(values):
             return None
         low, high = int(values.min()), int(values.max())
-        start, table = self._tables.get(group, (low, np.zeros(0, dtype=bool)))
+        start, table = self._tables.get(group, (low, np.zeros(0, dtype=np.int8)))
         first, last = min(low, start), max(high + 1, start + len(table))
         if last - first > _WIDEST:
             return None
         if last - first > len(table):
-            wider = np.zeros(last - first, dtype=bool)
+            wider = np.zeros(last - first, dtype=np.int8)
             wider[start - first : start - first + len(table)] = table
             start, table = first, wider
             self._tables[group] = start, table
-        places = values.astype(np.int64) - start
-        rows = np.flatnonzero(~table[places])
-        table[places[rows]] = True
-        return rows[first_of_codes(places[rows] - (low - start), high - low + 1)] if len(rows) else rows
+        rows: np.ndarray = kernel.first_met(as_integers(values), start, table)
+        return rows
 
 
 def showing(
@@ -113,17 +122,29 @@ def showing(
                 continue
         found, codes = learn_grouping(term.group, term.factors, columns)
         rows[first_of_codes(codes, found.n_levels)] = True
-    for node in members(formula):
-        rows[_seen(evaluator.value(node))] = True
-    for column in (evaluator.column(node) for node in (formula.response, *formula.offsets)):
-        rows[_seen(column)] = True
-    for column in frame.columns.values():
-        if isinstance(column, np.ndarray) and column.dtype.kind in "iuf":
-            rows[_seen(column)] = True
+    passed = {
+        name for name, scan in frame.scans.items() if known is not None and not known.widened(name, scan)
+    }
+    for value in _used(formula, frame, evaluator, passed):
+        rows[_seen(value)] = True
     for extra in extras:
         if extra.values is not None:
             rows[_seen(extra.values)] = True
     return np.flatnonzero(rows)
+
+
+def _used(formula: Formula, frame: Frame, evaluator: Evaluator, passed: Set[str]) -> list[Value]:
+    """The values of all expressions and columns that are more than the labels of groups, each once; but for
+    the columns of numbers that are passed over."""
+    found = [evaluator.value(node) for node in members(formula)]
+    found += [evaluator.column(node) for node in (formula.response, *formula.offsets)]
+    for name, column in frame.columns.items():
+        if name in computed_with(formula) and isinstance(column, np.ndarray) and column.dtype.kind in "iuf":
+            found.append(column)
+    values = {id(value): value for value in found}
+    for name in passed:
+        values.pop(id(frame.columns[name]), None)
+    return list(values.values())
 
 
 def members(formula: Formula) -> list[Node]:

@@ -24,7 +24,7 @@ from interlace.design.learnt import Covariate, Learnt
 from interlace.design.scope import Scope, check_columns, settle
 from interlace.errors import DataError, shown
 from interlace.formula.formula import Formula, Sum
-from interlace.formula.names import parts_of, used_names
+from interlace.formula.names import computed_with, parts_of, used_names
 from interlace.formula.tree import Call, Node, children
 
 _FORGETFUL = frozenset(function.name for function in (*ELEMENTWISE, *CONSTANT_FUNCTIONS))
@@ -152,7 +152,7 @@ class Counted:
     missing : dict of str to int
         Missing values by column.
     covariates : dict of str to Covariate
-        Of the columns of numbers.
+        Of the columns of numbers that are more than the labels of groups.
     """
 
     n: int
@@ -161,10 +161,11 @@ class Counted:
     covariates: dict[str, Covariate]
 
     @classmethod
-    def of(cls, read: Frame, frame: Frame) -> Counted:
+    def of(cls, task: Task, read: Frame, frame: Frame) -> Counted:
         """Of rows as read, and those of them without missing values."""
         missing = {name: int(mask.sum()) for name, mask in read.missing.items()}
-        covariates = Covariate.of_columns(frame, frame.columns) if frame.nrows else {}
+        names = frame.columns.keys() & computed_with(task.scope.formula)
+        covariates = Covariate.of_columns(frame, sorted(names)) if frame.nrows else {}
         return cls(frame.nrows, read.nrows, missing, covariates)
 
     def __add__(self, other: Counted) -> Counted:
@@ -207,7 +208,7 @@ class Seen:
     ) -> Seen:
         """Of rows as read, and those of them without missing values with their numbers; less what is known
         of others already."""
-        counted = Counted.of(read, frame)
+        counted = Counted.of(task, read, frame)
         if not frame.nrows:
             return replace(cls.nothing(), counted=counted)
         some = _showing(task, frame, known)

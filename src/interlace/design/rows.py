@@ -5,7 +5,7 @@ This is the one door to rows after the fit. A table in memory is one chunk.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Protocol
@@ -84,7 +84,8 @@ class Rows(Protocol):
         """All of them, chunk by chunk, always in the same order."""
 
     def cells(self) -> Iterator[Design]:
-        """The same for sums over them: cells of equal rows where that takes less time."""
+        """The same for sums over them: cells of equal rows where that takes less time. `kept` says nothing of
+        where they were among all rows."""
 
     def for_sums(self) -> Rows:
         """The same, of which `cells` may be asked again and again."""
@@ -253,14 +254,17 @@ class ChunkedRows:
         DataError
             The rows are not what they were.
         """
-        return self.source.beside(self._designs())
+        return self.source.beside(self._changed(self._numbered()))
 
-    def _designs(self) -> Generator[Design, None, None]:
+    def _numbered(self) -> Generator[Design, None, None]:
         before = 0
         for design, table in self._read(self.columns):
             kept = np.arange(table.num_rows) if design.kept is None else design.kept
-            design = replace(design, kept=before + kept)
+            yield replace(design, kept=before + kept)
             before += table.num_rows
+
+    def _changed(self, designs: Iterable[Design]) -> Generator[Design, None, None]:
+        for design in designs:
             if design.nrows:
                 for change in self.changes:
                     design = change(design)
@@ -282,7 +286,7 @@ class ChunkedRows:
     def cells(self) -> Iterator[Design]:
         """Those that are held, or chunk by chunk."""
         if self.held is None:
-            yield from self.designs()
+            yield from self.source.beside(self._changed(design for design, _ in self._read(self.columns)))
             return
         design = self.held.design(self.reader)
         for change in self.changes:

@@ -149,9 +149,14 @@ def integer_codes(values: np.ndarray, levels: np.ndarray) -> np.ndarray | None:
     places = _places(levels) if _countable(values) and values.ndim == 1 else None
     if places is None:
         return None
-    wide = np.ascontiguousarray(values, dtype=np.int64)
-    codes: np.ndarray | None = kernel.looked_up(wide, places.low, places.table)
+    codes: np.ndarray | None = kernel.looked_up(as_integers(values), places.low, places.table)
     return codes
+
+
+def as_integers(values: np.ndarray) -> np.ndarray:
+    """Integers of any width, as the core takes them: of 32 or 64 bits, side by side."""
+    kind = np.int32 if values.dtype == np.int32 else np.int64
+    return np.ascontiguousarray(values, dtype=kind)
 
 
 def _indexed(values: np.ndarray) -> np.ndarray:
