@@ -159,7 +159,8 @@ def test_the_table_of_the_page_has_nearly_all_methods() -> None:
 def test_values_of_rows_chunk_by_chunk(options: dict[str, Any], data: pd.DataFrame, files: Any) -> None:
     whole, m = interlace.lmer(FORMULA, data, **options), interlace.lmer(FORMULA, files, **options)
     tables = list(m.stream(*WHAT))
-    assert [table.num_rows for table in tables] == [255, 255, 88]
+    assert sum(table.num_rows for table in tables) == 598
+    assert len(tables) >= 3 and all(table.num_rows <= 255 for table in tables)
     found = {name: np.concatenate([np.asarray(table[name]) for table in tables]) for name in ("row", *WHAT)}
     assert found["row"].tolist() == [i for i in range(600) if i not in (3, 400)]
     assert away(found["fitted"], whole.fitted) < 1e-11

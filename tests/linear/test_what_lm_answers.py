@@ -106,7 +106,8 @@ def test_tables_of_broom() -> None:
     np.testing.assert_array_equal(table["conf.low"], m.confint(level=0.9)["lower"])
     assert "CR1" in table.note and "conf.low" not in m.tidy(vcov="iid")
     whole = m.glance().iloc[0]
-    assert whole["deviance"] == m.sigma**2 * m.df_resid and whole["within.r.squared"] == m.r2()["within"]
+    assert whole["deviance"] == pytest.approx(m.sigma**2 * m.df_resid, rel=1e-14)
+    assert whole["within.r.squared"] == m.r2()["within"]
     assert (whole["AIC"], whole["nobs"], whole["df.residual"]) == (m.aic, 120, m.df_resid)
     assert "within.r.squared" not in interlace.lm("y ~ x", made()).glance()
 
