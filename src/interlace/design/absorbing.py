@@ -261,7 +261,7 @@ def learn_absorbed(frame: Frame, terms: Sequence[AbsorbedTerm]) -> tuple[Absorbe
     DataError
         A factor is a measurement, or a slope is no number.
     """
-    return tuple([_learn(frame, term) for term in terms])
+    return tuple([_learn(frame, term) for term in terms]) if terms else ()
 
 
 def factors_of(learnt: Sequence[AbsorbedEncoding], design: Design) -> tuple[AbsorbedFactor, ...]:

@@ -93,7 +93,10 @@ class Encoding(Learnt):
         read = Frame.read(table, dict.fromkeys([*scope.columns, *options]))
         prior = read_extra("weights", weights, read, data)
         shift = read_extra("offset", offset, read, data)
-        missing = {**read.missing, **{e.label: e.missing for e in (prior, shift) if e.missing is not None}}
+        missing = {**read.missing}
+        for extra in (prior, shift):
+            if extra.missing is not None:
+                missing[extra.label] = extra.missing
         frame, kept = complete(read, missing, na_action)
         found = frame.nrows
         if singletons == "drop":
@@ -101,7 +104,7 @@ class Encoding(Learnt):
         memory = Memory(scope.context, {}, scope.formula.text, frozenset(scope.columns))
         learner = Learner(scope.formula, frame, kept, memory)
         counts = {name: int(mask.sum()) for name, mask in missing.items()} if missing else {}
-        extras = prior.take(kept), shift.take(kept)
+        extras = (prior, shift) if kept is None else (prior.take(kept), shift.take(kept))
         encoding, design = learner.run(cls, *extras, dict(contrasts or {}), counts, read.nrows)
         singles = found - frame.nrows
         return encoding, owned(encoding, design, read, source=source or Source(data), singletons=singles)

@@ -227,7 +227,7 @@ class _PandasSource:
 
     @property
     def nrows(self) -> int:
-        return len(self.data)
+        return len(self.data.index)
 
     @property
     def index(self) -> pd.Index | None:

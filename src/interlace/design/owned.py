@@ -33,7 +33,9 @@ def owned(learnt: Learnt, design: Design, read: Frame, *, source: Source, single
     lent = [c.codes if isinstance(c, Factor) else c for c in read.columns.values()]
     y = None if design.y is None else _own(design.y, lent)
     random = tuple([RandomRows(_own(rows.codes, lent), _own(rows.z, lent)) for rows in design.random])
-    absorbed = tuple([RandomRows(_own(rows.codes, lent), _own(rows.z, lent)) for rows in design.absorbed])
+    absorbed = design.absorbed
+    if absorbed:
+        absorbed = tuple([RandomRows(_own(rows.codes, lent), _own(rows.z, lent)) for rows in absorbed])
     fixed = design.fixed.with_arrays([_own(array, lent) for array in design.fixed.arrays()])
     for values in (design.weights, design.offset):
         if values is not None:
@@ -69,7 +71,8 @@ def _known(
     found: dict[str, Column] = {}
     parts: dict[int, tuple[Basis, Columns]] = {id(learnt.fixed): (learnt.fixed, fixed)}
     for block, rows in zip(learnt.random, random, strict=True):
-        parts.setdefault(id(block.basis), (block.basis, Plain(rows.z)))
+        if id(block.basis) not in parts:
+            parts[id(block.basis)] = block.basis, Plain(rows.z)
     for basis, matrix in parts.values():
         for name, j in _bare(basis).items():
             values = matrix.number(j)

@@ -76,7 +76,9 @@ class System(_Costed):
             The factor does not fit in memory.
         """
         known = precisions(encoding, A.layout)
-        held = [None if at is None else encoding.absorbed[at].held for at in A.layout.absorbed]
+        held = None
+        if encoding.absorbed:
+            held = [None if at is None else encoding.absorbed[at].held for at in A.layout.absorbed]
         symbolic = analyze(A, lambda: A.layout.names(encoding), precisions=known, held=held)
         return cls(encoding, A, symbolic, known, n_jobs)
 
