@@ -28,11 +28,11 @@ def demean(
     weights: Any = None,
     n_jobs: int | None = None,
 ) -> CallersTable:
-    r"""Columns less what the levels of factors explain of them.
+    """Columns less what the levels of factors explain of them.
 
     The residuals of a least-squares fit of each column v on a dummy variable for every level of every factor:
 
-    .. math:: v - D \hat a, \qquad D' W (v - D \hat a) = 0.
+    ``v - D a`` with ``D' W (v - D a) = 0``.
 
     With one factor these are deviations from the means of its levels. D is never made.
 

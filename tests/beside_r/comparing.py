@@ -128,9 +128,9 @@ class Comparison:
         kept = self.m.fit.design.kept
         rows = np.arange(self.m.nobs) if kept is None else kept
         yield Difference("rows", relative(rows + 1, numbers(self.theirs["used"])), "rows of the fit")
-        yield Difference(
-            "singular", float(self.m.is_singular != self.theirs["singular"]), f"theta {self.m.theta}"
-        )
+        if self.m.fit.identification.complete:  # else any theta along what the data cannot tell is an optimum
+            differ = float(self.m.is_singular != self.theirs["singular"])
+            yield Difference("singular", differ, f"theta {self.m.theta}")
         ranks = abs(len(self.m.fixef) - len(numbers(self.theirs["fixef"])))
         yield Difference("columns", float(ranks), f"{list(self.m.fixef.index)}, in R {self.theirs['names']}")
 
