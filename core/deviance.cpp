@@ -122,6 +122,9 @@ void FactorObjective::derivatives(std::vector<double>& gradient, std::vector<dou
 
 namespace {
 
+// With more levels than these the factor, which several threads make, is quicker.
+constexpr index few_levels = 4096;
+
 // The gradient where it is a sum over levels: no factor is made, and that of the last value stays. Empty where rounding is in the way.
 std::vector<double> summed_gradient(const CrossProducts& a, const std::vector<double>& columns, const Parametrization& map, Criterion kind,
                                     const std::vector<double>& par) {
@@ -138,7 +141,7 @@ std::vector<double> summed_gradient(const CrossProducts& a, const std::vector<do
 std::vector<double> ProfiledDeviance::hessian(const std::vector<double>& par) {
     const index m = size();
     const CrossProducts& a = factor().products();
-    const bool summed = is_summed(a, factor().symbolic());
+    const bool summed = is_summed(a, factor().symbolic()) && a.random->levels()[0] <= few_levels;
     const std::vector<double> columns = summed ? columns_of_levels(a) : std::vector<double>();
     const auto gradient_at = [&](const std::vector<double>& x) {
         std::vector<double> g = summed ? summed_gradient(a, columns, map_, kind_, x) : std::vector<double>();

@@ -117,7 +117,7 @@ def _given_order(table: Any, columns: list[str]) -> frozenset[str]:
     )
 
 
-def check_batch(task: Task, frame: Frame, kept: np.ndarray) -> None:
+def check_batch(task: Task, frame: Frame, kept: np.ndarray | None) -> None:
     """Complete rows must have numbers where numbers are needed; rows are counted within the batch.
 
     Raises

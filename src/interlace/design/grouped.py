@@ -12,7 +12,7 @@ from interlace.design.equal_rows import EqualRows
 from interlace.design.frame import Frame
 from interlace.design.held_cells import HeldCells
 from interlace.design.learnt import Covariate
-from interlace.design.merging import Counted, Seen, Task
+from interlace.design.merging import Chunk, Counted, Seen, Task
 from interlace.design.scan import scanned
 from interlace.design.values import Factor
 
@@ -55,7 +55,7 @@ class Grouped:
         cells = EqualRows(some.astype(np.int32), self.n[some], self.mean[some], self.within[some])
         of_cells = _with(read.take(some), response, cells.mean)
         ends = _with(read.take(np.concatenate([some, some])), response, y)
-        seen = Seen.of(task, ends, ends, np.arange(len(y)))
+        seen = Seen.of(task, Chunk(ends, ends, None))
         counted = self._counted(read, of_cells, task, response, some)
         return replace(seen, counted=counted), HeldCells(tuple(read.names), of_cells, cells)
 

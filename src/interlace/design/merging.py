@@ -97,13 +97,12 @@ class Task:
         """The columns that a call is about."""
         return sorted(used_names(call) & self.memory.columns)
 
-    def complete(self, read: Frame) -> tuple[Frame, np.ndarray]:
-        """The rows without missing values, and their numbers among those read."""
+    def complete(self, read: Frame) -> tuple[Frame, np.ndarray | None]:
+        """The rows without missing values, and their numbers among those read; None if these are all."""
         if read.missing and self.na_action != "drop":
             checks.refuse_missing(read.missing)
-        kept = np.arange(read.nrows)
         if not read.missing:
-            return read, kept
+            return read, None
         kept = np.flatnonzero(~np.logical_or.reduce(list(read.missing.values())))
         return read.take(kept), kept
 
@@ -139,6 +138,29 @@ class Task:
         learner = Learner(self.scope.formula, seen.shown, seen.numbers, self.memory)
         learnt, _ = learner.run(Learnt, *self.extras(seen.shown), dict(contrasts), {}, counted.n_read)
         return replace(learnt, covariates={name: counted.covariates[name] for name in learnt.covariates})
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Rows as they were read, and those of them that have no missing values.
+
+    Attributes
+    ----------
+    read, frame : Frame
+    kept : ndarray of int or None
+        Which of those read the others are; None if they are all.
+    before : int
+        Rows that were read before these.
+    """
+
+    read: Frame
+    frame: Frame
+    kept: np.ndarray | None
+    before: int = 0
+
+    def numbers(self, rows: np.ndarray) -> np.ndarray:
+        """The numbers of some of the rows without missing values, among all that were read."""
+        return self.before + (rows if self.kept is None else self.kept[rows])
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,16 +225,14 @@ class Seen:
         return cls(Counted(0, 0, {}, {}), None, np.zeros(0, dtype=np.int64), 0)
 
     @classmethod
-    def of(
-        cls, task: Task, read: Frame, frame: Frame, numbers: np.ndarray, known: Known | None = None
-    ) -> Seen:
-        """Of rows as read, and those of them without missing values with their numbers; less what is known
-        of others already."""
+    def of(cls, task: Task, batch: Chunk, known: Known | None = None) -> Seen:
+        """Of the rows of a batch, less what is known of others already."""
+        read, frame = batch.read, batch.frame
         counted = Counted.of(task, read, frame)
         if not frame.nrows:
             return replace(cls.nothing(), counted=counted)
         some = _showing(task, frame, known)
-        return cls(counted, frame.take(some), numbers[some], 0)
+        return cls(counted, frame.take(some), batch.numbers(some), 0)
 
     def plus(self, others: Sequence[Seen], task: Task, given_order: frozenset[str]) -> Seen:
         """Of the rows of all, those of the others after these.

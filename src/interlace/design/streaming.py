@@ -15,7 +15,7 @@ from interlace.design.frame import Frame
 from interlace.design.held_cells import FEWER, Gathering, HeldCells, keys_of
 from interlace.design.joining import Known, joined
 from interlace.design.learnt import Learnt
-from interlace.design.merging import Counted, Seen, Task
+from interlace.design.merging import Chunk, Counted, Seen, Task
 from interlace.errors import BadRowError, DataError, ModelError
 from interlace.formula.tree import Name
 
@@ -49,21 +49,21 @@ class ChunkLearner:
         first = next(frames, None)
         if first is None:
             return self._by_chunks(frames, contrasts)
-        if not self._counts(first[1]):
+        if not self._counts(first.frame):
             return self._by_chunks(chain([first], frames), contrasts)
         frames.close()
-        found = self._by_query(first[1], contrasts)
+        found = self._by_query(first.frame, contrasts)
         return self._by_chunks(self._frames(), contrasts) if found is None else found
 
     def _by_chunks(
-        self, frames: Iterator[tuple[Frame, Frame, np.ndarray]], contrasts: Mapping[str, Any]
+        self, frames: Iterator[Chunk], contrasts: Mapping[str, Any]
     ) -> tuple[Learnt, Counted, HeldCells | None]:
         seen, known, given_order = Seen.nothing(), Known(), self.source.given_order
         cells = Gathering(self.task, self.source.rows, given_order)
         waiting: list[Seen] = []  # until they are as many rows as the others: these are copied seldom, then
-        for read, frame, numbers in frames:
-            waiting.append(Seen.of(self.task, read, frame, numbers, known))
-            cells.add(frame)
+        for one in frames:
+            waiting.append(Seen.of(self.task, one, known))
+            cells.add(one.frame)
             if sum(len(part.numbers) for part in waiting) >= len(seen.numbers):
                 seen, waiting = seen.plus(waiting, self.task, given_order), []
         seen = seen.plus(waiting, self.task, given_order)
@@ -108,16 +108,16 @@ class ChunkLearner:
         except (DataError, ModelError):
             return None
 
-    def _frames(self) -> Generator[tuple[Frame, Frame, np.ndarray], None, None]:
-        """Chunks as read, their rows without missing values, and the numbers of these among all rows."""
+    def _frames(self) -> Generator[Chunk, None, None]:
+        """One after another."""
         return self.source.beside(self._read())
 
-    def _read(self) -> Generator[tuple[Frame, Frame, np.ndarray], None, None]:
+    def _read(self) -> Generator[Chunk, None, None]:
         before, columns = 0, self.task.columns
         for table in self.source.tables(columns):
             read = Frame.read(table, columns)
             frame, kept = self.task.complete(read)
-            yield read, frame, before + kept
+            yield Chunk(read, frame, kept, before)
             before += read.nrows
 
     def _functions(self) -> None:
@@ -126,12 +126,12 @@ class ChunkLearner:
         calls = self.task.calls
         if not calls:
             return
-        n = sum(len(rows) for _, _, rows in self._frames())
+        n = sum(one.frame.nrows for one in self._frames())
         for call in calls:
             names = self.task.columns_of(call)
             check_whole(call, n, len(names), self.room)
             if n:
-                frames = [frame.select(names) for _, frame, _ in self._frames() if frame.nrows]
+                frames = [one.frame.select(names) for one in self._frames() if one.frame.nrows]
                 self.task.teach(call, joined(frames, self.source.given_order))
 
 

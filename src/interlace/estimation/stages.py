@@ -10,7 +10,7 @@ from interlace.design.batches import Batch, check_batch
 from interlace.design.frame import Frame
 from interlace.design.halves import Halves
 from interlace.design.joining import joined
-from interlace.design.merging import Seen, Task
+from interlace.design.merging import Chunk, Seen, Task
 from interlace.design.streaming import check_whole
 from interlace.estimation.capacity import check_room
 
@@ -83,7 +83,7 @@ class Levels:
         """With the rows of a batch."""
         frame, kept = task.complete(batch.frame)
         check_batch(task, frame, kept)
-        seen = Seen.of(task, batch.frame, frame, kept)
+        seen = Seen.of(task, Chunk(batch.frame, frame, kept))
         read = self.read[0] + frame.nrows, self.read[1] + batch.frame.nrows
         return Levels(self.found.plus(seen, len(seen.numbers), _put(task, given_order)), read)
 
