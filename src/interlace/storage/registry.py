@@ -35,7 +35,7 @@ _CLASSES: dict[str, str] = {
     "design.learning": "Learner",
     "design.learnt": "Covariate Learnt RandomEncoding",
     "design.members": "FactorPart NumberPart",
-    "design.merging": "Counted Seen Task",
+    "design.merging": "Chunk Counted Seen Task",
     "design.operators": "Operation",
     "design.products": "FactorColumns NumberColumns Product TermColumns",
     "design.queries": "Lazy Partitions Relation",
