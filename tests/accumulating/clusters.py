@@ -53,6 +53,11 @@ def spark_session() -> Iterator[Spread]:
     os.environ["PYSPARK_PYTHON"] = sys.executable
     builder = sql.SparkSession.builder.master("local[2, 3]").config("spark.ui.enabled", "false")
     builder = builder.config("spark.sql.files.openCostInBytes", str(1 << 27))  # no file shares a partition
+    for name in {
+        "PYTHONPATH",
+        "INTERLACE_TESTS_DYING",
+    } & os.environ.keys():  # Java, once started, keeps the old ones
+        builder = builder.config(f"spark.executorEnv.{name}", os.environ[name])
     session = builder.config("spark.driver.memory", "1g").getOrCreate()
     session.sparkContext.setLogLevel("OFF")
 
