@@ -5,17 +5,7 @@
 namespace interlace {
 namespace {
 
-// Rows ahead of the present one whose sums are asked for from memory.
-constexpr index ahead = 32;
 constexpr index line = 8;  // numbers that come from memory together
-
-inline void fetch(const double* place) {
-#if defined(__GNUC__)
-    __builtin_prefetch(place, 1);
-#else
-    (void)place;
-#endif
-}
 
 // f(K, P) for k effects and p columns of X.
 template <index P, class F> void with_effects(index k, F f) {
@@ -48,8 +38,8 @@ void add_rows(const double* z, const double* x, const double* y, const std::int3
     double* home = sums + codes[0] * step;
     for (index e = 0; e < n; ++e) sum[e] = home[e];
     for (index i = 0; i < m; ++i, z += K, x += P) {
-        if (i + ahead < known) {
-            const double* place = sums + codes[i + ahead] * step;
+        if (i + rows_ahead < known) {
+            const double* place = sums + codes[i + rows_ahead] * step;
             fetch(place);
             if (n > line) fetch(place + line);
         }

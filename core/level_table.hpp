@@ -11,6 +11,16 @@ namespace interlace {
 // A loop over columns has a length that the compiler knows, up to this number of them.
 constexpr index most_known = 4;
 
+// Rows ahead of the present one whose sums are asked for from memory, where levels come in no order.
+constexpr index rows_ahead = 32;
+inline void fetch(const double* place) {
+#if defined(__GNUC__)
+    __builtin_prefetch(place, 1);
+#else
+    (void)place;
+#endif
+}
+
 class LevelTable {
   public:
     static bool serves(index k, index p) { return k >= 1 && p >= 1 && k <= most_known && p <= most_known; }

@@ -116,17 +116,6 @@ void add_fixed(const Chunk& c, index m, const Rows& rows, FixedPart& fixed) {
         with_count(p, [&](auto P) { add_squares<P()>(c.x.data(), m, p, fixed.xx.data()); });
 }
 
-// Rows ahead of the present one whose sums are asked for from memory, where levels come in no order; `known` is the number of
-// rows from the first on whose levels are known.
-constexpr index ahead = 32;
-inline void fetch(const double* place) {
-#if defined(__GNUC__)
-    __builtin_prefetch(place, 1);
-#else
-    (void)place;
-#endif
-}
-
 // N sums of a level while its rows follow each other: a sum in memory would wait for the one before it.
 template <index N> struct Running {
     double sum[N];
@@ -152,7 +141,7 @@ template <index K> void add_by_level(const double* z, const double* y, const std
     if constexpr (K > 0) {
         Running<K> to(zy + codes[0] * K);
         for (index i = 0; i < m; ++i, z += K) {
-            if (i + ahead < known) fetch(zy + codes[i + ahead] * K);
+            if (i + rows_ahead < known) fetch(zy + codes[i + rows_ahead] * K);
             to.move_to(zy + codes[i] * K);
             for (index a = 0; a < K; ++a) to.sum[a] += z[a] * y[i];
         }
