@@ -30,19 +30,14 @@ struct ArrayInterface {
     static constexpr int contiguous = 0x1, aligned = 0x100, native = 0x200;
 };
 
-// f(interface), true where the object has one and f is; no exception is left behind.
+// f(interface, owner), true where the object has one and f is; no exception is left behind. What it points to lives as long as the owner,
+// which need not be the object: some make an array when they are asked.
 template <class F> bool with_interface(PyObject* o, F f) noexcept {
     static PyObject* const name = PyUnicode_InternFromString("__array_struct__");
-    PyObject* capsule = PyObject_GetAttr(o, name);
-    if (!capsule) {
-        PyErr_Clear();
-        return false;
-    }
-    const auto* found = static_cast<const ArrayInterface*>(PyCapsule_GetPointer(capsule, nullptr));
+    nanobind::object capsule = nanobind::steal(PyObject_GetAttr(o, name));
+    const auto* found = capsule ? static_cast<const ArrayInterface*>(PyCapsule_GetPointer(capsule.ptr(), nullptr)) : nullptr;
     if (!found) PyErr_Clear();
-    const bool good = found && found->two == 2 && f(*found);
-    Py_DECREF(capsule);
-    return good;
+    return found && found->two == 2 && f(*found, std::move(capsule));
 }
 
 template <class T> constexpr char kind_of() {
@@ -64,7 +59,7 @@ template <class T, size_t N, bool Contiguous = true> class Array {
 
     // Is it one of NumPy's, as it is needed?
     bool look(PyObject* o) noexcept {
-        return with_interface(o, [&](const ArrayInterface& a) {
+        return with_interface(o, [&](const ArrayInterface& a, nanobind::object owner) {
             constexpr int needed = ArrayInterface::aligned | ArrayInterface::native | (Contiguous ? ArrayInterface::contiguous : 0);
             if (a.kind != kind_of<T>() || a.itemsize != int{sizeof(T)} || (a.flags & needed) != needed || (N > 0 && a.nd != int{N})) return false;
             for (int i = 0; !Contiguous && i < a.nd; ++i)
@@ -76,7 +71,7 @@ template <class T, size_t N, bool Contiguous = true> class Array {
                 stride_[i] = a.strides[i] / Py_ssize_t{sizeof(T)};
             }
             data_ = static_cast<const T*>(a.data);
-            held_ = nanobind::borrow(o);
+            held_ = std::move(owner);
             return true;
         });
     }
@@ -122,7 +117,7 @@ template <class T> nanobind::object empty_array(const std::vector<size_t>& shape
 template <class T> nanobind::object to_numpy(std::vector<T> v, std::vector<size_t> shape) {
     if (v.size() * sizeof(T) <= few_bytes) {
         nanobind::object out = empty_array<T>(shape);
-        const bool written = with_interface(out.ptr(), [&](const ArrayInterface& a) {
+        const bool written = with_interface(out.ptr(), [&](const ArrayInterface& a, const nanobind::object&) {
             size_t size = 1;
             for (int i = 0; i < a.nd; ++i) size *= static_cast<size_t>(a.shape[i]);
             if (size != v.size() || a.itemsize != int{sizeof(T)}) return false;

@@ -151,7 +151,7 @@ template <index K, index M> class Level {
         const double* r = &l_.reduced().lead[g * K * m()];
         for (index c = 0; c < K * m(); ++c) solved[c] = r[c];
         small::detail::fixed_solve_lt<K>(m(), lead, solved);
-        load<K>(&a.fixed->zx[0][g * K * p], &a.response->zy[0][g * K], p, e_);
+        load<K>(a.fixed->zx[0].data() + g * K * p, a.response->zy[0].data() + g * K, p, e_);
         small::detail::fixed_ab<K>(m(), -1.0, af_, solved, e_);
         for (index b = 0; b < K; ++b) {
             u_[b] = small::dot(m(), solved + b * m(), v_.data());

@@ -98,6 +98,24 @@ def test_an_array_outlives_the_call_that_looks_at_it() -> None:
     np.testing.assert_allclose(np.asarray(clusters.scores()).ravel(), expected, rtol=1e-12)
 
 
+class Making:
+    """Makes an array whenever it is asked for one, and keeps none."""
+
+    def __init__(self, values: np.ndarray) -> None:
+        self.values = values
+
+    @property
+    def __array_struct__(self) -> Any:
+        return self.values.copy().__array_struct__
+
+
+def test_arrays_that_are_made_when_they_are_asked_for_are_held() -> None:
+    column = np.arange(200_000.0)  # so large that its memory goes back to the system with it
+    assert kernel.scan(Making(column)) == kernel.scan(column)
+    square = np.linspace(1.0, 2.0, 250_000).reshape(500, 500)
+    np.testing.assert_array_equal(kernel.lower_factor(Making(square)), kernel.lower_factor(square))
+
+
 def test_integers_and_logicals_have_their_types() -> None:
     codes, levels = kernel.counted(np.array([5, 3, 5, 4], dtype=np.int64))
     assert (codes.dtype, codes.tolist()) == (np.int32, [2, 0, 2, 1])
