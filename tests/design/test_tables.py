@@ -65,6 +65,28 @@ def test_arrow_streams_are_tables(make: Any, data: pd.DataFrame, model: interlac
     assert isinstance(m.residuals(), np.ndarray) and isinstance(m.simulate(2, seed=1), pa.Table)
 
 
+@pytest.mark.parametrize(
+    "make",
+    [lambda t: t, lambda t: t.to_batches()[0], lambda t: t.to_reader()],
+    ids=["a table", "a batch", "a reader, once"],
+)
+def test_columns_of_arrow_with_one_name(
+    make: Any, data: pd.DataFrame, model: interlace.LinearMixedModel
+) -> None:
+    columns = [pa.array(data[name]) for name in ("Reaction", "Days", "Subject", "Days")]
+
+    def twice() -> Any:
+        return make(pa.table(columns, names=["Reaction", "Days", "Subject", "Days"]))
+
+    for call in (
+        lambda: interlace.lmer(FORMULA, twice()),
+        lambda: model.predict(twice()),
+        lambda: interlace.Accumulator(FORMULA, ["Reaction", "Days", "Subject"]).update(twice()),
+    ):
+        with pytest.raises(DataError, match="2 columns named 'Days'; rename all but one"):
+            call()
+
+
 def test_lazy_tables_say_how_their_rows_are_had(data: pd.DataFrame) -> None:
     lazy = pl.from_pandas(data).lazy()
     m = interlace.lmer(FORMULA, lazy)  # read in chunks

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import polars
+import pyarrow
 import pytest
 
 import interlace
@@ -106,6 +108,24 @@ def test_errors_of_responses() -> None:
         m.refit(np.zeros((180, 0)))
     with pytest.raises(DataError, match="7 values"):
         m.refit(np.zeros((7, 2)))
+
+
+@pytest.mark.parametrize(
+    "kind", [pyarrow.Table.from_pandas, pyarrow.RecordBatch.from_pandas, polars.from_pandas]
+)
+def test_responses_in_the_table_of_any_library(kind: Any) -> None:
+    """What `simulate` gives, `refit` takes."""
+    data = load("sleepstudy").assign(Subject=lambda d: d["Subject"].astype(str))
+    m = lmer("Reaction ~ Days + (1 | Subject)", data)
+    own = lmer("Reaction ~ Days + (1 | Subject)", kind(data)).simulate(3, seed=1)
+    found, expected = m.refit(own), m.refit(m.simulate(3, seed=1))
+    assert list(found["response"]) == list(expected["response"])
+    np.testing.assert_array_equal(found["estimate"], expected["estimate"])
+    y = pyarrow.array(data["Reaction"])
+    with pytest.raises(DataError, match="2 columns named 'y'"):
+        m.refit(pyarrow.table([y, y], names=["y", "y"]))
+    with pytest.raises(DataError, match="column 'y' of the responses"):
+        m.refit(pyarrow.table({"y": [None, *y.to_pylist()[1:]]}))
 
 
 @pytest.mark.filterwarnings("ignore::interlace.errors.InterlaceWarning")

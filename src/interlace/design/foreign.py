@@ -37,7 +37,7 @@ def as_table(data: Any) -> Any:
             f"the data are {data.said}, which are read in chunks, and here a table is needed: give "
             f"{data.table}, or a part of it"
         )
-    table = nw.from_native(data, pass_through=True)
+    table = _narwhal(data)
     if isinstance(table, nw.DataFrame):
         return table
     if isinstance(table, nw.LazyFrame):
@@ -46,10 +46,35 @@ def as_table(data: Any) -> Any:
             library = str(table.implementation.value)
             how = _COLLECTED.get(library, "making it a pandas data frame or a pyarrow table")
             raise DataError(f"the data are a lazy table of {library}, without rows yet: get them by {how}")
-        return nw.from_native(_of_stream(native))
+        return _narwhal(_of_stream(native))
     if hasattr(data, "__arrow_c_stream__") and not isinstance(table, nw.Series):
-        return nw.from_native(_of_stream(data))
+        return _narwhal(_of_stream(data))
     raise DataError(f"the data are of type {type(data).__name__}; {ACCEPTED}")
+
+
+def _narwhal(data: Any) -> Any:
+    """As narwhals sees it, and itself where that does not know it; Arrow lets columns have one name, and
+    narwhals does not."""
+    import narwhals as nw
+
+    try:
+        return nw.from_native(data, pass_through=True)
+    except nw.exceptions.DuplicateError as error:
+        names = list(getattr(data, "column_names", ()))
+        twice = next((name for name in names if names.count(name) > 1), None)
+        said = "columns with one name" if twice is None else f"{names.count(twice)} columns named '{twice}'"
+        raise DataError(f"the data have {said}; rename all but one") from error
+
+
+def series_of(data: Any) -> list[tuple[str, Any]]:
+    """The names of the columns of a table, and each as a series of its library.
+
+    Raises
+    ------
+    DataError
+        As `as_table`.
+    """
+    return [(str(series.name), series.to_native()) for series in as_table(data).iter_columns()]
 
 
 def _of_stream(data: Any) -> Any:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from interlace.design.checks import LARGEST_RESPONSE, check_values
 from interlace.design.extras import check_index
+from interlace.design.foreign import series_of
 from interlace.design.frame import read_array
 from interlace.design.rows import Rows, kept_of
 from interlace.design.values import Factor
@@ -53,10 +54,11 @@ def read_responses(rows: Rows, Y: Any) -> tuple[list[Any], np.ndarray]:
     DataError
         There is no column, one is no response, or two have one name; the message says which.
     """
+    columns: list[tuple[Any, Any]]
     if isinstance(Y, pd.DataFrame):
         columns = [(name, Y.iloc[:, j]) for j, name in enumerate(Y.columns)]
     elif hasattr(Y, "columns"):
-        columns = [(name, Y[name]) for name in Y.columns]
+        columns = series_of(Y)
     else:
         columns = list(enumerate(np.asarray(Y).T))
     kept = kept_of(rows)
