@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import inf
 from typing import Any
 from uuid import uuid4
@@ -25,6 +25,7 @@ from interlace.estimation.gathering import Gathered
 from interlace.estimation.ols_chunks import Squares
 from interlace.estimation.stages import Functions, Levels
 from interlace.formula.parser import parse_any
+from interlace.frozen import dataclass
 from interlace.kernel import blas_threads, thread_count
 from interlace.model import LinearMixedModel
 from interlace.model.choice import Choice

@@ -12,12 +12,11 @@ from interlace.estimation.likelihood import n_parameters
 from interlace.hints import answers_options
 from interlace.model import LinearMixedModel
 from interlace.model.least import LinearModel
-from interlace.options import labels
+from interlace.options import SCORES, labels
 from interlace.refitting import bootstrap_compare as bootstrap
 from interlace.refitting import compare as tables
 from interlace.refitting import compare_cv as cross_validated
 from interlace.refitting.bootstrap_compare import BootstrapComparison
-from interlace.refitting.scores import DEFAULT
 from interlace.tables.table import Table
 
 
@@ -136,7 +135,7 @@ def compare_cv(
     *,
     k: Any = None,
     repeats: int = 1,
-    scores: Any = DEFAULT,
+    scores: Any = SCORES,
     seed: Any = None,
     n_jobs: int = 1,
     transforms: str = "fold",

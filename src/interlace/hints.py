@@ -124,8 +124,8 @@ def _leading(function: Callable[..., Any]) -> float:
 
 def methods_answer_options(cls: C, *, of: str | None = None) -> C:
     """The class of an answer; its methods say what to write for options that they do not have."""
-    for name in dir(cls):
-        member = inspect.getattr_static(cls, name)
+    members = {name: one for base in reversed(cls.__mro__) for name, one in vars(base).items()}
+    for name, member in members.items():
         if inspect.isfunction(member) and not name.startswith("_"):
             setattr(cls, name, answers_options(member, of=cls.__name__ if of is None else of))
     return cls

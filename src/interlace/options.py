@@ -14,6 +14,8 @@ from interlace.errors import DataError, shown
 from interlace.text import did_you_mean
 
 TYPES = (1, 2, 3)
+MODEL = "model"  # the covariance of the coefficients that is not a robust one
+SCORES = ("rmse", "mae", "r2", "elpd", "crps")  # of predictions, in the order of their columns
 
 
 class _Kept:

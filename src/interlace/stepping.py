@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -11,6 +11,7 @@ import pandas as pd
 
 from interlace.errors import DataError, shown
 from interlace.formula.parser import parse_random
+from interlace.frozen import dataclass
 from interlace.hints import answers_options
 from interlace.model import LinearMixedModel
 from interlace.model.choice import Choice

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from interlace.errors import DataError, shown
 from interlace.formula.tree import label
+from interlace.frozen import dataclass
 from interlace.hints import answers_options
 from interlace.inference.estimates import fixed_effects
 from interlace.model import LinearMixedModel

@@ -6,8 +6,6 @@ import gc
 import sys
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields, replace
-from inspect import signature
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -16,7 +14,6 @@ from weakref import ref
 import pytest
 
 import interlace
-from interlace.frozen import lazy, quick
 
 OURS = str(Path(interlace.__file__).parent)
 
@@ -73,58 +70,3 @@ def test_nothing_of_a_fit_is_kept_for_the_next_one() -> None:
     left = of_a_model()
     gc.collect()
     assert [one() for one in left] == [None] * 4
-
-
-# Frozen values that are made quickly
-
-
-@quick
-@dataclass(frozen=True, slots=True)
-class Slotted:
-    a: int
-    b: list[int] = field(default_factory=list)
-    c: str = "c"
-    made: int = field(init=False, default=7)
-
-
-@quick
-@dataclass(frozen=True)
-class Plain:
-    a: int
-    b: list[int] = field(default_factory=list)
-    calls: list[str] = field(init=False, default_factory=list, compare=False)
-
-    def __post_init__(self) -> None:
-        self.calls.append("made")
-
-    @lazy
-    def twice(self) -> int:
-        """Of a."""
-        self.calls.append("twice")
-        return 2 * self.a
-
-
-@pytest.mark.parametrize("kind", [Slotted, Plain])
-def test_values_made_quickly_are_those_of_dataclasses(kind: Any) -> None:
-    one, other = kind(1), kind(1)
-    assert one == other and one.b == [] and one.b is not other.b
-    assert kind(2, [3]) == kind(a=2, b=[3]) == replace(one, a=2, b=[3])
-    assert hash(kind(1, ())) == hash(kind(1, ()))
-    assert list(signature(kind).parameters) == [f.name for f in fields(kind) if f.init]
-    with pytest.raises(AttributeError):
-        one.a = 3
-    with pytest.raises(TypeError, match=rf"{kind.__name__}.__init__\(\) missing 1 required positional"):
-        kind()
-    with pytest.raises(TypeError, match="unexpected keyword argument 'd'"):
-        kind(1, d=2)
-
-
-def test_fields_without_a_parameter_have_their_values() -> None:
-    assert Slotted(1).made == 7 and Plain(1).calls == ["made"]
-
-
-def test_a_lazy_property_is_computed_once_and_is_no_field() -> None:
-    value = Plain(4)
-    assert (value.twice, value.twice) == (8, 8) and value.calls == ["made", "twice"]
-    assert replace(value, a=5).twice == 10
-    assert isinstance(Plain.twice, lazy) and Plain.twice.__doc__ == "Of a."

@@ -26,10 +26,9 @@ from interlace.inference.means_list import MeansList
 from interlace.model import LinearMixedModel
 from interlace.model.least import LinearModel
 from interlace.model.saving import load
-from interlace.options import TYPES, type_number, word
+from interlace.options import MODEL, TYPES, type_number, word
 from interlace.precision.df import WORDS
 from interlace.precision.ols_covariance import KINDS as OF_LINEAR
-from interlace.precision.robust import MODEL
 from interlace.precision.sandwiches import KINDS as OF_MIXED
 from interlace.prediction.predict import INTERVALS, NEW_LEVELS
 from interlace.report.results import plain

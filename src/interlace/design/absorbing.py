@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from interlace.design.held_slopes import held_slopes
 from interlace.design.values import Column, Factor
 from interlace.errors import DataError, ModelError, shown
 from interlace.formula.formula import AbsorbedTerm
+from interlace.frozen import dataclass
 from interlace.text import listed, to_numbers
 
 _SLOPES = re.compile(r"^(?P<factors>[^\[\]]+)\[(?P<both>\[?)(?P<slopes>[^\[\]]+)\](?P<end>\]?)$")

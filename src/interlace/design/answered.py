@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from interlace.design.frame import Frame
 from interlace.design.gathered import some_rows
 from interlace.design.rows import Rows
 from interlace.design.values import Column, Factor
+from interlace.frozen import dataclass
 
 Answers = Callable[[Design], np.ndarray]  # the response of the rows of one chunk after another
 

@@ -7,7 +7,7 @@ else, from the expressions of its terms). Both give the same columns where both 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import lru_cache
 from math import prod
 from typing import Any, Protocol
@@ -28,6 +28,7 @@ from interlace.formula.formula import Sum, plain_name
 from interlace.formula.names import names_in
 from interlace.formula.tokens import quote
 from interlace.formula.tree import Node, spell
+from interlace.frozen import dataclass
 
 CELLS_AT_ONCE = 1 << 17
 MOST_COLUMNS = (

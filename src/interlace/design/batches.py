@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from interlace.design.merging import Task
 from interlace.design.queries import chunked
 from interlace.errors import DataError, shown
 from interlace.formula.tree import label
+from interlace.frozen import dataclass
 
 
 def names_of(like: Any) -> list[str]:

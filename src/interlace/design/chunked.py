@@ -5,13 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any, TypeVar
 
 from interlace.callers import called
 from interlace.design.ahead import ahead
 from interlace.errors import DataError, shown
+from interlace.frozen import dataclass
 
 Made = TypeVar("Made")
 ROWS = 1 << 18

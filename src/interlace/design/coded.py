@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from math import prod
 
 import numpy as np
 
 from interlace.design.columns import CellCoding, Cells
 from interlace.design.products import FactorColumns, MemberColumns, NumberColumns, Product, multiplied
+from interlace.frozen import dataclass
 
 # From so many columns of a product, and so many numbers in them, counting by level is quicker than numbers.
 MANY_COLUMNS, MANY_NUMBERS = 16, 1 << 18

@@ -7,13 +7,13 @@ a code per row beside a small matrix of codings; its cross-products are counted 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
 
 from interlace import kernel
-from interlace.frozen import quick
+from interlace.frozen import dataclass
 
 ROWS_AT_ONCE = 1 << 14
 FEW = 8  # columns
@@ -54,7 +54,6 @@ class Columns(Protocol):
         """The same columns with other arrays of equal values, in the order of `arrays`."""
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Plain:
     """Columns that are held as numbers.

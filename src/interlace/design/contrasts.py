@@ -9,7 +9,6 @@ Names of columns: ``a[T.b]`` treatment, ``a[S.b]`` sum, ``a[H.b]`` Helmert, ``a[
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,6 +16,7 @@ import pandas as pd
 
 from interlace.design.orthogonal import orthonormal_polynomials
 from interlace.errors import DataError
+from interlace.frozen import dataclass
 
 FULL = "{name}[{field}]"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import pandas as pd
 
 from interlace.design.columns import Columns
 from interlace.design.frame import Frame
-from interlace.frozen import quick
+from interlace.frozen import dataclass
 
 
 class Source:
@@ -38,7 +38,6 @@ class Source:
         return self
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class RandomRows:
     """Rows of one random term.
@@ -79,7 +78,6 @@ class Repeats:
         return int(self.n.sum())
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Design:
     """Response, columns and groups of the rows used.

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from interlace.design.chunked import Chunked, InProcess
 from interlace.design.kinds import check_types
 from interlace.errors import DataError
+from interlace.frozen import dataclass
 
 
 @dataclass(frozen=True, slots=True)

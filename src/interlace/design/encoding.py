@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from interlace.design.absorbing import without_singletons
@@ -20,14 +19,13 @@ from interlace.design.scope import check_columns, settle
 from interlace.errors import DataError, shown
 from interlace.formula.formula import Formula
 from interlace.formula.parser import parse
-from interlace.frozen import quick
+from interlace.frozen import dataclass
 
 __all__ = ["Design", "Encoding", "RandomEncoding", "RandomRows"]
 
 NA_ACTIONS = ("drop", "raise", "error")
 
 
-@quick
 @dataclass(frozen=True)
 class Encoding(Learnt):
     """Everything learnt from data that is needed to encode data: no rows are held, and it pickles.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from interlace.errors import DataError
 from interlace.formula.formula import Sum
 from interlace.formula.names import used_names
 from interlace.formula.tree import Node, label
+from interlace.frozen import dataclass
 
 
 @dataclass(frozen=True, slots=True)

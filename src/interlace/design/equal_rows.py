@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import exp, inf, log2
 from typing import Any
 
@@ -16,6 +16,7 @@ from interlace.design.design import Design, RandomRows, Repeats
 from interlace.design.values import Column, Factor
 from interlace.formula.formula import Formula
 from interlace.formula.names import explaining
+from interlace.frozen import dataclass
 
 SAMPLE = 4096  # rows whose repeats tell those of all
 FEWEST = 1 << 16  # rows that are read; fewer are done sooner than looked at

@@ -7,7 +7,7 @@ then the caller's by their names. There is no way from a value to its attributes
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from types import ModuleType
 from typing import Any
 
@@ -34,7 +34,7 @@ from interlace.formula.tree import (
     Unary,
     label,
 )
-from interlace.frozen import quick
+from interlace.frozen import dataclass
 
 # Functions whose arguments are labels and no numbers.
 _OF_LABELS = frozenset(
@@ -42,7 +42,6 @@ _OF_LABELS = frozenset(
 )
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Memory:
     """What the expressions of one formula share: the caller's objects, and what its functions learnt.
@@ -88,7 +87,6 @@ class Memory:
         return self
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Evaluator:
     """Values of expressions on some rows."""

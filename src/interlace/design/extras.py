@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,10 +10,9 @@ import pandas as pd
 from interlace.design.frame import Frame, read_array
 from interlace.design.values import Column, Factor
 from interlace.errors import DataError, shown
-from interlace.frozen import quick
+from interlace.frozen import dataclass
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Extra:
     """Weights or offset of each row.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import reduce
 from glob import glob
 from os import PathLike, fspath, walk
@@ -12,6 +11,7 @@ from typing import Any
 
 from interlace.design.chunked import ROWS, Chunked, check_rows, need_pyarrow, unreadable
 from interlace.errors import DataError, shown
+from interlace.frozen import dataclass
 
 PARQUET, CSV = (".parquet", ".pq"), (".csv", ".csv.gz", ".csv.bz2", ".tsv", ".tsv.gz", ".tab")
 AHEAD = 4  # chunks that pyarrow reads ahead: with more it takes as long, and longer to stop

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import field
 from math import isfinite
 from typing import Any
 
@@ -17,11 +17,10 @@ from interlace.design.reading import Scans, from_anything, from_array, from_nump
 from interlace.design.scan import Scan, scanned
 from interlace.design.values import Column, Factor, masks, with_nan
 from interlace.errors import DataError, shown
-from interlace.frozen import quick
+from interlace.frozen import dataclass
 from interlace.text import did_you_mean, listed
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Frame:
     """The needed columns of the caller's table, and what it takes to hand tables back.
@@ -211,7 +210,6 @@ def _as_text(columns: pd.Index) -> tuple[str, ...]:
 _names: Once[pd.Index, tuple[str, ...]] = Once(_as_text)
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class _PandasSource:
     data: pd.DataFrame

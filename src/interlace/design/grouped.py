@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from interlace.design.learnt import Covariate
 from interlace.design.merging import Chunk, Counted, Seen, Task
 from interlace.design.scan import scanned
 from interlace.design.values import Factor
+from interlace.frozen import dataclass
 
 _FLOATS = ("FLOAT", "DOUBLE")
 _NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")

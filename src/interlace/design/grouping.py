@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from interlace.design.values import Column, Factor, factorize, integer_codes, type_difference
 from interlace.errors import DataError
-from interlace.frozen import quick
+from interlace.frozen import dataclass
 
 
-@quick
 @dataclass(frozen=True)
 class Grouping:
     """A grouping factor `a` or `a:b`: the levels that occur, in R's order.

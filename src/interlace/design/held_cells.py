@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from interlace import log
@@ -16,6 +14,7 @@ from interlace.design.frame import Frame
 from interlace.design.joining import joined
 from interlace.design.merging import Task
 from interlace.design.scan import scanned
+from interlace.frozen import dataclass
 
 FEWER = 2  # times as many rows in the first chunk as cells, or none are held
 

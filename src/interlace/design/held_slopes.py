@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
 from interlace import kernel
 from interlace.errors import ModelError
+from interlace.frozen import dataclass
 
 Array = np.ndarray
 

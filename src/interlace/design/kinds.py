@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from interlace.design.values import Column, Factor
 from interlace.errors import DataError
+from interlace.frozen import dataclass
 
 NUMBERS, TEXT, LOGICAL, DATES = "numbers", "text or categories", "logical values", "dates"
 _OF_CODES = {"b": LOGICAL, "M": DATES}

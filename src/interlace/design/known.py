@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -15,6 +15,7 @@ from interlace.design.grouping import Grouping
 from interlace.design.known_value import KINDS, Known
 from interlace.design.rows import Rows
 from interlace.errors import DataError
+from interlace.frozen import dataclass
 
 SHOWN = 5
 # Relative difference of two entries of a symmetric matrix that is rounding error.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
@@ -31,7 +30,7 @@ from interlace.formula.algebra import separate
 from interlace.formula.formula import NO_RESPONSE, Formula, RandomTerm, Sum
 from interlace.formula.names import used_names
 from interlace.formula.tree import Number, label
-from interlace.frozen import quick
+from interlace.frozen import dataclass
 
 L = TypeVar("L", bound=Learnt)
 
@@ -54,7 +53,6 @@ def blocks_of(term: RandomTerm) -> tuple[Sum, ...]:
     return separate(term.columns) if term.covariance == "independent" else (term.columns,)
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Learner:
     """The steps of `Encoding.learn` on the rows used."""

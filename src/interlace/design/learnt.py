@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import numpy as np
@@ -23,10 +23,9 @@ from interlace.errors import DataError
 from interlace.formula.formula import Formula, RandomTerm
 from interlace.formula.structured import written
 from interlace.formula.tree import label
-from interlace.frozen import lazy, quick
+from interlace.frozen import dataclass, lazy
 
 
-@quick
 @dataclass(frozen=True)
 class RandomEncoding:
     """One covariance block: columns that vary together over the levels of a grouping factor.
@@ -82,7 +81,6 @@ class RandomEncoding:
 FEW = 2  # distinct values of a covariate that are remembered
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Covariate:
     """A column of numbers, as the rows used had it.
@@ -136,7 +134,6 @@ def _few(values: np.ndarray, low: float, high: float) -> tuple[float, ...]:
     return (float(low),) if low == high else (float(low), float(high))
 
 
-@quick
 @dataclass(frozen=True)
 class Learnt:
     """What was learnt from data: the fields of `Encoding`.

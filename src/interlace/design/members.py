@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from interlace.design.products import FactorColumns, NumberColumns
 from interlace.design.values import CodedFactor, Factor, Matrix, Value, type_difference
 from interlace.errors import DataError, ModelError
 from interlace.formula.tree import Call, Node
+from interlace.frozen import dataclass
 from interlace.text import to_days
 
 # The matrix of its contrasts alone takes a gigabyte.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import reduce
 from operator import add
 from typing import Any
@@ -26,6 +26,7 @@ from interlace.errors import DataError, shown
 from interlace.formula.formula import Formula, Sum
 from interlace.formula.names import computed_with, parts_of, used_names
 from interlace.formula.tree import Call, Node, children
+from interlace.frozen import dataclass
 
 _FORGETFUL = frozenset(function.name for function in (*ELEMENTWISE, *CONSTANT_FUNCTIONS))
 _LEAST = 1024  # rows that are kept whatever they show

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from interlace.design.functions.values import level_text
 from interlace.design.values import Factor, Matrix, Value, match
 from interlace.errors import FormulaError
 from interlace.formula.tree import Node
+from interlace.frozen import dataclass
 
 _LOGICAL = np.array([False, True])
 _LONGEST_RANGE = 100_000

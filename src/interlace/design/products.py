@@ -7,10 +7,11 @@ independently is the product of the means of its parts.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from interlace.frozen import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ source is what."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from os import PathLike
 from typing import Any
 
@@ -16,6 +15,7 @@ from interlace.design.files import DataFiles, files, is_dataset, is_path
 from interlace.design.grouped import group_by
 from interlace.design.kinds import check_types
 from interlace.errors import DataError, shown
+from interlace.frozen import dataclass
 
 
 @dataclass(frozen=True, slots=True)

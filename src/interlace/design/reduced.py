@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -18,6 +18,7 @@ from interlace.design.products import Product, TermColumns
 from interlace.design.rows import Rows
 from interlace.design.values import Column
 from interlace.formula.algebra import Term
+from interlace.frozen import dataclass
 
 UNCORRELATED = {"cs": "diag", "homcs": "homdiag", "ar1": "homdiag", "hetar1": "diag"}
 ROUNDING = 1e-12  # share of the sizes that are added up

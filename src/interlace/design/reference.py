@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from interlace.design.rows import Rows
 from interlace.design.values import Column, Factor
 from interlace.formula.names import used_names
 from interlace.formula.tree import Call, Node
+from interlace.frozen import dataclass
 
 #: Calls that make a factor of the values of a column as they are.
 _MAKE_FACTORS = (

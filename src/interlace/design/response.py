@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from interlace.design.rows import Rows
 from interlace.errors import InterlaceError
 from interlace.formula.names import used_names
 from interlace.formula.tree import Braces, Call, Chain, Name, Node, Power, Unary, spell
+from interlace.frozen import dataclass
 
 PLUS, TIMES, POWER, EXPONENTIAL, LOG, ODDS = "plus", "times", "power", "exponential", "log", "odds"
 _AS_THEY_ARE = ("I", "identity")

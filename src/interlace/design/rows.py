@@ -6,7 +6,7 @@ This is the one door to rows after the fit. A table in memory is one chunk.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -24,7 +24,7 @@ from interlace.design.source import further_column
 from interlace.design.values import Column, Factor, factorize
 from interlace.errors import DataError, ModelError
 from interlace.formula.formula import plain_name
-from interlace.frozen import quick
+from interlace.frozen import dataclass
 
 
 class Rows(Protocol):
@@ -94,7 +94,6 @@ class Rows(Protocol):
         """The same rows for a model of an encoding, each chunk changed."""
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class FrameRows:
     """Rows in memory.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -15,10 +15,9 @@ from interlace.formula.formula import Formula, RandomTerm, Sum
 from interlace.formula.names import Use, names_in, uses_of
 from interlace.formula.sums import summands
 from interlace.formula.tree import Name, Node, Step, chain, with_names
-from interlace.frozen import quick
+from interlace.frozen import dataclass
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Scope:
     """What the names of a formula mean.

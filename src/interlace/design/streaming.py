@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping
-from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
@@ -18,6 +17,7 @@ from interlace.design.learnt import Learnt
 from interlace.design.merging import Chunk, Counted, Seen, Task
 from interlace.errors import BadRowError, DataError, ModelError
 from interlace.formula.tree import Name
+from interlace.frozen import dataclass
 
 Room = Callable[[float, str], None]  # refuses work that needs more bytes than can be had
 

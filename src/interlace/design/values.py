@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,10 +10,9 @@ import pandas as pd
 
 from interlace import kernel
 from interlace.design.once import Once
-from interlace.frozen import quick
+from interlace.frozen import dataclass
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Factor:
     """A categorical column: ``levels[codes]``, code -1 where missing.

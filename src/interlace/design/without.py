@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from interlace.design.basis import Basis
@@ -11,6 +11,7 @@ from interlace.design.encoding import Encoding
 from interlace.design.rows import Rows
 from interlace.errors import DataError
 from interlace.formula.algebra import Term, of_terms, terms_of
+from interlace.frozen import dataclass
 
 
 @dataclass(frozen=True, slots=True)

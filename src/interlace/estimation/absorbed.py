@@ -9,7 +9,7 @@ conjugate gradients elsewhere. It is never more than rows and levels in memory, 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from interlace.arrays import Array, Index
 from interlace.design.absorbing import AbsorbedFactor
 from interlace.errors import ConvergenceError, DataError, ModelError
 from interlace.estimation.capacity import available_bytes
+from interlace.frozen import dataclass
 
 # Where the normal equations do not hold to this, there is no answer.
 TOLERANCE = 1e-10

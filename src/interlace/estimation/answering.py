@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -16,6 +16,7 @@ from interlace.design.design import Design
 from interlace.design.encoding import Encoding
 from interlace.design.rows import FrameRows, Rows
 from interlace.errors import DataError
+from interlace.frozen import dataclass
 
 
 class Responses(Protocol):

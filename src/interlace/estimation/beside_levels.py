@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from interlace.design.rows import Rows, selected
 from interlace.errors import ModelError
 from interlace.estimation.absorbed import Absorbed, Effects
 from interlace.estimation.rank import TOLERANCE, independent, triangle, triangle_of
+from interlace.frozen import dataclass
 
 # Of the length of the response, what is rounding error.
 EXACT = 1e-10

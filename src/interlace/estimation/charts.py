@@ -5,13 +5,13 @@ The coordinates x are the covariance parameters and log sigma; y are the numbers
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from interlace.estimation.scaled import Scaled
+from interlace.frozen import dataclass
 
 Array = NDArray[np.floating]
 

@@ -9,11 +9,12 @@ factor.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from interlace.frozen import dataclass
 
 Array = NDArray[np.floating]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from interlace.design.rows import FrameRows, Rows, as_rows
 from interlace.estimation.answering import Responses
 from interlace.estimation.layout import Layout
 from interlace.estimation.origin import Origin, near, response_origin, shifted_response
-from interlace.frozen import quick
+from interlace.frozen import dataclass
 
 Array = NDArray[np.floating]
 
@@ -26,7 +26,6 @@ Array = NDArray[np.floating]
 NEARLY_ALL = 0.999
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class CrossProducts:
     """``[Z X y]'W[Z X y]`` in blocks, about an origin; y is the response less the offset.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from interlace.estimation.mapped import MappedDeviance
 from interlace.estimation.parameters import Parameters, structures_of
 from interlace.estimation.penalized import Solution, System
 from interlace.estimation.valleys import Doubt, Term
-from interlace.frozen import quick
+from interlace.frozen import dataclass
 
 Array = NDArray[np.floating]
 
@@ -24,7 +24,6 @@ Array = NDArray[np.floating]
 SMALLEST = 1e-4
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class ProfiledDeviance:
     """``ldL2 + n (1 + log(2 pi pwrss / n))`` (ML) or, with ldRX2 added and n - p for n, the REML criterion.

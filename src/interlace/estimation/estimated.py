@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, NoReturn
 
 import numpy as np
@@ -16,6 +16,7 @@ from interlace.estimation.deviance import ProfiledDeviance
 from interlace.estimation.ended import Ended
 from interlace.estimation.iterative import NO_FACTOR
 from interlace.estimation.optimum import Optimum
+from interlace.frozen import dataclass
 
 # The trust region goes by the estimated value; where it could fall by less than this, Newton steps on the
 # estimated slopes follow, until these promise less than such a share of what their own noise does.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 import numpy as np
@@ -31,14 +31,13 @@ from interlace.estimation.penalized import Solution
 from interlace.estimation.prepare import EXACTLY, Model, conditioned, prepare, prepare_products
 from interlace.estimation.rank import warn_of_dropped
 from interlace.estimation.solver import Solver
-from interlace.frozen import quick
+from interlace.frozen import dataclass
 from interlace.hints import NotCalled
 from interlace.kernel import NotPositiveDefiniteError as NotPositiveDefiniteError
 
 Array = NDArray[np.floating]
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Fit(NotCalled):
     """A fitted model: what was learnt from the data, the criterion, its minimum, and the solution there.

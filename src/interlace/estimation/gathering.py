@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from interlace.estimation.fit import Fit, fit_prepared
 from interlace.estimation.origin import Origin, near
 from interlace.estimation.prepare import check_products_room, prepare, prepare_products
 from interlace.estimation.rank import CERTAIN, independent, independent_columns, joined_triangles, triangle
+from interlace.frozen import dataclass
 
 _ONE_MORE = (
     "the fixed effects explain {:.3%} of the sum of squares of the response, and what they leave would drown "

@@ -9,7 +9,7 @@ All of it is computed from cross-products.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from itertools import accumulate, pairwise
 
@@ -20,6 +20,7 @@ from interlace import kernel
 from interlace.estimation.capacity import check_room
 from interlace.estimation.covariance import Covariance, Unstructured
 from interlace.estimation.crossproducts import CrossProducts
+from interlace.frozen import dataclass
 
 Array = NDArray[np.floating]
 Index = NDArray[np.integer]

@@ -7,7 +7,7 @@ constraints.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from interlace.estimation.charts import SMALLEST_START, Angle, Chart, Coordinate
 from interlace.estimation.deviance import ProfiledDeviance
 from interlace.estimation.parameters import Parameters
 from interlace.estimation.scaled import Scaled
+from interlace.frozen import dataclass
 
 Array = NDArray[np.floating]
 

@@ -13,7 +13,7 @@ Where the residual variance is one of the directions, there is no model to be fi
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +30,7 @@ from interlace.estimation.gram import Gram
 from interlace.estimation.parameters import Parameters
 from interlace.estimation.probed import AbsorbedGram, ProbedGram
 from interlace.estimation.rank import ROWS_AT_ONCE, TOLERANCE
-from interlace.frozen import quick
+from interlace.frozen import dataclass
 
 Array = NDArray[np.floating]
 Direction = tuple[Array, ...]  # a symmetric matrix per covariance block
@@ -48,7 +48,6 @@ INVOLVED = 1e-4
 WIDEST = 60  # effects of a level, where some have a structured covariance
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Identification:
     """What the data cannot tell about the covariance matrices of the random effects about the origin.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import numpy as np
@@ -14,6 +13,7 @@ from interlace.errors import ConvergenceError, ModelError
 from interlace.estimation.crossproducts import CrossProducts
 from interlace.estimation.penalized import System
 from interlace.estimation.solver import DEFAULT, Solver
+from interlace.frozen import dataclass
 
 # Passes over the blocks that a solve takes, more or less.
 PASSES = 40.0

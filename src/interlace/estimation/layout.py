@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from operator import mul
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from interlace.design.encoding import Encoding
 from interlace.design.learnt import RandomEncoding
+from interlace.frozen import dataclass
 
 Array = NDArray[np.floating]
 

@@ -7,7 +7,7 @@ that of the mixed models' engine, with no prior and no columns of X.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from interlace.design.rows import Rows
 from interlace.errors import ModelError
 from interlace.estimation.crossproducts import CrossProducts
 from interlace.estimation.penalized import System
+from interlace.frozen import dataclass
 
 # Of one factorisation; the inverse of its pattern takes a few times as many: minutes together.
 MOST_FLOPS = 5e11

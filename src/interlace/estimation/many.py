@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from interlace.estimation.fit import Fit
 from interlace.estimation.origin import Origin
 from interlace.estimation.parameters import Parameters
 from interlace.estimation.penalized import Solution
+from interlace.frozen import dataclass
 
 Array = NDArray[np.floating]
 

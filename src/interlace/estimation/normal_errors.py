@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from interlace.errors import ModelError
 from interlace.estimation.capacity import analyze
 from interlace.estimation.crossproducts import CrossProducts
 from interlace.estimation.origin import Origin
+from interlace.frozen import dataclass
 
 # Of the largest diagonal entry of each column of Z. Where columns depend on each other, pivots must be larger
 # than rounding error; all variances are less by this share (over the share that a column has for itself).

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 from math import inf
 
@@ -20,6 +20,7 @@ from interlace.estimation.beside_levels import Left, absorbed_of
 from interlace.estimation.capacity import check_room
 from interlace.estimation.ols_fit import LeastSquares, LeastSquaresFit
 from interlace.estimation.rank import check_rows, independent, triangle, triangle_of, warn_of_dropped
+from interlace.frozen import dataclass
 
 # Of the sum of squares of what the absorbed factors leave of the response, less than this is rounding error.
 EXACT = 1e-20

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from interlace.estimation.ols import (
 )
 from interlace.estimation.ols_fit import LeastSquares, LeastSquaresFit
 from interlace.estimation.rank import check_rows, independent, joined_triangles, triangle
+from interlace.frozen import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from math import log, pi
 
@@ -17,6 +17,7 @@ from interlace.estimation.absorbed import Absorbed, Effects
 from interlace.estimation.beside_levels import absorbed_of, effects_of
 from interlace.estimation.identification import Identification
 from interlace.estimation.level_system import LevelSystem
+from interlace.frozen import dataclass
 from interlace.hints import NotCalled
 
 # What is found when it is asked for, and is left out of pickles.

@@ -16,7 +16,7 @@ too, and the lower end counts.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -27,6 +27,7 @@ from interlace.estimation.deviance import ProfiledDeviance
 from interlace.estimation.parameters import Parameters
 from interlace.estimation.regression_chart import RegressionChart
 from interlace.estimation.variance_chart import VarianceChart
+from interlace.frozen import dataclass
 from interlace.kernel import NotPositiveDefiniteError
 
 # Directions with less curvature than this share of the largest are not stepped along; where a curvature is in

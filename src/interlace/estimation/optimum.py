@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from interlace.estimation.descent import decrement
-from interlace.frozen import quick
+from interlace.frozen import dataclass
 
 Array = NDArray[np.floating]
 
@@ -28,7 +26,6 @@ class Valley:
     theta: Array
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Optimum:
     """A minimum and what there is to say about it.

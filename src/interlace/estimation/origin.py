@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
@@ -15,13 +14,12 @@ from interlace.design.design import Design
 from interlace.design.encoding import Encoding
 from interlace.design.rows import Rows, as_rows
 from interlace.formula.formula import plain_name
-from interlace.frozen import quick
+from interlace.frozen import dataclass
 
 Array = NDArray[np.floating]
 N = TypeVar("N", float, Array)
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Origin:
     """Numbers subtracted from y and from columns of X and Z before products are taken.

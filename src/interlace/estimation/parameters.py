@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -20,7 +20,7 @@ from interlace.estimation.crossproducts import CrossProducts
 from interlace.estimation.layout import Layout
 from interlace.estimation.scaled import structure
 from interlace.estimation.separate import Separate, parts, together
-from interlace.frozen import quick
+from interlace.frozen import dataclass
 
 Array = NDArray[np.floating]
 Index = NDArray[np.intp]
@@ -46,7 +46,6 @@ class _Remembering:
             return found
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Parameters(_Remembering):
     """The structures of all covariance blocks, and what stands before their factors.

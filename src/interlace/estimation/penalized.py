@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from interlace.estimation.capacity import analyze
 from interlace.estimation.crossproducts import CrossProducts
 from interlace.estimation.parameters import Parameters, structures_of, theta_of
 from interlace.estimation.priors import precisions
-from interlace.frozen import quick
+from interlace.frozen import dataclass
 
 Array = NDArray[np.floating]
 
@@ -52,7 +52,6 @@ class _Costed:
         return self._flops
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class System(_Costed):
     """A model in the kernel's terms: products, the pattern of its factor, and the encoding that names
@@ -181,7 +180,6 @@ def _columns(v: Array) -> Array:
     return np.ascontiguousarray(v.reshape(len(v), -1), dtype=np.float64)
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Solution:
     """The penalized least-squares solution at one theta (notation of Bates et al. 2015).

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from interlace.design.encoding import Encoding
 from interlace.design.rows import Rows, selected
 from interlace.errors import ModelError
@@ -19,7 +17,7 @@ from interlace.estimation.penalized import EXACT_FIT, System
 from interlace.estimation.probed import AbsorbedGram
 from interlace.estimation.rank import check_rows, independent_columns
 from interlace.estimation.solver import Solver
-from interlace.frozen import quick
+from interlace.frozen import dataclass
 
 # Matrices of the size of X'X, and of Z'X, that a fit holds at once.
 SQUARES, COPIES = 8, 4
@@ -34,7 +32,6 @@ EXACT = (
 )
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Model:
     """What was found out about the design: `kept`, `dropped` and `identification` of a `Fit`."""

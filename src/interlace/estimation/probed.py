@@ -7,7 +7,6 @@ V_j that is not zero has no random vector in its null space.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -19,6 +18,7 @@ from interlace.estimation.absorbed import Absorbed
 from interlace.estimation.deviance import ProfiledDeviance
 from interlace.estimation.gram import Gram
 from interlace.estimation.penalized import System
+from interlace.frozen import dataclass
 
 Array = NDArray[np.floating]
 

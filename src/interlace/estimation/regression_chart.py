@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from interlace.arrays import Array, Index
 from interlace.estimation.covariance import Unstructured
 from interlace.estimation.parameters import Parameters
+from interlace.frozen import dataclass
 
 # A logarithm of a variance is not moved further.
 FARTHEST = 10.0

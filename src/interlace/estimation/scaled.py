@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 
@@ -18,6 +17,7 @@ from interlace.estimation.correlation import (
     Independent,
 )
 from interlace.estimation.covariance import Covariance, Unstructured
+from interlace.frozen import dataclass
 
 Array = NDArray[np.floating]
 

@@ -10,8 +10,6 @@ equivalent points.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,6 +17,7 @@ from interlace import kernel
 from interlace.estimation.covariance import Triangle, Unstructured, triangles
 from interlace.estimation.crossproducts import CrossProducts
 from interlace.estimation.layout import Place
+from interlace.frozen import dataclass
 
 Array = NDArray[np.floating]
 

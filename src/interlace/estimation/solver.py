@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from interlace.errors import DataError, shown
-from interlace.frozen import quick
+from interlace.frozen import dataclass
 from interlace.options import count, word
 
 KINDS = ("auto", "exact", "iterative")
@@ -13,7 +11,6 @@ PROBES, FEWEST, MOST = 32, 2, 100_000
 MOST_SEED = 2**63 - 1
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Solver:
     """A choice between the engines.

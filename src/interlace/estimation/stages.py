@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Protocol, Self
 
 from interlace.design.batches import Batch, check_batch
@@ -13,6 +13,7 @@ from interlace.design.joining import joined
 from interlace.design.merging import Chunk, Seen, Task
 from interlace.design.streaming import check_whole
 from interlace.estimation.capacity import check_room
+from interlace.frozen import dataclass
 
 
 class Stage(Protocol):

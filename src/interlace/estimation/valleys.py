@@ -14,7 +14,6 @@ at a minimum in several directions. A model without any of them is searched once
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain, islice, product
 from math import ceil, log10
@@ -23,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from interlace.estimation.parameters import Parameters
-from interlace.frozen import quick
+from interlace.frozen import dataclass
 
 Array = NDArray[np.floating]
 
@@ -56,7 +55,6 @@ DIRECTIONS, SIZES = 32, (0.25, 1.0, 4.0)
 SIGNS = 6
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Term:
     """What the design says of one covariance block in the basis where its columns are orthonormal.
@@ -172,7 +170,6 @@ def one_by_one(parameters: Parameters, moments: Array, rival: Array, apart: floa
     return out if len(out) > 1 else []
 
 
-@quick
 @dataclass(frozen=True, slots=True)
 class Doubt:
     """The random effects whose size may have a second value at a minimum, and how often to look.

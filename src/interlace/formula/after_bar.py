@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import NoReturn
 
 from interlace.errors import FormulaError
 from interlace.formula.formula import AbsorbedTerm
 from interlace.formula.tokens import CONSTANTS, Token, Tokens, outside_calls
+from interlace.frozen import dataclass
 
 _EXAMPLE = "for example 'y ~ x | firm + year'"
 _JOINING = (":", "^")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from interlace.errors import FormulaError
 from interlace.formula.formula import Sum
 from interlace.formula.tree import Chain, Node, Number, Power, Unary, label, product
+from interlace.frozen import dataclass
 
 MOST_TERMS = 20_000
 

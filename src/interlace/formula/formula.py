@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from typing import Any
 
 from interlace.formula.structured import written
 from interlace.formula.tokens import quote
 from interlace.formula.tree import ADD, Name, Node, Number, label, spell
+from interlace.frozen import dataclass
 
 NO_RESPONSE = Number("0")  # of a formula with nothing left of '~'
 

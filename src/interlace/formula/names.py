@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import repeat
 
 from interlace.formula.formula import Formula, Sum
 from interlace.formula.tree import ADD, Braces, Call, Chain, Name, Node, Unary, children, level_of
+from interlace.frozen import dataclass
 
 
 @dataclass(frozen=True, slots=True)

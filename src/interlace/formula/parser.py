@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 
 from interlace.errors import FormulaError
@@ -14,6 +14,7 @@ from interlace.formula.groups import check_random, random_terms
 from interlace.formula.sums import Side
 from interlace.formula.tokens import Token, Tokens, outside_calls, tokenize
 from interlace.formula.tree import Call, Chain, Constant, Listing, Name, Node, Number, Text, label
+from interlace.frozen import dataclass
 
 _EXAMPLE = "for example 'y ~ x + (1 | group)'"
 

@@ -7,7 +7,7 @@ stand, so that the last word counts: `(a - 1) * x` is `0 + a * x`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from interlace.errors import FormulaError
 from interlace.formula.formula import Sum
@@ -37,6 +37,7 @@ from interlace.formula.tree import (
     level_of,
     walk,
 )
+from interlace.frozen import dataclass
 
 
 @dataclass(slots=True)

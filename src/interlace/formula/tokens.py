@@ -5,9 +5,9 @@ from __future__ import annotations
 import keyword
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from interlace.errors import FormulaError
+from interlace.frozen import dataclass
 
 _PATTERN = re.compile(
     r"""

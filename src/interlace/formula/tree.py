@@ -7,9 +7,10 @@ brackets and never the length of a sum.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from interlace.formula.tokens import is_plain
+from interlace.frozen import dataclass
 
 
 @dataclass(frozen=True, slots=True)

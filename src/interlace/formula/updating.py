@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from interlace.errors import FormulaError
 from interlace.formula.after_bar import absorbed_terms, at_the_bar
@@ -16,6 +16,7 @@ from interlace.formula.structured import structured
 from interlace.formula.sums import Side, is_offset, summands
 from interlace.formula.tokens import Tokens, outside_calls, tokenize
 from interlace.formula.tree import Bar, Call, Chain, Name, Node, Number, Step, Unary, chain, walk, with_names
+from interlace.frozen import dataclass
 
 
 def updated(old: Formula, text: str) -> Formula:

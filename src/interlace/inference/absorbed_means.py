@@ -9,7 +9,7 @@ the mixed model equations, and so is ``Z'V^-1 X l`` of it, on which Satterthwait
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from interlace.design.absorbing import numbers
 from interlace.estimation.any_fit import AnyFit
 from interlace.estimation.fit import Fit
 from interlace.estimation.level_system import LevelSystem
+from interlace.frozen import dataclass
 from interlace.inference.means_source import MeansSource
 from interlace.precision import rotated
 from interlace.precision.df import AsymptoticDdf

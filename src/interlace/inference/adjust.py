@@ -7,7 +7,6 @@ has, and which adjustment is used where the one asked for does not belong, follo
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from interlace.arrays import Array
 from interlace.errors import DataError
+from interlace.frozen import dataclass
 from interlace.inference.estimates import f_p_value, p_values, t_quantile
 from interlace.inference.mvt import SEED, Largest, largest, largest_size
 from interlace.inference.stepwise import OF_P, sidak

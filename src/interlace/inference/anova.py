@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from interlace.arrays import Array
 from interlace.errors import DataError
 from interlace.estimation.any_fit import AnyFit
+from interlace.frozen import dataclass
 from interlace.inference.estimates import chi2_p_value, f_p_value
 from interlace.inference.hypotheses import type1, type2, type3
 from interlace.inference.terms import Terms

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from interlace.arrays import Array
+from interlace.frozen import dataclass
 
 LEAST, MORE = 3.0, 20.0  # weight of a difference beside the usual length, and what one near `half` adds
 OVER = 0.02  # of the range of the means: how far arrows may point beyond it

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from interlace.arrays import Array
+from interlace.frozen import dataclass
 
 POINTS = 131071  # of the lattice, a prime number
 GENERATOR = 3  # its powers are all numbers below POINTS

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import ArrayLike
 from interlace.arrays import Array
 from interlace.errors import DataError, shown
 from interlace.estimation.any_fit import AnyFit
+from interlace.frozen import dataclass
 from interlace.inference.estimates import LinearEstimates, f_p_value, p_values
 from interlace.inference.linear import linear_functions
 from interlace.options import number

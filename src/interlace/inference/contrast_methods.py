@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from math import gcd, lcm
 from typing import Any
@@ -14,6 +13,7 @@ import pandas as pd
 from interlace.arrays import Array
 from interlace.callers import called
 from interlace.errors import DataError, shown
+from interlace.frozen import dataclass
 from interlace.options import word
 
 MOST_DEGREES = 6

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from math import prod
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from interlace.arrays import Array
 from interlace.errors import DataError, shown
+from interlace.frozen import dataclass
 from interlace.inference.contrast_methods import Contrasts, Options, contrasts_of
 from interlace.inference.means_labels import CONTRAST, RowLabels, in_parentheses, text
 from interlace.text import did_you_mean, listed

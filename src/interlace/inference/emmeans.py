@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal, TypedDict, Unpack, overload
 
 import numpy as np
 
 from interlace.errors import DataError
+from interlace.frozen import dataclass
 from interlace.hints import methods_answer_options
 from interlace.inference import adjust as adjusting
 from interlace.inference import families, means_tables

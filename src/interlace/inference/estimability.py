@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from interlace.arrays import Array
 from interlace.estimation.any_fit import AnyFit
 from interlace.estimation.beside_levels import absorbed_of, surely_left
 from interlace.estimation.rank import triangle, triangle_of
+from interlace.frozen import dataclass
 
 TOLERANCE = 1e-8  # share of the squared length of a function that may lie outside of the rows of X
 

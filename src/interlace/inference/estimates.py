@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from interlace.arrays import Array
 from interlace.errors import DataError
 from interlace.estimation.any_fit import AnyFit
 from interlace.estimation.fit import Fit
+from interlace.frozen import dataclass
 from interlace.precision.df import Asymptotic
 from interlace.precision.unidentified import rest_together
 from interlace.precision.wald import Ddf

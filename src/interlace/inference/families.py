@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import isqrt
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from interlace.arrays import Array
 from interlace.errors import DataError
+from interlace.frozen import dataclass
 from interlace.inference import adjust
 from interlace.inference.contrast_plan import PAIRWISE
 from interlace.inference.means_labels import RowLabels

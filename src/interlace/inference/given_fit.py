@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from interlace.design.encoding import Encoding
 from interlace.design.rows import Rows
 from interlace.errors import DataError, shown
 from interlace.estimation.rank import independent, triangle_of
+from interlace.frozen import dataclass
 from interlace.inference.spelling import hint, known_as
 from interlace.options import number
 from interlace.precision.wald import ConstantDdf

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from interlace.arrays import Array
 from interlace.estimation.rank import independent
+from interlace.frozen import dataclass
 from interlace.inference.estimates import f_p_value
 from interlace.precision.wald import Ddf
 

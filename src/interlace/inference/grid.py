@@ -7,7 +7,6 @@ term alone, so that ten factors cost what their terms cost.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from math import prod
 
@@ -18,6 +17,7 @@ from interlace.design.products import FactorColumns, MemberColumns, TermColumns
 from interlace.design.reference import columns_of_rows, member_values, members_of
 from interlace.errors import DataError
 from interlace.estimation.any_fit import AnyFit
+from interlace.frozen import dataclass
 from interlace.inference.means_labels import text
 from interlace.inference.variables import Asked, Variable, variables_of
 from interlace.inference.weighting import Weighting

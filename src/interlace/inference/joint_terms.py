@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from interlace.arrays import Array
 from interlace.design.reference import members_of
 from interlace.errors import DataError
 from interlace.estimation.any_fit import AnyFit
+from interlace.frozen import dataclass
 from interlace.inference.contrast_plan import Wanted, plan_contrasts, plan_interaction
 from interlace.inference.estimability import Estimable
 from interlace.inference.grid import ReferenceGrid

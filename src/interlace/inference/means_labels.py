@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from interlace.frozen import dataclass
 
 CONTRAST = "contrast"
 _OF_DIFFERENCES = ("pairwise", "revpairwise", "consec", "mean_chg", "dunnett")

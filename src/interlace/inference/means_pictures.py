@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
 from interlace.arrays import Array
 from interlace.errors import DataError, shown
+from interlace.frozen import dataclass
 from interlace.inference.arrows import arrows
 from interlace.inference.means_labels import RowLabels, short
 from interlace.inference.means_list import MeansList

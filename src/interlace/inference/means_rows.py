@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 from typing import Any, Self
 
@@ -12,6 +12,7 @@ import pandas as pd
 
 from interlace.arrays import Array
 from interlace.errors import DataError, shown
+from interlace.frozen import dataclass
 from interlace.inference.families import NONE
 from interlace.inference.means_labels import RowLabels, text
 from interlace.inference.means_source import Source

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from interlace.arrays import Array
 from interlace.estimation.any_fit import AnyFit
 from interlace.estimation.rank import independent
+from interlace.frozen import dataclass
 from interlace.inference.estimability import Estimable
 from interlace.inference.estimates import f_p_value
 from interlace.precision.unidentified import rest_together

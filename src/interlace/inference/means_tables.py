@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,6 +11,7 @@ import pandas as pd
 
 from interlace.arrays import Array
 from interlace.errors import DataError
+from interlace.frozen import dataclass
 from interlace.inference.families import GREATER, LESS, TWO_SIDED, Families
 from interlace.inference.means_labels import RowLabels, short
 from interlace.inference.means_source import Source

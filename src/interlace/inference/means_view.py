@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
 
 from interlace.arrays import Array
 from interlace.errors import DataError, shown
+from interlace.frozen import dataclass
 from interlace.inference.means_labels import RowLabels, holds_contrasts
 from interlace.inference.response_scale import NoWayBack, ResponseScale
 from interlace.options import number, switch, word

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from interlace.design.reference import members_of
 from interlace.errors import DataError
 from interlace.estimation.any_fit import AnyFit
+from interlace.frozen import dataclass
 from interlace.inference.specs import unknown_variable
 from interlace.inference.variables import Variable
 from interlace.inference.weighting import Cells, Weighting

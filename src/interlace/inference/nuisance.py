@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from interlace.design.reference import members_of
 from interlace.errors import DataError
 from interlace.estimation.any_fit import AnyFit
+from interlace.frozen import dataclass
 from interlace.inference.specs import Specs, unknown_variable
 from interlace.inference.variables import Variable
 from interlace.inference.weighting import EQUAL, Cells, Weighting

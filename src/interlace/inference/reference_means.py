@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from interlace.design.reference import members_of
 from interlace.design.response import read_response
 from interlace.errors import DataError
 from interlace.estimation.any_fit import AnyFit
+from interlace.frozen import dataclass
 from interlace.inference.absorbed_means import source_of_means
 from interlace.inference.emmeans import EMMeans
 from interlace.inference.grid import ReferenceGrid

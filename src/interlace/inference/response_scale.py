@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from interlace.arrays import Array
 from interlace.design.response import LOG, ODDS, PLUS, TIMES, Made, Response
 from interlace.errors import DataError, shown
+from interlace.frozen import dataclass
 from interlace.inference.undoing import Undone, gives_ratios, known_names, plain, undone
 from interlace.text import did_you_mean, listed
 

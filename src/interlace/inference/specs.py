@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from interlace.errors import DataError, shown
+from interlace.frozen import dataclass
 from interlace.text import did_you_mean, listed
 
 OVERALL = "1"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from interlace.design.values import Column, Factor
 from interlace.errors import DataError
 from interlace.estimation.any_fit import AnyFit
 from interlace.estimation.rank import triangle
+from interlace.frozen import dataclass
 from interlace.inference.spelling import hint, resolve
 
 INTERCEPT = "1"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import factorial
 from typing import Any
 
@@ -12,6 +12,7 @@ from interlace.arrays import Array
 from interlace.design.reference import member_values, members_of
 from interlace.errors import DataError, shown
 from interlace.estimation.any_fit import AnyFit
+from interlace.frozen import dataclass
 from interlace.inference.emmeans import EMMeans
 from interlace.inference.grid import ReferenceGrid
 from interlace.inference.means_labels import RowLabels

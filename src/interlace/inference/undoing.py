@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -12,6 +11,7 @@ from interlace.arrays import Array
 from interlace.callers import called
 from interlace.design.response import EXPONENTIAL, LOG, ODDS, PLUS, POWER, TIMES, Made
 from interlace.errors import DataError, shown
+from interlace.frozen import dataclass
 from interlace.options import switch
 
 Function = Callable[[Array], Array]

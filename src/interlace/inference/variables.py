@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from interlace.design.reference import (
 from interlace.design.values import Column, Factor, without_rows
 from interlace.errors import DataError, shown
 from interlace.estimation.any_fit import AnyFit
+from interlace.frozen import dataclass
 from interlace.text import did_you_mean, listed
 
 TWO = 2  # a covariate with so few values keeps them all

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from math import prod
 from typing import Any
 
@@ -13,6 +12,7 @@ from interlace.arrays import Array
 from interlace.design.reference import codes_among, columns_of_rows
 from interlace.errors import DataError
 from interlace.estimation.any_fit import AnyFit
+from interlace.frozen import dataclass
 from interlace.inference.variables import Variable
 from interlace.options import word
 

@@ -10,9 +10,8 @@ import numpy as np
 
 from interlace.errors import DataError, shown
 from interlace.estimation.ols_fit import LeastSquaresFit
-from interlace.options import KEPT
+from interlace.options import KEPT, MODEL
 from interlace.precision import ols_covariance, robust, small_sample
-from interlace.precision.robust import MODEL
 
 if TYPE_CHECKING:
     from interlace.precision.df import DdfLike, VcovLike

@@ -8,8 +8,8 @@ import pandas as pd
 
 from interlace.inference import estimates
 from interlace.model.fitted import Fitted
+from interlace.options import MODEL
 from interlace.precision import robust
-from interlace.precision.robust import MODEL
 from interlace.prediction import matrix
 from interlace.refitting import profile
 from interlace.tables.table import Table, Wide

@@ -9,9 +9,9 @@ from interlace.errors import DataError, shown
 from interlace.estimation.fit import Fit
 from interlace.inference import emmeans, grid, means_labels, variables
 from interlace.model.means import Means
+from interlace.options import MODEL
 from interlace.precision import memory
-from interlace.precision.robust import MODEL
-from interlace.tables.markup import page, paragraphs, table_html
+from interlace.tables import markup
 from interlace.text import listed
 
 if TYPE_CHECKING:
@@ -95,7 +95,9 @@ class GivenModel(Means):
 
     def _repr_html_(self) -> str:
         heading, rows, note = self._said()
-        return page(table_html(heading, ("variable", "levels"), rows, "ll"), paragraphs([note]))
+        return markup.page(
+            markup.table_html(heading, ("variable", "levels"), rows, "ll"), markup.paragraphs([note])
+        )
 
     def _said(self) -> tuple[str, list[tuple[str, str]], str]:
         """What the coefficients are of, the variables with their levels, and the degrees of freedom."""

@@ -21,8 +21,7 @@ from interlace.model.least_words import INSTEAD
 from interlace.model.maketables import ForMaketables
 from interlace.model.means import Means
 from interlace.model.tests import refuse_models
-from interlace.options import labels, switch, word
-from interlace.precision.robust import MODEL
+from interlace.options import MODEL, labels, switch, word
 from interlace.prediction import absorbed_levels, matrix
 from interlace.refitting import drop1, profile
 from interlace.report import equation, ols_broom, ols_summary

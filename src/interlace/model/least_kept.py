@@ -9,8 +9,7 @@ from interlace.estimation import ols_chunks
 from interlace.formula.tree import label
 from interlace.inference import estimates
 from interlace.model.least_made import LeastMade
-from interlace.options import switch
-from interlace.precision.robust import MODEL
+from interlace.options import MODEL, switch
 from interlace.prediction.per_row import Handed
 from interlace.refitting import profile
 from interlace.report import equation, ols_said, pages

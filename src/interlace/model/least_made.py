@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, cast
 from interlace.estimation.fit import Fit
 from interlace.estimation.ols_fit import LeastSquaresFit
 from interlace.model.choice import Choice
+from interlace.options import MODEL
 from interlace.precision import memory
-from interlace.precision.robust import MODEL
 
 if TYPE_CHECKING:
     from interlace.precision.df import VcovLike

@@ -10,8 +10,7 @@ from interlace.design.augmented import with_columns
 from interlace.errors import DataError
 from interlace.estimation.fit import Fit
 from interlace.model.least_made import LeastMade
-from interlace.options import KEPT
-from interlace.precision.robust import MODEL
+from interlace.options import KEPT, MODEL
 from interlace.prediction import ols_rows, predict
 from interlace.refitting import refit
 from interlace.report import ols_broom

@@ -14,8 +14,7 @@ from interlace.inference import (
     trends,
     variables,
 )
-from interlace.options import switch
-from interlace.precision.robust import MODEL
+from interlace.options import MODEL, switch
 from interlace.tables.table import Table
 
 if TYPE_CHECKING:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from interlace.estimation.fit import Fit
 from interlace.formula.tree import label
 from interlace.inference import estimates
-from interlace.options import switch
-from interlace.precision.robust import MODEL
+from interlace.options import MODEL, switch
 from interlace.refitting import profile
 from interlace.report import equation, pages, said
 from interlace.tables.by_group import ByGroup

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from interlace.errors import DataError
 from interlace.inference import anova, contrast
 from interlace.model.fitted import Fitted
+from interlace.options import MODEL
 from interlace.precision import robust
-from interlace.precision.robust import MODEL
 from interlace.refitting import drop1
 from interlace.tables.table import Table
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from interlace.model.fitted import Fitted
+from interlace.options import SCORES
 from interlace.refitting import cross_validation
-from interlace.refitting.scores import DEFAULT
 
 if TYPE_CHECKING:
     from interlace.refitting.cross_validation import CrossValidation
@@ -21,7 +21,7 @@ class Validation(Fitted):
         *,
         k: Any = None,
         repeats: int = 1,
-        scores: Any = DEFAULT,
+        scores: Any = SCORES,
         seed: Any = None,
         n_jobs: int = 1,
         transforms: str = "fold",

@@ -12,9 +12,9 @@ from interlace.estimation.iterative import NO_FACTOR
 from interlace.hints import answers_by_name
 from interlace.inference import estimates
 from interlace.model.linear import LinearMixedModel
+from interlace.options import MODEL
 from interlace.precision import df
 from interlace.precision.df import Ddf, DdfLike, VcovLike
-from interlace.precision.robust import MODEL
 from interlace.refitting import profile
 from interlace.tables.table import Table
 from interlace.variances import monte_carlo

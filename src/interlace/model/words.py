@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from interlace.model.fitted import Fitted
-from interlace.options import switch
-from interlace.precision.robust import MODEL
+from interlace.options import MODEL, switch
 from interlace.report import equation, results, summary
 
 if TYPE_CHECKING:

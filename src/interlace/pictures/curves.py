@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from interlace.arrays import Array
+from interlace.frozen import dataclass
 from interlace.pictures.canvas import COLOURS, INK, SOFT, caption, panels, tidy
 
 GRID_POINTS = 200

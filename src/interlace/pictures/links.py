@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from interlace.frozen import dataclass
 from interlace.pictures.canvas import COLOURS, SOFT
 from interlace.pictures.stack import Stack
 

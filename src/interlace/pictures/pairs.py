@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from interlace.arrays import Array
 from interlace.errors import DataError
+from interlace.frozen import dataclass
 from interlace.pictures.canvas import COLOURS, INK, SOFT, pyplot
 
 

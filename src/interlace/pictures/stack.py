@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from interlace.arrays import Array
+from interlace.frozen import dataclass
 from interlace.pictures.canvas import axes, caption, height_of, rows_of, tidy
 
 WIDTH = 6.4  # inches

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from interlace.arrays import Array
+from interlace.frozen import dataclass
 from interlace.pictures.canvas import COLOURS, INK, MARKERS, SOFT, STYLES, caption, panels, tidy
 
 DODGE = 0.5  # of the distance of two levels, for all traces together

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from interlace.arrays import Array
 from interlace.estimation.capacity import SHARE, available_bytes
 from interlace.estimation.fit import Fit
+from interlace.frozen import dataclass
 
 DEAR = 2.0**28  # operations of a factorisation from which the inverse of the rest is worth its memory
 SPARSE = 16.0  # what an operation on sparse columns costs beside one on a dense matrix

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from interlace.design.design import Design
 from interlace.design.rows import FrameRows
 from interlace.estimation.capacity import check_room
 from interlace.estimation.fit import Fit
+from interlace.frozen import dataclass
 from interlace.precision.clusters import Clusters
 from interlace.precision.marginal import from_origin
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
@@ -15,6 +14,7 @@ from interlace.design.rows import codes_of, per_row
 from interlace.design.values import Column, Factor
 from interlace.errors import DataError, ModelError
 from interlace.estimation.fit import Fit
+from interlace.frozen import dataclass
 
 
 @dataclass(frozen=True, slots=True)

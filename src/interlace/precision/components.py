@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 
 from interlace.arrays import Array
 from interlace.estimation.crossproducts import CrossProducts
+from interlace.frozen import dataclass
 
 Index = NDArray[np.integer]
 

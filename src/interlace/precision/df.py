@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, NoReturn, Protocol
 
 import numpy as np
@@ -10,9 +9,10 @@ import numpy as np
 from interlace.arrays import Array
 from interlace.errors import DataError, shown
 from interlace.estimation.fit import Fit
-from interlace.options import word
+from interlace.frozen import dataclass
+from interlace.options import MODEL, word
 from interlace.precision import kenward_roger, satterthwaite
-from interlace.precision.robust import MODEL, ClusterRobust, VcovLike, robust_choice
+from interlace.precision.robust import ClusterRobust, VcovLike, robust_choice
 from interlace.precision.sandwich import normal_test
 from interlace.precision.sandwiches import Bound
 from interlace.precision.unidentified import as_far_as_known

@@ -7,14 +7,13 @@ identity in place of V_j follows from the rest, as ``I = V - sum_j gamma_j V_j``
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from interlace.arrays import Array
 from interlace.errors import ModelError
 from interlace.estimation.capacity import SHARE, available_bytes
 from interlace.estimation.fit import Fit
+from interlace.frozen import dataclass
 from interlace.precision.by_factor import Explained, Whole, operations
 from interlace.precision.components import Gram, Pieces, chunks, pieces
 from interlace.precision.elimination import marginal_gram

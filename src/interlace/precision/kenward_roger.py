@@ -13,7 +13,6 @@ on either.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 from interlace.arrays import Array
 from interlace.errors import ModelError
 from interlace.estimation.fit import Fit
+from interlace.frozen import dataclass
 from interlace.precision.information import Moments
 from interlace.precision.paired import trace_of_products
 from interlace.precision.rotated import moments_of

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from interlace import kernel
 from interlace.arrays import Array
 from interlace.estimation.fit import Fit
+from interlace.frozen import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,9 @@ from collections import OrderedDict
 from typing import Any
 
 from interlace.estimation.fit import Fit
+from interlace.options import MODEL
 from interlace.precision.df import Ddf, DdfLike, DdfMethod, Satterthwaite, VcovLike, ddf_method
-from interlace.precision.robust import MODEL, with_cluster
+from interlace.precision.robust import with_cluster
 from interlace.precision.satterthwaite import SatterthwaiteDdf
 from interlace.precision.unidentified import PartlyKnown
 from interlace.precision.varpar import VarianceParameters

@@ -10,7 +10,7 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from interlace.design.source import is_column
 from interlace.errors import DataError, ModelError
 from interlace.estimation.absorbed import Absorbed
 from interlace.estimation.ols_fit import LeastSquaresFit
+from interlace.frozen import dataclass
 from interlace.precision.clusters import Clusters, intersections, nested
 from interlace.precision.ols_jackknife import jackknife
 from interlace.precision.small_sample import SmallSample

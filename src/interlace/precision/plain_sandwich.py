@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 
 from interlace.arrays import Array
 from interlace.errors import ModelError
+from interlace.frozen import dataclass
 from interlace.precision.cluster_rows import WhiteRows
 from interlace.precision.clusters import Clusters
 from interlace.precision.sandwich import Dense, Turned, cut, times

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import numpy as np
@@ -10,12 +9,11 @@ import numpy as np
 from interlace.arrays import Array
 from interlace.errors import DataError, ModelError
 from interlace.estimation.fit import Fit
-from interlace.options import word
+from interlace.frozen import dataclass
+from interlace.options import MODEL, word
 from interlace.precision.clusters import clusterings
 from interlace.precision.sandwiches import KINDS, Bound, bind
 from interlace.precision.unidentified import known_vcov
-
-MODEL = "model"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,7 +7,7 @@ every derivative is a small matrix over the rotated rows, projected before anyth
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from interlace.estimation.absorbed import Absorbed
 from interlace.estimation.beside_levels import absorbed_of
 from interlace.estimation.fit import Fit
 from interlace.estimation.rank import joined_triangles, triangle
+from interlace.frozen import dataclass
 from interlace.precision import information as sums
 from interlace.precision.information import Moments, Parameter, bases, orthonormal_factors, parameters
 from interlace.precision.marginal import Marginal, from_origin

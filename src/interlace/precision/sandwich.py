@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
 from interlace.arrays import Array
+from interlace.frozen import dataclass
 from interlace.precision.cluster_rows import CHUNK
 from interlace.precision.wald import RANK_TOLERANCE, FTest, Worded, scaled_rows, whitened
 

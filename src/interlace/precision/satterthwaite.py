@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from interlace.arrays import Array
 from interlace.estimation.fit import Fit
+from interlace.frozen import dataclass
 from interlace.precision.marginal import Marginal
 from interlace.precision.singular import is_singular
 from interlace.precision.varpar import VarianceParameters, derivatives

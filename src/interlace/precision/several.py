@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from interlace.arrays import Array
+from interlace.frozen import dataclass
 from interlace.precision.sandwich import Hypothesis, Robust, normal_test
 from interlace.precision.wald import FTest, rowwise
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from interlace.arrays import Array
 from interlace.design.learnt import RandomEncoding
 from interlace.design.structure_columns import CORRELATED
 from interlace.estimation.fit import Fit
+from interlace.frozen import dataclass
 from interlace.precision.wald import correlation
 
 # lme4's isSingular(): a standard deviation below this share of the residual one counts as zero.

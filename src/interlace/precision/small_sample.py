@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from interlace.errors import DataError, shown
+from interlace.frozen import dataclass
 from interlace.options import switch, word
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -14,6 +14,7 @@ from interlace.arrays import Array
 from interlace.design.gathered import gathered
 from interlace.errors import ModelError
 from interlace.estimation.capacity import check_room
+from interlace.frozen import dataclass
 from interlace.precision.cluster_rows import CHUNK, WhiteRows
 from interlace.precision.clusters import Clusters
 from interlace.precision.plain_sandwich import KEPT, SATURATED

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from interlace.design.learnt import RandomEncoding
 from interlace.errors import IdentificationWarning, warn
 from interlace.estimation.fit import Fit
 from interlace.estimation.identification import Direction
+from interlace.frozen import dataclass
 from interlace.precision.marginal import Marginal
 from interlace.precision.wald import Ddf, FTest, Worded
 

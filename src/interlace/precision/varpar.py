@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from interlace.estimation.covariance import Covariance
 from interlace.estimation.descent import hopeless
 from interlace.estimation.deviance import ProfiledDeviance
 from interlace.estimation.fit import Fit, NotPositiveDefiniteError
+from interlace.frozen import dataclass
 from interlace.precision.curvature import exact_hessian
 from interlace.precision.marginal import Marginal
 

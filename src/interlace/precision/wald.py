@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
 from interlace.arrays import Array
+from interlace.frozen import dataclass
 
 RANK_TOLERANCE = (
     1e-8  # eigenvalues of L Var(beta) L' below this share of the largest are zero, as in lmerTest

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
 from interlace.arrays import Array, Index
 from interlace.estimation.fit import Fit
 from interlace.estimation.rank import independent
+from interlace.frozen import dataclass
 
 TOLERANCE = 1e-7  # of a direction beside the longest, R's
 FITTED = 1e-10  # of 1 - h: below it a row is fitted whatever its response

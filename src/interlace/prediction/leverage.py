@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -13,6 +12,7 @@ from interlace.design.design import Design
 from interlace.design.rows import per_row
 from interlace.errors import DataError
 from interlace.estimation.fit import Fit
+from interlace.frozen import dataclass
 from interlace.prediction.uncertainty import Uncertainty
 
 COLUMNS = ("overall", "fixef", "ranef", "ranef_uc")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -13,6 +12,7 @@ from interlace.design.design import Design
 from interlace.errors import ModelError
 from interlace.estimation.capacity import available_bytes
 from interlace.estimation.ols_fit import LeastSquaresFit
+from interlace.frozen import dataclass
 from interlace.options import count, generator, word
 from interlace.prediction.absorbed_levels import level_sums
 from interlace.prediction.residuals import PLAIN, STUDENTIZED, over_their_deviation

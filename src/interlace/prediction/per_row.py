@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ from interlace.design.design import Design
 from interlace.design.frame import Frame
 from interlace.design.rows import Rows, per_row
 from interlace.design.values import with_nan
-from interlace.frozen import quick
+from interlace.frozen import dataclass
 
 
 def row_series(frame: Frame, name: str, values: np.ndarray) -> Any:
@@ -32,7 +31,6 @@ def row_table(frame: Frame, columns: Mapping[str, np.ndarray]) -> Any:
     return frame.row_table(columns)
 
 
-@quick
 @dataclass(frozen=True)
 class Handed:
     """How values of the rows used are handed out.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,6 +19,7 @@ from interlace.errors import DataError
 from interlace.estimation.fit import Fit
 from interlace.estimation.penalized import Solution
 from interlace.formula.names import used_names
+from interlace.frozen import dataclass
 from interlace.options import number, switch, word
 from interlace.prediction.absorbed_levels import level_sums, refuse_untold
 from interlace.prediction.per_row import Handed, all_rows

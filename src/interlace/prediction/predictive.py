@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,6 +10,7 @@ from interlace.arrays import Array
 from interlace.design.design import Design
 from interlace.estimation.crossproducts import CrossProducts
 from interlace.estimation.penalized import Solution
+from interlace.frozen import dataclass
 from interlace.prediction.predict import fixed_and_random
 from interlace.prediction.selection import Part
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from interlace.design.design import Design
 from interlace.design.rows import per_row
 from interlace.estimation.fit import Fit
+from interlace.frozen import dataclass
 from interlace.options import word
 from interlace.prediction.innovations import innovations
 from interlace.prediction.leverage import Leverages, fixed_leverage

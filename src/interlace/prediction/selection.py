@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from interlace.design.encoding import Encoding, RandomEncoding
 from interlace.errors import DataError, FormulaError, shown
 from interlace.formula.algebra import terms_of
 from interlace.formula.formula import RandomTerm
 from interlace.formula.parser import parse_random
+from interlace.frozen import dataclass
 
 
 @dataclass(frozen=True, slots=True)

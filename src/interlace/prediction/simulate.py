@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from interlace.estimation.answering import Given, OneOf, Responses
 from interlace.estimation.capacity import available_bytes
 from interlace.estimation.fit import Fit
 from interlace.estimation.normal_errors import Answered, Coefficients, NormalErrors
+from interlace.frozen import dataclass
 from interlace.options import count, generator, word
 from interlace.prediction.predict import contribution, fixed_part
 from interlace.prediction.selection import Part, select

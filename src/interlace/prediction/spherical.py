@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from interlace.arrays import Array, Index
 from interlace.estimation.fit import Fit
 from interlace.estimation.priors import precision_matrix
+from interlace.frozen import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -14,6 +13,7 @@ from interlace.design.design import Design
 from interlace.errors import ModelError
 from interlace.estimation.fit import Fit
 from interlace.estimation.penalized import System
+from interlace.frozen import dataclass
 from interlace.prediction.selection import Part
 
 ROWS_AT_ONCE = 2**16

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from interlace.design.values import Column, Factor, factorize, match
 from interlace.errors import DataError, shown
 from interlace.estimation.fit import Fit
 from interlace.formula.names import used_names
+from interlace.frozen import dataclass
 from interlace.options import count, number
 from interlace.refitting.cases import Factors
 from interlace.text import did_you_mean

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from typing import Any, TypeVar
 
@@ -24,6 +24,7 @@ from interlace.estimation.answering import Responses
 from interlace.estimation.beside_levels import ROWS_LEAVE, refuse_absorbed
 from interlace.estimation.fit import Fit
 from interlace.estimation.many import Many, fit_many, fits_at
+from interlace.frozen import dataclass
 from interlace.options import word
 from interlace.precision.marginal import Marginal
 from interlace.precision.singular import are_singular, is_singular

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from interlace.errors import ModelError
 from interlace.estimation.fit import Fit
 from interlace.estimation.likelihood import likelihood_ratio, n_parameters
 from interlace.estimation.many import fit_many
+from interlace.frozen import dataclass
 from interlace.inference.estimates import chi2_p_value, f_p_value, gamma_p_value
 from interlace.prediction.simulate import drawn_by
 from interlace.refitting.compare import check_known, check_offsets, check_same_data

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
 from interlace.arrays import Array
 from interlace.errors import ModelError
+from interlace.frozen import dataclass
 from interlace.variances.scales import NATURAL, Scale
 
 Ends = tuple[Array, Array, list[str]]

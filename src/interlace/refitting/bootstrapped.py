@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -14,6 +14,7 @@ import pandas as pd
 from interlace.arrays import Array
 from interlace.errors import DataError, InterlaceError, ModelError, shown
 from interlace.estimation.fit import Fit
+from interlace.frozen import dataclass
 from interlace.hints import methods_answer_options
 from interlace.options import number, word
 from interlace.pictures.curves import Curves, Panel, curve_plot, density

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from interlace.arrays import Array, Index
 from interlace.design.design import Design
 from interlace.design.gathered import some_rows
 from interlace.estimation.fit import Fit
+from interlace.frozen import dataclass
 from interlace.options import word
 from interlace.prediction.ranef import blocks_by_group
 from interlace.refitting.deleted import METHODS, Deleted, rows_of_levels, solved, variance_names, variances

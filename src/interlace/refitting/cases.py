@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -21,6 +21,7 @@ from interlace.design.values import Column
 from interlace.errors import DataError, ModelError, shown
 from interlace.estimation.fit import Fit
 from interlace.estimation.fit import fit as fit_model
+from interlace.frozen import dataclass
 from interlace.refitting.resampling import refuse_known
 from interlace.text import did_you_mean
 

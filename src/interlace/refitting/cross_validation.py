@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -17,13 +17,14 @@ from interlace.design.rows import FrameRows, per_row
 from interlace.errors import InterlaceWarning, ModelError
 from interlace.estimation.capacity import check_room
 from interlace.estimation.fit import Fit
+from interlace.frozen import dataclass
 from interlace.hints import methods_answer_options
-from interlace.options import switch, word
+from interlace.options import SCORES, switch, word
 from interlace.prediction.per_row import row_table
 from interlace.refitting.folds import Fold, Folds, make_folds
 from interlace.refitting.held_out import TOGETHER, Predicted, is_quick, predict_fold, predict_folds
 from interlace.refitting.parallel import in_threads
-from interlace.refitting.scores import DEFAULT, Pass, Score, Value, scores_of
+from interlace.refitting.scores import Pass, Score, Value, scores_of
 from interlace.refitting.whole import Whole, leak, of_fold
 from interlace.tables.table import Table
 
@@ -146,7 +147,7 @@ def cross_validate(
     by: Any = None,
     k: Any = None,
     repeats: int = 1,
-    scores: Any = DEFAULT,
+    scores: Any = SCORES,
     seed: Any = None,
     n_jobs: int = 1,
     transforms: str = "fold",

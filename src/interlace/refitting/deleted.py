@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from math import log, pi
 
@@ -22,6 +22,7 @@ from interlace.estimation.one_step import OneStep
 from interlace.estimation.optimize import minimise_again
 from interlace.estimation.penalized import EXACT_FIT, Solution
 from interlace.estimation.rank import joined_triangles, triangle
+from interlace.frozen import dataclass
 from interlace.kernel import NotPositiveDefiniteError
 from interlace.refitting.deletion import Piece, products_without
 from interlace.refitting.small_slopes import SmallSlopes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import reduce
 
 import numpy as np
@@ -16,6 +16,7 @@ from interlace.estimation.crossproducts import CrossProducts
 from interlace.estimation.fit import Fit
 from interlace.estimation.origin import Origin
 from interlace.estimation.rank import independent_columns
+from interlace.frozen import dataclass
 
 # Of the sums of squares per row: below this share of those of all rows, the difference may have lost digits,
 # and the rows that are left are added up instead.

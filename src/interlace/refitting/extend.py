@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +10,7 @@ from interlace.arrays import Index
 from interlace.design.values import Column, Factor, factorize
 from interlace.errors import DataError, shown
 from interlace.estimation.fit import Fit
+from interlace.frozen import dataclass
 from interlace.refitting.along import Along
 from interlace.refitting.cases import Factors, nested
 from interlace.text import did_you_mean

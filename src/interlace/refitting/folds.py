@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -14,6 +13,7 @@ from interlace.design.row_labels import row_labels
 from interlace.design.rows import codes_of, per_row
 from interlace.errors import DataError, shown
 from interlace.estimation.fit import Fit
+from interlace.frozen import dataclass
 from interlace.options import count, generator
 
 

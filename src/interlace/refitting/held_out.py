@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from interlace.design.gathered import some_rows
 from interlace.errors import InterlaceError, ModelError
 from interlace.estimation.found import search_again
 from interlace.estimation.rank import triangle_of
+from interlace.frozen import dataclass
 from interlace.prediction.predictive import LOG_2PI, Predictive, normal_log_density
 from interlace.refitting.deletion import products_without
 from interlace.refitting.folds import Fold, Folds

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from interlace.design.design import Design
 from interlace.design.rows import per_row
 from interlace.errors import DataError, shown
 from interlace.estimation.fit import Fit
+from interlace.frozen import dataclass
 from interlace.options import word
 from interlace.prediction.leverage import leverage
 from interlace.prediction.per_row import row_table

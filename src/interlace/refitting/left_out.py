@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
@@ -18,6 +17,7 @@ from interlace.design.values import Column, Factor, factorize
 from interlace.errors import DataError, shown
 from interlace.estimation.capacity import check_room
 from interlace.estimation.fit import Fit
+from interlace.frozen import dataclass
 from interlace.options import switch
 from interlace.prediction.leverage import find_block
 from interlace.refitting.deletion import Piece

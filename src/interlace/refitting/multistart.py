@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from interlace.estimation.descent import SAME_VALUE, Search
 from interlace.estimation.first_search import evaluations
 from interlace.estimation.fit import Fit
 from interlace.estimation.penalized import EXACT_FIT
+from interlace.frozen import dataclass
 from interlace.kernel import NotPositiveDefiniteError
 from interlace.refitting.parallel import Generators, check_draws, in_blocks, root_of, stopped
 from interlace.tables.table import Table

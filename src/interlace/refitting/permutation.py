@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from interlace.estimation.fit import Fit
 from interlace.estimation.fit import fit as fit_model
 from interlace.estimation.likelihood import linear_criterion
 from interlace.estimation.many import Many, fit_many
+from interlace.frozen import dataclass
 from interlace.inference.terms import Terms
 from interlace.prediction.predict import contribution
 from interlace.refitting.cases import Factors

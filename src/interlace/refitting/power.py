@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from interlace.arrays import Array
 from interlace.callers import called
 from interlace.errors import DataError, InterlaceError, InterlaceWarning, ModelError, shown
 from interlace.estimation.fit import Fit
+from interlace.frozen import dataclass
 from interlace.hints import methods_answer_options
 from interlace.inference.contrast import Hypothesis
 from interlace.inference.estimates import f_p_value

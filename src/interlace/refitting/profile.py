@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from interlace.estimation import held
 from interlace.estimation.descent import work
 from interlace.estimation.fit import Fit
 from interlace.estimation.held import Held, Quantity
+from interlace.frozen import dataclass
 from interlace.hints import methods_answer_options
 from interlace.options import number, switch, word
 from interlace.precision.unidentified import unidentified_line

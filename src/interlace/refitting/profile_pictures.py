@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from interlace.arrays import Array
 from interlace.errors import DataError
 from interlace.estimation.held import Held
+from interlace.frozen import dataclass
 from interlace.pictures.curves import Curves, Panel, curve_plot
 from interlace.pictures.pairs import Contours, Pairs, pair_plot
 from interlace.refitting.track import Track

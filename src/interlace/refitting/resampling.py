@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -14,6 +13,7 @@ from interlace.estimation.answering import Given, Responses
 from interlace.estimation.fit import Fit
 from interlace.estimation.normal_errors import Answered, NormalErrors
 from interlace.estimation.penalized import System
+from interlace.frozen import dataclass
 from interlace.prediction.predict import contribution, fixed_part
 from interlace.prediction.selection import Part
 from interlace.prediction.simulate import drawn, drawn_by, drawn_of_products

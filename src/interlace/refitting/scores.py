@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,12 +12,10 @@ import numpy as np
 from interlace.arrays import Array, Index
 from interlace.callers import called
 from interlace.errors import DataError, MissingPackageError, shown
-from interlace.options import word
+from interlace.frozen import dataclass
+from interlace.options import SCORES, word
 from interlace.prediction.predictive import normal_crps
 from interlace.refitting.folds import Fold, Folds
-
-NAMES = ("rmse", "mae", "r2", "elpd", "crps")
-DEFAULT = NAMES
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +225,7 @@ def _score(given: Any, name: str = "") -> Score:
     if isinstance(given, str):
         scorer = None if given in KNOWN else _sklearn_scorer(given)
         if scorer is None:
-            known = KNOWN[word("scores", given, NAMES)]
+            known = KNOWN[word("scores", given, SCORES)]
             return replace(known, name=name) if name else known
         return OfFolds(name or given, _by_scorer(scorer))
     if not callable(given):

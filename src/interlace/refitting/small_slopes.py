@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from interlace import kernel
@@ -11,6 +9,7 @@ from interlace.arrays import Array, Index
 from interlace.design.design import Design
 from interlace.estimation.fit import Fit
 from interlace.estimation.mapped import MappedDeviance
+from interlace.frozen import dataclass
 from interlace.precision.marginal import Marginal
 from interlace.refitting.small_solves import SmallSolves, lower
 

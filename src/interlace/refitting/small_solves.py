@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from interlace import kernel
 from interlace.arrays import Array, Index
 from interlace.design.design import Design
 from interlace.estimation.fit import Fit
+from interlace.frozen import dataclass
 from interlace.precision.marginal import from_origin
 from interlace.prediction.predict import fixed_and_random
 from interlace.prediction.selection import select

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from math import inf
 from time import perf_counter
 from typing import Any, Self
@@ -26,7 +26,7 @@ from interlace.estimation.solver import DEFAULT, Solver
 from interlace.formula.formula import Formula
 from interlace.formula.parser import parse, parse_linear
 from interlace.formula.updating import updated
-from interlace.frozen import quick
+from interlace.frozen import dataclass
 from interlace.kernel import blas_threads, thread_count
 from interlace.log import info
 from interlace.options import KEPT, word
@@ -150,7 +150,6 @@ class Specification:
         }
 
 
-@quick
 @dataclass(frozen=True)
 class MixedSpecification(Specification):
     """Of a linear mixed model.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy as np
 from interlace.arrays import Array
 from interlace.errors import DataError, ModelError
 from interlace.estimation.fit import Fit
+from interlace.frozen import dataclass
 
 Statistic = Callable[[Fit], Any]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,6 +12,7 @@ from interlace.arrays import Array
 from interlace.errors import ModelError
 from interlace.estimation.fit import Fit
 from interlace.estimation.held import Held, Joint, Line, Quantity
+from interlace.frozen import dataclass
 from interlace.variances.natural import parameter_values
 
 # How exactly the root of a rise is met, and the rise below zero that says that the fit was no minimum.

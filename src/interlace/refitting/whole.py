@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from interlace.estimation.crossproducts import CrossProducts
 from interlace.estimation.deviance import ProfiledDeviance
 from interlace.estimation.fit import Fit
 from interlace.estimation.penalized import System
+from interlace.frozen import dataclass
 from interlace.refitting.deleted import rows_of_levels
 from interlace.refitting.deletion import Piece
 

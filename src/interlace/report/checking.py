@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from interlace.arrays import Array
 from interlace.errors import DataError, shown
 from interlace.estimation.fit import Fit
+from interlace.frozen import dataclass
 from interlace.options import number
 from interlace.precision.singular import is_singular
 from interlace.precision.varpar import VarianceParameters

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from interlace.estimation.fit import Fit
+from interlace.frozen import dataclass
 from interlace.precision.singular import singular_terms
 from interlace.precision.unidentified import unidentified_parts
 from interlace.tables.markup import page, table_html

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from interlace.estimation.any_fit import AnyFit
 from interlace.formula.tree import label
+from interlace.frozen import dataclass
 from interlace.report.formulae import (
     Equation,
     Math,

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import pandas as pd
 
+from interlace.frozen import dataclass
 from interlace.report.convergence import Convergence
 from interlace.variances.varcorr import Component
 

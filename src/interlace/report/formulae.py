@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from html import escape
 
+from interlace.frozen import dataclass
 from interlace.tables.side_by_side import latex
 
 #: Letters and signs: LaTeX, MathML.

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from interlace.arrays import Array, Index
 from interlace.estimation.fit import Fit
+from interlace.frozen import dataclass
 from interlace.inference.estimates import chi2_p_value, p_values
 from interlace.prediction.ranef import blocks_by_group
 from interlace.prediction.residuals import residuals

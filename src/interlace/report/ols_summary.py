@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import textwrap
-from dataclasses import dataclass
 
 from interlace.estimation.ols_fit import LeastSquaresFit
+from interlace.frozen import dataclass
 from interlace.hints import says_instead
 from interlace.inference.estimates import fixed_effects
 from interlace.other_names import OF_SUMMARIES

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from interlace.arrays import Array
 from interlace.estimation.fit import Fit
+from interlace.frozen import dataclass
 from interlace.options import count, generator, word
 from interlace.prediction.residuals import fitted, marginal_fitted, residuals
 from interlace.prediction.simulate import simulate

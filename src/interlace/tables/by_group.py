@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from interlace.errors import DataError
-from interlace.tables.markup import frame_html, page, title
+from interlace.tables import markup
 from interlace.tables.table import Wide
 from interlace.text import did_you_mean
 
@@ -64,6 +64,9 @@ class ByGroup(dict[str, pd.DataFrame]):
         return "\n\n".join(f"{group}\n{Wide(table)}" for group, table in self.items())
 
     def _repr_html_(self) -> str:
-        return page(
-            *(title(group) + frame_html(table, table.index.name or "", ROWS) for group, table in self.items())
+        return markup.page(
+            *(
+                markup.title(group) + markup.frame_html(table, table.index.name or "", ROWS)
+                for group, table in self.items()
+            )
         )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from html import escape
 
 import pandas as pd
 
+from interlace.frozen import dataclass
 from interlace.tables.format import text_table
 from interlace.tables.markup import page, paragraphs
 

@@ -10,9 +10,9 @@ import pandas as pd
 
 from interlace.hints import says_instead
 from interlace.other_names import OF_TABLES
+from interlace.tables import markup
 from interlace.tables.cells import lines, printed
 from interlace.tables.format import terminal_width
-from interlace.tables.markup import page, paragraphs, table_html
 
 
 class Wide(pd.DataFrame):
@@ -48,7 +48,7 @@ class Wide(pd.DataFrame):
         chosen = pd.get_option("display.max_columns") not in PANDAS_DEFAULTS
         with pd.option_context(*([] if chosen else ["display.max_columns", None])):
             shown = super()._repr_html_()
-        return shown and page(shown)
+        return shown and markup.page(shown)
 
 
 PANDAS_DEFAULTS = (0, 20)
@@ -129,5 +129,9 @@ class Table(Wide):
 
     def _repr_html_(self) -> str:
         header, rows, align = printed(self)
-        body = table_html("", header, rows, align) if rows else paragraphs([lines(self, words=False)[-1]])
-        return page(paragraphs([self.heading]), body, paragraphs([self.note]))
+        body = (
+            markup.table_html("", header, rows, align)
+            if rows
+            else markup.paragraphs([lines(self, words=False)[-1]])
+        )
+        return markup.page(markup.paragraphs([self.heading]), body, markup.paragraphs([self.note]))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from interlace.design.rows import selected
 from interlace.errors import DataError, InterlaceWarning, shown, warn
 from interlace.estimation.fit import Fit
+from interlace.frozen import dataclass
 from interlace.options import number
 from interlace.precision.singular import TOLERANCE, singular_terms
 from interlace.precision.unidentified import changes_covariance, unidentified_line, unknown_entries

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
 from interlace.arrays import Array
 from interlace.estimation.fit import Fit
+from interlace.frozen import dataclass
 from interlace.variances.natural import parameter_names
 
 

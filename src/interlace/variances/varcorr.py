@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -11,6 +11,7 @@ import pandas as pd
 from interlace.design.encoding import Encoding
 from interlace.estimation.fit import Fit
 from interlace.estimation.layout import Layout
+from interlace.frozen import dataclass
 from interlace.precision.singular import singular_line
 from interlace.precision.unidentified import unidentified_line, unknown_entries
 from interlace.precision.wald import correlation

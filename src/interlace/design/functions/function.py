@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 from interlace.design.functions.call import Call
 from interlace.design.functions.values import Value, as_value
 from interlace.errors import FormulaError
+from interlace.frozen import dataclass
 from interlace.text import did_you_mean
 
 EMPTY = inspect.Parameter.empty
