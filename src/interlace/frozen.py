@@ -110,7 +110,7 @@ else:
 def _initializer(cls: type, every: tuple[Field[Any], ...]) -> Callable[..., None]:
     """The `__init__`, which writes slots by their descriptors and all other fields into `__dict__`."""
     names: dict[str, Any] = {"_MADE": _MADE}
-    lines = ["    values = self.__dict__"]
+    lines = ["    _all = self.__dict__"]
     for field in every:
         names[f"_default_{field.name}"], names[f"_make_{field.name}"] = field.default, field.default_factory
         value, slot = _value(field), getattr(cls, field.name, None)
@@ -118,9 +118,9 @@ def _initializer(cls: type, every: tuple[Field[Any], ...]) -> Callable[..., None
             names[f"_set_{field.name}"] = slot.__set__
             write = f"_set_{field.name}(self, {value})"
         else:
-            write = f"values[{field.name!r}] = {value}"
+            write = f"_all[{field.name!r}] = {value}"
         lines += [f"    {write}"] * bool(value)
-    if not any("values[" in line for line in lines):
+    if not any("_all[" in line for line in lines):
         del lines[0]
     if hasattr(cls, "__post_init__"):
         lines.append("    self.__post_init__()")

@@ -77,7 +77,15 @@ def values(dataclass: Any) -> dict[str, Any]:
         def __eq__(self, other: object) -> bool:
             return isinstance(other, OwnEquality)
 
-    return {cls.__name__: cls for cls in (Slotted, Plain, Derived, One, Bare, OwnEquality)}
+    @dataclass(frozen=True)
+    class NamedAsOthersAre:
+        a: int
+        values: list[int] = field(default_factory=list)
+        names: str = "c"
+        state: int = 3
+        cls: int = 4
+
+    return {cls.__name__: cls for cls in (NamedAsOthersAre, Slotted, Plain, Derived, One, Bare, OwnEquality)}
 
 
 OURS, THEIRS = values(frozen.dataclass), values(dataclasses.dataclass)
@@ -96,7 +104,7 @@ def outcome(work: Callable[[], object]) -> object:
     "asked",
     {
         "repr": lambda cls: repr(cls(1)),
-        "of itself": lambda cls: repr((one := cls(1, []), one.b.append(one))[0]),
+        "of itself": lambda cls: repr((one := cls(1, made := []), made.append(one))[0]),
         "equal": lambda cls: (cls(1) == cls(1), cls(1) == cls(2), cls(1) == 1, cls(1) != cls(1)),
         "compared": lambda cls: cls(1, (1,)) == cls(1, (2,)),
         "hash": lambda cls: hash(cls(1, ())) == hash(cls(1, ())),

@@ -68,16 +68,7 @@ def minimise(criterion: C) -> Ended[C]:
     `valleys`), other starts follow. The Hessian at the end is exact if that is cheap.
 
     """
-    with criterion.system.threads():
-        first = first_search(criterion, prove=True)
-        if first.ended is not None:
-            return first.ended
-        found = _Searches(criterion, first)
-        found.run()
-        found.best.widen(criterion)
-        found.best.prove()
-        found.best.polish()
-        return found.ended()
+    return _minimise(criterion, prove=True)
 
 
 def minimise_again(criterion: C) -> Ended[C]:
@@ -87,14 +78,23 @@ def minimise_again(criterion: C) -> Ended[C]:
     The moments of a new response are a better start than the parameters of the old one (with balanced
     data they are the REML estimates).
     """
+    return _minimise(criterion, prove=False)
+
+
+def _minimise(criterion: C, *, prove: bool) -> Ended[C]:
+    """The end of all searches, with an exact Hessian or with the one that the search used."""
     with criterion.system.threads():
-        first = first_search(criterion, prove=False)
+        first = first_search(criterion, prove=prove)
         if first.ended is not None:
             return first.ended
         found = _Searches(criterion, first)
         found.run()
         found.best.widen(criterion)
-        found.best.finish()
+        if prove:
+            found.best.prove()
+            found.best.polish()
+        else:
+            found.best.finish()
         return found.ended()
 
 
