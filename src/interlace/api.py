@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from interlace.callers import caller_scope, name_of
 from interlace.design.design import Source
@@ -14,16 +14,18 @@ from interlace.estimation.capacity import check_room
 from interlace.estimation.solver import PROBES, Solver
 from interlace.formula.parser import parse_fixed
 from interlace.hints import refuse_unknown
-from interlace.inference.given_fit import given_fit
-from interlace.model import LinearMixedModel
+from interlace.inference import given_fit
+from interlace.model import LinearMixedModel, given, least
 from interlace.model.choice import Choice, covariance_kind, plain_choice
-from interlace.model.given import GivenModel
-from interlace.model.least import LinearModel
 from interlace.model.with_absorbed import model_of
 from interlace.options import word
 from interlace.precision.small_sample import SmallSample, small_sample
 from interlace.progress import working
 from interlace.refitting.specification import NA_ACTIONS, LinearSpecification, MixedSpecification
+
+if TYPE_CHECKING:
+    from interlace.model.given import GivenModel
+    from interlace.model.least import LinearModel
 
 OPTIONS = (
     "formula", "data", "reml", "weights", "offset", "contrasts", "na_action", "n_jobs", "known", "solver",
@@ -233,7 +235,7 @@ def lm(
     )
     with working("lm"):
         fitted = asked.fit(formula)
-    return LinearModel(fitted, Choice(fitted, kind, cluster, small), asked)
+    return least.LinearModel(fitted, Choice(fitted, kind, cluster, small), asked)
 
 
 def qdrg(
@@ -308,7 +310,7 @@ def qdrg(
         "na_action": word("na_action", na_action, ("drop", "error")),
     }
     _, rows = learn(parse_fixed(formula), data, context=caller_scope(), room=check_room, **learnt)
-    return GivenModel(*given_fit(rows, coef, vcov, df, sigma))
+    return given.GivenModel(*given_fit.given_fit(rows, coef, vcov, df, sigma))
 
 
 def _check_formula(formula: object, such_as: str) -> None:

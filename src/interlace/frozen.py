@@ -63,9 +63,10 @@ else:
         """`dataclasses.dataclass` for frozen values: the same class, made in a part of the time.
 
         Before Python 3.13 `dataclasses` compiles six functions for each class, one by one: more than half of
-        the time of the first fit of a process. Here only `__init__` is compiled, and the other methods are
-        closures over the names of the fields. This `__init__` writes the fields at once; that of
-        `dataclasses` calls `object.__setattr__` for each, which was a tenth of the time of a small fit.
+        the time of the first fit of a process. Here only `__init__` is compiled, when it is first asked
+        for, and the other methods are closures over the names of the fields. This `__init__` writes the
+        fields at once; that of `dataclasses` calls `object.__setattr__` for each, which was a tenth of the
+        time of a small fit.
 
         Parameters
         ----------
@@ -92,7 +93,9 @@ else:
         cls.__doc__ = cls.__doc__ or cls.__name__  # `dataclasses` would look for the signature
         made = dataclasses.dataclass(init=False, repr=False, eq=False, slots=slots)(cls)
         every = fields(made)
-        methods = {"__init__": _initializer(made, every), **_fixed(made, {one.name for one in every})}
+        if "__init__" not in own:
+            type.__setattr__(made, "__init__", _Initializer(made))
+        methods = _fixed(made, {one.name for one in every})
         if slots:
             methods |= _state([one.name for one in every])
         if repr:
@@ -105,6 +108,19 @@ else:
                 method.__qualname__, method.__module__ = f"{made.__qualname__}.{name}", made.__module__
                 type.__setattr__(made, name, method)
         return made
+
+
+class _Initializer:
+    """Stands for `__init__` until one looks at it, or makes a value: only then it is compiled."""
+
+    def __init__(self, cls: type) -> None:
+        self._cls = cls
+
+    def __get__(self, value: object | None, owner: type) -> Any:
+        made = _initializer(self._cls, fields(self._cls))
+        made.__qualname__, made.__module__ = f"{self._cls.__qualname__}.__init__", self._cls.__module__
+        type.__setattr__(self._cls, "__init__", made)
+        return made.__get__(value, owner)
 
 
 def _initializer(cls: type, every: tuple[Field[Any], ...]) -> Callable[..., None]:
@@ -188,18 +204,14 @@ def _shown(names: list[str]) -> Callable[[Any], str]:
 
 
 def _compared(names: list[str]) -> dict[str, Callable[..., Any]]:
-    values = _tuple_of(names)
+    values = attrgetter(*names) if names else lambda value: ()
 
-    def equal(self: Any, other: object) -> bool:
-        return values(self) == values(other) if other.__class__ is self.__class__ else NotImplemented
+    def equal(self: Any, other: object) -> Any:
+        if other.__class__ is not self.__class__:
+            return NotImplemented
+        return [values(self)] == [values(other)]  # what is the same object is equal, as in tuples
 
     def hashed(self: Any) -> int:
-        return hash(values(self))
+        return hash((values(self),))
 
     return {"__eq__": equal, "__hash__": hashed}
-
-
-def _tuple_of(names: list[str]) -> Callable[[Any], tuple[Any, ...]]:
-    if len(names) > 1:
-        return attrgetter(*names)
-    return lambda value: tuple(getattr(value, name) for name in names)

@@ -85,7 +85,14 @@ def values(dataclass: Any) -> dict[str, Any]:
         state: int = 3
         cls: int = 4
 
-    return {cls.__name__: cls for cls in (NamedAsOthersAre, Slotted, Plain, Derived, One, Bare, OwnEquality)}
+    @dataclass(frozen=True)
+    class Empty:
+        a: int = field(compare=False)
+
+    return {
+        cls.__name__: cls
+        for cls in (NamedAsOthersAre, Empty, Slotted, Plain, Derived, One, Bare, OwnEquality)
+    }
 
 
 OURS, THEIRS = values(frozen.dataclass), values(dataclasses.dataclass)

@@ -35,7 +35,7 @@ def calls_of(work: Callable[[], object]) -> Counter[str]:
         code = frame.f_code
         if (
             event == "call"
-            and code.co_name != "__eq__"
+            and code.co_name not in ("__eq__", "equal")
             and (code.co_filename.startswith(OURS) or code.co_filename == "<string>")
         ):
             found[f"{Path(code.co_filename).name}:{code.co_qualname}"] += 1

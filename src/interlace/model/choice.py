@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from interlace.errors import DataError, shown
-from interlace.estimation.ols_fit import LeastSquaresFit
 from interlace.options import KEPT, MODEL
 from interlace.precision import ols_covariance, robust, small_sample
 
 if TYPE_CHECKING:
+    from interlace.estimation.ols_fit import LeastSquaresFit
     from interlace.precision.df import DdfLike, VcovLike
     from interlace.precision.ols_covariance import ResidualDdf
     from interlace.precision.small_sample import SmallSample

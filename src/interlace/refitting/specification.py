@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import field, replace
 from math import inf
 from time import perf_counter
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -16,12 +16,10 @@ from interlace.design.known import with_known
 from interlace.design.learning_rows import learn
 from interlace.design.rows import Rows
 from interlace.errors import DataError, ModelError, shown
+from interlace.estimation import ols, ols_chunks
 from interlace.estimation.capacity import check_room
 from interlace.estimation.far import warn_if_far
 from interlace.estimation.fit import Fit, fit
-from interlace.estimation.ols import check_columns_room
-from interlace.estimation.ols_chunks import least_squares_of
-from interlace.estimation.ols_fit import LeastSquaresFit
 from interlace.estimation.solver import DEFAULT, Solver
 from interlace.formula.formula import Formula
 from interlace.formula.parser import parse, parse_linear
@@ -32,6 +30,9 @@ from interlace.log import info
 from interlace.options import KEPT, word
 from interlace.precision.unidentified import warn_if_unidentified
 from interlace.prediction.per_row import Handed
+
+if TYPE_CHECKING:
+    from interlace.estimation.ols_fit import LeastSquaresFit
 
 NA_ACTIONS = ("drop", "exclude", "error")
 SINGLETONS = ("keep", "drop")
@@ -223,5 +224,5 @@ class LinearSpecification(Specification):
         threads = thread_count(self.n_jobs)
         kept = word("singletons", self.singletons, SINGLETONS)
         encoding, rows = learn(parse_linear(formula), self.data, singletons=kept, **self._learnt())
-        check_columns_room(encoding, rows)
-        return least_squares_of(encoding, rows, threads)
+        ols.check_columns_room(encoding, rows)
+        return ols_chunks.least_squares_of(encoding, rows, threads)
