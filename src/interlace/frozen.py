@@ -55,59 +55,70 @@ class _Made:
 
 _MADE = _Made()
 
-if TYPE_CHECKING:
+
+def _dataclass(
+    cls: type[Any] | None = None,
+    /,
+    *,
+    frozen: bool = False,
+    slots: bool = False,
+    eq: bool = True,
+    repr: bool = True,
+) -> Any:
+    """`dataclasses.dataclass` for frozen values: the same class, made in a part of the time.
+
+    Before Python 3.13 `dataclasses` compiles six functions for each class, one by one: more than half of
+    the time of the first fit of a process. Here only `__init__` is compiled, when it is first asked
+    for, and the other methods are closures over the names of the fields. This `__init__` writes the
+    fields at once; that of `dataclasses` calls `object.__setattr__` for each, which was a tenth of the
+    time of a small fit.
+
+    Parameters
+    ----------
+    cls : type
+        The class of the fields.
+    frozen, slots, eq, repr : bool
+        As in `dataclasses`, which makes the classes that are not frozen.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> @_dataclass(frozen=True)
+    ... class Point:
+    ...     x: float
+    ...     y: float = 0.0
+    >>> replace(Point(1.0), y=2.0)
+    Point(x=1.0, y=2.0)
+    """
+    if cls is None:
+        return lambda cls: _dataclass(cls, frozen=frozen, slots=slots, eq=eq, repr=repr)
+    if not frozen:
+        return dataclasses.dataclass(eq=eq, repr=repr, slots=slots)(cls)
+    own = {name for name, one in vars(cls).items() if not (name == "__hash__" and one is None)}
+    cls.__doc__ = cls.__doc__ or cls.__name__  # `dataclasses` would look for the signature
+    made = dataclasses.dataclass(init=False, repr=False, eq=False, slots=slots)(cls)
+    every = fields(made)
+    if "__init__" not in own:
+        type.__setattr__(made, "__init__", _Initializer(made))
+    methods: dict[str, Callable[..., Any]] = {**_fixed(made, {one.name for one in every})}
+    if slots:
+        methods |= _state([one.name for one in every])
+    if repr:
+        methods["__repr__"] = _shown([one.name for one in every if one.repr])
+    if eq:
+        methods |= _compared([one.name for one in every if one.compare])
+    for name, method in methods.items():
+        if name not in own:
+            method.__name__ = name
+            method.__qualname__, method.__module__ = f"{made.__qualname__}.{name}", made.__module__
+            type.__setattr__(made, name, method)
+    return made
+
+
+if TYPE_CHECKING:  # for type checkers and readers of signatures it is that of `dataclasses`
     from dataclasses import dataclass as dataclass
 else:
-
-    def dataclass(cls=None, /, *, frozen=False, slots=False, eq=True, repr=True):
-        """`dataclasses.dataclass` for frozen values: the same class, made in a part of the time.
-
-        Before Python 3.13 `dataclasses` compiles six functions for each class, one by one: more than half of
-        the time of the first fit of a process. Here only `__init__` is compiled, when it is first asked
-        for, and the other methods are closures over the names of the fields. This `__init__` writes the
-        fields at once; that of `dataclasses` calls `object.__setattr__` for each, which was a tenth of the
-        time of a small fit.
-
-        Parameters
-        ----------
-        cls : type
-            The class of the fields.
-        frozen, slots, eq, repr : bool
-            As in `dataclasses`, which makes the classes that are not frozen.
-
-        Examples
-        --------
-        >>> from dataclasses import replace
-        >>> @dataclass(frozen=True)
-        ... class Point:
-        ...     x: float
-        ...     y: float = 0.0
-        >>> replace(Point(1.0), y=2.0)
-        Point(x=1.0, y=2.0)
-        """
-        if cls is None:
-            return lambda cls: dataclass(cls, frozen=frozen, slots=slots, eq=eq, repr=repr)
-        if not frozen:
-            return dataclasses.dataclass(eq=eq, repr=repr, slots=slots)(cls)
-        own = {name for name, one in vars(cls).items() if not (name == "__hash__" and one is None)}
-        cls.__doc__ = cls.__doc__ or cls.__name__  # `dataclasses` would look for the signature
-        made = dataclasses.dataclass(init=False, repr=False, eq=False, slots=slots)(cls)
-        every = fields(made)
-        if "__init__" not in own:
-            type.__setattr__(made, "__init__", _Initializer(made))
-        methods = _fixed(made, {one.name for one in every})
-        if slots:
-            methods |= _state([one.name for one in every])
-        if repr:
-            methods["__repr__"] = _shown([one.name for one in every if one.repr])
-        if eq:
-            methods |= _compared([one.name for one in every if one.compare])
-        for name, method in methods.items():
-            if name not in own:
-                method.__name__ = name
-                method.__qualname__, method.__module__ = f"{made.__qualname__}.{name}", made.__module__
-                type.__setattr__(made, name, method)
-        return made
+    dataclass = _dataclass
 
 
 class _Initializer:
