@@ -1,4 +1,4 @@
-"""For griffe, which reads the sources for the reference: values are dataclasses, whoever makes the classes."""
+"""For griffe, which reads the sources for the reference: all values are dataclasses to it."""
 
 from __future__ import annotations
 
