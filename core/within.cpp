@@ -68,7 +68,7 @@ index take_levels(const CrossProducts& a, index f, index first, index last, Vect
             small::copy(k, &a.random->diag[f][(g * all + first + i) * all + first], &l[i * k]);
             d[i] = l[i * k + i];
             const index row = g * all + first + i;
-            small::copy(p, &a.fixed->zx[f][row * p], &b[i * m]);
+            small::copy(p, a.fixed->zx[f].data() + row * p, &b[i * m]);
             b[i * m + p] = a.response->zy[f][row];
         }
         for (index j = 0; j < k; ++j) {  // a row of L^-1 [Z'X Z'y] after the other, columns without anything left passed over
