@@ -128,11 +128,20 @@ class Comparison:
         kept = self.m.fit.design.kept
         rows = np.arange(self.m.nobs) if kept is None else kept
         yield Difference("rows", relative(rows + 1, numbers(self.theirs["used"])), "rows of the fit")
-        if self.m.fit.identification.complete:  # else any theta along what the data cannot tell is an optimum
+        # else any theta along what the data cannot tell is an optimum, or R's answer is one about units
+        if self.m.fit.identification.complete and self._is_small(False) == self._is_small(True):
             differ = float(self.m.is_singular != self.theirs["singular"])
             yield Difference("singular", differ, f"theta {self.m.theta}")
         ranks = abs(len(self.m.fixef) - len(numbers(self.theirs["fixef"])))
         yield Difference("columns", float(ranks), f"{list(self.m.fixef.index)}, in R {self.theirs['names']}")
+
+    def _is_small(self, unit_free: bool) -> bool:
+        """R's rule of singular fits, by theta as it is or in the unit of each column."""
+        sizes = [np.abs(np.diag(factor)) for factor in self.m.fit.solution.factors]
+        if unit_free:
+            blocks = zip(sizes, self.m.fit.design.random, strict=True)
+            sizes = [size * np.sqrt(np.mean(rows.z**2, axis=0)) for size, rows in blocks]
+        return bool(min(map(np.min, sizes)) < 1e-4)
 
     def _estimates(self) -> Iterator[Difference]:
         spread = float(np.std(self.m.fit.design.y)) or 1.0

@@ -39,4 +39,12 @@ def test_a_difference_is_seen(r: None) -> None:
     found = Comparison(model, LinearMixedModel(worse), theirs).differences()
     assert {d.what for d in found} >= {"criterion above lme4's", "criterion at the same theta"}
     other = theirs | {"sigma": 1.01 * theirs["sigma"], "fixef": [v + 1e-3 for v in theirs["fixef"]]}
-    assert {d.what for d in Comparison(model, m, other).differences()} >= {"sigma"}
+    other |= {"singular": not theirs["singular"]}
+    assert {d.what for d in Comparison(model, m, other).differences()} >= {"sigma", "singular"}
+
+
+@pytest.mark.slow
+def test_what_is_singular_in_the_unit_of_a_column_alone(r: None) -> None:
+    """The slopes of numbers near 20,000 have a small theta, which is not near zero."""
+    counts: Counter[str] = Counter()
+    assert disagreements(5604, [16], counts) == [] and counts["agree"] == 1
