@@ -93,8 +93,18 @@ def test_sums_that_are_merged(name: str, tree: Any, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.filterwarnings("ignore::interlace.errors.InterlaceWarning")
-@pytest.mark.parametrize("rows", [1, 7, 1000])
-@pytest.mark.parametrize("name", ["exam_slope_reml", "sleepstudy_weights_ml", "sleepstudy_noint_reml"])
+@pytest.mark.parametrize(
+    ("name", "rows"),
+    [
+        *(
+            (name, rows)
+            for name in ("sleepstudy_weights_ml", "sleepstudy_noint_reml")
+            for rows in (1, 7, 1000)
+        ),
+        *(("exam_slope_reml", rows) for rows in (100, 1000)),
+        *(pytest.param("exam_slope_reml", rows, marks=pytest.mark.slow) for rows in (1, 7)),
+    ],
+)
 def test_chunks_of_a_file_have_the_same_bits(name: str, rows: int, tmp_path: Path) -> None:
     of = case("lmer", name)
     data, options, _ = _whole(of)

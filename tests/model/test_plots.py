@@ -67,7 +67,7 @@ PICTURES = [
 ]
 
 
-@pytest.mark.parametrize("size", ["small", "large"])
+@pytest.mark.parametrize("size", ["small", pytest.param("large", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("name", "options", "n"), PICTURES)
 def test_every_picture_draws_on_the_axes_that_are_given(
     name: str, options: dict[str, Any], n: int, size: str, request: pytest.FixtureRequest

@@ -368,7 +368,14 @@ def test_newton_steps_of_single_rows(name: str) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::interlace.errors.InterlaceWarning")
-@pytest.mark.parametrize("structure", ["cs(0 + f | g)", "homcs(0 + f | g)", "ar1(0 + f | g)", "diag(t | g)"])
+@pytest.mark.parametrize(
+    "structure",
+    [
+        "ar1(0 + f | g)",
+        "diag(t | g)",
+        *(pytest.param(one, marks=pytest.mark.slow) for one in ("cs(0 + f | g)", "homcs(0 + f | g)")),
+    ],
+)
 def test_structures_step_too(structure: str) -> None:
     rng = np.random.default_rng(3)
     g, t = np.repeat(np.arange(30), 6), np.tile(np.arange(6), 30)
@@ -382,7 +389,9 @@ def test_structures_step_too(structure: str) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::interlace.errors.InterlaceWarning")
-@pytest.mark.parametrize(("structure", "seed"), [("cs(0 + f | a)", 8), ("ar1(0 + f | a)", 0)])
+@pytest.mark.parametrize(
+    ("structure", "seed"), [pytest.param("cs(0 + f | a)", 8, marks=pytest.mark.slow), ("ar1(0 + f | a)", 0)]
+)
 def test_a_step_from_a_correlation_at_its_limit(structure: str, seed: int) -> None:
     """There the criterion has no slope in the angle that stands for it."""
     rng = np.random.default_rng(seed)
