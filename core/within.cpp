@@ -15,36 +15,38 @@ constexpr double least_gain = 3.0;
 // Share of a column below which nothing of it is left.
 constexpr double nothing = 1e-10;
 
-// Least squares by one column after the other: those of which too little is left are passed over.
+// Least squares by one column after the other, in the upper triangle: those of which too little is left are passed over.
 class LeastSquares {
   public:
     // s: cross-products of [X y], m x m with m = p + 1; `whole`: the squares of which a share must be left
-    LeastSquares(Vector s, const Vector& whole) : m_(static_cast<index>(whole.size()) + 1), s_(std::move(s)), used_(whole.size(), false) {
-        const index p = m_ - 1;
+    LeastSquares(Vector s, const Vector& whole) : beta_(whole.size(), 0.0), used_(whole.size(), false) {
+        const index p = static_cast<index>(whole.size()), m = p + 1;
         for (index j = 0; j < p; ++j) {
-            if (!(s_[j * m_ + j] > nothing * whole[j])) continue;
+            const double *row = &s[j * m], pivot = row[j];
+            if (!(pivot > nothing * whole[j])) continue;
             used_[j] = true;
-            const Vector row(s_.begin() + j * m_, s_.begin() + (j + 1) * m_);  // swept: Goodnight (1979)
-            const double pivot = row[j];
-            for (index r = 0; r < m_; ++r) {
-                if (r == j) continue;
-                const double share = s_[r * m_ + j] / pivot;
-                for (index c = 0; c < m_; ++c) s_[r * m_ + c] -= share * row[c];
-                s_[r * m_ + j] = -share;
+            for (index r = j + 1; r < m; ++r) {
+                const double share = row[r] / pivot;
+                double* other = &s[r * m];
+                for (index c = r; c < m; ++c) other[c] -= share * row[c];
             }
-            for (index c = 0; c < m_; ++c) s_[j * m_ + c] = row[c] / pivot;
-            s_[j * m_ + j] = 1.0 / pivot;
+        }
+        left_ = s[m * m - 1];
+        for (index j = p - 1; j >= 0; --j) {
+            if (!used_[j]) continue;
+            const index after = p - j - 1;
+            beta_[j] = (s[j * m + p] - small::dot(after, &s[j * m] + j + 1, beta_.data() + j + 1)) / s[j * m + j];
         }
     }
     bool used(index j) const { return used_[j]; }
-    double beta(index j) const { return used_[j] ? s_[j * m_ + m_ - 1] : 0.0; }
-    double left() const { return s_[m_ * m_ - 1]; }
+    double beta(index j) const { return beta_[j]; }
+    double left() const { return left_; }
     index rank() const { return static_cast<index>(std::count(used_.begin(), used_.end(), true)); }
 
   private:
-    index m_;
-    Vector s_;
+    Vector beta_;
     std::vector<bool> used_;
+    double left_ = 0;
 };
 
 Vector all_rows(const CrossProducts& a) {
@@ -56,6 +58,12 @@ Vector all_rows(const CrossProducts& a) {
     }
     s[p * m + p] = a.response->yy;
     return s;
+}
+
+Vector squares(const Vector& s, index p) {
+    Vector out(p);
+    for (index j = 0; j < p; ++j) out[j] = s[j * (p + 1) + j];
+    return out;
 }
 
 // [X y]'[X y] less what columns first to last of each level take; how many these are together.
@@ -97,28 +105,26 @@ constexpr index most_columns = 500;
 
 class Conflicts {
   public:
-    explicit Conflicts(const CrossProducts& a) : a_(a), p_(a.fixed->p), whole_(p_), all_(all_rows(a)) {
-        for (index j = 0; j < p_; ++j) whole_[j] = all_[j * (p_ + 1) + j];
-    }
+    explicit Conflicts(const CrossProducts& a) : a_(a), p_(a.fixed->p), all_(all_rows(a)), whole_(squares(all_, p_)), ols_(all_, whole_) {}
     void look(index f, index first, index last, std::vector<Within>& out) const {
         Vector s = all_;
         const index taken = take_levels(a_, f, first, last, s);
-        const LeastSquares within(s, whole_), ols(all_, whole_);
+        const LeastSquares within(s, whole_);
         const index df = a_.n - taken - within.rank();
         if (within.rank() == 0 || df < 1 || !(within.left() > 1e-13 * a_.response->yy)) return;
-        const double gain = std::log(left_by(ols, s) / within.left());
+        const double gain = std::log(left_by(s) / within.left());
         if (!(static_cast<double>(a_.n - taken) * gain > least_gain)) return;
         out.push_back({completed(within), within.left() / static_cast<double>(df), gain});
     }
 
   private:
     // Squares within levels that the slopes of all rows leave.
-    double left_by(const LeastSquares& ols, const Vector& s) const {
+    double left_by(const Vector& s) const {
         const index m = p_ + 1;
         double left = s[m * m - 1];
         for (index i = 0; i < p_; ++i) {
-            left -= 2.0 * ols.beta(i) * s[i * m + p_];
-            for (index j = 0; j < p_; ++j) left += ols.beta(i) * ols.beta(j) * s[i * m + j];
+            left -= 2.0 * ols_.beta(i) * s[i * m + p_];
+            for (index j = 0; j < p_; ++j) left += ols_.beta(i) * ols_.beta(j) * s[i * m + j];
         }
         return left;
     }
@@ -141,7 +147,8 @@ class Conflicts {
 
     const CrossProducts& a_;
     index p_;
-    Vector whole_, all_;
+    Vector all_, whole_;
+    LeastSquares ols_;
 };
 
 }  // namespace
