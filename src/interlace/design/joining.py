@@ -15,7 +15,7 @@ from interlace.design.learnt import grouping_columns
 from interlace.design.scan import Scan
 from interlace.design.values import Column, Factor, Matrix, Value, as_integers
 from interlace.formula.algebra import terms_of
-from interlace.formula.formula import Formula
+from interlace.formula.formula import Formula, plain_name
 from interlace.formula.names import computed_with
 from interlace.formula.tree import Node
 
@@ -110,33 +110,30 @@ def showing(
     """Rows, increasing, in which every level, every combination of grouping factors, and the extremes of
     every number of a model occur: what is learnt from them is what is learnt from all rows. Levels that are
     known from other rows are left out."""
-    rows = np.zeros(frame.nrows, dtype=bool)
-    rows[np.linspace(0, frame.nrows - 1, SPREAD).astype(int)] = True
+    rows: list[np.ndarray | list[int]] = [np.linspace(0, frame.nrows - 1, SPREAD).astype(int)]
     evaluator = Evaluator(frame.columns, frame.nrows, memory)
     for term in formula.random:
         columns = grouping_columns(term, frame, memory)
         if known is not None and len(columns) == 1 and isinstance(columns[0], np.ndarray):
             new = known.new(term.group, columns[0])
             if new is not None:
-                rows[new] = True
+                rows.append(new)
                 continue
         found, codes = learn_grouping(term.group, term.factors, columns)
-        rows[first_of_codes(codes, found.n_levels)] = True
+        rows.append(first_of_codes(codes, found.n_levels))
     passed = {
         name for name, scan in frame.scans.items() if known is not None and not known.widened(name, scan)
     }
-    for value in _used(formula, frame, evaluator, passed):
-        rows[_seen(value)] = True
-    for extra in extras:
-        if extra.values is not None:
-            rows[_seen(extra.values)] = True
-    return np.flatnonzero(rows)
+    rows += [_seen(value) for value in _used(formula, frame, evaluator, passed)]
+    rows += [_seen(extra.values) for extra in extras if extra.values is not None]
+    every = np.sort(np.concatenate([np.asarray(part, dtype=np.int64) for part in rows]))
+    return every[np.append(every[1:] > every[:-1], True)]
 
 
 def _used(formula: Formula, frame: Frame, evaluator: Evaluator, passed: Set[str]) -> list[Value]:
     """The values of all expressions and columns that are more than the labels of groups, each once; but for
     the columns of numbers that are passed over."""
-    found = [evaluator.value(node) for node in members(formula)]
+    found = [evaluator.value(node) for node in members(formula) if plain_name(node) not in passed]
     found += [evaluator.column(node) for node in (formula.response, *formula.offsets)]
     for name, column in frame.columns.items():
         if name in computed_with(formula) and isinstance(column, np.ndarray) and column.dtype.kind in "iuf":
