@@ -108,6 +108,13 @@ def test_clusters_in_an_array_may_change(model: interlace.LinearMixedModel) -> N
     pd.testing.assert_frame_equal(after, model.coef_table(vcov="CR1"))
 
 
+def test_clusters_in_a_view_of_memory_are_those_of_the_array(model: interlace.LinearMixedModel) -> None:
+    """One that may be written to has no hash, and says so by a ValueError."""
+    codes = np.repeat(np.arange(18), 10)
+    found = model.coef_table(vcov="CR2", cluster=memoryview(codes))
+    np.testing.assert_array_equal(found["se"], model.coef_table(vcov="CR2", cluster=codes)["se"])
+
+
 def test_other_models_have_their_own(model: interlace.LinearMixedModel) -> None:
     before = model.coef_table()
     doubled = model.refit(2 * load_data("sleepstudy")["Reaction"].to_numpy())

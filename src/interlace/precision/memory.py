@@ -70,6 +70,6 @@ def _by_value(method: DdfMethod) -> bool:
         return False
     try:
         hash(method)
-    except TypeError:
+    except (TypeError, ValueError):  # of an array, of a view of memory that may change
         return False
     return True
