@@ -127,7 +127,8 @@ def showing(
     rows += [_seen(value) for value in _used(formula, frame, evaluator, passed)]
     rows += [_seen(extra.values) for extra in extras if extra.values is not None]
     every = np.sort(np.concatenate([np.asarray(part, dtype=np.int64) for part in rows]))
-    return every[np.append(every[1:] > every[:-1], True)]
+    different: np.ndarray = every[np.append(every[1:] > every[:-1], True)]
+    return different
 
 
 def _used(formula: Formula, frame: Frame, evaluator: Evaluator, passed: Set[str]) -> list[Value]:
