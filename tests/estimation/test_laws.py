@@ -26,7 +26,7 @@ from interlace.estimation.penalized import System
 from interlace.estimation.rank import independent_columns
 from made_data import Made, crossed, nested, one, random_design
 
-few = settings(max_examples=15, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+few = settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 seeds = st.integers(0, 2000)
 OF_A_STANDARD_ERROR = 1e-5
 CRITERION = 1e-8
