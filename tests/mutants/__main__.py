@@ -10,6 +10,7 @@ factors; with names, from the files that begin so. Each is put into a copy of th
 and the tests of its part of the package run on it. What they let through is listed, and with `--whole` tried
 on all quick tests. With `--covering` those tests run that were seen to run the line: seconds for each mutant
 of the package in place of minutes.
+`--from 9` goes on with the ninth of a sample that was cut short.
 Some survivors change no number: a bound, a tolerance, a shortcut. The others want a test. Exits with 1 where
 something survives.
 """
@@ -82,11 +83,12 @@ def main() -> int:
     _copy()
     alive: list[Mutant] = []
     chosen = sample(arguments.files, arguments.number, random.Random(arguments.seed))
-    for i, mutant in enumerate(chosen, start=1):
+    asked = chosen[arguments.begin - 1 :]
+    for i, mutant in enumerate(asked, start=arguments.begin):
         verdict = tried(mutant, arguments)
         alive += [mutant] if verdict == "survived" else []
         print(f"{i}/{len(chosen)} {verdict}: {mutant}", flush=True)
-    print(f"\n{len(chosen) - len(alive)} of {len(chosen)} found (seed {arguments.seed})")
+    print(f"\n{len(asked) - len(alive)} of {len(asked)} found (seed {arguments.seed})")
     for mutant in alive:
         print(f"survived: {mutant}\n    {mutant.file.read_text().splitlines()[mutant.line - 1].strip()}")
     return int(bool(alive))
@@ -195,6 +197,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("files", nargs="*", help="beginnings of names of files, such as core/absorbed")
     parser.add_argument("--number", type=int, default=40)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--from", type=int, default=1, dest="begin", metavar="I", help="go on with the I-th of the sample"
+    )
     parser.add_argument("--jobs", type=int, default=2, help="test processes")
     parser.add_argument(
         "--seconds", type=float, default=600, help="after which a run of tests counts as failed"
