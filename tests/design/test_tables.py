@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import enum
 import uuid
+from pathlib import Path
 from typing import Any
 
+import duckdb
 import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import interlace
@@ -41,8 +44,6 @@ class Stream:
 
 
 def duckdb_relation(data: pd.DataFrame) -> Any:
-    import duckdb
-
     connection = duckdb.connect()
     connection.register("data", data)
     return connection.sql("select * from data")
@@ -85,6 +86,45 @@ def test_columns_of_arrow_with_one_name(
     ):
         with pytest.raises(DataError, match="2 columns named 'Days'; rename all but one"):
             call()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda t: t, lambda t: t.to_batches()[0], lambda t: t.to_reader()],
+    ids=["a table", "a batch", "a reader, once"],
+)
+def test_columns_of_arrow_with_one_name_matter_only_if_used(
+    make: Any, data: pd.DataFrame, model: interlace.LinearMixedModel
+) -> None:
+    columns = [pa.array(data[name]) for name in ("Days", "Reaction", "Days", "Days", "Subject")]
+
+    def table() -> Any:
+        return make(pa.table(columns, names=["z", "Reaction", "z", "Days", "Subject"]))
+
+    m = interlace.lmer(FORMULA, table())
+    assert m.loglik == model.loglik
+    np.testing.assert_array_equal(m.predict(table()), model.predict(data))
+    assert m.augment().column_names[:3] == ["Reaction", "Days", "Subject"]
+    assert "levels of 180 rows" in repr(interlace.Accumulator(FORMULA, data).update(table()))
+    with pytest.raises(DataError, match="2 columns named 'z'; rename all but one"):
+        interlace.lmer("Reaction ~ z + (1 | Subject)", table())
+    with pytest.raises(DataError, match="column 'x' of the responses"):
+        m.refit(pa.table([columns[1], columns[4]], names=["Reaction", "x"]))
+
+
+def test_columns_of_duckdb_with_one_name(data: pd.DataFrame, model: interlace.LinearMixedModel) -> None:
+    connection = duckdb.connect()
+    connection.register("data", data)
+    relation = connection.sql("select *, 1 as z, 2 as z from data")
+    assert interlace.lmer(FORMULA, relation).loglik == model.loglik
+    np.testing.assert_array_equal(model.predict(relation), model.predict(data))
+
+
+def test_a_parquet_file_that_pyarrow_does_not_read_for_its_names(data: pd.DataFrame, tmp_path: Path) -> None:
+    path = tmp_path / "twice.parquet"
+    pq.write_table(pa.table([pa.array(data["Days"])] * 2, names=["x", "x"]), path)
+    with pytest.raises(DataError, match="several columns have one name; rename all but one"):
+        interlace.lmer(FORMULA, path)
 
 
 def test_lazy_tables_say_how_their_rows_are_had(data: pd.DataFrame) -> None:

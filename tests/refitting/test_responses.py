@@ -122,7 +122,7 @@ def test_responses_in_the_table_of_any_library(kind: Any) -> None:
     assert list(found["response"]) == list(expected["response"])
     np.testing.assert_array_equal(found["estimate"], expected["estimate"])
     y = pyarrow.array(data["Reaction"])
-    with pytest.raises(DataError, match="2 columns named 'y'"):
+    with pytest.raises(DataError, match="two columns of the responses are called 'y'"):
         m.refit(pyarrow.table([y, y], names=["y", "y"]))
     with pytest.raises(DataError, match="column 'y' of the responses"):
         m.refit(pyarrow.table({"y": [None, *y.to_pylist()[1:]]}))

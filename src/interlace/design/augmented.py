@@ -58,7 +58,7 @@ def _native(design: Design) -> Any:
 
         try:
             nw.from_native(data, eager_only=True)
-        except TypeError:
+        except (TypeError, nw.exceptions.DuplicateError):
             return None
     return None if changed(design, open_table(data)) else data
 

@@ -93,6 +93,11 @@ class DataFiles(Chunked):
             path = getattr(fragment, "path", None)
             yield f"the file '{path}'" if path else self.said, fragment.count_rows()
 
+    def telling(self, error: Exception) -> str:
+        """Also where pyarrow does not read a file for columns that nobody asks for."""
+        words = Chunked.telling(self, error)
+        return "several columns have one name; rename all but one" if "duplicate field" in words else words
+
     def failures(self) -> tuple[type[Exception], ...]:
         """pyarrow takes a path that it cannot use for a value or a type of the wrong kind."""
         import pyarrow

@@ -22,8 +22,10 @@ ACCEPTED = (
 _COLLECTED = {"polars": "collect()", "dask": "compute()", "pyspark": "toPandas()", "ibis": "to_pyarrow()"}
 
 
-def as_table(data: Any) -> Any:
-    """A narwhals data frame of a table of another library.
+def as_table(data: Any) -> tuple[Any, list[str]]:
+    """A narwhals data frame of a table of another library, and the names of its columns.
+
+    Arrow lets columns have one name, and narwhals does not: in its frame the later ones have others.
 
     Raises
     ------
@@ -37,33 +39,38 @@ def as_table(data: Any) -> Any:
             f"the data are {data.said}, which are read in chunks, and here a table is needed: give "
             f"{data.table}, or a part of it"
         )
-    table = _narwhal(data)
-    if isinstance(table, nw.DataFrame):
-        return table
+    table, names = _narwhal(data)
     if isinstance(table, nw.LazyFrame):
         native = table.to_native()
         if not hasattr(native, "__arrow_c_stream__"):
             library = str(table.implementation.value)
             how = _COLLECTED.get(library, "making it a pandas data frame or a pyarrow table")
             raise DataError(f"the data are a lazy table of {library}, without rows yet: get them by {how}")
-        return _narwhal(_of_stream(native))
-    if hasattr(data, "__arrow_c_stream__") and not isinstance(table, nw.Series):
-        return _narwhal(_of_stream(data))
-    raise DataError(f"the data are of type {type(data).__name__}; {ACCEPTED}")
+        table, names = _narwhal(_of_stream(native))
+    elif hasattr(data, "__arrow_c_stream__") and not isinstance(table, nw.DataFrame | nw.Series):
+        table, names = _narwhal(_of_stream(data))
+    if not isinstance(table, nw.DataFrame):
+        raise DataError(f"the data are of type {type(data).__name__}; {ACCEPTED}")
+    return table, names or list(table.columns)
 
 
-def _narwhal(data: Any) -> Any:
-    """As narwhals sees it, and itself where that does not know it; Arrow lets columns have one name, and
-    narwhals does not."""
+def _narwhal(data: Any) -> tuple[Any, list[str]]:
+    """As narwhals sees it, and itself where that does not know it; the names where some are equal."""
     import narwhals as nw
 
     try:
-        return nw.from_native(data, pass_through=True)
+        return nw.from_native(data, pass_through=True), []
     except nw.exceptions.DuplicateError as error:
-        names = list(getattr(data, "column_names", ()))
-        twice = next((name for name in names if names.count(name) > 1), None)
-        said = "columns with one name" if twice is None else f"{names.count(twice)} columns named '{twice}'"
-        raise DataError(f"the data have {said}; rename all but one") from error
+        if not hasattr(data, "rename_columns"):  # no table of Arrow
+            raise DataError("the data have columns with one name; rename all but one") from error
+    names = [str(name) for name in data.column_names]
+    return nw.from_native(data.rename_columns(_told_apart(names))), names
+
+
+def _told_apart(names: list[str]) -> list[str]:
+    """Names of which the first of equal ones stays, and the others become what is no name of a column."""
+    longest = max(map(len, names))
+    return [name if name not in names[:j] else f"{'_' * longest}_{j}" for j, name in enumerate(names)]
 
 
 def series_of(data: Any) -> list[tuple[str, Any]]:
@@ -74,7 +81,8 @@ def series_of(data: Any) -> list[tuple[str, Any]]:
     DataError
         As `as_table`.
     """
-    return [(str(series.name), series.to_native()) for series in as_table(data).iter_columns()]
+    table, names = as_table(data)
+    return [(name, column.to_native()) for name, column in zip(names, table.iter_columns(), strict=True)]
 
 
 def _of_stream(data: Any) -> Any:

@@ -282,16 +282,13 @@ class _MappingSource:
 @dataclass(frozen=True, slots=True)
 class _NarwhalsSource:
     data: Any
+    names: list[str]
 
     index = None
 
     @property
     def library(self) -> str:
         return str(self.data.implementation.value)
-
-    @property
-    def names(self) -> list[str]:
-        return list(self.data.columns)
 
     @property
     def nrows(self) -> int:
@@ -337,9 +334,9 @@ def open_table(data: Any) -> _Source | Frame:
         raise DataError(f"the data are the path '{data}'; read the file: {ACCEPTED}")
     if isinstance(data, (str, bytes, list, tuple, np.ndarray, pd.Series)) or data is None:
         raise DataError(_no_table(data))
-    table = as_table(data)
+    table, names = as_table(data)
     native = table.to_native()
-    return _pandas_source(native) if isinstance(native, pd.DataFrame) else _NarwhalsSource(table)
+    return _pandas_source(native) if isinstance(native, pd.DataFrame) else _NarwhalsSource(table, names)
 
 
 def _no_table(data: object) -> str:
