@@ -112,6 +112,7 @@ coverage: .stamp-install
 	$(ONE_THREAD) $(PY) benchmarks/coverage.py $(COVERAGE)
 
 docs: .stamp-docs .stamp-test .stamp-install
+	$(ONE_THREAD) $(PY) -m pytest -q tests/test_site.py
 	$(ONE_THREAD) NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict
 
 docs-pictures: .stamp-test .stamp-install

@@ -128,17 +128,16 @@ class _Initializer:
         self._cls = cls
 
     def __get__(self, value: object | None, owner: type) -> Any:
-        made = _initializer(self._cls, fields(self._cls))
-        made.__qualname__, made.__module__ = f"{self._cls.__qualname__}.__init__", self._cls.__module__
+        made = _compiled(self._cls)
         type.__setattr__(self._cls, "__init__", made)
         return made.__get__(value, owner)
 
 
-def _initializer(cls: type, every: tuple[Field[Any], ...]) -> Callable[..., None]:
+def _compiled(cls: type[Any]) -> Callable[..., None]:
     """The `__init__`, which writes slots by their descriptors and all other fields into `__dict__`."""
     names: dict[str, Any] = {"_MADE": _MADE}
     lines = ["    _all = self.__dict__"]
-    for field in every:
+    for field in fields(cls):
         names[f"_default_{field.name}"], names[f"_make_{field.name}"] = field.default, field.default_factory
         value, slot = _value(field), getattr(cls, field.name, None)
         if isinstance(slot, MemberDescriptorType):
@@ -151,12 +150,13 @@ def _initializer(cls: type, every: tuple[Field[Any], ...]) -> Callable[..., None
         del lines[0]
     if hasattr(cls, "__post_init__"):
         lines.append("    self.__post_init__()")
-    given = [field for field in every if field.init]
+    given = [field for field in fields(cls) if field.init]
     by_name = [_parameter(field) for field in given if field.kw_only]
     parameters = ["self", *(_parameter(field) for field in given if not field.kw_only)]
     parameters += ["*", *by_name] if by_name else []
     exec("\n".join([f"def __init__({', '.join(parameters)}):", *lines, "    return None"]), names)
     made: Callable[..., None] = names["__init__"]
+    made.__qualname__, made.__module__ = f"{cls.__qualname__}.__init__", cls.__module__
     made.__annotations__ = {field.name: field.type for field in given} | {"return": None}
     return made
 
