@@ -27,7 +27,9 @@ def test_the_reference_shows_the_fields_of_values() -> None:
     assert "ClusterRobust" in VALUES
     for name in VALUES:
         shown = [one.name for one in package[name].final_target.parameters]
-        assert shown == ["self", *(field.name for field in fields(getattr(interlace, name)) if field.init)], name
+        assert shown == ["self", *(field.name for field in fields(getattr(interlace, name)) if field.init)], (
+            name
+        )
 
 
 def test_without_the_extension_it_would_not() -> None:

@@ -43,6 +43,9 @@ def m() -> interlace.LinearMixedModel:
         ("isSingular", "m.is_singular"),
         ("cov_re", "m.varcorr()"),
         ("summary2", "m.summary()"),
+        ("bse_re", "m.varcorr(se=True)"),  # and not m.bse, which is nearer by its letters
+        ("f_pvalue", "m.anova()"),
+        ("remove_data", "m.without_rows()"),
         ("df.residual", "m.df_resid"),
         ("fixeff", "m.fixef"),  # a slip of the finger
     ],
