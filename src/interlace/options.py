@@ -28,13 +28,13 @@ class _Kept:
 KEPT = _Kept()
 
 
-def word(option: str, given: object, known: Iterable[str]) -> str:
+def word(option: str, given: object, known: Iterable[str], *, elsewhere: str = "") -> str:
     """The word that is meant; capitals, blanks, hyphens and underscores make no difference.
 
     Raises
     ------
     DataError
-        It is none of those known.
+        It is none of those known; `elsewhere` says where others are answered.
 
     Examples
     --------
@@ -51,6 +51,7 @@ def word(option: str, given: object, known: Iterable[str]) -> str:
         near = did_you_mean(given, words, most=1, cutoff=0.75) if isinstance(given, str) else ""
         raise DataError(
             f"{option} {shown(given)} is not known: {near}{' ' * bool(near)}choose from {', '.join(words)}"
+            f"{elsewhere and '; '}{elsewhere}"
         )
     return meant[_folded(given)]
 
@@ -148,7 +149,12 @@ def type_number(given: object) -> int:
 
 
 # Abbreviations in use, of whichever option has the word.
-_SHORT = {"kr": "kenward-roger", "kenward": "kenward-roger", "satt": "satterthwaite"}
+_SHORT = {
+    "kr": "kenward-roger",
+    "kenward": "kenward-roger",
+    "satt": "satterthwaite",
+    "chisq": "lrt",  # R's word for likelihood ratios, where there is no other test of that name
+}
 
 
 _NO_MARKS = {ord(mark): None for mark in " -_."}

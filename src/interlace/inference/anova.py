@@ -21,6 +21,7 @@ from interlace.tables.table import Table
 TESTS = ("F", "wald", "chisq")
 COLUMNS = ("sum_sq", "mean_sq", "num_df", "den_df", "F", "p")
 SINGULAR = 1e-14  # share of a variance that others leave: below it the covariance has no inverse
+_RATIOS = "likelihood ratios are m.drop1(test='lrt')"
 _HYPOTHESES = {1: type1, 2: type2, 3: type3}
 
 
@@ -41,7 +42,8 @@ class Asked:
         DataError
             An option that is not known, or options that do not go together.
         """
-        asked = cls(type_number(type), word("test", test, TESTS), None if terms is None else _labels(terms))
+        named = None if terms is None else _labels(terms)
+        asked = cls(type_number(type), word("test", test, TESTS, elsewhere=_RATIOS), named)
         if asked.test != "F" and asked.type == 1:
             raise DataError("Wald tests are of type 2 or 3; use test='F' for type 1")
         return asked
