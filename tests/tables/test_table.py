@@ -13,6 +13,7 @@ import pytest
 
 import interlace
 from interlace.tables.cells import NO_ROWS
+from interlace.tables.markup import table_html
 from interlace.tables.table import Table, Wide
 
 
@@ -111,3 +112,8 @@ def test_text_of_data_is_escaped() -> None:
 @pytest.mark.parametrize(("difference", "shown"), [(0.9e-13, "  0.0 0.5"), (1.1e-13, "1.1e-13")])
 def test_differences_that_are_rounding_error(difference: float, shown: str) -> None:
     assert shown in str(Table.of({"estimate": [difference, 1.0], "se": [0.5, 0.5]}, ["zero", "one"]))
+
+
+def test_a_sentence_in_a_cell_has_room_on_a_narrow_page() -> None:
+    html = table_html("", ["", "reading"], [["a", "levels of the factor differ in variance"]], "ll")
+    assert html.count("min-width") == 1 and "left; min-width: 14em" in html

@@ -10,7 +10,7 @@ import pandas as pd
 from interlace.tables.format import format_common
 
 DIGITS = 4
-
+SENTENCE = 30  # characters: longer texts are sentences
 
 #: The one look of tables and summaries in notebooks and reports; colours are those of the page.
 LOOK = (
@@ -65,9 +65,13 @@ def frame_html(table: pd.DataFrame, corner: str, most: int) -> str:
 
 
 def _row(tag: str, cells: Sequence[str], align: str) -> str:
-    side = {"l": "left", "r": "right", "n": "right"}
-    styled = (
-        f'<{tag} style="text-align: {side[a]}">{escape(str(cell).strip())}</{tag}>'
-        for cell, a in zip(cells, align, strict=True)
+    return (
+        f"<tr>{''.join(_cell(tag, str(cell).strip(), a) for cell, a in zip(cells, align, strict=True))}</tr>"
     )
-    return f"<tr>{''.join(styled)}</tr>"
+
+
+def _cell(tag: str, text: str, align: str) -> str:
+    """On a narrow page a sentence would have the room of its longest word, and a line for each."""
+    side = {"l": "left", "r": "right", "n": "right"}[align]
+    room = "; min-width: 14em" if len(text) > SENTENCE else ""
+    return f'<{tag} style="text-align: {side}{room}">{escape(text)}</{tag}>'
