@@ -153,6 +153,7 @@ _SHORT = {
     "kr": "kenward-roger",
     "kenward": "kenward-roger",
     "satt": "satterthwaite",
+    "boot": "bootstrap",
     "chisq": "lrt",  # R's word for likelihood ratios, where there is no other test of that name
 }
 

@@ -291,8 +291,11 @@ def test_what_other_packages_call() -> None:
     for m in (interlace.lmer("Reaction ~ Days + (1 | Subject)", data), interlace.lm("Reaction ~ Days", data)):
         with pytest.raises(TypeError, match="the model is fitted already"):
             m.fit(method="lbfgs")  # type: ignore[operator]
+    m = interlace.lmer("Reaction ~ Days + (1 | Subject)", data)
+    with pytest.raises(AttributeError, match=r"no picture 'resid'; .*a method for each picture: m.plot.*qq"):
+        m.plot.resid  # noqa: B018
     with pytest.raises(TypeError, match=r"a method for each picture: m.plot.*residuals"):
-        interlace.lmer("Reaction ~ Days + (1 | Subject)", data).plot(which=1)
+        m.plot(which=1)
 
 
 def test_models_one_after_the_other_are_a_list() -> None:

@@ -48,6 +48,12 @@ class Plots:
         names = [name for name in dir(type(self)) if not name.startswith("_")]
         return f"m.plot has a method for each picture: m.plot.{names[0]}(), {', '.join(names[1:])}"
 
+    if not TYPE_CHECKING:  # a type checker knows the pictures
+
+        def __getattr__(self, name: str) -> NoReturn:
+            said = "" if name.startswith("_") else f"; {self!r}"
+            raise AttributeError(f"there is no picture {name!r}{said}")
+
     def __init__(self, model: Fitted) -> None:
         self._model, self._fit = model, model.fit
 
