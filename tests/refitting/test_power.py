@@ -138,6 +138,14 @@ def test_values_of_a_covariate(along: Any, values: Any, expected: Any) -> None:
             ]
 
 
+@pytest.mark.parametrize(("values", "kind"), [([0, 1, 12], "i"), ([0.5, 1, 2.25], "f")])
+def test_whole_numbers_stay_whole_and_others_are_not_cut(values: list[float], kind: str) -> None:
+    m = lmer("Reaction ~ I(Days**2) + (1 | Subject)", load("sleepstudy").astype({"Days": int}))
+    (one,) = read_along(m.fit, "Days", values)
+    days: Any = extended(m.fit, Size(None, None, one))[2]["Days"]
+    assert days.dtype.kind == kind and np.unique(days).tolist() == values
+
+
 def test_more_days_find_a_smaller_slope(sleep: Any) -> None:
     options: dict[str, Any] = {"effect": {"Days": 4.0}, "n": 60, "seed": 1}
     found = interlace.power(sleep, along={"Days": [4, 10, 14]}, **options).table
