@@ -138,7 +138,7 @@ def test_values_of_a_covariate(along: Any, values: Any, expected: Any) -> None:
             ]
 
 
-@pytest.mark.parametrize(("values", "kind"), [([0, 1, 12], "i"), ([0.5, 1, 2.25], "f")])
+@pytest.mark.parametrize(("values", "kind"), [([0, 1, 12], "i"), ([0.5, 1.5, 2.25], "f")])
 def test_whole_numbers_stay_whole_and_others_are_not_cut(values: list[float], kind: str) -> None:
     m = lmer("Reaction ~ I(Days**2) + (1 | Subject)", load("sleepstudy").astype({"Days": int}))
     (one,) = read_along(m.fit, "Days", values)
