@@ -64,6 +64,19 @@ def test_criterion_and_slopes_are_the_exact_ones_within_their_error(formula: str
         assert np.abs(information - hessian).max() < 2e-3 * np.abs(hessian).max()
 
 
+def test_the_error_of_slopes_is_that_of_their_mean_over_probes() -> None:
+    """One probe more changes mean and squares about it by Welford's formula."""
+    exact = fitted("y ~ x + (1 + x | a) + (1 | b)", made(400, 30, 12), "exact")
+    mean, squares = {}, {}
+    for n in (2, 3, 4):
+        compiled = estimated(exact, probes=n, seed=4).kernel()
+        mean[n], squares[n] = compiled.derivatives(exact.optimum.par)[0], n * (n - 1) * compiled.noise()
+    for n in (3, 4):
+        last = n * (mean[n] - mean[n - 1])  # of the new probe, from the mean of the others
+        expected = squares[n - 1] + (n - 1) / n * np.outer(last, last)
+        np.testing.assert_allclose(squares[n], expected, rtol=0, atol=1e-9 * np.abs(expected).max())
+
+
 def test_what_needs_no_probes_is_that_of_the_dense_model() -> None:
     data = made(300, 20, 9)
     found = fitted("y ~ x + (1 + x | a) + (1 | b) + (1 | c)", data, "iterative")
