@@ -122,3 +122,35 @@ def test_integers_and_logicals_have_their_types() -> None:
     assert (levels.dtype, levels.tolist()) == (np.int64, [3, 4, 5])
     looked = kernel.looked_up(np.array([4, 9], dtype=np.int64), 3, np.array([7, 8], dtype=np.int32))
     assert (looked.dtype, looked.tolist()) == (np.int32, [8, -1])
+
+
+def of_absorbed(codes: Any) -> None:
+    kernel.absorbed([codes], [3], [None], [True], None)
+
+
+def of_cells(codes: Any) -> None:
+    kernel.cells([codes], [3], np.zeros(4), None, None, 0.0, 4)
+
+
+def of_rows(codes: Any, clusters: Any = None) -> None:
+    n, ones = len(codes), np.ones((len(codes), 1))
+    kernel.Clusters(
+        y=np.zeros(n), x=ones, codes=[codes], z=[ones], levels=[3], w=None, y_origin=0.0, x_origin=np.zeros(1),
+        z_origin=[np.zeros(1)], clusters=codes if clusters is None else clusters, n_clusters=3, beta=np.zeros(1),
+        white=np.eye(1), residual=[np.zeros((3, 1))], columns=[],
+    )  # fmt: skip
+
+
+def of_clusters(codes: Any) -> None:
+    of_rows(np.zeros(4, dtype=np.int32), codes)
+
+
+@pytest.mark.parametrize("look", [of_absorbed, of_cells, of_rows, of_clusters])
+@pytest.mark.parametrize("code", [-1, 3])
+@pytest.mark.parametrize("row", [0, 1, 3])
+def test_codes_without_a_level_are_refused(look: Any, code: int, row: int) -> None:
+    codes = np.array([0, 1, 2, 0], dtype=np.int32)
+    look(codes)
+    codes[row] = code
+    with pytest.raises(ValueError, match=r"a (code|cluster) is out of range"):
+        look(codes)
