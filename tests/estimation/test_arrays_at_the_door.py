@@ -135,9 +135,9 @@ def of_cells(codes: Any) -> None:
 def of_rows(codes: Any, clusters: Any = None) -> None:
     n, ones = len(codes), np.ones((len(codes), 1))
     kernel.Clusters(
-        y=np.zeros(n), x=ones, codes=[codes], z=[ones], levels=[3], w=None, y_origin=0.0, x_origin=np.zeros(1),
-        z_origin=[np.zeros(1)], clusters=codes if clusters is None else clusters, n_clusters=3, beta=np.zeros(1),
-        white=np.eye(1), residual=[np.zeros((3, 1))], columns=[],
+        y=np.zeros(n), x=ones, codes=[codes], z=[ones], levels=[3], w=None, y_origin=0.0,
+        x_origin=np.zeros(1), z_origin=[np.zeros(1)], clusters=codes if clusters is None else clusters,
+        n_clusters=3, beta=np.zeros(1), white=np.eye(1), residual=[np.zeros((3, 1))], columns=[],
     )  # fmt: skip
 
 

@@ -49,6 +49,9 @@ def test_another_length_is_an_error_of_its_own(model: interlace.LinearMixedModel
     for y in (data["Reaction"][:100], pd.concat([data["Reaction"]] * 2)):
         with pytest.raises(DataError, match=length):
             model.refit(y)
+    gaps = data.assign(Reaction=data["Reaction"].mask(np.arange(len(data)) < 1))
+    with pytest.raises(DataError, match="has 179 values, not 178 "):
+        interlace.lmer("Reaction ~ Days + (1 | Subject)", gaps).refit(data["Reaction"][:179])
 
 
 def test_values_without_labels_go_by_their_order(data: pd.DataFrame) -> None:
