@@ -66,10 +66,12 @@ CrossProducts from_state(const nb::tuple& s) {
 template <class Integer> void bind_tables(nb::module_& m) {
     using Values = nb::ndarray<const Integer, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
     using Marks = nb::ndarray<std::int8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-    m.def("looked_up", [](const Values& values, std::int64_t low, const Codes& table) {
-        const index n = static_cast<index>(values.size()), size = static_cast<index>(table.size());
-        return to_numpy(released([&] { return looked_up(values.data(), n, low, table.data(), size); }), {sz(n)});
-    });
+    m.def("looked_up", [](const Values& values, std::int64_t low, index size, const std::optional<Codes>& table) {
+        const index n = static_cast<index>(values.size());
+        if (table && static_cast<index>(table->size()) != size) throw std::invalid_argument("the table has another size");
+        const std::int32_t* from = table ? table->data() : nullptr;
+        return to_numpy(released([&] { return looked_up(values.data(), n, low, from, size); }), {sz(n)});
+    }, "values"_a, "low"_a, "size"_a, "table"_a.none());
     m.def("first_met", [](const Values& values, std::int64_t low, const Marks& table) {
         const index n = static_cast<index>(values.size()), size = static_cast<index>(table.size());
         std::vector<index> rows = released([&] { return first_met(values.data(), n, low, table.data(), size); });
@@ -250,6 +252,11 @@ void bind_combinations(nb::module_& m) {
         if (h.shape(0) != sz(a.fixed->p) || v.size() != sz(a.fixed->p)) throw std::invalid_argument("one row and one number per column of X");
         return with_fixed(a, h.data(), static_cast<index>(h.shape(1)), v.data());
     });
+    m.def("with_random", [](const CrossProducts& a, const std::vector<std::optional<In2>>& g) {
+        std::vector<std::vector<double>> of_z;
+        for (const auto& one : g) of_z.emplace_back(one ? std::vector<double>(one->data(), one->data() + one->size()) : std::vector<double>());
+        return released([&] { return with_random(a, of_z); });
+    });
     m.def("block_facts", [](const CrossProducts& a, index f, index start, index k, double scale, bool seen, double dependent,
                             double not_spanned, double least) {
         const Block block{f, start, k};
@@ -281,6 +288,11 @@ void bind_combinations(nb::module_& m) {
     });
     m.def("select_random", [](const CrossProducts& a, std::vector<index> factors, std::vector<std::vector<index>> columns) {
         return released([&] { return select_random(a, factors, columns); });
+    });
+    m.def("select_levels", [](const CrossProducts& a, const std::vector<FlatIndex>& levels) {
+        std::vector<std::vector<index>> kept;
+        for (const FlatIndex& one : levels) kept.emplace_back(one.data(), one.data() + one.size());
+        return released([&] { return select_levels(a, kept); });
     });
 }
 

@@ -1,6 +1,7 @@
 // Cross-products to cross-products: no row is looked at.
 #include "crossproducts.hpp"
 
+#include <algorithm>
 #include <limits>
 #include <stdexcept>
 
@@ -156,6 +157,57 @@ CrossProducts with_fixed(const CrossProducts& a, const double* h, index m, const
         fixed->zx.push_back(std::move(out));
     }
     return {a.n, a.sum_log_w, a.random, std::move(fixed), std::move(response)};
+}
+
+namespace {
+
+// Each of the blocks B (m x n, one after the other) becomes L'B; L is m x m. Nothing stands for the identity.
+void from_left(index m, index n, const std::vector<double>& l, std::vector<double>& blocks) {
+    if (l.empty()) return;
+    std::vector<double> out(m * n);
+    for (size_t at = 0; at < blocks.size(); at += m * n) {
+        std::fill(out.begin(), out.end(), 0.0);
+        small::add_atb(m, n, m, 1.0, l.data(), &blocks[at], out.data());
+        std::copy(out.begin(), out.end(), blocks.begin() + at);
+    }
+}
+
+// The same for B R; R is n x n.
+void from_right(index m, index n, const std::vector<double>& r, std::vector<double>& blocks) {
+    if (r.empty()) return;
+    std::vector<double> out(m * n);
+    for (size_t at = 0; at < blocks.size(); at += m * n) {
+        std::fill(out.begin(), out.end(), 0.0);
+        small::add_ab(m, n, n, 1.0, &blocks[at], r.data(), out.data());
+        std::copy(out.begin(), out.end(), blocks.begin() + at);
+    }
+}
+
+}  // namespace
+
+CrossProducts with_random(const CrossProducts& a, const std::vector<std::vector<double>>& g) {
+    const Pattern& pattern = *a.random->pattern;
+    const index p = a.fixed->p;
+    if (static_cast<index>(g.size()) != pattern.factors()) throw std::invalid_argument("one matrix for each grouping factor");
+    auto random = std::make_shared<RandomPart>(*a.random);
+    auto fixed = std::make_shared<FixedPart>(*a.fixed);
+    auto response = std::make_shared<ResponsePart>(*a.response);
+    for (index f = 0; f < pattern.factors(); ++f) {
+        const index k = pattern.k[f];
+        if (!g[f].empty() && static_cast<index>(g[f].size()) != k * k) throw std::invalid_argument("one row and column for each column of Z");
+        from_left(k, k, g[f], random->diag[f]);
+        from_right(k, k, g[f], random->diag[f]);
+        if (p > 0) from_left(k, p, g[f], fixed->zx[f]);
+        from_left(k, 1, g[f], response->zy[f]);
+        check_interrupt();
+    }
+    for (size_t s = 0; s < pattern.pairs.size(); ++s) {
+        const PairPattern& pair = pattern.pairs[s];
+        from_left(pattern.k[pair.i], pattern.k[pair.j], g[pair.i], random->cross[s]);
+        from_right(pattern.k[pair.i], pattern.k[pair.j], g[pair.j], random->cross[s]);
+        check_interrupt();
+    }
+    return {a.n, a.sum_log_w, std::move(random), std::move(fixed), std::move(response)};
 }
 
 }  // namespace interlace

@@ -141,5 +141,9 @@ CrossProducts select_random(const CrossProducts& a, const std::vector<index>& fa
 CrossProducts answered(const CrossProducts& base, double yy, std::vector<double> xy, std::vector<std::vector<double>> zy);
 // The products for X H and y - X v; H is p x m, row-major.
 CrossProducts with_fixed(const CrossProducts& a, const double* h, index m, const double* v);
+// The products for Z_f G_f of each grouping factor; G_f is k x k, row-major.
+CrossProducts with_random(const CrossProducts& a, const std::vector<std::vector<double>>& g);
+// The products for some of the levels of each grouping factor, ascending; those that are left out have no rows.
+CrossProducts select_levels(const CrossProducts& a, const std::vector<std::vector<index>>& levels);
 
 }  // namespace interlace

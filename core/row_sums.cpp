@@ -37,13 +37,19 @@ template <class F> void with_count(index n, F f) {
     }
 }
 
+// Are the columns of Z those of X, about the same origin?
+bool is_in_x(const Rows& rows, const FactorRows& f) {
+    return f.z == rows.x && f.k == rows.p && rows.x_row == rows.p && rows.x_col == 1 && std::equal(f.origin, f.origin + f.k, rows.x_origin);
+}
+
 // Rows [r0, r0 + m) about the origin, times the square root of the weight.
 struct Chunk {
     std::vector<double> x, y, root_w;
-    std::vector<std::vector<double>> z;
     explicit Chunk(const Rows& rows) : x(chunk * rows.p), y(chunk), root_w(chunk, 1.0) {
-        for (const auto& f : rows.factors) z.emplace_back(chunk * f.k);
+        for (const auto& f : rows.factors) z_.emplace_back(is_in_x(rows, f) ? 0 : chunk * f.k);
     }
+    // The columns of a grouping factor; those of X are looked at once.
+    const double* z(size_t f) const { return z_[f].empty() ? x.data() : z_[f].data(); }
     void load_x(const Rows& rows, index r0, index m) {
         with_count(rows.p, [&](auto P) {
             load_columns<P()>(rows.x + r0 * rows.x_row, rows.x_row, rows.x_col, rows.x_origin, m, rows.p, x.data());
@@ -54,15 +60,18 @@ struct Chunk {
         for (index i = 0; i < m; ++i) y[i] = rows.y[r0 + i] - rows.y_origin;
         for (size_t f = 0; f < rows.factors.size(); ++f) {
             const FactorRows& fr = rows.factors[f];
-            with_count(fr.k, [&](auto K) { load_columns<K()>(fr.z + r0 * fr.k, fr.k, 1, fr.origin, m, fr.k, z[f].data()); });
+            if (z_[f].empty()) continue;
+            with_count(fr.k, [&](auto K) { load_columns<K()>(fr.z + r0 * fr.k, fr.k, 1, fr.origin, m, fr.k, z_[f].data()); });
         }
         if (!rows.w) return;
         for (index i = 0; i < m; ++i) root_w[i] = std::sqrt(rows.w[r0 + i]);
         weigh(y.data(), m, 1);
-        for (size_t f = 0; f < rows.factors.size(); ++f) weigh(z[f].data(), m, rows.factors[f].k);
+        for (size_t f = 0; f < rows.factors.size(); ++f)
+            if (!z_[f].empty()) weigh(z_[f].data(), m, rows.factors[f].k);
     }
 
   private:
+    std::vector<std::vector<double>> z_;  // nothing for a factor whose columns are those of X
     template <index P>
     static void load_columns(const double* from, index row, index col, const double* origin, index m, index columns, double* to) {
         const index p = P ? P : columns;
@@ -178,14 +187,14 @@ void add_fixed_response(const Chunk& c, index m, const Rows& rows, ResponsePart&
 
 void add_factor_response(const Chunk& c, index m, const Rows& rows, index r0, size_t f, ResponsePart& out) {
     const FactorRows& r = rows.factors[f];
-    with_count(r.k, [&](auto K) { add_by_level<K()>(c.z[f].data(), c.y.data(), r.codes + r0, m, rows.n - r0, r.k, out.zy[f].data()); });
+    with_count(r.k, [&](auto K) { add_by_level<K()>(c.z(f), c.y.data(), r.codes + r0, m, rows.n - r0, r.k, out.zy[f].data()); });
 }
 
 // Z'Z and Z'X of one factor with many columns, added up by level.
 void add_effects(const Chunk& c, index m, const Rows& rows, index r0, size_t f, double* diag, double* zx) {
     const FactorRows& r = rows.factors[f];
     const index k = r.k, p = rows.p;
-    const double *z = c.z[f].data(), *x = c.x.data();
+    const double *z = c.z(f), *x = c.x.data();
     for (index i = 0; i < m; ++i, z += k, x += p) {
         double *d = diag + r.codes[r0 + i] * k * k, *to = zx + r.codes[r0 + i] * k * p;
         for (index a = 0; a < k; ++a) {
@@ -193,11 +202,6 @@ void add_effects(const Chunk& c, index m, const Rows& rows, index r0, size_t f, 
             for (index b = 0; b < p; ++b) to[a * p + b] += z[a] * x[b];
         }
     }
-}
-
-// Are the columns of Z those of X, about the same origin?
-bool is_in_x(const Rows& rows, const FactorRows& f) {
-    return f.z == rows.x && f.k == rows.p && rows.x_row == rows.p && rows.x_col == 1 && std::equal(f.origin, f.origin + f.k, rows.x_origin);
 }
 
 }  // namespace
@@ -264,7 +268,7 @@ void OwnSums::add_products(const Rows& rows) {
         add_fixed_response(c, m, rows, response_);
         for (size_t f = 0; f < tables_.size(); ++f) {
             if (tables_[f]) {
-                tables_[f]->add(c.z[f].data(), c.x.data(), c.y.data(), rows.factors[f].codes + r0, m, rows.n - r0);
+                tables_[f]->add(c.z(f), c.x.data(), c.y.data(), rows.factors[f].codes + r0, m, rows.n - r0);
                 continue;
             }
             add_factor_response(c, m, rows, r0, f, response_);

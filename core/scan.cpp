@@ -86,10 +86,14 @@ Counted counted(const std::int64_t* values, index n, std::int64_t low, index spa
 template <class Integer>
 std::vector<std::int32_t> looked_up(const Integer* values, index n, std::int64_t low, const std::int32_t* table, index size) {
     std::vector<std::int32_t> out(n);
-    for (index i = 0; i < n; ++i) {  // the difference may be larger than an integer of its own type
-        const std::uint64_t at = static_cast<std::uint64_t>(values[i]) - static_cast<std::uint64_t>(low);
-        out[i] = at < static_cast<std::uint64_t>(size) ? table[at] : -1;
-    }
+    const auto above = [low](Integer value) {  // the difference may be larger than an integer of its own type
+        return static_cast<std::uint64_t>(value) - static_cast<std::uint64_t>(low);
+    };
+    const auto end = static_cast<std::uint64_t>(size);
+    if (table == nullptr)
+        for (index i = 0; i < n; ++i) out[i] = above(values[i]) < end ? static_cast<std::int32_t>(above(values[i])) : -1;
+    else
+        for (index i = 0; i < n; ++i) out[i] = above(values[i]) < end ? table[above(values[i])] : -1;
     return out;
 }
 template std::vector<std::int32_t> looked_up(const std::int32_t*, index, std::int64_t, const std::int32_t*, index);

@@ -26,7 +26,7 @@ struct Counted {
 };
 Counted counted(const std::int64_t* values, index n, std::int64_t low, index span);
 
-// The codes of integers, from a table of those of low, low + 1, ...; -1 outside.
+// The codes of integers, from a table of those of low, low + 1, ..., or how far they lie above low where there is none; -1 outside.
 template <class Integer>
 std::vector<std::int32_t> looked_up(const Integer* values, index n, std::int64_t low, const std::int32_t* table, index size);
 

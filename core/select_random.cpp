@@ -1,4 +1,4 @@
-// Cross-products of fewer random effects: some grouping factors in any order, some columns of each.
+// Cross-products of fewer random effects: some grouping factors in any order, some columns of each, or some of their levels.
 #include <algorithm>
 #include <stdexcept>
 #include <tuple>
@@ -98,6 +98,65 @@ CrossProducts select_random(const CrossProducts& a, const std::vector<index>& fa
                                               columns[i], columns[j]));
             pattern->pairs.push_back(std::move(pair));
         }
+    random->pattern = std::move(pattern);
+    return {a.n, a.sum_log_w, std::move(random), std::move(fixed), std::move(response)};
+}
+
+namespace {
+
+// Some of the blocks, which have so many numbers each.
+std::vector<double> some(const std::vector<double>& blocks, index size, const Columns& kept) {
+    std::vector<double> out(kept.size() * size);
+    for (size_t l = 0; l < kept.size(); ++l)
+        std::copy_n(blocks.begin() + kept[l] * size, size, out.begin() + static_cast<index>(l) * size);
+    return out;
+}
+
+// A pair of factors with some of their levels, which are all that meet.
+PairPattern with_levels(const PairPattern& pair, const Columns& rows, const Columns& columns, index levels_j) {
+    std::vector<std::int32_t> place(levels_j, -1);
+    for (size_t l = 0; l < columns.size(); ++l) place[columns[l]] = static_cast<std::int32_t>(l);
+    PairPattern out{pair.i, pair.j, {0}, {}};
+    for (const index l : rows) {
+        for (index b = pair.ptr[l]; b < pair.ptr[l + 1]; ++b) out.col.push_back(place[pair.col[b]]);
+        out.ptr.push_back(static_cast<index>(out.col.size()));
+    }
+    if (out.col.size() != pair.col.size() || std::count(out.col.begin(), out.col.end(), -1) > 0)
+        throw std::invalid_argument("a level that is left out has rows");
+    return out;
+}
+
+}  // namespace
+
+CrossProducts select_levels(const CrossProducts& a, const std::vector<Columns>& levels) {
+    const Pattern& from = *a.random->pattern;
+    if (levels.size() != from.k.size()) throw std::invalid_argument("some levels for each of the grouping factors");
+    auto pattern = std::make_shared<Pattern>();
+    auto random = std::make_shared<RandomPart>();
+    auto fixed = std::make_shared<FixedPart>();
+    auto response = std::make_shared<ResponsePart>();
+    fixed->p = a.fixed->p;
+    fixed->xx = a.fixed->xx;
+    response->yy = a.response->yy;
+    response->xy = a.response->xy;
+    pattern->k = from.k;
+    for (size_t f = 0; f < levels.size(); ++f) {
+        const index k = from.k[f];
+        index last = -1;
+        for (const index l : levels[f]) {
+            if (l <= last || l >= from.levels[f]) throw std::invalid_argument("levels are given once each and in their order");
+            last = l;
+        }
+        pattern->levels.push_back(static_cast<index>(levels[f].size()));
+        random->diag.push_back(some(a.random->diag[f], k * k, levels[f]));
+        fixed->zx.push_back(some(a.fixed->zx[f], k * fixed->p, levels[f]));
+        response->zy.push_back(some(a.response->zy[f], k, levels[f]));
+    }
+    for (size_t s = 0; s < from.pairs.size(); ++s) {
+        const PairPattern& pair = from.pairs[s];
+        pattern->pairs.push_back(with_levels(pair, levels[pair.i], levels[pair.j], from.levels[pair.j]));
+        random->cross.push_back(a.random->cross[s]);
+    }
     random->pattern = std::move(pattern);
     return {a.n, a.sum_log_w, std::move(random), std::move(fixed), std::move(response)};
 }

@@ -14,8 +14,9 @@ The core's objects:
     `Accumulation` from chunks of rows, `accumulate_on` on a pattern that is there already, `combine` takes
     linear combinations, `with_response` swaps y (`ResponseSums` for many, chunk by chunk; `answered` for one
     of which the products are known), `select_fixed` takes some columns of X, `select_random` some of Z,
-    `with_fixed` combinations of those of X, `fold` makes columns of X of grouping factors, `explained` is
-    what X alone explains of y'y. Immutable; pickles.
+    `select_levels` some levels, `with_fixed` combinations of the columns of X, `with_random` of those of Z,
+    `fold` makes columns of X of grouping factors, `explained` is what X alone explains of y'y. Immutable;
+    pickles.
 `Prior`, `Precision`
     What stands in place of I in ``Lambda'Z'Z Lambda + I`` for a grouping factor: the identity, nothing, or
     the sparse inverse Q of a known covariance K of its levels (`precision`), which knows its factor.
@@ -128,12 +129,14 @@ from interlace._core import (
     scan,
     search_many,
     select_fixed,
+    select_levels,
     select_random,
     set_threads,
     together,
     values_at,
     white_zx,
     with_fixed,
+    with_random,
     with_response,
     without_folds,
 )
@@ -190,12 +193,14 @@ __all__ = [
     "scan",
     "search_many",
     "select_fixed",
+    "select_levels",
     "select_random",
     "thread_count",
     "together",
     "values_at",
     "white_zx",
     "with_fixed",
+    "with_random",
     "with_response",
     "without_folds",
 ]

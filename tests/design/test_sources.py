@@ -296,3 +296,14 @@ def test_pyarrow_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chunked, "find_spec", lambda name: None)
     with pytest.raises(DataError, match=r"needs pyarrow: pip install 'interlace\[parquet\]'"):
         interlace.chunks("anything")
+
+
+def test_a_filtered_dataset_has_the_rows_that_are_left(data: pd.DataFrame, tmp_path: Path) -> None:
+    from pyarrow import dataset
+
+    _files(data, tmp_path, "parquet")
+    some = dataset.dataset(tmp_path / "parquet").filter(dataset.field("g") < 20)
+    m, whole = (interlace.lmer(FORMULA, d) for d in (interlace.parquet(some), data[data["g"] < 20]))
+    assert m.nobs == whole.nobs
+    np.testing.assert_allclose(m.fixef, whole.fixef, rtol=1e-11)
+    np.testing.assert_allclose(m.fitted, whole.fitted, rtol=1e-9)

@@ -17,6 +17,22 @@ Made = TypeVar("Made")
 ROWS = 1 << 18
 
 
+@dataclass(frozen=True, slots=True)
+class Extents:
+    """What a source says of its rows before one of them is read.
+
+    Attributes
+    ----------
+    rows : int
+        Their number.
+    integers : dict of str to (int, int)
+        Columns of whole numbers, and between which two their values lie.
+    """
+
+    rows: int
+    integers: dict[str, tuple[int, int]]
+
+
 class Chunked(ABC):
     """A source of rows, read in chunks of the same columns.
 
@@ -56,6 +72,10 @@ class Chunked(ABC):
 
         `about` is a number in the middle of the response.
         """
+        return None
+
+    def extents(self) -> Extents | None:
+        """What the source says of its rows before one is read; None where it says nothing."""
         return None
 
     def pieces(self) -> Iterator[tuple[str, int]]:

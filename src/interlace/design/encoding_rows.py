@@ -51,19 +51,29 @@ class RowEncoder:
         counts = tuple((name, int(mask.sum())) for name, mask in read.missing.items())
         if not frame.nrows:
             return self._without_rows(frame, kept, read.nrows, counts)
-        # 3) Numbers
-        columns = frame.columns
-        fixed = encoding.fixed.columns(columns, frame.nrows)
+        return self.of_frame(frame, kept, read.nrows, counts, prior.take(kept), shift.take(kept))
+
+    def of_frame(
+        self,
+        frame: Frame,
+        kept: np.ndarray | None,
+        n_read: int,
+        counts: tuple[tuple[str, int], ...],
+        weights: Extra,
+        offset: Extra,
+    ) -> Design:
+        """The numbers of rows without missing values; at least one."""
+        encoding = self.encoding
+        fixed = encoding.fixed.columns(frame.columns, frame.nrows)
         if not _known_finite(encoding.fixed, frame):
             _check_finite(encoding.fixed_names, fixed, kept)
-        weights_kept, offset_kept = prior.take(kept), shift.take(kept)
-        if weights_kept.values is not None:
-            checks.check_weights(weights_kept.label, weights_kept.values, kept)
-        total = sum_offsets(encoding.formula, frame, encoding.memory, offset_kept, kept)
+        if weights.values is not None:
+            checks.check_weights(weights.label, weights.values, kept)
+        total = sum_offsets(encoding.formula, frame, encoding.memory, offset, kept)
         absorbed = tuple(one.rows(frame) for one in encoding.absorbed)
         return Design(
-            self._y(frame, kept), fixed, self._random(frame, kept, fixed), weights_kept.values, total,
-            read.nrows, kept, counts, frame, absorbed=absorbed,
+            self._y(frame, kept), fixed, self._random(frame, kept, fixed), weights.values, total,
+            n_read, kept, counts, frame, absorbed=absorbed,
         )  # fmt: skip
 
     def _without_rows(

@@ -9,7 +9,7 @@ from os import PathLike, fspath, walk
 from os.path import exists, isdir
 from typing import Any
 
-from interlace.design.chunked import ROWS, Chunked, check_rows, need_pyarrow, unreadable
+from interlace.design.chunked import ROWS, Chunked, Extents, check_rows, need_pyarrow, unreadable
 from interlace.errors import DataError, shown
 from interlace.frozen import dataclass
 
@@ -59,16 +59,15 @@ class DataFiles(Chunked):
     def batches(self, columns: Sequence[str]) -> Iterator[Any]:
         """File by file; an error names the file."""
         opened = self._opened()
-        for fragment in opened.get_fragments():
+        options = {"columns": list(columns), "batch_size": self.rows, "batch_readahead": AHEAD}
+        fragments = _fragments(opened)
+        if fragments is None:
+            yield from opened.to_batches(**options, use_threads=False)
+            return
+        for fragment in fragments:
             self._check_columns(fragment, columns)
             try:
-                yield from fragment.to_batches(
-                    schema=opened.schema,
-                    columns=list(columns),
-                    batch_size=self.rows,
-                    batch_readahead=AHEAD,
-                    use_threads=False,
-                )
+                yield from fragment.to_batches(schema=opened.schema, **options, use_threads=False)
             except self.failures() as error:
                 path = getattr(fragment, "path", None)
                 raise unreadable(f"the file '{path}'" if path else self.said, error) from error
@@ -88,8 +87,8 @@ class DataFiles(Chunked):
                 )
 
     def pieces(self) -> Iterator[tuple[str, int]]:
-        """The files."""
-        for fragment in self._opened().get_fragments():
+        """The files; none of a dataset that is filtered, whose rows are not all those of its files."""
+        for fragment in _fragments(self._opened()) or ():
             path = getattr(fragment, "path", None)
             yield f"the file '{path}'" if path else self.said, fragment.count_rows()
 
@@ -97,6 +96,16 @@ class DataFiles(Chunked):
         """Also where pyarrow does not read a file for columns that nobody asks for."""
         words = Chunked.telling(self, error)
         return "several columns have one name; rename all but one" if "duplicate field" in words else words
+
+    def extents(self) -> Extents | None:
+        """By the ends of Parquet files: the least and the largest value of each piece of a column."""
+        with self.readable():
+            opened = self._opened()
+            fragments = _fragments(opened)
+            if not fragments or not all(hasattr(fragment, "row_groups") for fragment in fragments):
+                return None
+            groups = [group for fragment in fragments for group in fragment.row_groups]
+            return Extents(sum(group.num_rows for group in groups), _ranges(opened.schema, groups))
 
     def failures(self) -> tuple[type[Exception], ...]:
         """pyarrow takes a path that it cannot use for a value or a type of the wrong kind."""
@@ -132,6 +141,27 @@ class DataFiles(Chunked):
         return reduce(wider, fragments, first)
 
 
+def _fragments(opened: Any) -> list[Any] | None:
+    """Of a dataset; None where it is filtered: pyarrow hands out none of these."""
+    try:
+        return list(opened.get_fragments())
+    except ValueError:
+        return None
+
+
+def _ranges(schema: Any, groups: list[Any]) -> dict[str, tuple[int, int]]:
+    """Columns of whole numbers whose least and largest value is known of each piece."""
+    from pyarrow import types
+
+    found = {}
+    for name in (field.name for field in schema if types.is_integer(field.type)):
+        parts = [(group.statistics or {}).get(name) for group in groups]
+        if parts and all(part is not None for part in parts):
+            known = [part for part in parts if part is not None]
+            found[name] = min(int(p["min"]) for p in known), max(int(p["max"]) for p in known)
+    return found
+
+
 def _csv_format(separator: str) -> Any:
     """As pandas reads them: a field without characters, or one of its words for it, is missing."""
     from pyarrow import csv, dataset
@@ -148,7 +178,8 @@ def _csv_format(separator: str) -> Any:
 def parquet(source: Any, *, rows: int = ROWS) -> DataFiles:
     """Parquet files as the data of `lmer`, read in chunks: the rows need not fit in memory.
 
-    The files are read several times: levels and what functions of the formula learn, means, cross-products,
+    The files are read several times: for levels and what functions of the formula learn, means, and
+    cross-products (at once, where a million rows or more have groups that are whole numbers with few gaps),
     and again whenever something asks for rows, as `fitted` does. They must stay where and what they are.
 
     Parameters

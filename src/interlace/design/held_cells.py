@@ -84,6 +84,11 @@ class Gathering:
         self._goes_on = bool(self._keys)
         self._found: list[HeldCells] = []
 
+    @property
+    def goes_on(self) -> bool:
+        """Have the rows so far had few cells?"""
+        return self._goes_on
+
     def add(self, frame: Frame) -> None:
         """The rows of a chunk, none of them with a missing value."""
         if not self._goes_on or not frame.nrows:

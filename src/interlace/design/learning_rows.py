@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 from interlace.design.checks import check_mapping
 from interlace.design.chunked import Chunked
 from interlace.design.design import Source
 from interlace.design.encoding import Encoding
+from interlace.design.first_reading import Summing
 from interlace.design.held_cells import HeldCells
 from interlace.design.learnt import Learnt
 from interlace.design.merging import Counted, Task
@@ -37,6 +38,7 @@ def learn(
     room: Room = _no_limit,
     singletons: str = "keep",
     source: Source | None = None,
+    summing: Summing | None = None,
 ) -> tuple[Encoding, Rows]:
     """Learn levels, contrasts and transforms from data in memory or in files, and where its rows are.
 
@@ -49,6 +51,8 @@ def learn(
         Refuses (by an error of its own) work that needs more bytes than can be had.
     singletons, source
         As for `Encoding.learn`.
+    summing : Summing, optional
+        What may add up numbers of rows that come in chunks meanwhile: `ChunkedRows.summed`.
 
     Raises
     ------
@@ -70,8 +74,10 @@ def learn(
             f"if the rows fit in memory, fit their table: {in_chunks.table}"
         )
     task = Task.of(parsed, in_chunks.names, **options, na_action=na_action, context=context)
-    learnt, counted, held = ChunkLearner(in_chunks, task, room).run(contrasts or {})
-    return chunked_rows(learnt, counted, in_chunks, task, held)
+    taught = ChunkLearner(in_chunks, task, room, summing).run(contrasts or {})
+    encoding, rows = chunked_rows(taught.learnt, taught.counted, in_chunks, task, taught.held)
+    summed = None if taught.reading is None else taught.reading.found(encoding)
+    return encoding, rows if summed is None else replace(rows, summed=summed)
 
 
 def chunked_rows(

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from interlace.design import checks
+from interlace.design.design import Design
 from interlace.design.encoding import NA_ACTIONS
 from interlace.design.evaluation import Evaluator, Memory
 from interlace.design.extras import Extra, read_extra
@@ -152,12 +153,15 @@ class Chunk:
         Which of those read the others are; None if they are all.
     before : int
         Rows that were read before these.
+    design : Design or None
+        The rows without missing values as numbers, if they were made already.
     """
 
     read: Frame
     frame: Frame
     kept: np.ndarray | None
     before: int = 0
+    design: Design | None = None
 
     def numbers(self, rows: np.ndarray) -> np.ndarray:
         """The numbers of some of the rows without missing values, among all that were read."""

@@ -190,6 +190,8 @@ class ChunkedRows:
         Of columns of numbers, over all rows used.
     held : HeldCells or None
         Cells of all rows, where they are few.
+    summed : object or None
+        The sums over the rows that were made while the encoding was learnt from them, if they were.
     """
 
     encoding: Encoding
@@ -202,10 +204,11 @@ class ChunkedRows:
     changes: tuple[Callable[[Design], Design], ...] = ()
     means: Mapping[str, float] = field(default_factory=dict)
     held: HeldCells | None = None
+    summed: object | None = None
 
     def __getstate__(self) -> dict[str, object]:
-        """Without the cells: they are rows, and those stay where they are."""
-        return {name: value for name, value in self.__dict__.items() if name != "held"}
+        """Without the cells: they are rows, and those stay where they are. Sums are in the fit."""
+        return {name: value for name, value in self.__dict__.items() if name not in ("held", "summed")}
 
     @property
     def readable(self) -> bool:
@@ -298,7 +301,7 @@ class ChunkedRows:
 
     def changed(self, encoding: Encoding, change: Callable[[Design], Design]) -> ChunkedRows:
         """The same rows, each chunk changed when it is read."""
-        return replace(self, encoding=encoding, changes=(*self.changes, change))
+        return replace(self, encoding=encoding, changes=(*self.changes, change), summed=None)
 
 
 def kept_of(rows: Rows) -> np.ndarray | None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from interlace.design.chunked import Chunked
 from interlace.design.equal_rows import repeats
+from interlace.design.first_reading import FirstReading, Summing
 from interlace.design.frame import Frame
 from interlace.design.held_cells import FEWER, Gathering, HeldCells, keys_of
 from interlace.design.joining import Known, joined
@@ -27,6 +28,25 @@ _WHOLE = (
 _COPIES = 8.0  # of a column, while a function learns from it
 
 
+class Taught(NamedTuple):
+    """What all rows have taught.
+
+    Attributes
+    ----------
+    learnt : Learnt
+    counted : Counted
+    held : HeldCells or None
+        Cells of the rows, where these are few.
+    reading : FirstReading or None
+        What was made of the rows meanwhile.
+    """
+
+    learnt: Learnt
+    counted: Counted
+    held: HeldCells | None
+    reading: FirstReading | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class ChunkLearner:
     """Learns a formula from chunks.
@@ -36,38 +56,46 @@ class ChunkLearner:
     source : Chunked
     task : Task
     room : Room
+    summing : Summing or None
+        What adds up numbers of the rows meanwhile, where that can be.
     """
 
     source: Chunked
     task: Task
     room: Room
+    summing: Summing | None = None
 
-    def run(self, contrasts: Mapping[str, Any]) -> tuple[Learnt, Counted, HeldCells | None]:
-        """What the chunks teach, what was counted, and the cells of their rows where these are few."""
+    def run(self, contrasts: Mapping[str, Any]) -> Taught:
+        """What the chunks teach, and what was made of them meanwhile."""
         self._functions()
-        frames = self._frames()
-        first = next(frames, None)
+        reading = FirstReading.of(self.task, self.source, contrasts, self.summing)
+        looked_at = self._looked_at(reading)
+        first = next(looked_at, None)
         if first is None:
-            return self._by_chunks(frames, contrasts)
-        if not self._counts(first.frame):
-            return self._by_chunks(chain([first], frames), contrasts)
-        frames.close()
-        found = self._by_query(first.frame, contrasts)
-        return self._by_chunks(self._frames(), contrasts) if found is None else found
+            return self._by_chunks(looked_at, reading, contrasts)
+        if not self._counts(first[0].frame):
+            return self._by_chunks(chain([first], looked_at), reading, contrasts)
+        looked_at.close()
+        reading.give_up()
+        found = self._by_query(first[0].frame, contrasts)
+        return self._by_chunks(self._looked_at(reading), reading, contrasts) if found is None else found
 
     def _by_chunks(
-        self, frames: Iterator[Chunk], contrasts: Mapping[str, Any]
-    ) -> tuple[Learnt, Counted, HeldCells | None]:
-        seen, known, given_order = Seen.nothing(), Known(), self.source.given_order
+        self, looked_at: Iterator[tuple[Chunk, Seen]], reading: FirstReading, contrasts: Mapping[str, Any]
+    ) -> Taught:
+        seen, given_order = Seen.nothing(), self.source.given_order
         cells = Gathering(self.task, self.source.rows, given_order)
         waiting: list[Seen] = []  # until they are as many rows as the others: these are copied seldom, then
-        for one in frames:
-            waiting.append(Seen.of(self.task, one, known))
+        for one, shown in looked_at:
+            waiting.append(shown)
             cells.add(one.frame)
+            if cells.goes_on:
+                reading.give_up()
+            reading.add(one)
             if sum(len(part.numbers) for part in waiting) >= len(seen.numbers):
                 seen, waiting = seen.plus(waiting, self.task, given_order), []
         seen = seen.plus(waiting, self.task, given_order)
-        return self._learnt(seen, contrasts), seen.counted, cells.found()
+        return Taught(self._learnt(seen, contrasts), seen.counted, cells.found(), reading)
 
     def _learnt(self, seen: Seen, contrasts: Mapping[str, Any]) -> Learnt:
         """As `Task.learn`; an error about a row names the file or partition that has it."""
@@ -93,9 +121,7 @@ class ChunkLearner:
             and repeats([first.columns[name] for name in keys], first.nrows, FEWER)
         )
 
-    def _by_query(
-        self, first: Frame, contrasts: Mapping[str, Any]
-    ) -> tuple[Learnt, Counted, HeldCells] | None:
+    def _by_query(self, first: Frame, contrasts: Mapping[str, Any]) -> Taught | None:
         """From cells that the source counts; None where it cannot, or rows must say what is wrong."""
         task, response = self.task, str(self.task.scope.formula.response)
         y = first.columns[response]
@@ -104,13 +130,21 @@ class ChunkLearner:
         grouped = self.source.grouped(keys_of(task), response, float(y.mean()))
         try:
             found = None if grouped is None else grouped.taught(task, response)
-            return None if found is None else (task.learn(found[0], contrasts), found[0].counted, found[1])
+            return (
+                None if found is None else Taught(task.learn(found[0], contrasts), found[0].counted, found[1])
+            )
         except (DataError, ModelError):
             return None
 
     def _frames(self) -> Generator[Chunk, None, None]:
         """One after another."""
         return self.source.beside(self._read())
+
+    def _looked_at(self, reading: FirstReading) -> Generator[tuple[Chunk, Seen], None, None]:
+        """One after another, with what each shows beyond those before it."""
+        known = Known()
+        chunks = reading.over(self._read())
+        return self.source.beside((one, Seen.of(self.task, one, known)) for one in chunks)
 
     def _read(self) -> Generator[Chunk, None, None]:
         before, columns = 0, self.task.columns

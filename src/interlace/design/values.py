@@ -116,10 +116,12 @@ _index: Once[np.ndarray, pd.Index[Any]] = Once(_index_of)
 
 
 class _Places(NamedTuple):
-    """Where each integer from `low` on stands among some levels, -1 where it is none of them."""
+    """Where each of `size` integers from `low` on stands among some levels, -1 where it is none of them; None
+    where all of them are levels."""
 
     low: int
-    table: np.ndarray
+    size: int
+    table: np.ndarray | None
 
 
 def _places_of(levels: np.ndarray) -> _Places | None:
@@ -129,9 +131,13 @@ def _places_of(levels: np.ndarray) -> _Places | None:
     low, high = int(levels.min()), int(levels.max())
     if high - low > 4 * len(levels) + 1024 or not -LARGEST_COUNTED < low <= high < LARGEST_COUNTED:
         return None
-    table = np.full(high - low + 1, -1, dtype=np.int32)
-    table[levels.astype(np.int64) - low] = np.arange(len(levels), dtype=np.int32)
-    return _Places(low, table)
+    size, order = high - low + 1, np.arange(len(levels), dtype=np.int32)
+    at = levels.astype(np.int64) - low
+    if len(levels) == size and np.array_equal(at, order):
+        return _Places(low, size, None)
+    table = np.full(size, -1, dtype=np.int32)
+    table[at] = order
+    return _Places(low, size, table)
 
 
 _places: Once[np.ndarray, _Places | None] = Once(_places_of)
@@ -147,7 +153,7 @@ def integer_codes(values: np.ndarray, levels: np.ndarray) -> np.ndarray | None:
     places = _places(levels) if _countable(values) and values.ndim == 1 else None
     if places is None:
         return None
-    codes: np.ndarray | None = kernel.looked_up(as_integers(values), places.low, places.table)
+    codes: np.ndarray | None = kernel.looked_up(as_integers(values), *places)
     return codes
 
 

@@ -14,7 +14,7 @@ from interlace import kernel
 from interlace.design.columns import CellCoding, Coded, Columns, Plain
 from interlace.design.design import Design, Repeats
 from interlace.design.encoding import Encoding
-from interlace.design.rows import FrameRows, Rows, as_rows
+from interlace.design.rows import ChunkedRows, FrameRows, Rows, as_rows
 from interlace.estimation.answering import Responses
 from interlace.estimation.layout import Layout
 from interlace.estimation.origin import Origin, near, response_origin, shifted_response
@@ -50,8 +50,12 @@ class CrossProducts:
 
     @classmethod
     def of(cls, encoding: Encoding, rows: Design | Rows, *, origin: Origin | None = None) -> CrossProducts:
-        """One pass over the rows. Products to be added must have the same origin."""
+        """One pass over the rows; none where they were added up while the encoding was learnt from them.
+        Products to be added must have the same origin."""
         rows = as_rows(encoding, rows).for_sums()
+        if origin is None and isinstance(rows, ChunkedRows) and rows.summed is not None:
+            assert isinstance(rows.summed, CrossProducts)
+            return rows.summed
         layout = Layout.of(encoding)
         origin = Origin.of(encoding, rows) if origin is None else origin
         return cls._summed(layout, rows, origin)
@@ -62,21 +66,10 @@ class CrossProducts:
         if isinstance(rows, FrameRows):
             (design,) = rows.cells()
             return cls._of_chunk(layout, design, origin)
-        total: kernel.Accumulation | None = None
-        by_cell: CrossProducts | None = None
+        sums = Sums(layout, origin)
         for design in rows.cells():
-            if isinstance(design.fixed, Coded):
-                part = cls._of_chunk(layout, design, origin)
-                by_cell = part if by_cell is None else by_cell + part
-                continue
-            chunk = _rows(layout, design, origin)
-            total = kernel.Accumulation(**chunk) if total is None else total
-            _add(total, chunk, design.repeats)
-        if total is None:
-            assert by_cell is not None
-            return by_cell
-        found = cls(total.take(), layout, origin)
-        return found if by_cell is None else by_cell + found
+            sums.add(design)
+        return sums.found()
 
     @classmethod
     def _of_chunk(cls, layout: Layout, design: Design, origin: Origin) -> CrossProducts:
@@ -275,6 +268,40 @@ class ByCell:
             intercept=0 if self.origin.any() else None,
             origin=self.origin,
         )
+
+
+class Sums:
+    """Products that grow chunk by chunk, in the order of the rows.
+
+    Parameters
+    ----------
+    layout : Layout
+    origin : Origin
+    """
+
+    def __init__(self, layout: Layout, origin: Origin) -> None:
+        self.layout, self.origin = layout, origin
+        self._total: kernel.Accumulation | None = None
+        self._by_cell: CrossProducts | None = None
+
+    def add(self, design: Design) -> None:
+        """The rows of a chunk."""
+        if isinstance(design.fixed, Coded):
+            part = CrossProducts._of_chunk(self.layout, design, self.origin)
+            self._by_cell = part if self._by_cell is None else self._by_cell + part
+            return
+        chunk = _rows(self.layout, design, self.origin)
+        if self._total is None:
+            self._total = kernel.Accumulation(**chunk)
+        _add(self._total, chunk, design.repeats)
+
+    def found(self) -> CrossProducts:
+        """Those of all chunks, of which there was one; to be asked once."""
+        if self._total is None:
+            assert self._by_cell is not None
+            return self._by_cell
+        found = CrossProducts(self._total.take(), self.layout, self.origin)
+        return found if self._by_cell is None else self._by_cell + found
 
 
 def _accumulated(rows: dict[str, Any], repeats: Repeats | None) -> kernel.CrossProducts:

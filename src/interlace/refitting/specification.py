@@ -19,6 +19,7 @@ from interlace.errors import DataError, ModelError, shown
 from interlace.estimation import ols, ols_chunks
 from interlace.estimation.capacity import check_room
 from interlace.estimation.far import warn_if_far
+from interlace.estimation.first_sums import FirstSums
 from interlace.estimation.fit import Fit, fit
 from interlace.estimation.solver import DEFAULT, Solver
 from interlace.formula.formula import Formula
@@ -179,7 +180,8 @@ class MixedSpecification(Specification):
         threads = thread_count(self.n_jobs)
         started = perf_counter()
         with blas_threads(inf, threads):
-            _, rows = learn(parse(formula), self.data, **self._learnt())
+            summing = FirstSums() if self.known is None else None
+            _, rows = learn(parse(formula), self.data, summing=summing, **self._learnt())
             rows = with_known(rows, self.known)
             fitted = fit(rows.encoding, rows, reml=self.reml, n_jobs=threads, solver=self.solver)
         warn_if_unidentified(fitted)

@@ -12,7 +12,7 @@ _CLASSES: dict[str, str] = {
     "design.answered": "AnsweredRows OtherRows",
     "design.basis": "FactorCoding NumericBasis TermBasis",
     "design.batches": "Batch",
-    "design.chunked": "Elsewhere Forgotten LeftOut Readers",
+    "design.chunked": "Extents Elsewhere Forgotten LeftOut Readers",
     "design.columns": "CellCoding Cells Coded Plain",
     "design.contrasts": "Ambiguous Coding Custom Helmert Polynomial Successive Treatment",
     "design.design": "Design RandomRows Repeats",
