@@ -120,8 +120,12 @@ def test_integers_and_logicals_have_their_types() -> None:
     codes, levels = kernel.counted(np.array([5, 3, 5, 4], dtype=np.int64))
     assert (codes.dtype, codes.tolist()) == (np.int32, [2, 0, 2, 1])
     assert (levels.dtype, levels.tolist()) == (np.int64, [3, 4, 5])
-    looked = kernel.looked_up(np.array([4, 9], dtype=np.int64), 3, np.array([7, 8], dtype=np.int32))
-    assert (looked.dtype, looked.tolist()) == (np.int32, [8, -1])
+    values = np.array([4, 9, 2], dtype=np.int64)
+    looked = kernel.looked_up(values, 3, 2, np.array([7, 8], dtype=np.int32))
+    assert (looked.dtype, looked.tolist()) == (np.int32, [8, -1, -1])
+    assert kernel.looked_up(values, 3, 2, None).tolist() == [1, -1, -1]
+    with pytest.raises(ValueError, match="another size"):
+        kernel.looked_up(values, 3, 3, np.array([7, 8], dtype=np.int32))
 
 
 def of_absorbed(codes: Any) -> None:
