@@ -61,6 +61,8 @@ TESTS = {
     "src/interlace": ["tests/model", "tests/cli", "tests/report"],
     "src/interlace/formula": ["tests/formula", "tests/design"],
     "src/interlace/design": ["tests/design", "tests/formula", "tests/model"],
+    "src/interlace/design/learnt": ["tests/inference/means", "tests/design", "tests/formula"],
+    "src/interlace/design/extras": ["tests/refitting/test_refit.py", "tests/design", "tests/model"],
     "src/interlace/estimation": ["tests/estimation", "tests/structures", "tests/linear", "tests/model"],
     "src/interlace/precision": ["tests/inference", "tests/linear"],
     "src/interlace/inference": ["tests/inference"],
