@@ -50,6 +50,10 @@ def test_codings_of_factors(capsys: Any) -> None:
     assert "59.650" in capsys.readouterr().out  # the mean of the means
     assert main([*command[:-1], "Machine"]) == 2
     assert "such as Machine=sum, not 'Machine'" in capsys.readouterr().err
+    assert (
+        main(["fit", "Reaction ~ factor(Days) + (1 | Subject)", "sleepstudy", "--contrasts", "Days=sum"]) == 2
+    )
+    assert "write --contrasts 'factor(Days)=...', or" in capsys.readouterr().err
     assert main([*command[:-1], "Machine=__import__('os').getcwd()"]) == 2
     assert "Traceback" not in capsys.readouterr().err
 

@@ -11,6 +11,7 @@ OPTIONS = (
 )  # fmt: skip
 _NAME = f"({'|'.join(OPTIONS)})"
 _SAID = (
+    (re.compile(r"\bcontrasts=\{'([^']*)': '?([^'}]*)'?\}"), r"--contrasts '\1=\2'"),
     (re.compile(rf"\b{_NAME}='([^']*)'"), r"--\1 \2"),
     (re.compile(rf"^{_NAME} '([^']*)'"), r"--\1 \2"),
     (re.compile(rf"\b{_NAME}=(?![\w'\"(\[{{=])"), r"--\1"),
@@ -28,6 +29,8 @@ def in_a_shell(error: Exception | Warning) -> str:
     >>> from interlace.errors import DataError
     >>> in_a_shell(DataError("write vcov='CR2' beside cluster= (there are CR0)"))
     'write --vcov CR2 beside --cluster (there are CR0)'
+    >>> in_a_shell(DataError("write contrasts={'factor(x)': ...}"))
+    "write --contrasts 'factor(x)=...'"
     """
     message = str(error)
     if isinstance(error, FormulaError):
