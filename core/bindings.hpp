@@ -21,6 +21,7 @@
 #include "deviance.hpp"
 #include "from_origin.hpp"
 #include "interrupt.hpp"
+#include "scan.hpp"
 #include "search.hpp"
 
 namespace nb = nanobind;
@@ -83,8 +84,7 @@ struct PyRows {
         for (size_t f = 0; f < codes.size(); ++f) {
             if (codes[f].shape(0) != n || z[f].shape(0) != n || z_origin[f].shape(0) != z[f].shape(1))
                 throw std::invalid_argument("lengths differ");
-            for (size_t r = 0; r < n; ++r)
-                if (codes[f].data()[r] < 0 || codes[f].data()[r] >= levels[f]) throw std::invalid_argument("a code is out of range");
+            if (!all_below(codes[f].data(), static_cast<index>(n), levels[f])) throw std::invalid_argument("a code is out of range");
             rows.factors.push_back({codes[f].data(), z[f].data(), z_origin[f].data(), static_cast<index>(z[f].shape(1)), levels[f]});
         }
     }

@@ -57,6 +57,13 @@ Scan leaf(const double* x, index n, index stride) {
 
 }  // namespace
 
+bool all_below(const std::int32_t* codes, index n, index levels) {
+    const auto end = static_cast<std::uint32_t>(std::min<index>(levels, std::int64_t{1} << 31));  // a negative code lies above
+    bool all = true;
+    for (index i = 0; i < n; ++i) all &= static_cast<std::uint32_t>(codes[i]) < end;
+    return all;
+}
+
 bool all_occur(const std::int32_t* codes, index n, index levels) {
     std::vector<char> seen(levels, 0);
     index left = levels;

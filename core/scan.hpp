@@ -16,6 +16,9 @@ struct Scan {
 // n >= 1 numbers, so many doubles apart.
 Scan scan(const double* x, index n, index stride);
 
+// Are all codes from 0 to levels - 1?
+bool all_below(const std::int32_t* codes, index n, index levels);
+
 // Does every code from 0 to levels - 1 occur? Others do not count.
 bool all_occur(const std::int32_t* codes, index n, index levels);
 

@@ -15,6 +15,7 @@ from interlace.frozen import dataclass
 
 PARQUET, CSV = (".parquet", ".pq"), (".csv", ".csv.gz", ".csv.bz2", ".tsv", ".tsv.gz", ".tab")
 AHEAD = 4  # chunks that pyarrow reads ahead: with more it takes as long, and longer to stop
+PIECE = 1 << 20  # bytes of a file that are read at a time
 _PASSED_OVER = "._"  # first letters of files that are not data, as for pyarrow
 _KINDS = {"parquet": "Parquet", "csv": "CSV", "tsv": "tab-separated"}
 
@@ -60,6 +61,8 @@ class DataFiles(Chunked):
         """File by file; an error names the file."""
         opened = self._opened()
         options = {"columns": list(columns), "batch_size": self.rows, "batch_readahead": AHEAD}
+        if self.dataset is None and self.kind == "parquet":
+            options["fragment_scan_options"] = _piece_by_piece()
         fragments = _fragments(opened)
         if fragments is None:
             yield from opened.to_batches(**options, use_threads=False)
@@ -139,6 +142,14 @@ class DataFiles(Chunked):
                 raise unreadable(f"the file '{fragment.path}'", error) from error
 
         return reduce(wider, fragments, first)
+
+
+def _piece_by_piece() -> Any:
+    """Local files are read a piece of a column at a time: whole row groups of them in memory, as pyarrow has
+    them for stores far away, take longer, and half a gigabyte."""
+    from pyarrow import dataset
+
+    return dataset.ParquetFragmentScanOptions(pre_buffer=False, use_buffered_stream=True, buffer_size=PIECE)
 
 
 def _fragments(opened: Any) -> list[Any] | None:

@@ -77,6 +77,7 @@ class Known:
 
     def __init__(self) -> None:
         self._tables: dict[str, tuple[int, np.ndarray]] = {}
+        self._left: dict[str, int] = {}  # whole numbers of a table that did not occur yet
         self._ranges: dict[str, tuple[float, float]] = {}
 
     def widened(self, name: str, scan: Scan) -> bool:
@@ -98,9 +99,13 @@ class Known:
         if last - first > len(table):
             wider = np.zeros(last - first, dtype=np.int8)
             wider[start - first : start - first + len(table)] = table
+            self._left[group] = self._left.get(group, 0) + len(wider) - len(table)
             start, table = first, wider
             self._tables[group] = start, table
+        if not self._left[group]:
+            return np.zeros(0, dtype=np.int64)
         rows: np.ndarray = kernel.first_met(as_integers(values), start, table)
+        self._left[group] -= len(rows)
         return rows
 
 
