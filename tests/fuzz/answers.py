@@ -10,6 +10,8 @@ import pandas as pd
 from dense_oracle import dense_z, oracle
 from fuzz.columns import Rng
 
+LARGEST_SIZE = 1e4  # of random effects in standard deviations of the residuals
+
 
 class WrongError(Exception):
     """An answer that the library has no right to."""
@@ -95,15 +97,16 @@ def _well_conditioned(fit: Any, levels: tuple[int, ...]) -> bool:
 def lowest(m: Any, rng: Rng) -> None:
     """No other theta that is tried has a clearly lower criterion, or the model says that there may be one.
 
-    Left out where the residuals are less than 1e-4 of the random effects: docs/limitations.md promises no
-    digits there.
+    Left out where the residuals are less than 1e-4 of the random effects, for the fit or for what is tried:
+    docs/limitations.md promises no digits there.
     """
     from interlace.estimation.fit import deviance_at
     from interlace.kernel import NotPositiveDefiniteError
 
     fit, theta = m.fit, m.theta
     best = fit.optimum.value
-    if m.convergence.status != "converged" or relative_size(fit) > 1e4:
+    size = relative_size(fit)
+    if m.convergence.status != "converged" or size > LARGEST_SIZE:
         return
     diagonal = (
         np.concatenate([_is_diagonal(len(T)) for T in _in_order(fit)]) if len(theta) else np.zeros(0, bool)
@@ -116,6 +119,8 @@ def lowest(m: Any, rng: Rng) -> None:
         far = np.where(diagonal, 10.0 ** rng.uniform(-2, 2, len(theta)), rng.normal(size=len(theta)))
         tries.append(far * unit)
     for trial in tries:
+        if size * np.abs(trial).max(initial=0) > LARGEST_SIZE * unit:
+            continue
         try:
             value = deviance_at(fit, trial, reml=fit.reml)
         except NotPositiveDefiniteError:
@@ -128,8 +133,9 @@ def lowest(m: Any, rng: Rng) -> None:
 
 def relative_size(fit: Any) -> float:
     """The largest standard deviation of the random effects over that of the residuals."""
-    terms = zip(fit.design.random, fit.solution.factors, strict=True)
-    sizes = [np.sqrt(np.mean(np.sum((rows.z @ T) ** 2, axis=1))) for rows, T in terms]
+    terms, w = zip(fit.design.random, fit.solution.factors, strict=True), fit.design.weights
+    w = 1.0 if w is None else w
+    sizes = [np.sqrt(np.mean(w * np.sum((rows.z @ T) ** 2, axis=1))) for rows, T in terms]
     return float(max(sizes, default=0.0))
 
 

@@ -52,6 +52,8 @@ FOUND = [
     Case(722, 95, 20, "k", ("ns(x, 3)", "I(k %/% 2)", "x:z:t"), ('(0 + dummy(f, "f1") | g)', "(0 + f | f)")),
     # hypotheses so far off that the distance in standard errors is no number
     Case(722, 2115, 12, "log(w)", ("f/x", "sqrt(t)", "f*h"), ("(f | g)",), table="polars", options=ML_MATRIX),
+    # a criterion that falls towards residuals of zero: far beyond the fit it is what rounding left of it
+    Case(771529, 888, 8, "k", ("x:f",), ("(1 | g/k)",), options=(("weights", "1e100"),)),
     # labels in an array without axes
     Case(1067, 169, 20, "scale(y)", ("C(f, contr.treatment(base = 2))", "f:h"), ("(0 + f || `g`)",)),
 ]
