@@ -18,6 +18,12 @@ def test_laws_hold(number: int) -> None:
     assert broken(7, number, Counter()) == []
 
 
+@pytest.mark.slow
+def test_without_an_intercept_however_it_is_written_tests_go_by_the_order_of_levels() -> None:
+    """As lmerTest's: (f + h - 1)^2, whose F of f are at the reference of h."""
+    assert broken(771529, 71, Counter()) == []
+
+
 def test_laws_hold_for_a_few_models() -> None:
     held: Counter[str] = Counter()
     assert [problem for number in (1, 2, 4) for problem in broken(8, number, held)] == []
