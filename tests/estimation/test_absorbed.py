@@ -418,3 +418,16 @@ def test_rank_of_a_long_chain_and_a_nested_factor() -> None:
     dense = np.hstack([np.identity(size)[one] for one, size in zip(codes, sizes, strict=True)])
     found = kernel.absorbed(codes, sizes, [None] * 4, [True] * 4, None).rank(2e9, 2e11, 2e8)
     assert found["rank"] == np.linalg.matrix_rank(dense)
+
+
+def test_rank_where_a_front_has_more_than_two_blocks_beneath_it() -> None:
+    """Two sets of firms that all meet, each with a part of a third set, and a sparse chain."""
+    middle, side = np.arange(2600), np.arange(800)
+    sets = [np.r_[middle[:1150], 2600 + side], np.r_[middle[-1150:], 3400 + side], middle]
+    chain = np.r_[0, 4200 + np.arange(3000)]
+    firm = np.concatenate([*sets, np.column_stack([chain[:-1], chain[1:]]).ravel(), chain[1:], chain[1:]])
+    ends = [len(one) for one in sets] + [2] * 3000 + [1] * 6000
+    people = np.repeat(np.arange(len(ends)), ends)
+    of_firms = (firm % 7 == 0).astype(float)[:, None]  # the slope is in the span of the firms
+    absorbed = Absorbed((factor(people), factor(firm), factor(people * 0, of_firms)))
+    assert absorbed.rank == len(ends) + 7200 - 1
