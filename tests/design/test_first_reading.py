@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import interlace
@@ -139,6 +141,34 @@ def test_rows_with_missing_values_are_left_out(data: pd.DataFrame, tmp_path: Pat
     np.testing.assert_allclose(m.fixef, whole.fixef, rtol=1e-11)
 
 
+@pytest.mark.parametrize(
+    "other",
+    [
+        pa.array(np.zeros(N, dtype=np.float16)),
+        pa.array(np.full(N, 2**62), pa.timestamp("us")),
+        pa.array(np.zeros(N, dtype=np.int64), pa.timestamp("us", "Nowhere/Town")),
+        pa.array([{"g": 1_000}] * N),
+    ],
+    ids=["halves", "years", "place", "nested"],
+)
+def test_columns_that_no_one_asks_for(other: pa.Array, data: pd.DataFrame, tmp_path: Path) -> None:
+    table = pa.Table.from_pandas(data, preserve_index=False).append_column("other", other)
+    pq.write_table(table, tmp_path / "a.parquet")
+    assert _once("y ~ x + (x | g)", interlace.parquet(tmp_path)) is not None
+
+
+@pytest.mark.parametrize("kind", ["uint8", "int16", "uint64"])
+def test_groups_of_any_width(kind: str, data: pd.DataFrame, tmp_path: Path) -> None:
+    groups = data.assign(g=(data.g + 7).astype(kind))
+    m, whole = (
+        interlace.lmer("y ~ x + (x | g)", _written(tmp_path, groups)),
+        interlace.lmer("y ~ x + (x | g)", groups),
+    )
+    assert m.fit.rows.summed is not None
+    np.testing.assert_allclose(m.ranef()["g"], whole.ranef()["g"], rtol=0, atol=1e-10)
+    assert m.ranef()["g"].index.tolist() == whole.ranef()["g"].index.tolist()
+
+
 def _written(folder: Path, data: pd.DataFrame) -> Path:
     data.to_parquet(folder / "a.parquet", index=False)
     return folder
@@ -195,7 +225,7 @@ def test_rows_that_repeat_are_held_as_cells(
 def test_a_file_that_says_what_is_not_so(
     files: Path, data: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(DataFiles, "extents", lambda self: Extents(N, {"g": (-7, 20)}))
+    monkeypatch.setattr(DataFiles, "extents", lambda self, columns: Extents(N, {"g": (-7, 20)}))
     assert _once("y ~ x + (x | g)", interlace.parquet(files)) is None
     m, whole = interlace.lmer("y ~ x + (x | g)", files), interlace.lmer("y ~ x + (x | g)", data)
     np.testing.assert_allclose(m.fixef, whole.fixef, rtol=1e-11)

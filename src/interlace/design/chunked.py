@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any, TypeVar
@@ -26,7 +26,7 @@ class Extents:
     rows : int
         Their number.
     integers : dict of str to (int, int)
-        Columns of whole numbers, and between which two their values lie.
+        Those of the columns that hold whole numbers, and between which two these lie.
     """
 
     rows: int
@@ -74,8 +74,9 @@ class Chunked(ABC):
         """
         return None
 
-    def extents(self) -> Extents | None:
-        """What the source says of its rows before one is read; None where it says nothing."""
+    def extents(self, columns: Collection[str]) -> Extents | None:
+        """What the source says of its rows, and of some columns, before one is read; None where it says
+        nothing."""
         return None
 
     def pieces(self) -> Iterator[tuple[str, int]]:

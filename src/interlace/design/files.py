@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import reduce
 from glob import glob
 from os import PathLike, fspath, walk
@@ -100,15 +100,19 @@ class DataFiles(Chunked):
         words = Chunked.telling(self, error)
         return "several columns have one name; rename all but one" if "duplicate field" in words else words
 
-    def extents(self) -> Extents | None:
-        """By the ends of Parquet files: the least and the largest value of each piece of a column."""
+    def extents(self, columns: Collection[str]) -> Extents | None:
+        """By the ends of Parquet files: the least and the largest value of each piece of a column.
+
+        Other columns are not looked at: pyarrow has no value for the least of some, such as dates after 9999.
+        """
         with self.readable():
             opened = self._opened()
             fragments = _fragments(opened)
             if not fragments or not all(hasattr(fragment, "row_groups") for fragment in fragments):
                 return None
-            groups = [group for fragment in fragments for group in fragment.row_groups]
-            return Extents(sum(group.num_rows for group in groups), _ranges(opened.schema, groups))
+            rows = sum(group.num_rows for fragment in fragments for group in fragment.row_groups)
+            ranges = {name: _range(name, opened.schema, fragments) for name in columns}
+            return Extents(rows, {name: found for name, found in ranges.items() if found is not None})
 
     def failures(self) -> tuple[type[Exception], ...]:
         """pyarrow takes a path that it cannot use for a value or a type of the wrong kind."""
@@ -160,17 +164,26 @@ def _fragments(opened: Any) -> list[Any] | None:
         return None
 
 
-def _ranges(schema: Any, groups: list[Any]) -> dict[str, tuple[int, int]]:
-    """Columns of whole numbers whose least and largest value is known of each piece."""
+def _range(name: str, opened: Any, fragments: list[Any]) -> tuple[int, int] | None:
+    """Between which two values a column of whole numbers lies, where that is known of each piece."""
+    if not all(_is_integer(schema, name) for schema in (opened, *(f.physical_schema for f in fragments))):
+        return None
+    low, high = list[int](), list[int]()
+    for fragment in fragments:
+        place = [fragment.metadata.schema.column(j).path for j in range(fragment.metadata.num_columns)]
+        for group in fragment.row_groups:
+            found = group.metadata.column(place.index(name)).statistics
+            if found is None or not found.has_min_max:
+                return None
+            low.append(found.min)
+            high.append(found.max)
+    return (min(low), max(high)) if low else None
+
+
+def _is_integer(schema: Any, name: str) -> bool:
     from pyarrow import types
 
-    found = {}
-    for name in (field.name for field in schema if types.is_integer(field.type)):
-        parts = [(group.statistics or {}).get(name) for group in groups]
-        if parts and all(part is not None for part in parts):
-            known = [part for part in parts if part is not None]
-            found[name] = min(int(p["min"]) for p in known), max(int(p["max"]) for p in known)
-    return found
+    return bool(schema.names.count(name) == 1 and types.is_integer(schema.field(name).type))
 
 
 def _csv_format(separator: str) -> Any:

@@ -145,18 +145,19 @@ class FirstReading:
 
     def add(self, chunk: Chunk) -> None:
         """The next rows."""
-        if self._summing is None or not chunk.frame.nrows:
+        summing = self._summing  # the thread that reads may give up at any time
+        if summing is None or not chunk.frame.nrows:
             return
         if self._begun is None:
             self._waiting.append(chunk)
             if sum(one.frame.nrows for one in self._waiting) >= FIRST:
-                self._begin(self._summing)
+                self._begin(summing)
             return
         design = self._made(chunk) if chunk.design is None else chunk.design
         if design is None:
             self.give_up()
         else:
-            self._summing.add(design)
+            summing.add(design)
 
     def _begin(self, summing: Summing) -> None:
         waiting, self._waiting = self._waiting, []
@@ -215,17 +216,20 @@ def _ranges(task: Task, source: Chunked) -> dict[str, tuple[int, int]] | None:
     densely, and where the rows are weighted, or few."""
     terms = task.scope.formula.random
     names = {plain_name(node) for term in terms for node in term.grouping}
-    if not names or any(len(term.grouping) > 1 for term in terms) or task.weights is not None:
+    columns = {name for name in names if name is not None}
+    if not columns or columns != names or task.weights is not None:
         return None
-    extents = source.extents()
+    if any(len(term.grouping) > 1 for term in terms):
+        return None
+    extents = source.extents(columns)
     if extents is None or extents.rows < MANY:
         return None
-    found = {name: extents.integers[name] for name in names if name in extents.integers}
+    found = extents.integers
     dense = all(
         (high - low) * ROWS_OF_A_LEVEL < extents.rows and -LARGEST_COUNTED < low <= high < LARGEST_COUNTED
         for low, high in found.values()
     )
-    return found if dense and len(found) == len(names) else None
+    return found if dense and found.keys() == columns else None
 
 
 def _whole(grouping: Grouping, low: int, high: int, before: Sequence[RandomEncoding]) -> Grouping:
