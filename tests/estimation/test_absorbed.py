@@ -431,3 +431,13 @@ def test_rank_where_a_front_has_more_than_two_blocks_beneath_it() -> None:
     of_firms = (firm % 7 == 0).astype(float)[:, None]  # the slope is in the span of the firms
     absorbed = Absorbed((factor(people), factor(firm), factor(people * 0, of_firms)))
     assert absorbed.rank == len(ends) + 7200 - 1
+
+
+@pytest.mark.parametrize(("flops", "doubles", "rank"), [(7e5, 1e9, -1), (8e5, 9e3, 490), (1e9, 8e3, -1)])
+def test_no_factor_is_made_that_costs_more_than_there_is(flops: float, doubles: float, rank: int) -> None:
+    """Of 90 firms and a slope: 91 columns, of 91^2 numbers and 91^3 operations."""
+    rng = np.random.default_rng(1)
+    codes = [rng.integers(levels, size=3000).astype(np.int32) for levels in (400, 90, 1)]
+    z = np.column_stack([np.ones(3000), rng.normal(size=3000)])
+    absorbed = kernel.absorbed(codes, [400, 90, 1], [None, None, z], [True] * 3, None)
+    assert absorbed.rank(2e9, flops, doubles)["rank"] == rank
