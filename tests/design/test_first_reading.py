@@ -157,6 +157,18 @@ def test_columns_that_no_one_asks_for(other: pa.Array, data: pd.DataFrame, tmp_p
     assert _once("y ~ x + (x | g)", interlace.parquet(tmp_path)) is not None
 
 
+def test_files_without_rows_say_nothing(data: pd.DataFrame, tmp_path: Path) -> None:
+    data[:0].to_parquet(tmp_path / "0.parquet", index=False)
+    assert _once("y ~ x + (x | g)", interlace.parquet(_written(tmp_path, data))) is not None
+
+
+def test_groups_beyond_the_integers_of_the_core(data: pd.DataFrame, tmp_path: Path) -> None:
+    large = data.assign(g=(data.g + 7).astype("uint64") + np.uint64(2**63))
+    m, whole = (interlace.lmer("y ~ x + (x | g)", d) for d in (_written(tmp_path, large), large))
+    np.testing.assert_allclose(m.fixef, whole.fixef, rtol=1e-11)
+    assert m.ranef()["g"].index.tolist() == whole.ranef()["g"].index.tolist()
+
+
 @pytest.mark.parametrize("kind", ["uint8", "int16", "uint64"])
 def test_groups_of_any_width(kind: str, data: pd.DataFrame, tmp_path: Path) -> None:
     groups = data.assign(g=(data.g + 7).astype(kind))

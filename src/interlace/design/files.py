@@ -171,13 +171,17 @@ def _range(name: str, opened: Any, fragments: list[Any]) -> tuple[int, int] | No
     low, high = list[int](), list[int]()
     for fragment in fragments:
         place = [fragment.metadata.schema.column(j).path for j in range(fragment.metadata.num_columns)]
-        for group in fragment.row_groups:
+        for group in filter(_has_rows, fragment.row_groups):
             found = group.metadata.column(place.index(name)).statistics
             if found is None or not found.has_min_max:
                 return None
             low.append(found.min)
             high.append(found.max)
     return (min(low), max(high)) if low else None
+
+
+def _has_rows(group: Any) -> bool:
+    return bool(group.num_rows)
 
 
 def _is_integer(schema: Any, name: str) -> bool:

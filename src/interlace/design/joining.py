@@ -20,6 +20,7 @@ from interlace.formula.names import computed_with
 from interlace.formula.tree import Node
 
 _WIDEST = 1 << 25  # from the least to the largest of whole numbers that are kept in a table
+_END = 1 << 63  # of the integers that the core has
 SPREAD = 16  # rows of a chunk that are taken besides, so that no product of columns looks constant
 
 
@@ -88,10 +89,12 @@ class Known:
 
     def new(self, group: str, values: np.ndarray) -> np.ndarray | None:
         """Rows in which others occur for the first time; from now on they are known. None where there are no
-        whole numbers, or they lie too far apart for a table of them."""
+        whole numbers of 64 bits, or they lie too far apart for a table of them."""
         if values.dtype.kind not in "iu" or not len(values):
             return None
         low, high = int(values.min()), int(values.max())
+        if high >= _END:
+            return None
         start, table = self._tables.get(group, (low, np.zeros(0, dtype=np.int8)))
         first, last = min(low, start), max(high + 1, start + len(table))
         if last - first > _WIDEST:
