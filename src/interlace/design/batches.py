@@ -11,6 +11,7 @@ import pandas as pd
 from interlace.design import checks
 from interlace.design.chunked import need_pyarrow
 from interlace.design.evaluation import Evaluator
+from interlace.design.foreign import ArrowTable
 from interlace.design.frame import Frame, open_table
 from interlace.design.joining import members
 from interlace.design.kinds import Kind, kind_of
@@ -108,12 +109,12 @@ def _given_order(table: Any, columns: list[str]) -> frozenset[str]:
         return frozenset(name for name in columns if isinstance(dtypes.get(name), pd.CategoricalDtype))
     if data is None or isinstance(data, Mapping):
         return frozenset()
+    if isinstance(table, ArrowTable):
+        return table.given_order & set(columns)
     import narwhals as nw
 
-    pyarrow = str(data.implementation.value) == "pyarrow"
-    ordered = (nw.Enum, nw.Categorical) if pyarrow else (nw.Enum,)
     return frozenset(
-        name for name in columns if name in data.columns and isinstance(data[name].dtype, ordered)
+        name for name in columns if name in data.columns and isinstance(data[name].dtype, nw.Enum)
     )
 
 

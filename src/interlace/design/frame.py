@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import field
+from dataclasses import field, replace
 from math import isfinite
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from interlace.design.foreign import ACCEPTED, as_table, from_narwhals, series_column
+from interlace.design.foreign import ACCEPTED, ArrowTable, arrow_table, as_table, from_narwhals, series_column
 from interlace.design.once import Once
 from interlace.design.reading import Scans, from_anything, from_array, from_numpy, from_series
 from interlace.design.scan import Scan, scanned
@@ -311,7 +311,7 @@ def _held(data: pd.DataFrame, place: int) -> Any:
     return found
 
 
-_Source = _PandasSource | _MappingSource | _NarwhalsSource
+_Source = _PandasSource | _MappingSource | _NarwhalsSource | ArrowTable
 
 
 def open_table(data: Any) -> _Source | Frame:
@@ -322,7 +322,7 @@ def open_table(data: Any) -> _Source | Frame:
     DataError
         The data are no table.
     """
-    if isinstance(data, (Frame, _PandasSource, _MappingSource, _NarwhalsSource)):
+    if isinstance(data, (Frame, _PandasSource, _MappingSource, _NarwhalsSource, ArrowTable)):
         return data
     if isinstance(data, pd.DataFrame):
         return _pandas_source(data)
@@ -334,9 +334,15 @@ def open_table(data: Any) -> _Source | Frame:
         raise DataError(f"the data are the path '{data}'; read the file: {ACCEPTED}")
     if isinstance(data, (str, bytes, list, tuple, np.ndarray, pd.Series)) or data is None:
         raise DataError(_no_table(data))
+    arrow = arrow_table(data)
+    if arrow is not None:
+        return arrow
     table, names = as_table(data)
     native = table.to_native()
-    return _pandas_source(native) if isinstance(native, pd.DataFrame) else _NarwhalsSource(table, names)
+    if isinstance(native, pd.DataFrame):
+        return _pandas_source(native)
+    arrow = arrow_table(native)
+    return _NarwhalsSource(table, names) if arrow is None else replace(arrow, names=names)
 
 
 def _no_table(data: object) -> str:

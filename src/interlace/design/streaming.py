@@ -86,14 +86,16 @@ class ChunkLearner:
         seen, given_order = Seen.nothing(), self.source.given_order
         cells = Gathering(self.task, self.source.rows, given_order)
         waiting: list[Seen] = []  # until they are as many rows as the others: these are copied seldom, then
+        rows = 0
         for one, shown in looked_at:
             waiting.append(shown)
+            rows += len(shown.numbers)
             cells.add(one.frame)
             if cells.goes_on:
                 reading.give_up()
             reading.add(one)
-            if sum(len(part.numbers) for part in waiting) >= len(seen.numbers):
-                seen, waiting = seen.plus(waiting, self.task, given_order), []
+            if rows >= len(seen.numbers):
+                seen, waiting, rows = seen.plus(waiting, self.task, given_order), [], 0
         seen = seen.plus(waiting, self.task, given_order)
         return Taught(self._learnt(seen, contrasts), seen.counted, cells.found(), reading)
 

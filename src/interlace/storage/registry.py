@@ -23,6 +23,7 @@ _CLASSES: dict[str, str] = {
     "design.evaluation": "Evaluator Memory",
     "design.extras": "Extra",
     "design.files": "DataFiles",
+    "design.foreign": "ArrowTable",
     "design.frame": "Frame",
     "design.functions.function": "Function",
     "design.grouped": "Grouped",
