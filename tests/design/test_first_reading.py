@@ -16,8 +16,11 @@ import interlace
 from interlace import kernel
 from interlace.design import equal_rows, first_reading
 from interlace.design.chunked import Extents
+from interlace.design.design import Design
 from interlace.design.files import DataFiles
+from interlace.design.first_reading import FirstReading
 from interlace.design.learning_rows import learn
+from interlace.design.merging import Chunk
 from interlace.errors import DataError, InterlaceWarning
 from interlace.estimation import first_sums
 from interlace.estimation.crossproducts import CrossProducts
@@ -155,6 +158,26 @@ def test_columns_that_no_one_asks_for(other: pa.Array, data: pd.DataFrame, tmp_p
     table = pa.Table.from_pandas(data, preserve_index=False).append_column("other", other)
     pq.write_table(table, tmp_path / "a.parquet")
     assert _once("y ~ x + (x | g)", interlace.parquet(tmp_path)) is not None
+
+
+def test_the_first_rows_may_all_be_left_out(data: pd.DataFrame, tmp_path: Path) -> None:
+    folder = _written(tmp_path, data.assign(y=data.y.where(np.arange(N) > 700)))
+    source = interlace.parquet(folder, rows=150)
+    found = _once("y ~ x + (x | g)", source)
+    assert found is not None
+    _same(found, _twice("y ~ x + (x | g)", source), 1e-13)
+
+
+def test_the_thread_that_reads_may_give_up_at_any_time(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = FirstReading._made
+
+    def giving_up(reading: FirstReading, chunk: Chunk) -> Design | None:
+        design = made(reading, chunk)
+        reading.give_up()
+        return design
+
+    monkeypatch.setattr(FirstReading, "_made", giving_up)
+    assert _once("y ~ x + (x | g)", interlace.parquet(files, rows=150)) is None
 
 
 def test_files_without_rows_say_nothing(data: pd.DataFrame, tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ class Gathering:
     @property
     def goes_on(self) -> bool:
         """Have the rows so far had few cells?"""
-        return self._goes_on
+        return self._goes_on and bool(self._found)
 
     def add(self, frame: Frame) -> None:
         """The rows of a chunk, none of them with a missing value."""
