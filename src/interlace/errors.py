@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pickle import PicklingError
 from typing import Any
 
@@ -203,7 +206,25 @@ def shown(value: object) -> str:
 
 def warn(message: str, category: type[InterlaceWarning]) -> None:
     """Warn of the line of the caller that is outside this library, however deep inside it the cause lies."""
+    kept = _kept.get()
+    if kept is not None:
+        kept.append((message, category))
+        return
     depth, frame = 1, sys._getframe()
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "interlace":
         depth, frame = depth + 1, frame.f_back
     warnings.warn(message, category, stacklevel=depth)
+
+
+_kept: ContextVar[list[tuple[str, type[InterlaceWarning]]] | None] = ContextVar("_kept", default=None)
+
+
+@contextmanager
+def keeping_warnings() -> Iterator[list[tuple[str, type[InterlaceWarning]]]]:
+    """Inside, what `warn` is given is put into the list, for a thread that has a caller to say it."""
+    kept = list[tuple[str, type[InterlaceWarning]]]()
+    before = _kept.set(kept)
+    try:
+        yield kept
+    finally:
+        _kept.reset(before)

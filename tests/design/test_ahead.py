@@ -1,6 +1,7 @@
 """The next chunk of rows is made by a thread of its own."""
 
 import threading
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,7 @@ import pytest
 
 import interlace
 from interlace.design.ahead import ahead
-from interlace.errors import DataError
+from interlace.errors import DataError, InterlaceWarning, warn
 
 
 def numbers(n, seen):
@@ -75,6 +76,29 @@ def test_the_thread_has_the_floating_point_settings_of_the_caller():
 
     with np.errstate(divide="raise"), pytest.raises(FloatingPointError):
         list(ahead(dividing()))
+
+
+def test_warnings_are_those_of_the_line_of_the_caller(tmp_path):
+    table = pd.DataFrame({"g": np.repeat(np.arange(20), 10), "s": np.tile(["a", "nan"], 100)})
+    table["y"] = np.random.default_rng(3).normal(size=200)
+    table.to_parquet(tmp_path / "rows.parquet")
+    with pytest.warns(InterlaceWarning, match="the text 'nan'") as said:
+        interlace.lmer("y ~ s + (1 | g)", interlace.parquet(tmp_path / "rows.parquet", rows=50))
+    assert {warning.filename for warning in said} == {__file__}
+
+
+def test_warnings_may_be_errors(recwarn):
+    def warning():
+        yield 1
+        warn("the end is near", InterlaceWarning)
+
+    made = ahead(warning())
+    assert next(made) == 1
+    with warnings.catch_warnings(), pytest.raises(InterlaceWarning, match="the end is near"):
+        warnings.simplefilter("error")
+        next(made)
+    assert not [t for t in threading.enumerate() if t.name.startswith("interlace-ahead")]
+    assert not len(recwarn)
 
 
 def test_files_are_read_ahead_and_functions_are_not(tmp_path):

@@ -8,7 +8,10 @@ from contextvars import copy_context
 from itertools import islice
 from typing import TypeVar
 
+from interlace.errors import InterlaceWarning, keeping_warnings, warn
+
 T = TypeVar("T")
+Warnings = list[tuple[str, type[InterlaceWarning]]]
 
 
 def ahead(items: Generator[T, None, None]) -> Generator[T, None, None]:
@@ -16,7 +19,7 @@ def ahead(items: Generator[T, None, None]) -> Generator[T, None, None]:
 
     One is made ahead and no more, so that no more than one more is in memory. The thread has the context
     variables of the caller, such as what NumPy does about floating point errors, and it has ended when this
-    has. Its errors are raised here.
+    has. Its errors are raised here, and its warnings given, as of the line of the caller.
 
     Parameters
     ----------
@@ -32,11 +35,17 @@ def ahead(items: Generator[T, None, None]) -> Generator[T, None, None]:
 
     context = copy_context()
 
-    def following() -> list[T]:
-        return context.run(lambda: list(islice(items, 1)))
+    def following() -> tuple[list[T], Warnings]:
+        with keeping_warnings() as kept:
+            return list(islice(items, 1)), kept
 
     with closing(items), ThreadPoolExecutor(1, "interlace-ahead") as thread:
-        coming = thread.submit(following)
-        while made := coming.result():
-            coming = thread.submit(following)
+        coming = thread.submit(context.run, following)
+        while True:
+            made, kept = coming.result()
+            for message, category in kept:
+                warn(message, category)
+            if not made:
+                return
+            coming = thread.submit(context.run, following)
             yield made[0]
