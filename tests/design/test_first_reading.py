@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -178,6 +179,18 @@ def test_the_thread_that_reads_may_give_up_at_any_time(files: Path, monkeypatch:
 
     monkeypatch.setattr(FirstReading, "_made", giving_up)
     assert _once("y ~ x + (x | g)", interlace.parquet(files, rows=150)) is None
+
+
+def test_an_interrupt_leaves_no_thread(files: Path) -> None:
+    class Interrupted(FirstSums):
+        def add(self, design: Design) -> None:
+            raise KeyboardInterrupt
+
+    source = interlace.parquet(files, rows=150)
+    with pytest.raises(KeyboardInterrupt) as kept:  # as notebooks keep the last error, and all that it saw
+        learn("y ~ x + (x | g)", source, summing=Interrupted())
+    assert kept.value is not None
+    assert not [t for t in threading.enumerate() if t.name.startswith("interlace-ahead")]
 
 
 def test_files_without_rows_say_nothing(data: pd.DataFrame, tmp_path: Path) -> None:

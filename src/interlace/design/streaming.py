@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import closing
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -69,13 +70,12 @@ class ChunkLearner:
         """What the chunks teach, and what was made of them meanwhile."""
         self._functions()
         reading = FirstReading.of(self.task, self.source, contrasts, self.summing)
-        looked_at = self._looked_at(reading)
-        first = next(looked_at, None)
-        if first is None:
-            return self._by_chunks(looked_at, reading, contrasts)
-        if not self._counts(first[0].frame):
-            return self._by_chunks(chain([first], looked_at), reading, contrasts)
-        looked_at.close()
+        with closing(self._looked_at(reading)) as looked_at:
+            first = next(looked_at, None)
+            if first is None:
+                return self._by_chunks(looked_at, reading, contrasts)
+            if not self._counts(first[0].frame):
+                return self._by_chunks(chain([first], looked_at), reading, contrasts)
         reading.give_up()
         found = self._by_query(first[0].frame, contrasts)
         return self._by_chunks(self._looked_at(reading), reading, contrasts) if found is None else found
