@@ -1,5 +1,7 @@
 """The next chunk of rows is made by a thread of its own."""
 
+import subprocess
+import sys
 import threading
 import warnings
 
@@ -99,6 +101,20 @@ def test_warnings_may_be_errors(recwarn):
         next(made)
     assert not [t for t in threading.enumerate() if t.name.startswith("interlace-ahead")]
     assert not len(recwarn)
+
+
+def test_a_process_may_end_while_rows_are_read(tmp_path):
+    table = pd.DataFrame({"g": np.repeat(np.arange(20), 10), "y": np.random.default_rng(2).normal(size=200)})
+    table.to_parquet(tmp_path / "rows.parquet")
+    code = f"""
+import sys, interlace
+source = interlace.parquet({str(tmp_path / "rows.parquet")!r}, rows=20)
+rows = interlace.lmer("y ~ 1 + (1 | g)", source).fit.rows.designs()
+next(rows)
+sys.modules["here until the end"] = rows
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
 
 
 def test_files_are_read_ahead_and_functions_are_not(tmp_path):

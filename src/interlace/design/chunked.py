@@ -150,7 +150,7 @@ class Chunked(ABC):
         """Inside, what the library that reads says is wrong becomes a `DataError`."""
         try:
             yield
-        except DataError:
+        except (DataError, GeneratorExit):  # at the end of the process there is no library to be asked
             raise
         except self.failures() as error:
             raise DataError(f"{self.said} cannot be read: {self.telling(error)}") from error

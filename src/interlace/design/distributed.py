@@ -46,6 +46,8 @@ class SparkRows(InProcess):
                 begun += not row["batch"]
                 for batch in pyarrow.ipc.open_stream(bytes(row["batch"])) if row["batch"] else ():
                     yield pyarrow.Table.from_batches([batch]).cast(schema).to_batches()[0]
+        except GeneratorExit:
+            raise
         except self.failures() as error:
             name = f"partition {begun} of the Spark DataFrame"
             raise DataError(f"{name} cannot be computed: {self.telling(error)}") from error

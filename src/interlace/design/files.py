@@ -71,6 +71,8 @@ class DataFiles(Chunked):
             self._check_columns(fragment, columns)
             try:
                 yield from fragment.to_batches(schema=opened.schema, **options, use_threads=False)
+            except GeneratorExit:
+                raise
             except self.failures() as error:
                 path = getattr(fragment, "path", None)
                 raise unreadable(f"the file '{path}'" if path else self.said, error) from error
