@@ -28,6 +28,17 @@ Columns all(index p) {
     return out;
 }
 
+// What the products say of X and y alone; nothing of Z yet.
+std::pair<std::shared_ptr<FixedPart>, std::shared_ptr<ResponsePart>> of_x_and_y(const CrossProducts& a) {
+    auto fixed = std::make_shared<FixedPart>();
+    auto response = std::make_shared<ResponsePart>();
+    fixed->p = a.fixed->p;
+    fixed->xx = a.fixed->xx;
+    response->yy = a.response->yy;
+    response->xy = a.response->xy;
+    return {std::move(fixed), std::move(response)};
+}
+
 // A pair of factors the other way round: pattern and blocks.
 std::pair<PairPattern, std::vector<double>> transposed(const PairPattern& pair, const std::vector<double>& values, index k_i, index k_j,
                                                        index levels_j) {
@@ -64,12 +75,7 @@ CrossProducts select_random(const CrossProducts& a, const std::vector<index>& fa
     check(from, factors, columns);
     auto pattern = std::make_shared<Pattern>();
     auto random = std::make_shared<RandomPart>();
-    auto fixed = std::make_shared<FixedPart>();
-    auto response = std::make_shared<ResponsePart>();
-    fixed->p = a.fixed->p;
-    fixed->xx = a.fixed->xx;
-    response->yy = a.response->yy;
-    response->xy = a.response->xy;
+    const auto [fixed, response] = of_x_and_y(a);
     const Columns of_x = all(a.fixed->p);
     // 1) each grouping factor by itself
     for (size_t f = 0; f < factors.size(); ++f) {
@@ -99,7 +105,7 @@ CrossProducts select_random(const CrossProducts& a, const std::vector<index>& fa
             pattern->pairs.push_back(std::move(pair));
         }
     random->pattern = std::move(pattern);
-    return {a.n, a.sum_log_w, std::move(random), std::move(fixed), std::move(response)};
+    return {a.n, a.sum_log_w, std::move(random), fixed, response};
 }
 
 namespace {
@@ -133,12 +139,7 @@ CrossProducts select_levels(const CrossProducts& a, const std::vector<Columns>& 
     if (levels.size() != from.k.size()) throw std::invalid_argument("some levels for each of the grouping factors");
     auto pattern = std::make_shared<Pattern>();
     auto random = std::make_shared<RandomPart>();
-    auto fixed = std::make_shared<FixedPart>();
-    auto response = std::make_shared<ResponsePart>();
-    fixed->p = a.fixed->p;
-    fixed->xx = a.fixed->xx;
-    response->yy = a.response->yy;
-    response->xy = a.response->xy;
+    const auto [fixed, response] = of_x_and_y(a);
     pattern->k = from.k;
     for (size_t f = 0; f < levels.size(); ++f) {
         const index k = from.k[f];
@@ -158,7 +159,7 @@ CrossProducts select_levels(const CrossProducts& a, const std::vector<Columns>& 
         random->cross.push_back(a.random->cross[s]);
     }
     random->pattern = std::move(pattern);
-    return {a.n, a.sum_log_w, std::move(random), std::move(fixed), std::move(response)};
+    return {a.n, a.sum_log_w, std::move(random), fixed, response};
 }
 
 }  // namespace interlace

@@ -17,7 +17,7 @@ from pyarrow import csv
 from pyarrow import parquet as arrow
 
 import interlace
-from interlace.design import chunked
+from interlace.design import chunked, files
 from interlace.errors import DataError, ModelError
 
 FORMULA = "y ~ x * f + (x | g) + (1 | h)"
@@ -307,3 +307,12 @@ def test_a_filtered_dataset_has_the_rows_that_are_left(data: pd.DataFrame, tmp_p
     assert m.nobs == whole.nobs
     np.testing.assert_allclose(m.fixef, whole.fixef, rtol=1e-11)
     np.testing.assert_allclose(m.fitted, whole.fitted, rtol=1e-9)
+
+
+def test_files_that_cannot_be_listed_are_not_taken_for_filtered() -> None:
+    class Broken:
+        def get_fragments(self) -> Any:
+            raise pyarrow.ArrowInvalid("no such footer")
+
+    with pytest.raises(pyarrow.ArrowInvalid, match="no such footer"):
+        files._fragments(Broken())

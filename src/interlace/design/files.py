@@ -160,8 +160,12 @@ def _piece_by_piece() -> Any:
 
 def _fragments(opened: Any) -> list[Any] | None:
     """Of a dataset; None where it is filtered: pyarrow hands out none of these."""
+    import pyarrow
+
     try:
         return list(opened.get_fragments())
+    except pyarrow.ArrowException:  # files that cannot be read: some of these errors are ValueErrors too
+        raise
     except ValueError:
         return None
 
